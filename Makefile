@@ -1,0 +1,56 @@
+# `make` alone explains the targets. Every target does its own set-up: a clone, make and Python 3.11 are enough.
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p >/dev/null 2>&1 && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format bench picture lock clean
+
+help: ## explain the targets
+	@echo "systemprompt: scheduled jobs that can account for themselves"
+	@echo
+	@grep -E '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@echo
+	@echo "  needs: git, make, Python 3.11 or newer (PYTHON=... picks one); everything else goes into $(VENV)/"
+
+setup: $(READY) ## make the virtual environment in .venv
+
+$(READY): pyproject.toml requirements/dev.lock
+	@test -n "$(PYTHON)" || { echo "no Python found: install Python 3.11 or newer, or say make PYTHON=/path/to/python"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than Python 3.11: say make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "setting up $(VENV) (once, about half a minute)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+demo: $(READY) ## run real jobs on real input, kill the node in mid-run, and read the account
+	@$(BIN)/python examples/demo/demo.py
+
+test: $(READY) ## lint, types, import rules and every test
+	@$(MAKE) --no-print-directory lint
+	@$(BIN)/python -m pytest -n 2
+
+lint: $(READY) ## ruff and mypy, strict
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(READY) ## let ruff put the code in order
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(READY) ## measure against floors and peers in the same run
+	@$(BIN)/python -m bench
+
+picture: $(READY) ## draw the README's terminal again
+	@$(BIN)/python docs/make_picture.py
+
+lock: ## write requirements/dev.lock again (needs uv)
+	uv pip compile --universal --python-version 3.11 --group dev pyproject.toml --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-annotate --no-header --output-file requirements/dev.lock
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build

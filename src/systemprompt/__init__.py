@@ -1,0 +1,1 @@
+"""Scheduled jobs that can account for themselves."""

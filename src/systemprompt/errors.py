@@ -1,0 +1,252 @@
+"""Every error that this package raises on purpose.
+
+    SystempromptError
+    ├── UsageError                  the call itself is wrong
+    │   ├── CronError               a schedule that cannot be read, or never fires
+    │   └── ParameterError          a job parameter that is absent or does not parse
+    ├── NotFoundError               the call names something that does not exist
+    │   ├── JobNotFound
+    │   └── RunNotFound
+    ├── ConfigurationError          the installation is wrong
+    │   ├── ProfileNotFound
+    │   ├── ProfileInvalid
+    │   └── JobDefinitionError      a job or module that cannot be loaded: quarantined
+    ├── DatabaseError               the database cannot be used
+    │   ├── DatabaseUnreachable
+    │   ├── DatabaseBusy
+    │   ├── DatabaseTooNew
+    │   └── LedgerBroken            the ledger refused a change that would break a promise
+    ├── ConflictError               true of the call, but not of the present state
+    │   └── JobAlreadyRunning
+    ├── ConfirmationNeeded          a destructive call without its confirmation
+    └── Interrupted                 the person at the terminal said stop
+
+Each keeps its values as attributes and says what was asked and what is true; `hint` is the way out. Library code raises,
+doors turn the error into an exit code, a page or a tool result.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+__all__ = [
+    "ConfigurationError",
+    "ConfirmationNeeded",
+    "ConflictError",
+    "CronError",
+    "DatabaseBusy",
+    "DatabaseError",
+    "DatabaseTooNew",
+    "DatabaseUnreachable",
+    "Interrupted",
+    "JobAlreadyRunning",
+    "JobDefinitionError",
+    "JobNotFound",
+    "LedgerBroken",
+    "NotFoundError",
+    "ParameterError",
+    "ProfileInvalid",
+    "ProfileNotFound",
+    "RunNotFound",
+    "SystempromptError",
+    "UsageError",
+    "did_you_mean",
+]
+
+
+class SystempromptError(Exception):
+    """The root. `code` names the kind for programs and never changes between releases."""
+
+    code = "error"
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, details: Mapping[str, object] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.details: dict[str, object] = dict(details or {})
+
+
+class UsageError(SystempromptError):
+    """The call itself is wrong: a flag, an argument, a combination."""
+
+    code = "usage"
+
+
+class CronError(UsageError, ValueError):
+    """A schedule that cannot be read, or that no calendar date can ever match."""
+
+    code = "cron_invalid"
+
+    def __init__(
+        self,
+        expression: str,
+        reason: str,
+        *,
+        field: str | None = None,
+        value: str | None = None,
+        allowed: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(
+            f"cron expression {expression!r}: {reason}",
+            hint=hint,
+            details={"expression": expression, "field": field, "value": value, "allowed": allowed},
+        )
+        self.expression = expression
+        self.reason = reason
+        self.field = field
+        self.value = value
+        self.allowed = allowed
+
+
+class ParameterError(UsageError):
+    """A job parameter that is absent or does not parse as the type the job asked for."""
+
+    code = "parameter_invalid"
+
+
+class NotFoundError(SystempromptError):
+    """The call names something that does not exist."""
+
+    code = "not_found"
+
+
+class JobNotFound(NotFoundError):
+    """No job has this name. The hint offers the nearest one."""
+
+    code = "job_not_found"
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        suggestion = did_you_mean(name, known)
+        everything = "sp infra jobs list shows all"
+        super().__init__(
+            f"no job is named {name!r}",
+            hint=f"did you mean {suggestion!r}? {everything}" if suggestion else everything,
+            details={"job_name": name, "did_you_mean": suggestion},
+        )
+        self.name = name
+        self.suggestion = suggestion
+
+
+class RunNotFound(NotFoundError):
+    """No run has this id."""
+
+    code = "run_not_found"
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            f"no run has the id {run_id!r}",
+            hint="sp infra jobs history shows run ids; the first characters are enough where they are unique",
+            details={"run_id": run_id},
+        )
+        self.run_id = run_id
+
+
+class ConfigurationError(SystempromptError):
+    """The installation is wrong: its profile, its job modules, its folders."""
+
+    code = "configuration"
+
+
+class ProfileNotFound(ConfigurationError):
+    """No profile was named and none stands at or above the working folder."""
+
+    code = "profile_not_found"
+
+
+class ProfileInvalid(ConfigurationError):
+    """A profile with faults, all of them at once, each with its place and what would be right."""
+
+    code = "profile_invalid"
+
+    def __init__(self, path: str, faults: Sequence[str]) -> None:
+        count = len(faults)
+        lines = "\n".join(f"  {fault}" for fault in faults)
+        super().__init__(
+            f"profile {path!r} has {count} fault{'s' if count != 1 else ''}:\n{lines}",
+            hint="mend the profile, then: sp profile check",
+            details={"path": path, "faults": list(faults)},
+        )
+        self.path = path
+        self.faults = tuple(faults)
+
+
+class JobDefinitionError(ConfigurationError):
+    """A job or a module that cannot be loaded. It is quarantined; the rest of the system runs on."""
+
+    code = "job_definition"
+
+
+class DatabaseError(SystempromptError):
+    """The database cannot be used as it stands."""
+
+    code = "database"
+
+
+class DatabaseUnreachable(DatabaseError):
+    """The database cannot be opened, read or written: absent, no permission, no space, not a database."""
+
+    code = "database_unreachable"
+
+
+class DatabaseBusy(DatabaseError):
+    """Another process held the database for longer than this call may wait. Nothing was written."""
+
+    code = "database_busy"
+
+
+class DatabaseTooNew(DatabaseError):
+    """The database was written by a newer release of this program."""
+
+    code = "database_too_new"
+
+
+class LedgerBroken(DatabaseError):
+    """The ledger refused a change that would break a promise: a defect, never a user's mistake."""
+
+    code = "ledger_broken"
+
+
+class ConflictError(SystempromptError):
+    """Right in itself, but the present state forbids it."""
+
+    code = "conflict"
+
+
+class JobAlreadyRunning(ConflictError):
+    """A manual start of a job that is running and may not overlap itself."""
+
+    code = "job_already_running"
+
+    def __init__(self, name: str, run_id: str) -> None:
+        super().__init__(
+            f"job {name!r} is already running (run {run_id})",
+            hint=f"wait for it, or follow it: sp infra jobs logs {run_id}",
+            details={"job_name": name, "run_id": run_id},
+        )
+        self.name = name
+        self.run_id = run_id
+
+
+class ConfirmationNeeded(SystempromptError):
+    """A destructive call that was not confirmed."""
+
+    code = "confirmation_needed"
+
+
+class Interrupted(SystempromptError):
+    """The person at the terminal said stop. What was begun is accounted for."""
+
+    code = "interrupted"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word nearest to this one, or None where nothing is near."""
+    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return near[0] if near else None
