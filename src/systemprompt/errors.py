@@ -27,8 +27,6 @@ doors turn the error into an exit code, a page or a tool result.
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -248,5 +246,7 @@ class Interrupted(SystempromptError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """Return the known word nearest to this one, or None where nothing is near."""
+    from difflib import get_close_matches  # it loads `re`, which a command that works has no need of
+
     near = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return near[0] if near else None
