@@ -61,9 +61,7 @@ class SystempromptError(Exception):
 
     code = "error"
 
-    def __init__(
-        self, message: str, *, hint: str | None = None, details: Mapping[str, object] | None = None
-    ) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, details: Mapping[str, object] | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint

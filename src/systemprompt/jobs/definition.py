@@ -1,0 +1,83 @@
+"""A job as the rest of the system sees it: one record, wherever it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from systemprompt.jobs.policies import Policies
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from systemprompt.jobs.job import Job
+
+__all__ = ["Catalogue", "JobDefinition", "JobSource", "Quarantined"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSource:
+    """Where a job comes from, enough to load it again in another process.
+
+    kind    `builtin`, `module` (an importable name), `file` (a path), `entry_point` (its module), or `command` (the profile alone)
+    name    the module name or the absolute path; for `command` the profile's path
+    """
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobDefinition:
+    """A job that can run, with the profile's overrides already applied.
+
+    schedule     checked cron text, or empty
+    owner        who answers for it, from the profile
+    enforce      what `ctx.enforce` will be on scheduled runs
+    command      the argument list of a shell-command job; then `job` is None
+    environment  extra variables for a command
+    """
+
+    name: str
+    description: str = ""
+    schedule: str = ""
+    time_zone: str = "UTC"
+    enabled: bool = True
+    tags: tuple[str, ...] = ()
+    policies: Policies = field(default_factory=Policies)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    enforce: bool = False
+    owner: str | None = None
+    source: JobSource
+    command: tuple[str, ...] | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    working_dir: str | None = None
+    job: Job | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantined:
+    """Something that cannot be loaded: kept, shown with its error, never deleted.
+
+    name     the job's, where that much could be read; None where a whole module failed
+    source   where it came from: the jobs last seen from there are quarantined with it
+    """
+
+    name: str | None
+    source: JobSource
+    error: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """Every job of an installation at one moment, and everything that could not be loaded.
+
+    files     path -> fingerprint of every file the catalogue was read from: equal fingerprints mean an equal catalogue
+    """
+
+    jobs: Mapping[str, JobDefinition]
+    quarantined: tuple[Quarantined, ...] = ()
+    bootstrap: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)

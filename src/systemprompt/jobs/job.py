@@ -1,0 +1,126 @@
+"""How a user writes a job: a class with `execute`, or a decorated function."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from typing import Any, TypeVar
+
+    from systemprompt.jobs.context import JobContext
+    from systemprompt.jobs.result import JobResult
+
+    F = TypeVar("F", bound=Callable[..., Any])
+    J = TypeVar("J")
+
+__all__ = ["MODULE_JOBS", "FunctionJob", "Job", "job", "submit_job"]
+
+MODULE_JOBS = "__systemprompt_jobs__"
+"""The module attribute that holds the jobs a module submitted. Discovery reads it; there is no global registry."""
+
+
+class Job:
+    """Base class of jobs. Set the class attributes, write `execute`, hand the class to `submit_job`.
+
+    name         unique in an installation: lower case letters, digits and `_`
+    schedule     six-field cron, `@every 90s`, a macro; empty for a job that only runs by hand
+    time_zone    IANA name; None takes the profile's
+    timeout      seconds, a timedelta, or text such as `5m`
+    parameters   defaults that the profile and `-p` may override
+    The rest are policies: see `systemprompt.jobs.policies.Policies`.
+    """
+
+    name: str = ""
+    description: str = ""
+    schedule: str = ""
+    enabled: bool = True
+    tags: Sequence[str] = ()
+    time_zone: str | None = None
+    parameters: dict[str, Any] = {}  # noqa: RUF012  # a default to be overridden whole, never changed in place
+    timeout: float | timedelta | str | None = None
+    isolation: str = "thread"
+    catch_up: str = "latest"
+    overlap: str = "skip"
+    on_lost: str = "fail"
+    dst_gap: str = "run"
+    dst_fold: str = "first"
+
+    def execute(self, ctx: JobContext) -> JobResult | Awaitable[JobResult | None] | None:
+        """Do the work, plain or async. Return a `JobResult`, or nothing for a success; raise for a failure."""
+        raise NotImplementedError(f"{type(self).__name__} has no execute(self, ctx)")
+
+
+class FunctionJob(Job):
+    """A job made from a function by `@job`. The function may take the context, or nothing."""
+
+    def __init__(self, function: Callable[..., Any], takes_context: bool, attributes: dict[str, Any]) -> None:
+        self.function = function
+        self.takes_context = takes_context
+        for name, value in attributes.items():
+            setattr(self, name, value)
+
+    def execute(self, ctx: JobContext) -> Any:
+        return self.function(ctx) if self.takes_context else self.function()
+
+
+def submit_job(submitted: J) -> J:
+    """Register a `Job` class or instance with the module that calls this. Usable as a class decorator; returns its argument."""
+    _submit(submitted, sys._getframe(1).f_globals)  # noqa: SLF001  # the calling module is the registry
+    return submitted
+
+
+def job(
+    *,
+    name: str | None = None,
+    schedule: str = "",
+    description: str | None = None,
+    enabled: bool = True,
+    tags: Sequence[str] = (),
+    time_zone: str | None = None,
+    parameters: dict[str, Any] | None = None,
+    timeout: float | timedelta | str | None = None,
+    isolation: str = "thread",
+    catch_up: str = "latest",
+    overlap: str = "skip",
+    on_lost: str = "fail",
+    dst_gap: str = "run",
+    dst_fold: str = "first",
+) -> Callable[[F], F]:
+    """Make a job of a function, async or plain, and register it with the calling module.
+
+    The name defaults to the function's, the description to its docstring's first line. The function itself is returned
+    unchanged, so it can be called and tested as it is.
+    """
+    caller = sys._getframe(1).f_globals  # noqa: SLF001  # the calling module is the registry
+
+    def register(function: F) -> F:
+        code = function.__code__
+        takes_context = code.co_argcount + code.co_posonlyargcount > 0
+        doc = (function.__doc__ or "").strip().split("\n")[0]
+        attributes = {
+            "name": name or function.__name__,
+            "schedule": schedule,
+            "description": doc if description is None else description,
+            "enabled": enabled,
+            "tags": tuple(tags),
+            "time_zone": time_zone,
+            "parameters": dict(parameters or {}),
+            "timeout": timeout,
+            "isolation": isolation,
+            "catch_up": catch_up,
+            "overlap": overlap,
+            "on_lost": on_lost,
+            "dst_gap": dst_gap,
+            "dst_fold": dst_fold,
+        }
+        _submit(FunctionJob(function, takes_context, attributes), caller)
+        return function
+
+    return register
+
+
+def _submit(submitted: object, module_globals: dict[str, Any]) -> None:
+    module_globals.setdefault(MODULE_JOBS, []).append(submitted)

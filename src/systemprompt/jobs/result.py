@@ -1,0 +1,43 @@
+"""What a job says of its own work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+__all__ = ["JobResult"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobResult:
+    """The outcome a job returns. Build it from `success()` or `failure()`; each `with_` returns a new one.
+
+    succeeded        False makes the run `failed` with reason `reported`
+    message          one line for people; on failure it is the run's error
+    items_processed, items_failed   whole numbers, 0 where the job counts nothing
+    duration_ms      the job's own measure; where None, the runner's is kept
+    """
+
+    succeeded: bool
+    message: str | None = None
+    items_processed: int = 0
+    items_failed: int = 0
+    duration_ms: int | None = None
+
+    @classmethod
+    def success(cls) -> JobResult:
+        """Return a success to which message, stats and duration may be added."""
+        return cls(succeeded=True)
+
+    @classmethod
+    def failure(cls, message: str) -> JobResult:
+        """Return a failure with the reason in the job's own words."""
+        return cls(succeeded=False, message=message)
+
+    def with_message(self, message: str) -> JobResult:
+        return replace(self, message=message)
+
+    def with_stats(self, processed: int, failed: int) -> JobResult:
+        return replace(self, items_processed=processed, items_failed=failed)
+
+    def with_duration(self, duration_ms: int) -> JobResult:
+        return replace(self, duration_ms=duration_ms)

@@ -1,0 +1,80 @@
+"""What an installation tells its jobs: folders, content, the host application's tables, retention.
+
+The profile builds these records; jobs read them from their context. Plain values, so that a job in a process of its own gets the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["ContentSource", "HostTable", "JobSettings", "Paths", "PublishTarget", "Retention"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paths:
+    """Absolute folders. `home` is what relative paths of the profile are relative to: the profile's own folder."""
+
+    home: str = "."
+    profile: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentSource:
+    """One folder of markdown. `pattern` is a glob below `path`; `name` is the content's collection."""
+
+    name: str
+    path: str
+    pattern: str = "**/*.md"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishTarget:
+    """Where the site goes, and what it says of itself. `base_url` makes feed and sitemap links absolute."""
+
+    path: str
+    title: str = "Notes"
+    base_url: str = "http://localhost"
+    description: str = ""
+    author: str = ""
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostTable:
+    """A table of the host application that stands in for one of ours.
+
+    columns      our column name -> theirs, for those that differ
+    time_format  how theirs keeps instants: `micros`, `seconds`, or `iso` text in UTC
+    """
+
+    table: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+    time_format: str = "micros"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long the clean-up jobs keep things."""
+
+    logs_days: int = 30
+    runs_days: int = 400
+    session_idle_hours: int = 1
+    empty_context_hours: int = 24
+    content_removed_days: int = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSettings:
+    """All of it. Defaults make a usable value for tests: `JobSettings()`."""
+
+    paths: Paths = field(default_factory=Paths)
+    time_zone: str = "UTC"
+    content_sources: tuple[ContentSource, ...] = ()
+    publish: PublishTarget | None = None
+    tables: Mapping[str, HostTable] = field(default_factory=dict)
+    retention: Retention = field(default_factory=Retention)
+    batch_size: int = 500
