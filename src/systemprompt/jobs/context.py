@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["CancelSignal", "JobCancelled", "JobContext"]
 
 
-class JobCancelled(Exception):  # noqa: N818  # control flow, as asyncio.CancelledError is
+class JobCancelled(Exception):  # control flow, as asyncio.CancelledError is
     """Raised inside a job by `ctx.raise_if_cancelled()`; let it pass."""
 
 

@@ -1,6 +1,7 @@
 """What an installation tells its jobs: folders, content, the host application's tables, retention.
 
-The profile builds these records; jobs read them from their context. Plain values, so that a job in a process of its own gets the same.
+The profile builds these records; jobs read them from their context. Plain values, so that a job in a process of its own
+gets the same.
 """
 
 from __future__ import annotations
