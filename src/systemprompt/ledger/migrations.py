@@ -1,0 +1,114 @@
+"""Bring a SQLite database to the newest schema: plain numbered `.sql` files, each in a transaction of its own.
+
+The number of the last applied file stands in a table named by the caller, so that our tables can live in a host application's
+database. Two processes may start at once: the write lock is taken before the number is read, and the second finds nothing to do.
+"""
+
+from __future__ import annotations
+
+import os
+
+from systemprompt.errors import DatabaseTooNew
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+
+__all__ = ["applied_migration", "migrate", "newest_migration", "pending_migrations"]
+
+
+def migrate(
+    connection: sqlite3.Connection,
+    folder: str,
+    *,
+    table: str,
+    begin: Callable[[sqlite3.Connection], None],
+) -> list[str]:
+    """Apply what is pending and return the names of the files applied, in order.
+
+    `begin` takes the write lock (with the caller's patience for a busy database). A crash between two files leaves a database
+    that the next call completes; within a file nothing is half done.
+
+    Raises:
+        DatabaseTooNew: the database has a migration that this program does not know. Nothing is changed.
+    """
+    applied: list[str] = []
+    if not pending_migrations(connection, folder, table=table):
+        return applied
+    while True:
+        begin(connection)
+        try:
+            pending = pending_migrations(connection, folder, table=table)
+            if pending:
+                _apply(connection, os.path.join(folder, pending[0]), table)
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+        if not pending:
+            return applied
+        applied.append(pending[0])
+
+
+def applied_migration(connection: sqlite3.Connection, *, table: str) -> int:
+    """Return the number of the last applied migration; 0 for a database that has none."""
+    found = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)).fetchone()
+    if found is None:
+        return 0
+    row = connection.execute(f'SELECT max(number) FROM "{table}"').fetchone()  # noqa: S608  # a name of ours, not input
+    return int(row[0] or 0)
+
+
+def newest_migration(folder: str) -> int:
+    """Return the number of the newest migration that this program has."""
+    return max(_number(name) for name in _files(folder))
+
+
+def pending_migrations(connection: sqlite3.Connection, folder: str, *, table: str) -> list[str]:
+    """Return the file names still to apply, in order.
+
+    Raises:
+        DatabaseTooNew: the database is ahead of this program.
+    """
+    have = applied_migration(connection, table=table)
+    newest = newest_migration(folder)
+    if have > newest:
+        path = connection.execute("PRAGMA database_list").fetchone()[2]
+        raise DatabaseTooNew(
+            f"database {path!r} has schema {have}; this program knows schemas up to {newest}",
+            hint="it was used by a newer release of systemprompt: install that release (or newer) here",
+            details={"path": path, "schema": have, "known": newest},
+        )
+    return [name for name in _files(folder) if _number(name) > have]
+
+
+def _apply(connection: sqlite3.Connection, file: str, table: str) -> None:
+    with open(file, encoding="utf-8") as stream:
+        script = stream.read()
+    for statement in _statements(script):
+        connection.execute(statement)
+    connection.execute(f'CREATE TABLE IF NOT EXISTS "{table}" (number INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT')
+    name = os.path.basename(file)
+    connection.execute(f'INSERT INTO "{table}" (number, name) VALUES (?, ?)', (_number(name), name))  # noqa: S608
+
+
+def _statements(script: str) -> list[str]:
+    # sqlite3.executescript commits first, which would let go of the lock: split with SQLite's own judge of completeness.
+    import sqlite3
+
+    statements, current = [], ""
+    for line in script.splitlines(keepends=True):
+        current += line
+        if line.rstrip().endswith(";") and sqlite3.complete_statement(current):
+            statements.append(current)
+            current = ""
+    return statements
+
+
+def _files(folder: str) -> list[str]:
+    return sorted(name for name in os.listdir(folder) if name.endswith(".sql"))
+
+
+def _number(name: str) -> int:
+    return int(name.split("_", 1)[0])

@@ -1,0 +1,280 @@
+"""What goes into the ledger and what comes out of a turn: plain frozen values, instants in microseconds UTC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any, TypeAlias
+
+    from systemprompt.clock import Instant
+
+    Decide: TypeAlias = Callable[["JobToPlan", Instant], "Decision"]
+    """The planner: what is owed of one job up to this instant. Pure; called inside the ledger's transaction."""
+
+__all__ = [
+    "REASONS",
+    "STATUSES",
+    "Claimed",
+    "ClockEvent",
+    "Closing",
+    "Decide",
+    "Decision",
+    "JobSpec",
+    "JobToPlan",
+    "ManualStart",
+    "NodeIdentity",
+    "PlannedRange",
+    "PlannedRun",
+    "QuarantineNotice",
+    "Rescued",
+    "SyncReport",
+    "Turn",
+]
+
+STATUSES: tuple[str, ...] = ("queued", "running", "success", "failed", "skipped", "missed", "cancelled")
+"""Every status of a run. The first two are open, the others closed."""
+
+REASONS: dict[str, dict[str, str]] = {
+    "failed": {
+        "reported": "the job said so: it returned JobResult.failure",
+        "exception": "the job raised; its traceback is kept",
+        "timeout": "the job ran longer than its timeout and was stopped",
+        "exit_nonzero": "the command ended with an exit code other than 0",
+        "killed": "a signal ended the job's process",
+        "spawn_error": "the job's process could not be started",
+        "not_loaded": "the node that claimed the run could not load the job",
+        "node_lost": "the node died in mid-run; on_lost: fail",
+    },
+    "skipped": {
+        "overlap": "an earlier run of the job was still open; blocked_by names it",
+        "disabled": "the job was disabled",
+        "quarantined": "the job could not be loaded",
+    },
+    "missed": {
+        "down": "no node was there to start it in time, and catch_up is skip",
+        "superseded": "no node was there to start it in time; a later fire time ran in its place",
+        "clock_jump": "the wall clock jumped over it",
+    },
+    "cancelled": {
+        "shutdown": "the node was stopping and its grace was over",
+        "interrupted": "the person at the terminal stopped it",
+        "requested": "somebody asked for it",
+        "lease_lost": "the node could not renew its lease and stopped its own work",
+        "retired": "the job left the installation before the run began",
+    },
+}
+"""The closed list: status -> reason -> meaning. The schema's CHECKs hold the same list, and a test compares them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSpec:
+    """What code and profile say of a job now; `sync_catalogue` turns a change into a new version."""
+
+    name: str
+    description: str
+    schedule: str
+    time_zone: str
+    enabled: bool
+    policies: Mapping[str, object]
+    tags: tuple[str, ...] = ()
+    owner: str | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineNotice:
+    """A job (by name) or everything last seen from a source (name None) cannot be loaded."""
+
+    name: str | None
+    source: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncReport:
+    """What a synchronisation changed, by job name. All empty: nothing was written."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    retired: tuple[str, ...] = ()
+    quarantined: tuple[str, ...] = ()
+    released: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.added or self.changed or self.retired or self.quarantined or self.released)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobToPlan:
+    """One due job, as the planner sees it. The version names the fire times after `planned_through`.
+
+    open_run      the lowest open run of the job, None where nothing is open
+    open_runs     how many are open
+    catching_up   whether an open run was queued by catch-up
+    """
+
+    job_id: str
+    job_name: str
+    version: int
+    schedule: str
+    time_zone: str
+    policies: Mapping[str, object]
+    enabled: bool
+    quarantined: bool
+    planned_through: Instant
+    open_run: int | None = None
+    open_runs: int = 0
+    catching_up: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRun:
+    """A row to write: `queued`, or closed at once with its reason. `blocked_by` 0 means: by the run queued just before it."""
+
+    fire_at: Instant
+    status: str
+    origin: str = "schedule"
+    reason: str | None = None
+    blocked_by: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRange:
+    """A range row to write: `count` fire times from `first_at` to `last_at`, both included."""
+
+    first_at: Instant
+    last_at: Instant
+    count: int
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What is owed of one job. Rows, ranges and the cursor commit together or not at all.
+
+    next_due   when to look again, None for never; next_run   the next fire time that will start, None where none will
+    """
+
+    planned_through: Instant
+    next_due: Instant | None
+    next_run: Instant | None
+    runs: tuple[PlannedRun, ...] = ()
+    ranges: tuple[PlannedRange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManualStart:
+    """A start by hand, as asked for."""
+
+    job_name: str
+    actor: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    enforce: bool | None = None
+    origin: str = "manual"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A run that this node now holds. The commit that made it is durable: code may start.
+
+    fire_at is None for a manual start; `fence` is the token with which the run must be closed.
+    """
+
+    run_id: int
+    job_name: str
+    version: int
+    origin: str
+    fire_at: Instant | None
+    attempt: int
+    fence: int
+    started_at: Instant
+    actor: str
+    parameters: Mapping[str, Any]
+    enforce: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closing:
+    """The end of a run, as its node saw it. Accepted only under the run's current fence; otherwise kept as a late result."""
+
+    run_id: int
+    attempt: int
+    fence: int
+    status: str
+    reason: str | None = None
+    started_at: Instant | None = None
+    finished_at: Instant
+    duration_ms: int | None = None
+    items_processed: int = 0
+    items_failed: int = 0
+    message: str | None = None
+    error: str | None = None
+    exit_code: int | None = None
+    output: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What one transaction of a node did.
+
+    closed     run ids whose closing was accepted; late   those whose fence had passed to another
+    planned    rows and ranges written; claimed   runs to start now
+    next_due   when the next job is due, None where none is; more   whether due jobs were left for the next turn
+    """
+
+    closed: tuple[int, ...] = ()
+    late: tuple[int, ...] = ()
+    planned: int = 0
+    claimed: tuple[Claimed, ...] = ()
+    next_due: Instant | None = None
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeIdentity:
+    """One process. `node_id` is fresh for each, never the host's name.
+
+    machine          boot id and process namespace: where two are equal, `pid` and `pid_started_at` can be checked directly
+    beat, lease_ms   the counter others watch, and how long it may stand still
+    """
+
+    node_id: str
+    kind: str
+    host: str
+    machine: str
+    pid: int
+    pid_started_at: int
+    program: str
+    lease_ms: int
+    capacity: int
+    started_at: Instant
+    beat: int = 0
+    beat_at: Instant = 0
+    stopped_at: Instant | None = None
+    fate: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rescued:
+    """A run taken from a lost node: `failed` (node_lost), or `queued` again where the job says `on_lost: rerun`."""
+
+    run_id: int
+    job_name: str
+    node_id: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockEvent:
+    """A jump of the wall clock against the monotonic one. `delta_us` is negative for backward."""
+
+    seen_at: Instant
+    kind: str
+    delta_us: int
+    action: str
+    node_id: str

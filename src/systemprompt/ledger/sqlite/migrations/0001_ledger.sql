@@ -1,0 +1,275 @@
+-- The ledger. Instants are whole microseconds since the epoch, UTC. Rules stand here as constraints and triggers, so that a
+-- defect above them ends in an error, never in a wrong account.
+
+-- One row of what belongs to the whole ledger: the last fence handed out and the highest instant a decision was made at.
+CREATE TABLE ledger_state (
+    one        INTEGER PRIMARY KEY CHECK (one = 1),
+    ledger_id  TEXT    NOT NULL,
+    fence      INTEGER NOT NULL DEFAULT 0,
+    high_water INTEGER NOT NULL DEFAULT 0
+) STRICT;
+INSERT INTO ledger_state (one, ledger_id) VALUES (1, lower(hex(randomblob(16))));
+
+-- One row a job: what people read of it, and the cursor. The only hot row of a job.
+-- declared_enabled is what code and profile say; `enabled` differs from it after `sp jobs enable|disable`.
+-- next_due is when the planner must look at the job again; next_run is the next fire time, NULL where none will start.
+CREATE TABLE scheduled_jobs (
+    id               TEXT    PRIMARY KEY,
+    job_name         TEXT    NOT NULL UNIQUE,
+    schedule         TEXT    NOT NULL,
+    enabled          INTEGER NOT NULL DEFAULT 1 CHECK (enabled IN (0, 1)),
+    last_run         INTEGER,
+    next_run         INTEGER,
+    last_status      TEXT    CHECK (last_status IN ('success', 'failed', 'running', 'cancelled')),
+    last_error       TEXT,
+    run_count        INTEGER NOT NULL DEFAULT 0,
+    created_at       INTEGER NOT NULL,
+    updated_at       INTEGER NOT NULL,
+    description      TEXT    NOT NULL DEFAULT '',
+    time_zone        TEXT    NOT NULL DEFAULT 'UTC',
+    tags             TEXT    NOT NULL DEFAULT '[]',
+    owner            TEXT,
+    source           TEXT    NOT NULL DEFAULT '',
+    declared_enabled INTEGER NOT NULL DEFAULT 1 CHECK (declared_enabled IN (0, 1)),
+    quarantine_error TEXT,
+    retired_at       INTEGER,
+    version          INTEGER NOT NULL,
+    planned_through  INTEGER NOT NULL,
+    next_due         INTEGER,
+    running          INTEGER NOT NULL DEFAULT 0 CHECK (running >= 0),
+    last_run_id      INTEGER,
+    pruned_through   INTEGER NOT NULL
+) STRICT;
+
+-- Planning: the jobs that are due, in due order.
+CREATE INDEX scheduled_jobs_by_next_due ON scheduled_jobs (next_due) WHERE next_due IS NOT NULL;
+
+CREATE TRIGGER scheduled_jobs_cursor_moves_forward
+BEFORE UPDATE OF planned_through ON scheduled_jobs WHEN NEW.planned_through < OLD.planned_through
+BEGIN SELECT RAISE(ABORT, 'ledger: a cursor never moves back'); END;
+
+CREATE TRIGGER scheduled_jobs_stay
+BEFORE DELETE ON scheduled_jobs
+BEGIN SELECT RAISE(ABORT, 'ledger: a job is retired, never deleted'); END;
+
+-- Every state a job's schedule and policies were ever in. A version names the fire times in (valid_from, valid_until].
+CREATE TABLE job_versions (
+    job_id      TEXT    NOT NULL REFERENCES scheduled_jobs (id),
+    version     INTEGER NOT NULL,
+    schedule    TEXT    NOT NULL,
+    time_zone   TEXT    NOT NULL,
+    policies    TEXT    NOT NULL,
+    enabled     INTEGER NOT NULL CHECK (enabled IN (0, 1)),
+    valid_from  INTEGER NOT NULL,
+    valid_until INTEGER CHECK (valid_until >= valid_from),
+    actor       TEXT    NOT NULL,
+    why         TEXT    NOT NULL DEFAULT '',
+    PRIMARY KEY (job_id, version)
+) STRICT, WITHOUT ROWID;
+
+-- At most one version of a job is open.
+CREATE UNIQUE INDEX job_versions_open ON job_versions (job_id) WHERE valid_until IS NULL;
+
+CREATE TRIGGER job_versions_never_overlap
+BEFORE INSERT ON job_versions
+WHEN EXISTS (SELECT 1 FROM job_versions v WHERE v.job_id = NEW.job_id
+             AND (v.valid_until IS NULL OR v.valid_until > NEW.valid_from))
+BEGIN SELECT RAISE(ABORT, 'ledger: versions of a job never overlap'); END;
+
+CREATE TRIGGER job_versions_are_immutable
+BEFORE UPDATE ON job_versions
+WHEN OLD.valid_until IS NOT NULL OR NEW.valid_until IS NULL
+  OR (OLD.job_id, OLD.version, OLD.schedule, OLD.time_zone, OLD.policies, OLD.enabled, OLD.valid_from, OLD.actor, OLD.why)
+     IS NOT (NEW.job_id, NEW.version, NEW.schedule, NEW.time_zone, NEW.policies, NEW.enabled, NEW.valid_from, NEW.actor, NEW.why)
+BEGIN SELECT RAISE(ABORT, 'ledger: a version never changes; it only ends'); END;
+
+-- The account of one fire time, or of one manual start. Claim and outcome are one row on purpose: two could disagree.
+-- due_at is fire_at, or for a run without one the instant it was asked for.
+CREATE TABLE job_runs (
+    run_id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    job_id          TEXT    NOT NULL REFERENCES scheduled_jobs (id),
+    version         INTEGER NOT NULL,
+    origin          TEXT    NOT NULL CHECK (origin IN ('schedule', 'catch_up', 'manual', 'backfill', 'bootstrap')),
+    fire_at         INTEGER,
+    due_at          INTEGER NOT NULL,
+    status          TEXT    NOT NULL CHECK (status IN
+                        ('queued', 'running', 'success', 'failed', 'skipped', 'missed', 'cancelled')),
+    reason          TEXT,
+    blocked_by      INTEGER,
+    attempt         INTEGER NOT NULL DEFAULT 0,
+    fence           INTEGER NOT NULL DEFAULT 0,
+    node_id         TEXT,
+    queued_at       INTEGER NOT NULL,
+    started_at      INTEGER,
+    finished_at     INTEGER,
+    duration_ms     INTEGER,
+    items_processed INTEGER NOT NULL DEFAULT 0,
+    items_failed    INTEGER NOT NULL DEFAULT 0,
+    message         TEXT,
+    error           TEXT,
+    exit_code       INTEGER,
+    output          TEXT,
+    actor           TEXT    NOT NULL DEFAULT 'schedule',
+    parameters      TEXT,
+    enforce         INTEGER CHECK (enforce IN (0, 1)),
+    CHECK ((origin IN ('schedule', 'catch_up', 'backfill')) = (fire_at IS NOT NULL)),
+    CHECK (fire_at IS NULL OR fire_at = due_at),
+    CHECK ((status IN ('queued', 'running')) = (finished_at IS NULL)),
+    CHECK (status <> 'running' OR (node_id IS NOT NULL AND started_at IS NOT NULL AND fence > 0 AND attempt > 0)),
+    CHECK (CASE status
+        WHEN 'queued'    THEN reason IS NULL
+        WHEN 'running'   THEN reason IS NULL
+        WHEN 'success'   THEN reason IS NULL
+        WHEN 'failed'    THEN reason IN ('reported', 'exception', 'timeout', 'exit_nonzero', 'killed', 'spawn_error',
+                                         'not_loaded', 'node_lost')
+        WHEN 'skipped'   THEN reason IN ('overlap', 'disabled', 'quarantined')
+        WHEN 'missed'    THEN reason IN ('down', 'superseded', 'clock_jump')
+        WHEN 'cancelled' THEN reason IN ('shutdown', 'interrupted', 'requested', 'lease_lost', 'retired')
+        END IS TRUE)
+) STRICT;
+
+-- One account a fire time.
+CREATE UNIQUE INDEX job_runs_one_account ON job_runs (job_id, fire_at) WHERE fire_at IS NOT NULL;
+-- Claiming: queued runs in due order, over all jobs and of one job.
+CREATE INDEX job_runs_queued ON job_runs (due_at, run_id) WHERE status = 'queued';
+CREATE INDEX job_runs_open_of_job ON job_runs (job_id, due_at, run_id) WHERE finished_at IS NULL;
+-- Rescue: what a node holds.
+CREATE INDEX job_runs_of_node ON job_runs (node_id) WHERE status = 'running';
+-- Reading: history over all jobs, of one job, and of the failures.
+CREATE INDEX job_runs_by_due ON job_runs (due_at, run_id);
+CREATE INDEX job_runs_by_job ON job_runs (job_id, due_at, run_id);
+CREATE INDEX job_runs_by_status ON job_runs (status, due_at, run_id);
+
+-- Many fire times with the same fate. A month of downtime of an every-second job is one row.
+CREATE TABLE job_run_ranges (
+    range_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    job_id   TEXT    NOT NULL REFERENCES scheduled_jobs (id),
+    version  INTEGER NOT NULL,
+    first_at INTEGER NOT NULL,
+    last_at  INTEGER NOT NULL CHECK (last_at >= first_at),
+    count    INTEGER NOT NULL CHECK (count >= 1),
+    status   TEXT    NOT NULL,
+    reason   TEXT    NOT NULL,
+    written_at INTEGER NOT NULL,
+    CHECK ((status = 'skipped' AND reason IN ('overlap', 'disabled', 'quarantined'))
+        OR (status = 'missed' AND reason IN ('down', 'superseded', 'clock_jump')))
+) STRICT;
+CREATE INDEX job_run_ranges_by_job ON job_run_ranges (job_id, last_at);
+CREATE INDEX job_run_ranges_by_last ON job_run_ranges (last_at);
+
+-- One row a try. The triggers below open it when a run is claimed and close it when the run leaves its node.
+-- late_result is what a zombie brought after its fence had passed to another.
+CREATE TABLE job_attempts (
+    run_id      INTEGER NOT NULL REFERENCES job_runs (run_id) ON DELETE CASCADE,
+    attempt     INTEGER NOT NULL,
+    fence       INTEGER NOT NULL UNIQUE,
+    node_id     TEXT    NOT NULL,
+    started_at  INTEGER NOT NULL,
+    ended_at    INTEGER,
+    result      TEXT    CHECK (result IN ('success', 'failed', 'cancelled', 'lost')),
+    late_result TEXT,
+    late_at     INTEGER,
+    PRIMARY KEY (run_id, attempt),
+    CHECK ((ended_at IS NULL) = (result IS NULL))
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX job_attempts_one_open ON job_attempts (run_id) WHERE ended_at IS NULL;
+
+CREATE TRIGGER job_runs_closed_is_final
+BEFORE UPDATE ON job_runs WHEN OLD.finished_at IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'ledger: a closed run never changes'); END;
+
+CREATE TRIGGER job_runs_tokens_rise
+BEFORE UPDATE ON job_runs
+WHEN NEW.fence < OLD.fence OR NEW.attempt < OLD.attempt
+  OR (OLD.status = 'queued' AND NEW.status = 'running' AND NEW.fence <= (SELECT fence FROM ledger_state))
+BEGIN SELECT RAISE(ABORT, 'ledger: fences and attempts only rise'); END;
+
+CREATE TRIGGER job_runs_identity_is_fixed
+BEFORE UPDATE ON job_runs
+WHEN (OLD.run_id, OLD.job_id, OLD.version, OLD.origin, OLD.fire_at, OLD.due_at)
+     IS NOT (NEW.run_id, NEW.job_id, NEW.version, NEW.origin, NEW.fire_at, NEW.due_at)
+BEGIN SELECT RAISE(ABORT, 'ledger: what a run accounts for never changes'); END;
+
+CREATE TRIGGER job_runs_open_ones_stay
+BEFORE DELETE ON job_runs WHEN OLD.finished_at IS NULL
+BEGIN SELECT RAISE(ABORT, 'ledger: an open run is closed, never deleted'); END;
+
+CREATE TRIGGER job_runs_outside_ranges
+BEFORE INSERT ON job_runs
+WHEN NEW.fire_at IS NOT NULL AND EXISTS (
+    SELECT 1 FROM job_run_ranges g WHERE g.job_id = NEW.job_id AND g.last_at >= NEW.fire_at AND g.first_at <= NEW.fire_at)
+BEGIN SELECT RAISE(ABORT, 'ledger: a range accounts for this fire time already'); END;
+
+CREATE TRIGGER job_run_ranges_never_overlap
+BEFORE INSERT ON job_run_ranges
+WHEN EXISTS (SELECT 1 FROM job_run_ranges g
+             WHERE g.job_id = NEW.job_id AND g.last_at >= NEW.first_at AND g.first_at <= NEW.last_at)
+  OR EXISTS (SELECT 1 FROM job_runs r
+             WHERE r.job_id = NEW.job_id AND r.fire_at BETWEEN NEW.first_at AND NEW.last_at)
+BEGIN SELECT RAISE(ABORT, 'ledger: these fire times are accounted for already'); END;
+
+CREATE TRIGGER job_run_ranges_are_final
+BEFORE UPDATE ON job_run_ranges
+BEGIN SELECT RAISE(ABORT, 'ledger: a range never changes'); END;
+
+CREATE TRIGGER job_runs_claimed
+AFTER UPDATE OF status ON job_runs WHEN OLD.status = 'queued' AND NEW.status = 'running'
+BEGIN
+    INSERT INTO job_attempts (run_id, attempt, fence, node_id, started_at)
+    VALUES (NEW.run_id, NEW.attempt, NEW.fence, NEW.node_id, NEW.started_at);
+    UPDATE ledger_state SET fence = max(fence, NEW.fence);
+    UPDATE scheduled_jobs
+    SET running = running + 1, run_count = run_count + 1, last_run = NEW.started_at, last_run_id = NEW.run_id,
+        last_status = 'running', last_error = NULL
+    WHERE id = NEW.job_id;
+END;
+
+CREATE TRIGGER job_runs_released
+AFTER UPDATE OF status ON job_runs WHEN OLD.status = 'running' AND NEW.status <> 'running'
+BEGIN
+    UPDATE job_attempts
+    SET ended_at = coalesce(NEW.finished_at, max(OLD.started_at, NEW.queued_at)),
+        result = CASE WHEN NEW.status = 'queued' OR NEW.reason = 'node_lost' THEN 'lost' ELSE NEW.status END
+    WHERE run_id = NEW.run_id AND attempt = OLD.attempt;
+    UPDATE scheduled_jobs SET running = running - 1 WHERE id = NEW.job_id;
+    UPDATE scheduled_jobs
+    SET last_status = CASE WHEN NEW.status = 'queued' THEN 'failed' ELSE NEW.status END,
+        last_error = CASE NEW.status WHEN 'success' THEN NULL WHEN 'queued' THEN 'node lost; the run is queued again'
+                     ELSE coalesce(NEW.error, NEW.reason) END
+    WHERE id = NEW.job_id AND last_run_id = NEW.run_id;
+END;
+
+-- One row a process that plans or runs. `beat` only counts: others watch it stand still on their own monotonic clock.
+-- machine names the boot and the process namespace, in which pid and pid_started_at mean something.
+CREATE TABLE nodes (
+    node_id        TEXT    PRIMARY KEY,
+    kind           TEXT    NOT NULL CHECK (kind IN ('serve', 'run')),
+    host           TEXT    NOT NULL,
+    machine        TEXT    NOT NULL,
+    pid            INTEGER NOT NULL,
+    pid_started_at INTEGER NOT NULL,
+    program        TEXT    NOT NULL,
+    lease_ms       INTEGER NOT NULL,
+    capacity       INTEGER NOT NULL,
+    started_at     INTEGER NOT NULL,
+    beat           INTEGER NOT NULL DEFAULT 0,
+    beat_at        INTEGER NOT NULL,
+    stopped_at     INTEGER,
+    fate           TEXT    CHECK (fate IN ('left', 'lost')),
+    CHECK ((stopped_at IS NULL) = (fate IS NULL))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX nodes_living ON nodes (node_id) WHERE stopped_at IS NULL;
+
+CREATE TRIGGER nodes_lost_stay_lost
+BEFORE UPDATE ON nodes WHEN OLD.stopped_at IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'ledger: a node that stopped never comes back; a process takes a fresh id'); END;
+
+-- Jumps of the wall clock that a node saw, and what was done.
+CREATE TABLE clock_events (
+    event_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    seen_at  INTEGER NOT NULL,
+    kind     TEXT    NOT NULL CHECK (kind IN ('forward', 'backward')),
+    delta_us INTEGER NOT NULL,
+    action   TEXT    NOT NULL,
+    node_id  TEXT    NOT NULL
+) STRICT;

@@ -1,0 +1,144 @@
+"""What the ledger shows to readers. Instants in microseconds UTC; lists in the order each method names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from systemprompt.clock import Instant
+
+__all__ = ["AttemptView", "HistoryPage", "HistoryQuery", "JobView", "RangeView", "RunView", "VersionView"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobView:
+    """One job as the ledger knows it. `planned_through` is the cursor; `pruned_through` is how far retention has gone."""
+
+    job_id: str
+    name: str
+    description: str
+    schedule: str
+    time_zone: str
+    enabled: bool
+    declared_enabled: bool
+    tags: tuple[str, ...]
+    owner: str | None
+    source: str
+    quarantine_error: str | None
+    retired_at: Instant | None
+    version: int
+    planned_through: Instant
+    pruned_through: Instant
+    next_due: Instant | None
+    next_run: Instant | None
+    running: int
+    last_run: Instant | None
+    last_run_id: int | None
+    last_status: str | None
+    last_error: str | None
+    run_count: int
+    created_at: Instant
+    updated_at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionView:
+    """One state of a job. It names the fire times in (valid_from, valid_until]; `valid_until` None: up to now."""
+
+    job_id: str
+    version: int
+    schedule: str
+    time_zone: str
+    policies: Mapping[str, Any]
+    enabled: bool
+    valid_from: Instant
+    valid_until: Instant | None
+    actor: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """One run, whole."""
+
+    run_id: int
+    job_id: str
+    job_name: str
+    version: int
+    origin: str
+    fire_at: Instant | None
+    due_at: Instant
+    status: str
+    reason: str | None
+    blocked_by: int | None
+    attempt: int
+    fence: int
+    node_id: str | None
+    queued_at: Instant
+    started_at: Instant | None
+    finished_at: Instant | None
+    duration_ms: int | None
+    items_processed: int
+    items_failed: int
+    message: str | None
+    error: str | None
+    exit_code: int | None
+    output: str | None
+    actor: str
+    parameters: Mapping[str, Any] | None
+    enforce: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RangeView:
+    """Many fire times with one fate."""
+
+    range_id: int
+    job_id: str
+    job_name: str
+    version: int
+    first_at: Instant
+    last_at: Instant
+    count: int
+    status: str
+    reason: str
+    written_at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptView:
+    """One try at a run."""
+
+    run_id: int
+    attempt: int
+    fence: int
+    node_id: str
+    started_at: Instant
+    ended_at: Instant | None
+    result: str | None
+    late_result: str | None
+    late_at: Instant | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryQuery:
+    """Which accounts to show. `since` is included, `until` is not; both are about `due_at` (a range's `last_at`)."""
+
+    job_name: str | None = None
+    status: str | None = None
+    origin: str | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+    limit: int = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryPage:
+    """The newest accounts first, runs and ranges mixed, and how many match in all (a range counts as one)."""
+
+    entries: tuple[RunView | RangeView, ...]
+    total: int
