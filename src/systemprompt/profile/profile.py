@@ -1,0 +1,99 @@
+"""A checked profile, as records."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, field
+
+from systemprompt.jobs.settings import ContentSource, HostTable, JobSettings, Paths, PublishTarget, Retention
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from systemprompt.jobs.overrides import Extension, JobOverride
+
+__all__ = ["DatabaseAddress", "Limits", "Profile"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseAddress:
+    """Where the application's tables are: the URL as the profile gives it, and the absolute path of its SQLite file."""
+
+    url: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one node may take, and how long it is patient. Seconds, runs, rows, bytes.
+
+    lease           a node that is silent for this long may have its runs taken over
+    misfire_grace   a fire time that starts no later than this is on time
+    shutdown_grace  what running work gets to finish when the node is told to stop
+    kill_grace      what a stopped process gets between TERM and KILL
+    """
+
+    max_concurrent_runs: int = 16
+    shutdown_grace: float = 30.0
+    lease: float = 30.0
+    misfire_grace: float = 10.0
+    batch_size: int = 500
+    kill_grace: float = 5.0
+    max_output_bytes: int = 1_048_576
+
+    @property
+    def heartbeat(self) -> float:
+        """Seconds between two heartbeats: a fifth of the lease, so that four may be lost."""
+        return self.lease / 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """The settings of one installation. Every path is absolute; every schedule and time zone was checked.
+
+    jobs              job name -> what this installation says of it
+    ledger            the absolute path of the ledger's own SQLite file
+    environment_read  every variable the file asked for, with its value then; None where it was unset
+    """
+
+    path: str
+    name: str
+    database: DatabaseAddress
+    ledger: str
+    time_zone: str = "UTC"
+    extensions: tuple[Extension, ...] = ()
+    entry_points: bool = True
+    jobs: Mapping[str, JobOverride] = field(default_factory=dict)
+    bootstrap_jobs: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    content_sources: tuple[ContentSource, ...] = ()
+    publish: PublishTarget | None = None
+    tables: Mapping[str, HostTable] = field(default_factory=dict)
+    retention: Retention = field(default_factory=Retention)
+    environment_read: Mapping[str, str | None] = field(default_factory=dict)
+
+    @property
+    def home(self) -> str:
+        """The profile's folder: what its relative paths are relative to."""
+        return os.path.dirname(self.path)
+
+    @property
+    def job_settings(self) -> JobSettings:
+        """What jobs are told of the installation."""
+        return JobSettings(
+            paths=Paths(home=self.home, profile=self.path),
+            time_zone=self.time_zone,
+            content_sources=self.content_sources,
+            publish=self.publish,
+            tables=self.tables,
+            retention=self.retention,
+            batch_size=self.limits.batch_size,
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for `sp profile show`, without those of environment variables: only their names."""
+        shown = asdict(self)
+        shown["environment_read"] = sorted(self.environment_read)
+        return shown
