@@ -1,0 +1,174 @@
+"""From what a module submitted to a job that can run, or to the reason why it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from systemprompt.errors import JobDefinitionError
+from systemprompt.jobs.definition import JobDefinition, JobSource
+from systemprompt.jobs.job import Job
+from systemprompt.jobs.names import check_name, check_time_zone
+from systemprompt.jobs.overrides import JobOverride
+from systemprompt.jobs.policies import CHOICES, Policies, seconds_of
+
+__all__ = ["define_command", "define_job", "name_of", "read_job"]
+
+
+def name_of(submitted: object) -> str | None:
+    """Return the name a submitted thing goes by, where that much can be read."""
+    name = getattr(submitted, "name", None)
+    return name if isinstance(name, str) and name else None
+
+
+def read_job(submitted: object) -> Job:
+    """Return the job of a submitted class or instance, its name checked.
+
+    Raises:
+        JobDefinitionError: it is neither, cannot be made, has no `execute`, or a name that cannot be used.
+    """
+    what = submitted if isinstance(submitted, type) else type(submitted)
+    if not issubclass(what, Job):
+        raise JobDefinitionError(
+            f"submit_job was given {submitted!r}, which is not a Job",
+            hint="hand it a subclass of Job, or use @job on a function",
+        )
+    job = submitted
+    if isinstance(submitted, type):
+        try:
+            job = submitted()
+        except Exception as error:  # a user's constructor may raise anything; it is reported
+            raise JobDefinitionError(
+                f"cannot make {what.__qualname__}(): {type(error).__name__}: {error}",
+                hint="give the constructor no arguments, or submit an instance",
+            ) from error
+    job = cast("Job", job)
+    check_name(job.name)
+    if what.execute is Job.execute and "execute" not in getattr(job, "__dict__", {}):
+        raise JobDefinitionError(
+            f"job {job.name!r} has no execute(self, ctx)", hint=f"write it in class {what.__qualname__}"
+        )
+    if not callable(job.execute):
+        raise JobDefinitionError(f"job {job.name!r}: execute is {job.execute!r}, which cannot be called")
+    return job
+
+
+def define_job(job: Job, source: JobSource, override: JobOverride | None, time_zone: str) -> JobDefinition:
+    """Return what the system runs: the job's own answers, then the profile's, then the defaults.
+
+    Raises:
+        JobDefinitionError: an attribute is of the wrong type, or names a policy or a time zone that does not exist.
+        CronError: the schedule cannot be read, or never fires.
+    """
+    said = override or JobOverride(name=job.name)
+    zone = said.time_zone or job.time_zone or time_zone
+    answers: dict[str, Any] = {name: getattr(job, name) for name in CHOICES}
+    if "timeout_s" not in said.policies:
+        answers["timeout_s"] = _timeout(job)
+    answers.update(said.policies)
+    return _checked(
+        JobDefinition(
+            name=job.name,
+            description=_text(job, "description") if said.description is None else said.description,
+            schedule=_text(job, "schedule") if said.schedule is None else said.schedule,
+            time_zone=zone,
+            enabled=_flag(job) if said.enabled is None else said.enabled,
+            tags=_tags(job) if said.tags is None else said.tags,
+            policies=_policies(job.name, answers),
+            parameters={**_parameters(job), **said.parameters},
+            enforce=bool(said.enforce),
+            owner=said.owner,
+            source=source,
+            job=job,
+        )
+    )
+
+
+def define_command(said: JobOverride, source: JobSource, time_zone: str) -> JobDefinition:
+    """Return the job that a profile's `command` makes. Raises as `define_job` does."""
+    from shlex import join
+
+    check_name(said.name)
+    command = said.command or ()
+    return _checked(
+        JobDefinition(
+            name=said.name,
+            description=join(command) if said.description is None else said.description,
+            schedule=said.schedule or "",
+            time_zone=said.time_zone or time_zone,
+            enabled=said.enabled is not False,
+            tags=said.tags or (),
+            policies=_policies(said.name, dict(said.policies)),
+            parameters=dict(said.parameters),
+            enforce=bool(said.enforce),
+            owner=said.owner,
+            source=source,
+            command=command,
+            environment=dict(said.environment),
+            working_dir=said.working_dir,
+        )
+    )
+
+
+def _checked(definition: JobDefinition) -> JobDefinition:
+    try:
+        check_time_zone(definition.time_zone)
+    except JobDefinitionError as error:
+        raise JobDefinitionError(f"job {definition.name!r}: {error.message}", hint=error.hint) from error
+    if definition.schedule:
+        from systemprompt.cron import Schedule
+
+        policies = definition.policies
+        Schedule(definition.schedule, definition.time_zone, dst_gap=policies.dst_gap, dst_fold=policies.dst_fold)
+    return definition
+
+
+def _policies(name: str, answers: dict[str, Any]) -> Policies:
+    try:
+        return Policies(**answers)
+    except JobDefinitionError as error:
+        raise JobDefinitionError(f"job {name!r}: {error.message}", hint=error.hint) from error
+
+
+def _timeout(job: Job) -> float | None:
+    try:
+        return seconds_of(job.timeout)
+    except JobDefinitionError as error:
+        raise JobDefinitionError(f"job {job.name!r}: timeout: {error.message}", hint=error.hint) from error
+    except (TypeError, ValueError) as error:
+        raise _wrong(job, "timeout", "seconds, a timedelta, or text such as 5m") from error
+
+
+def _text(job: Job, attribute: str) -> str:
+    value = getattr(job, attribute)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise _wrong(job, attribute, "text")
+    return value.strip()
+
+
+def _flag(job: Job) -> bool:
+    if not isinstance(job.enabled, bool):
+        raise _wrong(job, "enabled", "True or False")
+    return job.enabled
+
+
+def _tags(job: Job) -> tuple[str, ...]:
+    tags: object = job.tags
+    if isinstance(tags, (str, bytes)):
+        raise _wrong(job, "tags", f"a sequence of texts: ({tags!r},)")
+    if not isinstance(tags, (list, tuple, set, frozenset)) or not all(isinstance(tag, str) and tag for tag in tags):
+        raise _wrong(job, "tags", "a sequence of texts")
+    return tuple(tags) if isinstance(tags, (list, tuple)) else tuple(sorted(tags))
+
+
+def _parameters(job: Job) -> dict[str, Any]:
+    parameters: object = job.parameters
+    if not isinstance(parameters, Mapping) or not all(isinstance(name, str) for name in parameters):
+        raise _wrong(job, "parameters", "a mapping from names to values")
+    return dict(parameters)
+
+
+def _wrong(job: Job, attribute: str, expected: str) -> JobDefinitionError:
+    return JobDefinitionError(f"job {job.name!r}: {attribute} is {getattr(job, attribute)!r}; it should be {expected}")

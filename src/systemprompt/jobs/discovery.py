@@ -1,0 +1,202 @@
+"""Find every job of an installation: the built-ins, the profile's extensions, the entry points, the profile's commands.
+
+One bad job, file or module never keeps the others from running: it is quarantined, with its error, and the search goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from systemprompt.errors import CronError, JobDefinitionError, SystempromptError, did_you_mean
+from systemprompt.jobs.checking import define_command, define_job, name_of, read_job
+from systemprompt.jobs.definition import Catalogue, JobDefinition, JobSource, Quarantined
+from systemprompt.jobs.fingerprint import fingerprint_of
+from systemprompt.jobs.loading import job_files_of, load_source, module_files
+from systemprompt.jobs.overrides import JobOverride
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from systemprompt.jobs.job import Job
+    from systemprompt.jobs.overrides import Extension
+
+__all__ = ["ENTRY_POINT_GROUP", "discover", "load_job"]
+
+ENTRY_POINT_GROUP = "systemprompt.jobs"
+"""Installed distributions name their job modules under this group: `acme = "acme.jobs"`, or `"acme.jobs:Feeds"`."""
+
+
+def discover(
+    *,
+    builtin_modules: Sequence[str] = (),
+    extensions: Sequence[Extension] = (),
+    entry_points: bool = True,
+    overrides: Mapping[str, JobOverride] | None = None,
+    bootstrap: Sequence[str] = (),
+    time_zone: str = "UTC",
+    profile_path: str | None = None,
+) -> Catalogue:
+    """Load every source and return the jobs with the profile's overrides applied, and all that could not be loaded.
+
+    Called again after a file changed it runs the new code; what did not change is not run again. Two jobs of one name are
+    both quarantined: which of them was meant nobody can tell. Never raises for a user's mistake.
+    """
+    search = _Search(overrides or {}, time_zone, profile_path)
+    for name in builtin_modules:
+        search.source(JobSource(kind="builtin", name=name))
+    for extension in extensions:
+        search.extension(extension)
+    if entry_points:
+        search.entry_points()
+    search.commands()
+    search.duplicates()
+    search.leftovers(bootstrap)
+    return Catalogue(
+        jobs={name: search.jobs[name] for name in sorted(search.jobs)},
+        quarantined=tuple(search.quarantined),
+        bootstrap=tuple(dict.fromkeys(name for name in bootstrap if name in search.jobs)),
+        files=search.files,
+    )
+
+
+def load_job(source: JobSource, name: str) -> Job:
+    """Load one job again from where it came from, as a process of its own does before it runs it.
+
+    Raises:
+        JobDefinitionError: the source cannot be loaded, or holds no such job any more.
+    """
+    held = []
+    for submitted in load_source(source):
+        if name_of(submitted) == name:
+            return read_job(submitted)
+        held.append(name_of(submitted) or repr(submitted))
+    raise JobDefinitionError(
+        f"{source.name!r} holds no job named {name!r}; it holds {', '.join(sorted(held)) or 'none'}",
+        hint="it was renamed or removed since it was last listed; see: sp infra jobs list",
+    )
+
+
+class _Search:
+    """What has been found so far."""
+
+    def __init__(self, overrides: Mapping[str, JobOverride], time_zone: str, profile_path: str | None) -> None:
+        self.overrides = overrides
+        self.time_zone = time_zone
+        self.profile_path = profile_path
+        self.profile_source = JobSource(kind="command", name=profile_path or "")
+        self.jobs: dict[str, JobDefinition] = {}
+        self.quarantined: list[Quarantined] = []
+        self.files: dict[str, str] = {}
+        self._places: dict[str, list[JobSource]] = {}  # every name that was met, with all the places it was met in
+        self._loaded: set[JobSource] = set()
+        if profile_path is not None:
+            self.files[profile_path] = fingerprint_of(profile_path)
+
+    def extension(self, extension: Extension) -> None:
+        if extension.kind != "folder":
+            self.source(JobSource(kind=extension.kind, name=extension.name))
+            return
+        # Taken before the files are read: a change in between then shows as a difference, and is not lost.
+        self.files[extension.name] = fingerprint_of(extension.name)
+        try:
+            paths = job_files_of(extension.name)
+        except JobDefinitionError as error:
+            self._quarantine(None, JobSource(kind="folder", name=extension.name), error)
+            return
+        for path in paths:
+            self.source(JobSource(kind="file", name=path))
+
+    def source(self, source: JobSource) -> None:
+        if source in self._loaded:
+            return
+        self._loaded.add(source)
+        try:
+            submissions = load_source(source)
+        except JobDefinitionError as error:
+            self._quarantine(None, source, error)
+            if source.kind != "file":
+                self.files.update(_where_it_may_appear(source.name))
+            submissions = []
+        self.files.update(module_files(source))
+        for submitted in submissions:
+            self._submitted(submitted, source)
+
+    def entry_points(self) -> None:
+        from importlib.metadata import entry_points
+
+        self.files.update(_installed())
+        for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: (entry.name, entry.value)):
+            self.source(JobSource(kind="entry_point", name=entry.value.partition("[")[0].strip()))
+
+    def commands(self) -> None:
+        for name, said in self.overrides.items():
+            if said.command is None:
+                continue
+            self._places.setdefault(name, []).append(self.profile_source)
+            try:
+                self.jobs[name] = define_command(said, self.profile_source, self.time_zone)
+            except (JobDefinitionError, CronError) as error:
+                self._quarantine(name, self.profile_source, error)
+
+    def duplicates(self) -> None:
+        for name, places in self._places.items():
+            if len(places) < 2:
+                continue
+            self.jobs.pop(name, None)
+            self.quarantined = [one for one in self.quarantined if one.name != name]
+            named = [repr(place.name) for place in dict.fromkeys(places)]
+            where = f"all in {named[0]}" if len(named) == 1 else f"in {', '.join(named[:-1])} and {named[-1]}"
+            number = {2: "two", 3: "three"}.get(len(places), str(len(places)))
+            error = JobDefinitionError(
+                f"{number} jobs are named {name!r}, {where.replace('all', 'both') if len(places) == 2 else where}",
+                hint="none of them runs until the others are renamed or removed",
+            )
+            for place in dict.fromkeys(places):
+                self._quarantine(name, place, error)
+
+    def leftovers(self, bootstrap: Sequence[str]) -> None:
+        """Quarantine what the profile says of jobs that do not exist: a misspelt name must not pass in silence."""
+        for name in self.overrides:
+            if name not in self._places:
+                self._quarantine(name, self.profile_source, self._unknown(name, f"scheduler.jobs names {name!r}"))
+        for name in dict.fromkeys(bootstrap):
+            if name not in self._places and name not in self.overrides:
+                self._quarantine(
+                    name, self.profile_source, self._unknown(name, f"scheduler.bootstrap_jobs names {name!r}")
+                )
+
+    def _unknown(self, name: str, who: str) -> JobDefinitionError:
+        near = did_you_mean(name, self._places)
+        broken = sorted({one.source.name for one in self.quarantined if one.name is None})
+        hint = f"did you mean {near!r}?" if near else "give it a `command`, or take it out of the profile"
+        if broken and not near:
+            hint = f"it may be in {', '.join(map(repr, broken))}, which cannot be loaded"
+        return JobDefinitionError(f"{who}, and there is no such job", hint=hint)
+
+    def _submitted(self, submitted: object, source: JobSource) -> None:
+        name = name_of(submitted)
+        if name is not None:
+            self._places.setdefault(name, []).append(source)
+        try:
+            job = read_job(submitted)
+            self.jobs[job.name] = define_job(job, source, self.overrides.get(job.name), self.time_zone)
+        except (JobDefinitionError, CronError) as error:
+            self._quarantine(name, source, error)
+
+    def _quarantine(self, name: str | None, source: JobSource, error: SystempromptError) -> None:
+        self.quarantined.append(Quarantined(name=name, source=source, error=error.message, hint=error.hint))
+
+
+def _installed() -> dict[str, str]:
+    """Return the fingerprints of the folders that hold installed distributions: an install or a removal changes one."""
+    folders = {os.path.abspath(folder) for folder in sys.path if folder.endswith(("-packages", f"-packages{os.sep}"))}
+    return {folder: fingerprint_of(folder) for folder in sorted(folders)}
+
+
+def _where_it_may_appear(module: str) -> dict[str, str]:
+    """Return the fingerprints that change once a module that cannot be imported, or what it lacks, is put in place."""
+    top = module.partition(":")[0].partition(".")[0]
+    candidates = [os.path.join(os.path.abspath(folder), top + end) for folder in sys.path for end in ("", ".py")]
+    return {path: fingerprint_of(path) for path in candidates} | _installed()
