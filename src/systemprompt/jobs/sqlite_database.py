@@ -1,0 +1,287 @@
+"""The profile's database on SQLite: what `ctx.db_pool` is on one machine."""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import threading
+import time
+import weakref
+
+from systemprompt.errors import DatabaseBusy, DatabaseUnreachable, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import TracebackType
+    from typing import TypeVar
+
+    from systemprompt.jobs.database import Parameters, Row, Transaction
+
+    T = TypeVar("T")
+
+__all__ = ["SqliteDatabase"]
+
+
+class SqliteDatabase:
+    """Implements `systemprompt.jobs.database.Database` on one SQLite file, created where it is absent.
+
+    Each thread has a connection of its own, opened at its first statement and closed when the thread ends or on `close()`. WAL with
+    `synchronous=FULL`: what was committed survives a power cut. Waiting for another writer is done here, with jitter, because
+    SQLite's own busy handler starves some writers; after `busy_timeout` seconds in all it ends with `DatabaseBusy`.
+    A mistake in the SQL or a refused constraint comes as sqlite3's own exception.
+
+    Raises:
+        DatabaseUnreachable: the folder is absent, permission, read-only, not a database, disk full, closed; with path and cause.
+        DatabaseBusy: another process held the write lock for longer than `busy_timeout`. Nothing was written.
+    """
+
+    dialect = "sqlite"
+
+    def __init__(self, path: str, *, busy_timeout: float = 30.0) -> None:
+        if path == ":memory:":
+            raise UsageError("a database in memory would be another one in each thread", hint="name a file")
+        self.path = os.path.abspath(path)
+        self.busy_timeout = busy_timeout
+        self._local = threading.local()
+        self._slots: weakref.WeakSet[_Slot] = weakref.WeakSet()
+        self._guard = threading.Lock()
+        self._closed = False
+        self._inherited: list[_Slot] = []
+
+    def execute(self, sql: str, parameters: Parameters = ()) -> int:
+        """Run one statement; return the number of rows it changed."""
+        return self._run(lambda connection: _changed(connection.execute(sql, parameters)))
+
+    def execute_many(self, sql: str, rows: Iterable[Parameters]) -> int:
+        """Run one statement for each row, all in one transaction; return the number of rows changed in all."""
+        if self._slot().transaction is not None:
+            return self._run(lambda connection: _changed(connection.executemany(sql, rows)))
+        with self.transaction() as transaction:
+            return transaction.execute_many(sql, rows)
+
+    def fetch(self, sql: str, parameters: Parameters = ()) -> list[Row]:
+        """Return every row, each a dict by column name."""
+        return self._run(lambda connection: _rows(connection.execute(sql, parameters)))
+
+    def fetch_one(self, sql: str, parameters: Parameters = ()) -> Row | None:
+        """Return the first row, or None."""
+        return self._run(lambda connection: _first_row(connection.execute(sql, parameters)))
+
+    def transaction(self) -> _SqliteTransaction:
+        """Open a transaction that takes the write lock at once; commit on leaving, roll back on an exception.
+
+        Raises:
+            UsageError: this thread is already inside one. SQLite has no nested transactions to offer.
+        """
+        return _SqliteTransaction(self)
+
+    def close(self) -> None:
+        """Close the connections of every thread. A closed database stays closed; closing twice is fine."""
+        with self._guard:
+            self._closed = True
+            slots = list(self._slots)
+        for slot in slots:
+            slot.close()
+
+    def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do `work` on this thread's connection: inside its open transaction, or as a transaction of its own."""
+        slot = self._slot()
+        if slot.transaction is not None:
+            return self._translated(lambda: work(slot.connection))
+        # A statement that meets a lock has written nothing, so it can be tried again whole.
+        result = self._retried(lambda: work(slot.connection))
+        if slot.connection.in_transaction:
+            slot.connection.rollback()
+            raise UsageError(
+                "a transaction was begun by a statement and has been rolled back",
+                hint="use `with db.transaction() as tx:`; it commits, and rolls back on an exception",
+            )
+        return result
+
+    def _slot(self) -> _Slot:
+        slot: _Slot | None = getattr(self._local, "slot", None)
+        if slot is not None and slot.pid != os.getpid():
+            # Closing a connection that came through fork() would drop the parent's file locks: leave it be.
+            self._inherited.append(slot)
+            slot = None
+        if slot is None and not self._closed:
+            slot = _Slot(self._retried(self._open))
+            self._local.slot = slot
+            with self._guard:
+                self._slots.add(slot)
+        if slot is None or self._closed:
+            raise DatabaseUnreachable(f"database {self.path!r} was closed", details={"path": self.path})
+        return slot
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)
+        try:
+            if os.path.getsize(self.path) == 0:
+                # Only before the first page is written: afterwards freed pages could not be given back without a full VACUUM.
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _retried(self, attempt: Callable[[], T]) -> T:
+        started = time.monotonic()
+        pause = 0.001
+        while True:
+            try:
+                return self._translated(attempt)
+            except DatabaseBusy as locked:
+                waited = time.monotonic() - started
+                if waited >= self.busy_timeout:
+                    raise DatabaseBusy(
+                        f"database {self.path!r} was held by another connection for {waited:.1f} s",
+                        hint="look for a long transaction in another process; nothing was written",
+                        details={"path": self.path, "waited_s": round(waited, 3)},
+                    ) from locked.__cause__
+                time.sleep(min(pause * random.uniform(0.5, 1.5), max(0.0, self.busy_timeout - waited)))
+                pause = min(pause * 2, 0.1)
+
+    def _translated(self, attempt: Callable[[], T]) -> T:
+        try:
+            return attempt()
+        except sqlite3.Error as error:
+            code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+            if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise DatabaseBusy(f"database {self.path!r}: {error}", details={"path": self.path}) from error
+            if code in _UNREACHABLE:
+                raise DatabaseUnreachable(
+                    f"database {self.path!r}: {error}",
+                    hint=_hint(self.path, code),
+                    details={"path": self.path, "cause": str(error)},
+                ) from error
+            raise
+
+
+class _Slot:
+    """One thread's connection. It closes with the thread, whose locals drop it."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.pid = os.getpid()
+        self.transaction: _SqliteTransaction | None = None
+
+    def close(self) -> None:
+        if self.pid == os.getpid():
+            self.connection.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class _SqliteTransaction:
+    """Implements `Transaction`; usable inside its `with` block alone, and on its own thread alone."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
+        self._open: _Slot | None = None
+
+    def __enter__(self) -> Transaction:
+        slot = self._database._slot()  # noqa: SLF001  # one class in two halves
+        if slot.transaction is not None:
+            raise UsageError(
+                "this thread is already inside a transaction, and transactions do not nest",
+                hint="pass the open transaction to the function that needs it, or end it first",
+            )
+        self._database._retried(lambda: slot.connection.execute("BEGIN IMMEDIATE"))  # noqa: SLF001  # as above
+        slot.transaction = self
+        self._open = slot
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        slot = self._slot()
+        slot.transaction = None
+        self._open = None
+        connection = slot.connection
+        if kind is not None:
+            # On a full disk SQLite has rolled back by itself; a database that was closed meanwhile, too.
+            if not self._database._closed and connection.in_transaction:  # noqa: SLF001  # as above
+                connection.execute("ROLLBACK")
+            return
+        if not connection.in_transaction:
+            raise UsageError(
+                "the transaction was ended by a statement inside its block",
+                hint="leave COMMIT and ROLLBACK to `with db.transaction()`",
+            )
+        try:
+            self._database._retried(lambda: connection.execute("COMMIT"))  # noqa: SLF001  # as above
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    def execute(self, sql: str, parameters: Parameters = ()) -> int:
+        return self._do(lambda connection: _changed(connection.execute(sql, parameters)))
+
+    def execute_many(self, sql: str, rows: Iterable[Parameters]) -> int:
+        return self._do(lambda connection: _changed(connection.executemany(sql, rows)))
+
+    def fetch(self, sql: str, parameters: Parameters = ()) -> list[Row]:
+        return self._do(lambda connection: _rows(connection.execute(sql, parameters)))
+
+    def fetch_one(self, sql: str, parameters: Parameters = ()) -> Row | None:
+        return self._do(lambda connection: _first_row(connection.execute(sql, parameters)))
+
+    def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        connection = self._slot().connection
+        return self._database._translated(lambda: work(connection))  # noqa: SLF001  # one class in two halves
+
+    def _slot(self) -> _Slot:
+        if self._open is None:
+            raise UsageError("this transaction has ended", hint="open another: with db.transaction() as tx:")
+        return self._open
+
+
+def _changed(cursor: sqlite3.Cursor) -> int:
+    count = cursor.rowcount
+    cursor.close()
+    return max(0, count)
+
+
+def _rows(cursor: sqlite3.Cursor) -> list[Row]:
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _first_row(cursor: sqlite3.Cursor) -> Row | None:
+    names = [column[0] for column in cursor.description or ()]
+    row = cursor.fetchone()
+    cursor.close()
+    return None if row is None else dict(zip(names, row, strict=True))
+
+
+_UNREACHABLE = frozenset(
+    (
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_NOTADB,
+    )
+)
+
+
+def _hint(path: str, code: int) -> str:
+    folder = os.path.dirname(path)
+    if code == sqlite3.SQLITE_FULL:
+        return f"make room on the disk that holds {folder}"
+    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        return "the file is not a sound SQLite database; name another in the profile's `database`, or restore a backup"
+    if not os.path.isdir(folder):
+        return f"the folder {folder} is absent: create it, or name another file in the profile's `database`"
+    if os.path.isdir(path):
+        return f"{path} is a folder; the profile's `database` names a file"
+    return f"this user must be able to write both {path} and its folder"
