@@ -1,0 +1,328 @@
+"""What may stand at a key: one function a kind, from a YAML node to a value. Each raises `Fault` with what would be right."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import yaml
+
+from systemprompt.errors import JobDefinitionError, did_you_mean
+from systemprompt.jobs.names import check_name, check_time_zone
+from systemprompt.jobs.overrides import Extension
+from systemprompt.jobs.policies import seconds_of
+from systemprompt.profile.document import DEEPEST, Fault, Scalar, UnfoldsTooFar, Values
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from systemprompt.profile.schema import Key
+
+__all__ = ["KINDS", "Reader"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What a kind needs besides its node: the variables, and the folder that relative paths are relative to."""
+
+    values: Values
+    home: str
+
+    def path(self, text: str) -> str:
+        """Return a path of the profile as an absolute one."""
+        if not text.strip():
+            raise Fault("the path is empty; write one, relative to the profile's folder or absolute")
+        if "\0" in text:
+            raise Fault("a path cannot hold a NUL character")
+        if text == "~" or text.startswith("~/"):
+            text = (self.values.variable("HOME") or os.path.expanduser("~")) + text[1:]
+        return os.path.normpath(os.path.join(self.home, text))
+
+
+def _text(reader: Reader, node: yaml.Node, key: Key) -> str:
+    del key
+    scalar = reader.values.scalar(node)
+    if not isinstance(scalar.value, str) and not scalar.expanded:
+        raise Fault(f"{_shown(scalar)} is {_kind(scalar)}, not text; put it in quotes: {scalar.text!r}")
+    return scalar.text.strip()
+
+
+def _flag(reader: Reader, node: yaml.Node, key: Key) -> bool:
+    del key
+    scalar = reader.values.scalar(node)
+    if not isinstance(scalar.value, bool):
+        raise Fault(f"{_shown(scalar)} is neither true nor false; write true or false, without quotes")
+    return scalar.value
+
+
+def _whole(reader: Reader, node: yaml.Node, key: Key) -> int:
+    scalar = reader.values.scalar(node)
+    value = scalar.value
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Fault(f"{_shown(scalar)} is not a whole number; write one from {key.lowest:,} to {key.highest:,}")
+    if not key.lowest <= value <= key.highest:
+        raise Fault(f"{_shown(scalar)} is outside {key.lowest:,} to {key.highest:,}; write a number within")
+    return value
+
+
+def _seconds(reader: Reader, node: yaml.Node, key: Key) -> float:
+    scalar = reader.values.scalar(node)
+    is_zero = scalar.text in ("0", "0s", "0.0")
+    seconds = 0.0 if is_zero else _duration(scalar)
+    if not key.lowest <= seconds <= key.highest:
+        raise Fault(f"{_shown(scalar)} is outside {key.lowest:g}s to {key.highest:g}s; write a duration within")
+    return seconds
+
+
+def _timeout(reader: Reader, node: yaml.Node, key: Key) -> float | None:
+    del key
+    scalar = reader.values.scalar(node)
+    return None if scalar.value == "none" else _duration(scalar)
+
+
+def _choice(reader: Reader, node: yaml.Node, key: Key) -> str:
+    scalar = reader.values.scalar(node)
+    if scalar.text not in key.choices or not isinstance(scalar.value, str):
+        near = did_you_mean(scalar.text, key.choices)
+        allowed = ", ".join(key.choices)
+        better = (
+            f"did you mean {near!r}?"
+            if near
+            else f"write {allowed}"
+            if len(key.choices) == 1
+            else f"write one of {allowed}"
+        )
+        raise Fault(
+            f"{_shown(scalar)} is not one of {allowed}; {better}"
+            if near
+            else f"{_shown(scalar)} is no choice; {better}"
+        )
+    return scalar.text
+
+
+def _name(reader: Reader, node: yaml.Node, key: Key) -> str:
+    return _accepted(check_name, _text(reader, node, key))
+
+
+def _time_zone(reader: Reader, node: yaml.Node, key: Key) -> str:
+    return _accepted(check_time_zone, _text(reader, node, key))
+
+
+def _schedule(reader: Reader, node: yaml.Node, key: Key) -> str:
+    """Only its shape: the expression is checked with the zone and the policies of its job."""
+    return _text(reader, node, key)
+
+
+def _path(reader: Reader, node: yaml.Node, key: Key) -> str:
+    return reader.path(_text(reader, node, key))
+
+
+def _database(reader: Reader, node: yaml.Node, key: Key) -> tuple[str, str]:
+    url = _text(reader, node, key)
+    return url, _sqlite_file(reader, url)
+
+
+def _ledger(reader: Reader, node: yaml.Node, key: Key) -> str:
+    text = _text(reader, node, key)
+    return _sqlite_file(reader, text) if ":" in text else reader.path(text)
+
+
+def _url(reader: Reader, node: yaml.Node, key: Key) -> str:
+    text = _text(reader, node, key)
+    scheme, found, rest = text.partition("://")
+    if not found or scheme not in ("http", "https") or not rest.strip("/") or " " in text:
+        raise Fault(f"{text!r} is not a web address; write one such as https://example.org")
+    return text.rstrip("/")
+
+
+def _identifier(reader: Reader, node: yaml.Node, key: Key) -> str:
+    text = _text(reader, node, key)
+    parts = text.split(".")
+    if len(parts) > 2 or not all(part.isascii() and part.isidentifier() for part in parts):
+        raise Fault(
+            f"{text!r} is not a table's name; write letters, digits and '_', with a schema before a dot if need be"
+        )
+    return text
+
+
+def _identifiers(reader: Reader, node: yaml.Node, key: Key) -> dict[str, str]:
+    columns = _word_map(reader, node, key)
+    for ours, theirs in columns.items():
+        for column in (ours, theirs):
+            if not (column.isascii() and column.isidentifier()):
+                raise Fault(f"{column!r} is not a column's name; write letters, digits and '_'")
+    return columns
+
+
+def _texts(reader: Reader, node: yaml.Node, key: Key) -> tuple[str, ...]:
+    texts = tuple(_text(reader, item, key) for item in _items(reader, node, "[first, second]"))
+    if "" in texts:
+        raise Fault("an item is empty; remove it")
+    return texts
+
+
+def _names(reader: Reader, node: yaml.Node, key: Key) -> tuple[str, ...]:
+    return tuple(_accepted(check_name, name) for name in _texts(reader, node, key))
+
+
+def _words(reader: Reader, node: yaml.Node, key: Key) -> tuple[str, ...]:
+    """An argument list. `[sleep, 5]` means the text 5: every word is what is written."""
+    del key
+    if isinstance(node, yaml.ScalarNode):
+        scalar = reader.values.scalar(node)
+        raise Fault(f"{_shown(scalar)} is not a list; for a shell write [sh, -c, {_double_quoted(scalar.text)}]")
+    words = tuple(reader.values.scalar(item).text for item in _items(reader, node, "[program, argument]"))
+    if not words or not words[0]:
+        raise Fault("the command is empty; write a list: [program, argument]")
+    if any("\0" in word for word in words):
+        raise Fault("an argument cannot hold a NUL character")
+    return words
+
+
+def _word_map(reader: Reader, node: yaml.Node, key: Key) -> dict[str, str]:
+    del key
+    if not isinstance(node, yaml.MappingNode):
+        raise Fault("this is not a mapping; write NAME: value, each on a line of its own")
+    found = {}
+    for name, _, value_node in reader.values.pairs(node):
+        value = reader.values.scalar(value_node).text
+        if not name or "=" in name or "\0" in name + value:
+            raise Fault(f"{name!r} cannot be a variable's name or value; leave out '=' and NUL characters")
+        if name in found:
+            raise Fault(f"{name!r} is written twice; keep one")
+        found[name] = value
+    return found
+
+
+def _values(reader: Reader, node: yaml.Node, key: Key) -> dict[str, Any]:
+    del key
+    if not isinstance(node, yaml.MappingNode):
+        raise Fault("this is not a mapping; write name: value, each on a line of its own")
+    value = _plain(reader, node)
+    assert isinstance(value, dict)
+    return value
+
+
+def _extensions(reader: Reader, node: yaml.Node, key: Key) -> tuple[Extension, ...]:
+    found = [_extension(reader, _text(reader, item, key)) for item in _items(reader, node, "[jobs/, acme.jobs]")]
+    return tuple(dict.fromkeys(found))
+
+
+def _extension(reader: Reader, text: str) -> Extension:
+    if text.endswith(".py"):
+        return Extension(kind="file", name=reader.path(text))
+    if "/" in text or text in (".", "..", "~"):
+        path = reader.path(text)
+        return Extension(kind="file" if os.path.isfile(path) else "folder", name=path)
+    if all(part.isidentifier() for part in text.split(".")):
+        return Extension(kind="module", name=text)
+    raise Fault(f"{text!r} is neither a module nor a path; write acme.jobs, jobs/feeds.py or jobs/")
+
+
+KINDS: dict[str, Callable[[Reader, yaml.Node, Key], Any]] = {
+    "choice": _choice,
+    "database": _database,
+    "extensions": _extensions,
+    "flag": _flag,
+    "identifier": _identifier,
+    "identifiers": _identifiers,
+    "ledger": _ledger,
+    "name": _name,
+    "names": _names,
+    "path": _path,
+    "schedule": _schedule,
+    "seconds": _seconds,
+    "text": _text,
+    "texts": _texts,
+    "time_zone": _time_zone,
+    "timeout": _timeout,
+    "url": _url,
+    "values": _values,
+    "whole": _whole,
+    "word_map": _word_map,
+    "words": _words,
+}
+"""Every kind that holds a value. The checker knows those that hold keys."""
+
+
+def _sqlite_file(reader: Reader, url: str) -> str:
+    scheme, found, rest = url.partition("://")
+    if not found:
+        raise Fault(f"{url!r} is not a database address; write sqlite:///{url or 'app.db'}")
+    if scheme != "sqlite":
+        raise Fault(f"databases of the kind {scheme!r} are not served; this release has sqlite only: sqlite:///app.db")
+    if not rest.startswith("/"):
+        raise Fault(f"{url!r} names a host; a file takes three slashes: sqlite:///{rest or 'app.db'}")
+    path = rest[1:]
+    if not path or path.endswith("/"):
+        raise Fault(f"{url!r} names no file; write sqlite:///app.db")
+    if path == ":memory:":
+        raise Fault("a database in memory forgets everything when its process ends; write a file: sqlite:///app.db")
+    if "?" in path or "#" in path:
+        raise Fault(f"{url!r} has options after the file, and none are known; leave them out")
+    return reader.path(path)
+
+
+def _duration(scalar: Scalar) -> float:
+    value = scalar.value
+    if value is None or isinstance(value, bool):
+        raise Fault(f"{_shown(scalar)} is not a duration; write a number of seconds, or 90s, 5m, 1h30m, 2d")
+    try:
+        # YAML 1.1 reads `1:30` as a number in base 60; nobody who writes it means that.
+        seconds = seconds_of(scalar.text if ":" in scalar.text else value)
+    except (JobDefinitionError, OverflowError) as error:
+        raise Fault(f"{_shown(scalar)} is not a duration; write a number of seconds, or 90s, 5m, 1h30m, 2d") from error
+    assert seconds is not None
+    return seconds
+
+
+def _items(reader: Reader, node: yaml.Node, example: str) -> list[yaml.Node]:
+    if isinstance(node, yaml.SequenceNode):
+        return reader.values.items(node)
+    shown = _shown(reader.values.scalar(node)) if isinstance(node, yaml.ScalarNode) else "a mapping"
+    raise Fault(f"{shown} is not a list; write {example}")
+
+
+def _plain(reader: Reader, node: yaml.Node, depth: int = 0) -> Any:
+    """Return any JSON value."""
+    if depth > DEEPEST:  # the file itself is not so deep: an alias holds itself
+        raise UnfoldsTooFar
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(reader, item, depth + 1) for item in reader.values.items(node)]
+    if isinstance(node, yaml.MappingNode):
+        found: dict[str, Any] = {}
+        for name, _, value_node in reader.values.pairs(node):
+            if name in found:
+                raise Fault(f"{name!r} is written twice; keep one")
+            found[name] = _plain(reader, value_node, depth + 1)
+        return found
+    scalar = reader.values.scalar(node)
+    if isinstance(scalar.value, float) and not abs(scalar.value) < float("inf"):
+        raise Fault(f"{_shown(scalar)} is not a finite number; write one that is")
+    return scalar.value
+
+
+def _accepted(check: Callable[[str], str], text: str) -> str:
+    try:
+        return check(text)
+    except JobDefinitionError as error:
+        raise Fault(f"{error.message}; {error.hint}" if error.hint else error.message) from error
+
+
+def _shown(scalar: Scalar) -> str:
+    text = scalar.text if len(scalar.text) <= 60 else scalar.text[:57] + "..."
+    return repr(text)
+
+
+def _kind(scalar: Scalar) -> str:
+    if scalar.value is None:
+        return "null"
+    if isinstance(scalar.value, bool):
+        return "true or false" if scalar.text.lower() in ("true", "false") else f"{str(scalar.value).lower()} to YAML"
+    return "a number"
+
+
+def _double_quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,115 @@
+"""Load a profile: read, check, and build the records; all faults at once."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from systemprompt.errors import CronError, ProfileInvalid
+from systemprompt.jobs.overrides import JobOverride
+from systemprompt.jobs.policies import CHOICES, Policies
+from systemprompt.jobs.settings import ContentSource, HostTable, PublishTarget, Retention
+from systemprompt.profile.check import Checked, check
+from systemprompt.profile.document import Values, parse, read_bytes
+from systemprompt.profile.kinds import Reader
+from systemprompt.profile.profile import DatabaseAddress, Limits, Profile
+from systemprompt.profile.schema import PROFILE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["load_profile"]
+
+
+def load_profile(path: str, environ: Mapping[str, str]) -> Profile:
+    """Return the checked profile. Nothing outside the file is touched: no database, no job module.
+
+    Raises:
+        ProfileNotFound: there is no such file.
+        ProfileInvalid: it has faults; every one of them is in the error, each with its line and place.
+    """
+    path = os.path.abspath(path)
+    values = Values(environ)
+    checked = check(parse(path, read_bytes(path)), PROFILE, Reader(values, os.path.dirname(path)))
+    profile = _build(path, checked, values)
+    if checked.faults or profile is None:
+        checked.faults.sort(key=lambda fault: fault[0])
+        raise ProfileInvalid(path, [text for _, text in checked.faults])
+    return profile
+
+
+def _build(path: str, checked: Checked, values: Values) -> Profile | None:
+    """Check what one key alone cannot show, and build the records; None where the database is missing or wrong."""
+    said = checked.values
+    zone = said.get("time_zone", "UTC")
+    scheduler, content = said.get("scheduler", {}), said.get("content", {})
+    jobs = {
+        name: _override(name, place, section, zone, checked, os.path.dirname(path))
+        for name, place, section in scheduler.get("jobs", ())
+    }
+    sources = _sources(content.get("sources", ()), checked)
+    publish = content.get("publish")
+    tables = {name: HostTable(**section) for name, _, section in said.get("tables", ()) if "table" in section}
+    if "database" not in said:
+        return None
+    url, file = said["database"]
+    root, ending = os.path.splitext(file)
+    ledger = said.get("ledger", f"{root}.ledger{ending}")
+    if ledger == file:
+        checked.fault("ledger", f"{ledger!r} is the database itself; give the ledger a file of its own")
+    return Profile(
+        path=path,
+        name=said.get("name") or os.path.basename(os.path.dirname(path)) or "local",
+        database=DatabaseAddress(url=url, path=file),
+        ledger=ledger,
+        time_zone=zone,
+        extensions=said.get("extensions", ()),
+        entry_points=said.get("entry_points", True),
+        jobs=jobs,
+        bootstrap_jobs=tuple(dict.fromkeys(scheduler.get("bootstrap_jobs", ()))),
+        limits=Limits(**said.get("limits", {})),
+        content_sources=sources,
+        publish=PublishTarget(**publish) if publish and "path" in publish else None,
+        tables=tables,
+        retention=Retention(**said.get("retention", {})),
+        environment_read=dict(values.read),
+    )
+
+
+def _override(name: str, place: str, said: dict[str, Any], zone: str, checked: Checked, home: str) -> JobOverride:
+    policies = {policy: said.pop(policy) for policy in CHOICES if policy in said}
+    if "timeout" in said:
+        policies["timeout_s"] = said.pop("timeout")
+    schedule = said.get("schedule")
+    if schedule:
+        _check_schedule(f"{place}.schedule", schedule, said.get("time_zone", zone), policies, checked)
+    if "command" in said:
+        said.setdefault("working_dir", home)
+    else:
+        for key in ("environment", "working_dir"):
+            if said.pop(key, None) is not None:
+                checked.fault(f"{place}.{key}", "it is for commands only, and this job has no command; remove it")
+    return JobOverride(name=name, policies=policies, **said)
+
+
+def _check_schedule(place: str, schedule: str, zone: str, policies: dict[str, Any], checked: Checked) -> None:
+    from systemprompt.cron import Schedule
+
+    chosen = Policies(**policies)
+    try:
+        Schedule(schedule, zone, dst_gap=chosen.dst_gap, dst_fold=chosen.dst_fold)
+    except CronError as error:
+        advice = error.hint or 'write six fields, seconds first: "0 30 2 * * *", or @every 90s'
+        checked.fault(place, f"{schedule!r} is not a schedule: {error.reason}; {advice}")
+
+
+def _sources(found: Any, checked: Checked) -> tuple[ContentSource, ...]:
+    sources: dict[str, ContentSource] = {}
+    for place, section in found:
+        if "name" not in section or "path" not in section:
+            continue  # that is a fault already
+        if section["name"] in sources:
+            checked.fault(f"{place}.name", f"{section['name']!r} names another source already; choose another name")
+        sources[section["name"]] = ContentSource(**section)
+    return tuple(sources.values())

@@ -1,0 +1,250 @@
+"""Every key of a profile, as data. The checker, the commented template and the reference page are made from this one table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from systemprompt.jobs.policies import CHOICES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["HOST_TABLES", "PROFILE", "Key", "find_key", "walk"]
+
+HOST_TABLES = ("logs", "markdown_content", "task_messages", "user_contexts", "user_sessions", "users")
+"""The tables that the built-in jobs work on, and that a host application may have under names of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One key: what it is called, what may stand there, what holds where it is absent, and what it is for.
+
+    kind      a name that `systemprompt.profile.kinds` knows, or one that holds further keys: `section`; `list` of sections;
+              `named`, a mapping from free names to sections; `jobs`, either of the two
+    default   as one would write it in the file; None where absence means none
+    lowest, highest   the range of a number, or of a duration in seconds
+    """
+
+    name: str
+    kind: str
+    meaning: str
+    default: str | int | bool | None = None
+    required: bool = False
+    example: str | None = None
+    choices: tuple[str, ...] = ()
+    lowest: float = 0
+    highest: float = 0
+    keys: tuple[Key, ...] = ()
+
+
+def walk(key: Key | None = None, place: str = "") -> Iterator[tuple[str, Key]]:
+    """Yield every key with its dotted place: `limits.lease`, `scheduler.jobs.NAME.schedule`, `content.sources[].path`."""
+    for below in (key or PROFILE).keys:
+        here = f"{place}.{below.name}" if place else below.name
+        yield here, below
+        yield from walk(below, here + {"jobs": ".NAME", "named": ".NAME", "list": "[]"}.get(below.kind, ""))
+
+
+def find_key(place: str) -> Key:
+    """Return the key at a dotted place, as `walk` writes it."""
+    return dict(walk())[place]
+
+
+_HUNDRED_YEARS = 36_525
+
+_POLICIES = {
+    "catch_up": "what happens to fire times that nobody could start on time, after a stop for example",
+    "overlap": "what happens when the job is due while it is still running",
+    "on_lost": "a run whose node died: fail keeps side effects at most once, rerun makes them at least once",
+    "isolation": "where a plain function runs: in a thread, or in a process of its own that can be ended for certain",
+    "dst_gap": "a fixed time that the spring clock change leaves out: run it at the gap's end, or skip it",
+    "dst_fold": "a fixed time that the autumn clock change brings twice",
+}
+
+_JOB = (
+    Key(name="enabled", kind="flag", meaning="false keeps the job from its schedule; it can still be run by hand"),
+    Key(
+        name="schedule",
+        kind="schedule",
+        meaning='six cron fields, seconds first, in quotes; or @every 90s; "" for by hand only',
+        example='"0 30 2 * * *"',
+    ),
+    Key(name="time_zone", kind="time_zone", meaning="the zone the schedule is read in", example="Europe/Berlin"),
+    Key(name="parameters", kind="values", meaning="values for ctx.get_parameter()", example="{days: 7}"),
+    Key(
+        name="enforce",
+        kind="flag",
+        meaning="true lets a destructive job really delete; else it only reports",
+        example="true",
+    ),
+    Key(name="owner", kind="text", meaning="who answers for the job", example="ops@example.org"),
+    Key(name="description", kind="text", meaning="one line for people"),
+    Key(name="tags", kind="texts", meaning="words to choose jobs by: sp jobs run --tag nightly", example="[nightly]"),
+    Key(
+        name="timeout", kind="timeout", meaning="the work is stopped after this long; none for no limit", example="10m"
+    ),
+    *(Key(name=name, kind="choice", choices=CHOICES[name], meaning=meaning) for name, meaning in _POLICIES.items()),
+    Key(
+        name="command",
+        kind="words",
+        meaning="makes a job of a program: its argument list. No shell reads it; name one if you want one",
+        example='[sh, -c, "df -h / | tail -1"]',
+    ),
+    Key(name="environment", kind="word_map", meaning="variables for the command, added to the node's own"),
+    Key(name="working_dir", kind="path", meaning="where the command runs; the profile's folder if not given"),
+)
+
+_SOURCE = (
+    Key(name="name", kind="name", required=True, meaning="what this collection is called"),
+    Key(name="path", kind="path", required=True, meaning="the folder"),
+    Key(name="pattern", kind="text", default="**/*.md", meaning="which files below it"),
+)
+
+_PUBLISH = (
+    Key(name="path", kind="path", required=True, meaning="the folder that the site is written to"),
+    Key(name="title", kind="text", default="Notes", meaning="the site's name"),
+    Key(
+        name="base_url", kind="url", default="http://localhost", meaning="makes the links in feed and sitemap absolute"
+    ),
+    Key(name="description", kind="text", default="", meaning="one line about the site"),
+    Key(name="author", kind="text", default="", meaning="who writes it"),
+    Key(name="language", kind="text", default="en", meaning="the language of its pages"),
+)
+
+_TABLE = (
+    Key(name="table", kind="identifier", required=True, meaning="what your table is called", example="app_sessions"),
+    Key(name="columns", kind="identifiers", meaning="our column name: yours, for those that differ"),
+    Key(
+        name="time_format",
+        kind="choice",
+        choices=("micros", "seconds", "iso"),
+        default="micros",
+        meaning="how your table keeps instants: whole numbers since 1970, or ISO text in UTC",
+    ),
+)
+
+
+def _days(name: str, default: int, meaning: str) -> Key:
+    return Key(name=name, kind="whole", default=default, lowest=1, highest=_HUNDRED_YEARS, meaning=meaning)
+
+
+def _hours(name: str, default: int, meaning: str) -> Key:
+    return Key(name=name, kind="whole", default=default, lowest=1, highest=_HUNDRED_YEARS * 24, meaning=meaning)
+
+
+def _span(name: str, default: str, lowest: float, meaning: str) -> Key:
+    return Key(name=name, kind="seconds", default=default, lowest=lowest, highest=86_400, meaning=meaning)
+
+
+_RETENTION = (
+    _days("logs_days", 30, "log entries older than this are deleted by log_cleanup"),
+    _days("runs_days", 400, "closed runs older than this leave the ledger, except what catch-up still needs"),
+    _hours("session_idle_hours", 1, "a session idle for longer is closed by session_cleanup"),
+    _hours("empty_context_hours", 24, "a context without messages older than this is deleted"),
+    _days("content_removed_days", 30, "content whose file is gone is kept for so long, marked as removed"),
+)
+
+_LIMITS = (
+    Key(
+        name="max_concurrent_runs",
+        kind="whole",
+        default=16,
+        lowest=1,
+        highest=10_000,
+        meaning="runs at once on one node",
+    ),
+    _span("shutdown_grace", "30s", 0, "what running work gets to finish when a node is told to stop"),
+    _span("lease", "30s", 0.5, "a node silent for this long may have its runs taken over; it beats five times in it"),
+    _span("misfire_grace", "10s", 0, "a fire time that starts no later than this is on time"),
+    Key(
+        name="batch_size",
+        kind="whole",
+        default=500,
+        lowest=1,
+        highest=100_000,
+        meaning="rows a clean-up job changes at once",
+    ),
+    _span("kill_grace", "5s", 0, "what a stopped process gets between TERM and KILL"),
+    Key(
+        name="max_output_bytes",
+        kind="whole",
+        default=1_048_576,
+        lowest=1_024,
+        highest=1_073_741_824,
+        meaning="how much of a command's output is kept",
+    ),
+)
+
+PROFILE = Key(
+    name="",
+    kind="section",
+    meaning="the settings of one installation",
+    keys=(
+        Key(
+            name="name",
+            kind="text",
+            meaning="what this installation is called; the folder's name if not given",
+            example="local",
+        ),
+        Key(
+            name="database",
+            kind="database",
+            required=True,
+            meaning="the application's tables: sqlite:///FILE, relative to this folder; sqlite:////FILE is absolute",
+            example="sqlite:///data/app.db",
+        ),
+        Key(
+            name="ledger",
+            kind="ledger",
+            meaning="the record of every run: a file of its own, app.ledger.db beside app.db",
+        ),
+        Key(
+            name="time_zone", kind="time_zone", default="UTC", meaning="the zone of every schedule that names no other"
+        ),
+        Key(
+            name="extensions",
+            kind="extensions",
+            meaning="where your jobs are: folders and job files (with a slash or .py), or importable modules (acme.jobs)",
+            example="[jobs/]",
+        ),
+        Key(
+            name="entry_points",
+            kind="flag",
+            default=True,
+            meaning="also take the jobs of installed distributions, by the entry-point group systemprompt.jobs",
+        ),
+        Key(
+            name="scheduler",
+            kind="section",
+            meaning="which jobs run when",
+            keys=(
+                Key(
+                    name="jobs",
+                    kind="jobs",
+                    meaning="what is different here, job by job; a command makes a new one",
+                    keys=_JOB,
+                ),
+                Key(name="bootstrap_jobs", kind="names", meaning="jobs that run once whenever a node starts"),
+            ),
+        ),
+        Key(
+            name="content",
+            kind="section",
+            meaning="what content_ingestion reads and publish_content writes",
+            keys=(
+                Key(name="sources", kind="list", meaning="folders of markdown with YAML front matter", keys=_SOURCE),
+                Key(name="publish", kind="section", meaning="the site that is made of it", keys=_PUBLISH),
+            ),
+        ),
+        Key(
+            name="tables",
+            kind="named",
+            choices=HOST_TABLES,
+            meaning="tables of your own application for the built-in jobs to work on, in place of ours",
+            keys=_TABLE,
+        ),
+        Key(name="retention", kind="section", meaning="how long things are kept", keys=_RETENTION),
+        Key(name="limits", kind="section", meaning="what one node may take, and how patient it is", keys=_LIMITS),
+    ),
+)
