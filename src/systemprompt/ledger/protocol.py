@@ -10,6 +10,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from typing import Protocol
 
     from systemprompt.clock import Instant
@@ -132,11 +133,19 @@ class Ledger(Protocol):
 
     # -- reading --------------------------------------------------------------------------------------------------------
 
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Let every read inside the `with` see one state of the ledger, whatever others write meanwhile."""
+        ...
+
     def jobs(self, *, retired: bool = False) -> list[JobView]:
         """Return the jobs by name."""
         ...
 
     def job(self, name: str) -> JobView | None: ...
+
+    def quarantined_sources(self) -> list[QuarantineNotice]:
+        """Return the job modules that could not be loaded when the catalogue was last read, by source."""
+        ...
 
     def versions(self, job_id: str | None = None) -> list[VersionView]:
         """Return versions by job and number."""

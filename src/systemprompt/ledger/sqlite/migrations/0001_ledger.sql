@@ -52,6 +52,13 @@ CREATE TRIGGER scheduled_jobs_stay
 BEFORE DELETE ON scheduled_jobs
 BEGIN SELECT RAISE(ABORT, 'ledger: a job is retired, never deleted'); END;
 
+-- Job modules that cannot be loaded, with the error. The jobs last seen there carry it too.
+CREATE TABLE quarantined_sources (
+    source   TEXT PRIMARY KEY,
+    error    TEXT NOT NULL,
+    since_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- Every state a job's schedule and policies were ever in. A version names the fire times in (valid_from, valid_until].
 CREATE TABLE job_versions (
     job_id      TEXT    NOT NULL REFERENCES scheduled_jobs (id),
@@ -181,7 +188,7 @@ BEGIN SELECT RAISE(ABORT, 'ledger: a closed run never changes'); END;
 CREATE TRIGGER job_runs_tokens_rise
 BEFORE UPDATE ON job_runs
 WHEN NEW.fence < OLD.fence OR NEW.attempt < OLD.attempt
-  OR (OLD.status = 'queued' AND NEW.status = 'running' AND NEW.fence <= (SELECT fence FROM ledger_state))
+  OR (OLD.status = 'queued' AND NEW.status = 'running' AND (NEW.fence <= OLD.fence OR NEW.attempt <> OLD.attempt + 1))
 BEGIN SELECT RAISE(ABORT, 'ledger: fences and attempts only rise'); END;
 
 CREATE TRIGGER job_runs_identity_is_fixed

@@ -1,0 +1,145 @@
+"""The whole ledger on SQLite: the reader's half, and every method that writes."""
+
+from __future__ import annotations
+
+import os
+
+from systemprompt.ledger.migrations import migrate, pending_migrations
+from systemprompt.ledger.sqlite import catalogue, clockwork, nodes, retention
+from systemprompt.ledger.sqlite.reader import SqliteReader
+from systemprompt.ledger.sqlite.store import Store, database_error
+from systemprompt.ledger.statements import load_statements
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from systemprompt.clock import Instant
+    from systemprompt.ledger.records import (
+        Claimed,
+        ClockEvent,
+        Closing,
+        Decide,
+        JobSpec,
+        ManualStart,
+        NodeIdentity,
+        QuarantineNotice,
+        Rescued,
+        SyncReport,
+        Turn,
+    )
+    from systemprompt.ledger.views import JobView
+
+__all__ = ["MIGRATIONS", "MIGRATIONS_TABLE", "SqliteLedger"]
+
+_HERE = os.path.dirname(__file__)
+MIGRATIONS = os.path.join(_HERE, "migrations")
+MIGRATIONS_TABLE = "ledger_migrations"
+
+
+class SqliteLedger(SqliteReader):
+    """`systemprompt.ledger.protocol.Ledger` on one SQLite file in WAL mode; see there for what each method promises.
+
+    Commits are durable when a method returns (`synchronous=FULL`). Other processes write in between; a method waits for them up to
+    `patience` seconds, then raises `DatabaseBusy` with nothing written. Never put the file on a network file system.
+    """
+
+    def __init__(self, path: str, *, patience: float = 10.0, on_statement: Callable[[str], None] | None = None) -> None:
+        statements = load_statements(os.path.join(_HERE, "sql"))
+        super().__init__(Store(path, statements, patience=patience, on_statement=on_statement))
+        self.path = path
+
+    # -- schema ---------------------------------------------------------------------------------------------------------
+
+    def migrate(self) -> list[str]:
+        """Bring the file to the newest schema under the write lock; return what was applied. Two processes may call at once.
+
+        Raises:
+            DatabaseTooNew: a newer release wrote this file. Nothing is changed.
+        """
+        import sqlite3
+
+        try:
+            return migrate(self._store.connection, MIGRATIONS, table=MIGRATIONS_TABLE, begin=self._store.begin)
+        except sqlite3.Error as error:
+            raise database_error(error, self.path) from error
+
+    def pending_migrations(self) -> list[str]:
+        """Return the migrations still to apply."""
+        return pending_migrations(self._store.connection, MIGRATIONS, table=MIGRATIONS_TABLE)
+
+    # -- the clockwork of a node ----------------------------------------------------------------------------------------
+
+    def turn(
+        self,
+        node_id: str,
+        now: Instant,
+        decide: Decide,
+        *,
+        closings: Sequence[Closing] = (),
+        room: int = 0,
+        plan: bool = True,
+    ) -> Turn:
+        with self._store.write():
+            return clockwork.turn(self._store, node_id, now, decide, closings=closings, room=room, plan=plan)
+
+    def start_manual(
+        self, node_id: str, now: Instant, starts: Sequence[ManualStart], *, skip_running: bool = False
+    ) -> tuple[Claimed, ...]:
+        with self._store.write():
+            return clockwork.start_manual(self._store, node_id, now, starts, skip_running=skip_running)
+
+    # -- nodes ----------------------------------------------------------------------------------------------------------
+
+    def join(self, node: NodeIdentity) -> None:
+        with self._store.write():
+            nodes.join(self._store, node)
+
+    def beat(self, node_id: str, now: Instant) -> bool:
+        with self._store.write():
+            return self._store.run("beat", {"node_id": node_id, "now": now}).rowcount == 1
+
+    def leave(self, node_id: str, now: Instant) -> None:
+        with self._store.write():
+            self._store.run("leave", {"node_id": node_id, "now": now})
+
+    def rescue(self, node_id: str, seen_beat: int, now: Instant, *, max_attempts: int) -> list[Rescued] | None:
+        with self._store.write():
+            return nodes.rescue(self._store, node_id, seen_beat, now, max_attempts=max_attempts)
+
+    def record_clock_event(self, event: ClockEvent) -> None:
+        with self._store.write():
+            nodes.record_clock_event(self._store, event)
+
+    # -- jobs and versions ----------------------------------------------------------------------------------------------
+
+    def sync_catalogue(
+        self,
+        specs: Sequence[JobSpec],
+        quarantined: Sequence[QuarantineNotice],
+        now: Instant,
+        decide: Decide,
+        *,
+        actor: str,
+    ) -> SyncReport:
+        # Looked at first without the write lock: most of the time nothing changed.
+        with self._store.snapshot():
+            if catalogue.is_current(self._store, specs, quarantined):
+                return catalogue.NOTHING
+        with self._store.write():
+            return catalogue.sync(self._store, specs, quarantined, now, decide, actor=actor)
+
+    def set_enabled(
+        self, job_name: str, enabled: bool, now: Instant, decide: Decide, *, actor: str, why: str = ""
+    ) -> JobView:
+        with self._store.write():
+            catalogue.set_enabled(self._store, job_name, enabled, now, decide, actor=actor, why=why)
+        view = self.job(job_name)
+        assert view is not None
+        return view
+
+    # -- retention ------------------------------------------------------------------------------------------------------
+
+    def prune(self, before: Instant, *, limit: int) -> int:
+        with self._store.write():
+            return retention.prune(self._store, before, limit=limit)

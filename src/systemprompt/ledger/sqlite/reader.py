@@ -1,0 +1,206 @@
+"""Reading the ledger on SQLite. Light: listing jobs loads this and little else."""
+
+from __future__ import annotations
+
+import os
+
+from systemprompt.errors import DatabaseUnreachable
+from systemprompt.ledger.statements import load_statements
+from systemprompt.ledger.views import JobView
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+    from typing import Any
+
+    from systemprompt.clock import Instant
+    from systemprompt.ledger.records import ClockEvent, NodeIdentity, QuarantineNotice
+    from systemprompt.ledger.sqlite.store import Store
+    from systemprompt.ledger.views import (
+        AttemptView,
+        HistoryPage,
+        HistoryQuery,
+        RangeView,
+        RunView,
+        VersionView,
+    )
+
+__all__ = ["READING", "SqliteReader", "open_reading_ledger"]
+
+READING = os.path.join(os.path.dirname(__file__), "sql", "reading.sql")
+
+
+class SqliteReader:
+    """The reading half of `systemprompt.ledger.protocol.Ledger`; see there for what each method promises."""
+
+    dialect = "sqlite"
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        return self._store.snapshot()
+
+    def jobs(self, *, retired: bool = False) -> list[JobView]:
+        return [_job(row) for row in self._store.fetch("jobs", {"retired": retired})]
+
+    def job(self, name: str) -> JobView | None:
+        rows = self._store.fetch("job", {"name": name})
+        return _job(rows[0]) if rows else None
+
+    def quarantined_sources(self) -> list[QuarantineNotice]:
+        rows = self._store.fetch("quarantined_sources")
+        if not rows:
+            return []
+        from systemprompt.ledger.records import QuarantineNotice
+
+        return [QuarantineNotice(name=None, source=row["source"], error=row["error"]) for row in rows]
+
+    def versions(self, job_id: str | None = None) -> list[VersionView]:
+        import json
+
+        from systemprompt.ledger.views import VersionView
+
+        return [
+            VersionView(**{**dict(row), "enabled": bool(row["enabled"]), "policies": json.loads(row["policies"])})
+            for row in self._store.fetch("versions", {"job_id": job_id})
+        ]
+
+    def run(self, run_id: int) -> RunView | None:
+        rows = self._store.fetch("run", {"run_id": run_id})
+        return _run(rows[0]) if rows else None
+
+    def open_runs(self) -> list[RunView]:
+        return [_run(row) for row in self._store.fetch("open_runs")]
+
+    def attempts(self, run_id: int | None = None) -> Iterator[AttemptView]:
+        from systemprompt.ledger.views import AttemptView
+
+        name = "attempts" if run_id is None else "attempts_of_run"
+        for row in self._store.stream(name, {"run_id": run_id}):
+            yield AttemptView(**dict(row))
+
+    def history(self, query: HistoryQuery) -> HistoryPage:
+        from systemprompt.ledger.sqlite.history import read_history
+
+        with self._store.snapshot():
+            return read_history(self._store, query, _run, _range)
+
+    def runs_between(self, start: Instant, end: Instant, *, job_id: str | None = None) -> Iterator[RunView]:
+        name = "runs_between" if job_id is None else "runs_of_job_between"
+        for row in self._store.stream(name, {"start": start, "end": end, "job_id": job_id}):
+            yield _run(row)
+
+    def ranges_between(self, start: Instant, end: Instant, *, job_id: str | None = None) -> Iterator[RangeView]:
+        for row in self._store.stream("ranges_between", {"start": start, "end": end, "job_id": job_id}):
+            yield _range(row)
+
+    def nodes(self) -> list[NodeIdentity]:
+        return [_node(row) for row in self._store.fetch("nodes")]
+
+    def living_nodes(self) -> list[NodeIdentity]:
+        return [_node(row) for row in self._store.fetch("living_nodes")]
+
+    def clock_events(self) -> list[ClockEvent]:
+        from systemprompt.ledger.records import ClockEvent
+
+        return [ClockEvent(**dict(row)) for row in self._store.fetch("clock_events")]
+
+    def last_fence(self) -> int:
+        return int(self._store.fetch("state")[0]["fence"])
+
+    def high_water(self) -> Instant:
+        return int(self._store.fetch("state")[0]["high_water"])
+
+    def change_marker(self) -> int:
+        return int(self._store.connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def integrity_faults(self) -> list[str]:
+        rows = self._store.connection.execute("PRAGMA integrity_check(20)").fetchall()
+        faults = [str(row[0]) for row in rows if row[0] != "ok"]
+        broken = self._store.connection.execute("PRAGMA foreign_key_check").fetchmany(20)
+        return faults + [
+            f"row {row['rowid']} of {row['table']} names a missing row of {row['parent']}" for row in broken
+        ]
+
+    def close(self) -> None:
+        self._store.close()
+
+
+def open_reading_ledger(path: str) -> SqliteReader:
+    """Open an existing ledger to read only. Nothing is migrated, nothing written.
+
+    Raises:
+        DatabaseUnreachable: there is no ledger at this path, or it cannot be read.
+    """
+    from systemprompt.ledger.sqlite.store import Store
+
+    if not os.path.exists(path):
+        raise DatabaseUnreachable(
+            f"there is no ledger at {path!r}", hint="sp db migrate makes one", details={"path": path}
+        )
+    return SqliteReader(Store(path, load_statements(READING), read_only=True))
+
+
+def _job(row: sqlite3.Row) -> JobView:
+    tags = row["tags"]
+    return JobView(
+        job_id=row["id"],
+        name=row["job_name"],
+        description=row["description"],
+        schedule=row["schedule"],
+        time_zone=row["time_zone"],
+        enabled=bool(row["enabled"]),
+        declared_enabled=bool(row["declared_enabled"]),
+        tags=() if tags == "[]" else _tags(tags),
+        owner=row["owner"],
+        source=row["source"],
+        quarantine_error=row["quarantine_error"],
+        retired_at=row["retired_at"],
+        version=row["version"],
+        planned_through=row["planned_through"],
+        pruned_through=row["pruned_through"],
+        next_due=row["next_due"],
+        next_run=row["next_run"],
+        running=row["running"],
+        last_run=row["last_run"],
+        last_run_id=row["last_run_id"],
+        last_status=row["last_status"],
+        last_error=row["last_error"],
+        run_count=row["run_count"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def _tags(text: str) -> tuple[str, ...]:
+    import json
+
+    return tuple(json.loads(text))
+
+
+def _run(row: sqlite3.Row) -> RunView:
+    from systemprompt.ledger.views import RunView
+
+    values: dict[str, Any] = dict(row)
+    if values["parameters"] is not None:
+        import json
+
+        values["parameters"] = json.loads(values["parameters"])
+    if values["enforce"] is not None:
+        values["enforce"] = bool(values["enforce"])
+    return RunView(**values)
+
+
+def _range(row: sqlite3.Row) -> RangeView:
+    from systemprompt.ledger.views import RangeView
+
+    return RangeView(**dict(row))
+
+
+def _node(row: sqlite3.Row) -> NodeIdentity:
+    from systemprompt.ledger.records import NodeIdentity
+
+    return NodeIdentity(**dict(row))

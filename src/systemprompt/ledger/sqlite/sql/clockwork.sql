@@ -1,0 +1,148 @@
+-- name: close_run
+-- Only the holder of the current fence can close a run; for a zombie this changes no row.
+UPDATE job_runs
+SET status = :status, reason = :reason, finished_at = max(:finished_at, coalesce(:started_at, started_at)),
+    started_at = coalesce(:started_at, started_at), duration_ms = :duration_ms,
+    items_processed = :items_processed, items_failed = :items_failed,
+    message = :message, error = :error, exit_code = :exit_code, output = :output
+WHERE run_id = :run_id AND fence = :fence AND status = 'running'
+
+-- name: keep_late_result
+-- What a zombie brings is kept with its own attempt, once.
+UPDATE job_attempts SET late_result = :status, late_at = :finished_at
+WHERE run_id = :run_id AND fence = :fence AND late_result IS NULL
+
+-- name: due_jobs
+-- PostgreSQL adds FOR UPDATE OF j SKIP LOCKED. SQLite has one writer, so the transaction itself is the lock.
+SELECT j.id AS job_id, j.job_name, j.version, v.schedule, v.time_zone, v.policies, v.enabled,
+       j.quarantine_error IS NOT NULL AS quarantined, j.planned_through,
+       (SELECT min(o.run_id) FROM job_runs o WHERE o.job_id = j.id AND o.finished_at IS NULL) AS open_run,
+       (SELECT count(*) FROM job_runs o WHERE o.job_id = j.id AND o.finished_at IS NULL) AS open_runs,
+       EXISTS (SELECT 1 FROM job_runs o WHERE o.job_id = j.id AND o.finished_at IS NULL AND o.origin = 'catch_up')
+           AS catching_up
+FROM scheduled_jobs j JOIN job_versions v ON v.job_id = j.id AND v.version = j.version
+WHERE j.next_due <= :now
+ORDER BY j.next_due
+LIMIT :limit
+
+-- name: one_job_to_plan
+-- The same view of one job, due or not: before its version ends.
+SELECT j.id AS job_id, j.job_name, j.version, v.schedule, v.time_zone, v.policies, v.enabled,
+       j.quarantine_error IS NOT NULL AS quarantined, j.planned_through,
+       (SELECT min(o.run_id) FROM job_runs o WHERE o.job_id = j.id AND o.finished_at IS NULL) AS open_run,
+       (SELECT count(*) FROM job_runs o WHERE o.job_id = j.id AND o.finished_at IS NULL) AS open_runs,
+       EXISTS (SELECT 1 FROM job_runs o WHERE o.job_id = j.id AND o.finished_at IS NULL AND o.origin = 'catch_up')
+           AS catching_up
+FROM scheduled_jobs j JOIN job_versions v ON v.job_id = j.id AND v.version = j.version
+WHERE j.id = :job_id
+
+-- name: write_run
+-- blocked_by 0 means: by the job's lowest open run, which may be a row of this very batch.
+INSERT INTO job_runs (job_id, version, origin, fire_at, due_at, status, reason, blocked_by, queued_at, finished_at)
+VALUES (:job_id, :version, :origin, :fire_at, :fire_at, :status, :reason,
+        CASE :blocked_by WHEN 0 THEN
+            (SELECT min(o.run_id) FROM job_runs o WHERE o.job_id = :job_id AND o.finished_at IS NULL)
+        ELSE :blocked_by END,
+        :now, CASE :status WHEN 'queued' THEN NULL ELSE :now END)
+
+-- name: write_range
+INSERT INTO job_run_ranges (job_id, version, first_at, last_at, count, status, reason, written_at)
+VALUES (:job_id, :version, :first_at, :last_at, :count, :status, :reason, :now)
+
+-- name: move_cursor
+-- Compare and swap: a cursor that somebody else moved is not touched, and the whole turn is undone.
+UPDATE scheduled_jobs
+SET planned_through = :planned_through, next_due = :next_due, next_run = :next_run
+WHERE id = :job_id AND planned_through = :old
+
+-- name: raise_high_water
+UPDATE ledger_state SET high_water = :now WHERE high_water < :now
+
+-- name: claim_queued_runs
+-- Queued runs in due order, at most one a job and none of a job that is running. PostgreSQL wraps the choice in a
+-- MATERIALIZED CTE with SKIP LOCKED; here the single writer makes the choice and the update one step. The predicate is
+-- repeated outside all the same, so that the twins read alike.
+UPDATE job_runs
+SET status = 'running', node_id = :node_id, started_at = max(:now, queued_at), attempt = attempt + 1, fence = pick.fence
+FROM (
+    SELECT ready.run_id, (SELECT s.fence FROM ledger_state s) + row_number() OVER (ORDER BY ready.due_at, ready.run_id) AS fence
+    FROM (
+        SELECT r.run_id, r.due_at
+        FROM job_runs r JOIN scheduled_jobs j ON j.id = r.job_id
+        WHERE r.status = 'queued' AND j.running = 0 AND j.quarantine_error IS NULL
+          AND NOT EXISTS (SELECT 1 FROM job_runs e WHERE e.job_id = r.job_id AND e.finished_at IS NULL
+                          AND (e.due_at, e.run_id) < (r.due_at, r.run_id))
+        ORDER BY r.due_at, r.run_id
+        LIMIT :room
+    ) ready
+) AS pick
+WHERE job_runs.run_id = pick.run_id AND job_runs.status = 'queued'
+RETURNING run_id, (SELECT j.job_name FROM scheduled_jobs j WHERE j.id = job_id) AS job_name, version, origin, fire_at,
+          attempt, fence, started_at, actor, parameters, enforce
+
+-- name: next_due
+SELECT min(next_due) AS next_due FROM scheduled_jobs WHERE next_due IS NOT NULL
+
+-- name: queued_left
+-- Whether a run could be claimed at once if a node had room.
+SELECT EXISTS (SELECT 1 FROM job_runs r JOIN scheduled_jobs j ON j.id = r.job_id
+               WHERE r.status = 'queued' AND j.running = 0 AND j.quarantine_error IS NULL) AS waiting
+
+-- name: write_manual_run
+INSERT INTO job_runs (job_id, version, origin, due_at, status, reason, blocked_by, queued_at, finished_at, actor, parameters,
+                      enforce)
+VALUES (:job_id, :version, :origin, :now, :status, :reason, :blocked_by, :now,
+        CASE :status WHEN 'queued' THEN NULL ELSE :now END, :actor, :parameters, :enforce)
+RETURNING run_id
+
+-- name: claim_one_run
+UPDATE job_runs
+SET status = 'running', node_id = :node_id, started_at = max(:now, queued_at), attempt = attempt + 1,
+    fence = (SELECT s.fence FROM ledger_state s) + 1
+WHERE run_id = :run_id AND status = 'queued'
+RETURNING run_id, (SELECT j.job_name FROM scheduled_jobs j WHERE j.id = job_id) AS job_name, version, origin, fire_at,
+          attempt, fence, started_at, actor, parameters, enforce
+
+-- name: job_for_manual_start
+SELECT j.id AS job_id, j.version, j.running, j.quarantine_error,
+       (SELECT min(o.run_id) FROM job_runs o WHERE o.job_id = j.id AND o.status = 'running') AS running_run
+FROM scheduled_jobs j WHERE j.job_name = :name AND j.retired_at IS NULL
+
+-- name: job_names
+SELECT job_name FROM scheduled_jobs WHERE retired_at IS NULL ORDER BY job_name
+
+-- name: join_node
+INSERT INTO nodes (node_id, kind, host, machine, pid, pid_started_at, program, lease_ms, capacity, started_at, beat_at)
+VALUES (:node_id, :kind, :host, :machine, :pid, :pid_started_at, :program, :lease_ms, :capacity, :started_at, :started_at)
+
+-- name: beat
+UPDATE nodes SET beat = beat + 1, beat_at = :now WHERE node_id = :node_id AND stopped_at IS NULL
+
+-- name: leave
+UPDATE nodes SET stopped_at = :now, fate = 'left' WHERE node_id = :node_id AND stopped_at IS NULL
+
+-- name: declare_lost
+-- Only where the node has not beaten since it was observed.
+UPDATE nodes SET stopped_at = :now, fate = 'lost' WHERE node_id = :node_id AND beat = :beat AND stopped_at IS NULL
+
+-- name: node_has_stopped
+SELECT stopped_at IS NOT NULL AS stopped FROM nodes WHERE node_id = :node_id
+
+-- name: runs_to_rescue
+SELECT r.run_id, j.job_name, r.attempt, json_extract(v.policies, '$.on_lost') AS on_lost
+FROM job_runs r
+JOIN scheduled_jobs j ON j.id = r.job_id
+JOIN job_versions v ON v.job_id = r.job_id AND v.version = r.version
+WHERE r.node_id = :node_id AND r.status = 'running'
+ORDER BY r.run_id
+
+-- name: requeue_run
+UPDATE job_runs SET status = 'queued', node_id = NULL, started_at = NULL, queued_at = max(:now, started_at)
+WHERE run_id = :run_id AND status = 'running' AND node_id = :node_id
+
+-- name: fail_lost_run
+UPDATE job_runs SET status = 'failed', reason = 'node_lost', finished_at = max(:now, started_at), error = :error
+WHERE run_id = :run_id AND status = 'running' AND node_id = :node_id
+
+-- name: record_clock_event
+INSERT INTO clock_events (seen_at, kind, delta_us, action, node_id) VALUES (:seen_at, :kind, :delta_us, :action, :node_id)

@@ -1,0 +1,54 @@
+-- name: jobs
+SELECT * FROM scheduled_jobs WHERE (:retired OR retired_at IS NULL) ORDER BY job_name
+
+-- name: job
+SELECT * FROM scheduled_jobs WHERE job_name = :name
+
+-- name: versions
+SELECT * FROM job_versions WHERE :job_id IS NULL OR job_id = :job_id ORDER BY job_id, version
+
+-- name: run
+SELECT r.*, j.job_name FROM job_runs r JOIN scheduled_jobs j ON j.id = r.job_id WHERE r.run_id = :run_id
+
+-- name: open_runs
+SELECT r.*, j.job_name FROM job_runs r JOIN scheduled_jobs j ON j.id = r.job_id WHERE r.finished_at IS NULL
+ORDER BY r.due_at, r.run_id
+
+-- name: attempts_of_run
+SELECT * FROM job_attempts WHERE run_id = :run_id ORDER BY fence
+
+-- name: attempts
+SELECT * FROM job_attempts ORDER BY fence
+
+-- name: runs_between
+SELECT r.*, j.job_name FROM job_runs r JOIN scheduled_jobs j ON j.id = r.job_id
+WHERE r.due_at > :start AND r.due_at <= :end
+ORDER BY r.job_id, r.due_at, r.run_id
+
+-- name: runs_of_job_between
+SELECT r.*, j.job_name FROM job_runs r JOIN scheduled_jobs j ON j.id = r.job_id
+WHERE r.job_id = :job_id AND r.due_at > :start AND r.due_at <= :end
+ORDER BY r.due_at, r.run_id
+
+-- name: ranges_between
+SELECT g.*, j.job_name FROM job_run_ranges g JOIN scheduled_jobs j ON j.id = g.job_id
+WHERE g.last_at > :start AND g.first_at <= :end AND (:job_id IS NULL OR g.job_id = :job_id)
+ORDER BY g.job_id, g.first_at
+
+-- name: nodes
+SELECT * FROM nodes ORDER BY started_at, node_id
+
+-- name: clock_events
+SELECT seen_at, kind, delta_us, action, node_id FROM clock_events ORDER BY event_id
+
+-- name: state
+SELECT fence, high_water FROM ledger_state
+
+-- name: quarantined_sources
+SELECT source, error FROM quarantined_sources ORDER BY source
+
+-- name: living_nodes
+SELECT * FROM nodes n
+WHERE n.stopped_at IS NULL
+   OR n.node_id IN (SELECT r.node_id FROM job_runs r WHERE r.status = 'running')
+ORDER BY n.node_id

@@ -1,0 +1,253 @@
+"""One SQLite connection with the ledger's manners: named statements, short write transactions, patient but bounded waiting."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from contextlib import contextmanager
+
+from systemprompt.errors import DatabaseBusy, DatabaseError, DatabaseUnreachable, LedgerBroken
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Any
+
+__all__ = ["Store", "database_error", "open_connection"]
+
+_OLDEST_SQLITE = (3, 35, 0)
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_HINTS = {
+    sqlite3.SQLITE_CANTOPEN: "create the folder, or mend the path or its permissions: sp doctor",
+    sqlite3.SQLITE_READONLY: "the file or its folder is read-only: give this user the right to write there",
+    sqlite3.SQLITE_FULL: "the disk is full: free some space; nothing was written",
+    sqlite3.SQLITE_NOTADB: "the file is not a SQLite database: is the path right?",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged: stop the nodes, restore a backup, then: sp doctor",
+    sqlite3.SQLITE_IOERR: "the disk or file system failed: see the system's log",
+}
+
+
+class Store:
+    """A connection, its statements and its lock. One transaction at a time; any thread may ask.
+
+    `on_statement` is called with a statement's name right before it runs, and with `begin`, `commit` and `committed`
+    around a write transaction: crash tests kill the process there.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        statements: Mapping[str, str],
+        *,
+        read_only: bool = False,
+        patience: float = 10.0,
+        on_statement: Callable[[str], None] | None = None,
+    ) -> None:
+        self.path = path
+        self._statements = statements
+        self._patience = patience
+        self._on_statement = on_statement
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._connection = open_connection(path, read_only=read_only)
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        return self._connection
+
+    @contextmanager
+    def write(self) -> Iterator[None]:
+        """Hold the write lock for the block; commit at its end, roll back on an exception.
+
+        Raises:
+            DatabaseBusy: another process held the lock for longer than this store is patient. Nothing was written.
+        """
+        with self._lock:
+            if self._depth:
+                raise LedgerBroken("a write transaction was opened inside another")
+            self._say("begin")
+            self.begin(self._connection)
+            self._depth = 1
+            try:
+                yield
+                self._say("commit")
+                self._commit()
+            except BaseException as error:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error):
+                    raise database_error(error, self.path) from error
+                raise
+            finally:
+                self._depth = 0
+            self._say("committed")
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Hold one read view for the block. Blocks nobody, and nobody blocks it."""
+        with self._lock:
+            outermost = not self._connection.in_transaction
+            if outermost:
+                self._connection.execute("BEGIN")
+            try:
+                yield
+            except sqlite3.Error as error:
+                raise database_error(error, self.path) from error
+            finally:
+                if outermost and self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+    def run(self, name: str, parameters: Mapping[str, Any] | Sequence[Any] = ()) -> sqlite3.Cursor:
+        """Run a named statement inside a transaction of the caller's."""
+        self._say(name)
+        return self._connection.execute(self._statements[name], parameters)
+
+    def run_many(self, name: str, rows: Iterable[Mapping[str, Any]]) -> int:
+        """Run a named statement for each row; return how many rows it changed in all."""
+        self._say(name)
+        return self._connection.executemany(self._statements[name], rows).rowcount
+
+    def fetch(self, name: str, parameters: Mapping[str, Any] | Sequence[Any] = ()) -> list[sqlite3.Row]:
+        """Read with a named statement, in a view of its own or the caller's."""
+        with self._lock:
+            try:
+                return self._connection.execute(self._statements[name], parameters).fetchall()
+            except sqlite3.Error as error:
+                raise database_error(error, self.path) from error
+
+    def stream(self, name: str, parameters: Mapping[str, Any]) -> Iterator[sqlite3.Row]:
+        """Read row by row with a named statement. Hold a `snapshot()` around it where others write meanwhile."""
+        try:
+            yield from self._connection.execute(self._statements[name], parameters)
+        except sqlite3.Error as error:
+            raise database_error(error, self.path) from error
+
+    def begin(self, connection: sqlite3.Connection) -> None:
+        """Take the write lock, trying again with jitter: SQLite's own busy handler is unfair and starves some writers."""
+        deadline = time.monotonic() + self._patience
+        pause = 0.001
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if _code(error) not in _BUSY:
+                    raise database_error(error, self.path) from error
+                if time.monotonic() >= deadline:
+                    raise DatabaseBusy(
+                        f"database {self.path!r} was held by another process for {self._patience:g} s",
+                        hint="nothing was written: try again; `sp doctor` shows which nodes are alive",
+                        details={"path": self.path},
+                    ) from error
+                time.sleep(pause * (0.5 + _jitter()))
+                pause = min(pause * 2, 0.05)
+            else:
+                return
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    def _commit(self) -> None:
+        # A reader that checkpoints can make COMMIT busy for a moment; the transaction stays open and may be tried again.
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                self._connection.execute("COMMIT")
+            except sqlite3.OperationalError as error:
+                if _code(error) not in _BUSY or time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.005 * (0.5 + _jitter()))
+            else:
+                return
+
+    def _say(self, event: str) -> None:
+        if self._on_statement is not None:
+            self._on_statement(event)
+
+
+def open_connection(path: str, *, read_only: bool = False) -> sqlite3.Connection:
+    """Open a database file in WAL with every commit durable (`synchronous=FULL`).
+
+    Raises:
+        DatabaseUnreachable: absent folder, no permission, not a database, or a SQLite library that is too old.
+    """
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+        wanted = ".".join(map(str, _OLDEST_SQLITE))
+        raise DatabaseUnreachable(
+            f"this Python carries SQLite {sqlite3.sqlite_version}; the ledger needs {wanted} or newer",
+            hint="use a Python built with a newer SQLite",
+        )
+    try:
+        connection = _open_for_reading(path) if read_only else _open_for_writing(path)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA foreign_keys = ON")
+    except sqlite3.Error as error:
+        raise database_error(error, path) from error
+    return connection
+
+
+def database_error(error: sqlite3.Error, path: str) -> DatabaseError:
+    """Say what SQLite said in our own family of errors, with the path and the way out."""
+    code = _code(error)
+    if code in _BUSY:
+        return DatabaseBusy(f"database {path!r} is held by another process", hint="nothing was written: try again")
+    if isinstance(error, sqlite3.IntegrityError):
+        return LedgerBroken(
+            f"the ledger refused a change: {error}",
+            hint="this is a defect: please report it with the output of `sp jobs audit`",
+            details={"path": path},
+        )
+    if code == sqlite3.SQLITE_CANTOPEN and not os.path.isdir(os.path.dirname(path) or "."):
+        cause = f"its folder {os.path.dirname(path)!r} does not exist"
+    else:
+        cause = str(error)
+    return DatabaseUnreachable(
+        f"database {path!r} cannot be used: {cause}",
+        hint=_HINTS.get(code, "sp doctor looks into it"),
+        details={"path": path},
+    )
+
+
+def _open_for_writing(path: str) -> sqlite3.Connection:
+    connection = _connect(f"file:{_quote(path)}", uri=True)
+    connection.execute("PRAGMA busy_timeout = 2000")
+    connection.execute("PRAGMA journal_mode = WAL")
+    # In WAL, anything less than FULL may lose an acknowledged commit when power fails.
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA busy_timeout = 0")
+    return connection
+
+
+def _open_for_reading(path: str) -> sqlite3.Connection:
+    connection = _connect(f"file:{_quote(path)}?mode=ro", uri=True)
+    try:
+        connection.execute("PRAGMA busy_timeout = 2000")
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+    except sqlite3.OperationalError:
+        # A folder where we may not write has no place for the -shm file. Without a -wal file nobody is writing either.
+        connection.close()
+        if os.path.exists(f"{path}-wal") or not os.path.exists(path):
+            raise
+        connection = _connect(f"file:{_quote(path)}?mode=ro&immutable=1", uri=True)
+    return connection
+
+
+def _connect(name: str, *, uri: bool) -> sqlite3.Connection:
+    return sqlite3.connect(
+        name, uri=uri, isolation_level=None, check_same_thread=False, timeout=0, cached_statements=256
+    )
+
+
+def _quote(path: str) -> str:
+    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+def _code(error: sqlite3.Error) -> int:
+    # The low byte is the primary code; extended codes say the same in more detail.
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _jitter() -> float:
+    return (time.perf_counter_ns() & 0xFFFF) / 0xFFFF

@@ -1,0 +1,76 @@
+"""Who a node is, and whether a process on this very machine is still there."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+
+from systemprompt.ledger.records import NodeIdentity
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from systemprompt.clock import Instant
+
+__all__ = ["is_gone", "this_machine", "this_process"]
+
+
+def this_process(*, kind: str, program: str, lease_s: float, capacity: int, now: Instant) -> NodeIdentity:
+    """Return a fresh identity for this process. The host's name is shown to people and decides nothing."""
+    pid = os.getpid()
+    return NodeIdentity(
+        node_id=secrets.token_hex(6),
+        kind=kind,
+        host=socket.gethostname(),
+        machine=this_machine(),
+        pid=pid,
+        pid_started_at=_started_at(pid) or 0,
+        program=program,
+        lease_ms=round(lease_s * 1000),
+        capacity=capacity,
+        started_at=now,
+    )
+
+
+def this_machine() -> str:
+    """Name this boot and this process namespace: only where both are equal does another node's pid mean anything here."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
+            return f"{stream.read().strip()}/{os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        import psutil
+
+        return f"{socket.gethostname()}/{int(psutil.boot_time())}"
+
+
+def is_gone(node: NodeIdentity, machine: str) -> bool | None:
+    """Say whether the node's process is gone for certain; None where it lives elsewhere and cannot be looked at.
+
+    A process id that was given to another process since has another start time.
+    """
+    if node.machine != machine:
+        return None
+    return _started_at(node.pid) != node.pid_started_at
+
+
+def _started_at(pid: int) -> int | None:
+    # Clock ticks since boot: unlike a wall-clock time, it cannot change when somebody sets the clock.
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stream:
+            state, *fields = stream.read().rpartition(b")")[2].split()
+    except FileNotFoundError:
+        return None if os.path.exists("/proc/self/stat") else _started_at_elsewhere(pid)
+    except ProcessLookupError:
+        return None
+    # A zombie runs no code any more: its parent only has not asked how it ended.
+    return None if state in (b"Z", b"X") else int(fields[18])
+
+
+def _started_at_elsewhere(pid: int) -> int | None:
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else int(process.create_time())
+    except psutil.NoSuchProcess:
+        return None

@@ -1,0 +1,65 @@
+"""Find the nodes that stopped beating and settle what they held.
+
+A node is lost when its process is gone for certain (same machine, same process namespace), or when its beat stood still for its whole
+lease on *our own* monotonic clock. No wall clock is compared, so a wrong one can expire nobody.
+"""
+
+from __future__ import annotations
+
+from systemprompt.runner.identity import is_gone, this_machine
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from systemprompt.clock import Clock
+    from systemprompt.ledger.protocol import Ledger
+    from systemprompt.ledger.records import NodeIdentity, Rescued
+
+__all__ = ["MAX_ATTEMPTS", "Rescue"]
+
+MAX_ATTEMPTS = 5
+"""A run that took this many nodes with it is not tried again, whatever `on_lost` says."""
+
+
+class Rescue:
+    """One node's watch over the others. Call `step` about once a heartbeat; any number of nodes may watch at once."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        clock: Clock,
+        gone: Callable[[NodeIdentity, str], bool | None] = is_gone,
+    ) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._gone = gone
+        self._machine = this_machine()
+        self._seen: dict[str, tuple[int, float]] = {}
+
+    def step(self, own_id: str) -> list[Rescued]:
+        """Look at every other node once; return the runs that were settled.
+
+        The ledger checks again, in the settling transaction, that the beat is still the one seen here.
+        """
+        rescued: list[Rescued] = []
+        nodes = [node for node in self._ledger.living_nodes() if node.node_id != own_id]
+        for node in nodes:
+            if self._is_lost(node):
+                settled = self._ledger.rescue(node.node_id, node.beat, self._clock.now(), max_attempts=MAX_ATTEMPTS)
+                rescued += settled or ()
+        self._seen = {node.node_id: self._seen[node.node_id] for node in nodes if node.node_id in self._seen}
+        return rescued
+
+    def _is_lost(self, node: NodeIdentity) -> bool:
+        if node.stopped_at is not None:
+            return True
+        if self._gone(node, self._machine):
+            return True
+        now = self._clock.monotonic()
+        beat, since = self._seen.get(node.node_id, (None, now))
+        if beat != node.beat:
+            self._seen[node.node_id] = (node.beat, now)
+            return False
+        return now - since > node.lease_ms / 1000

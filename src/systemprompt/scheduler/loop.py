@@ -1,0 +1,298 @@
+"""Keep a node's time: one thread that owns the ledger, one transaction after another.
+
+Each round closes the runs that ended, plans what is due and claims what there is room for, all in one commit; while a commit
+is on its way, ends gather for the next one. Between rounds it sleeps until the next fire time, and looks a few times a second
+whether another process has written.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+
+from systemprompt.clock import SECOND
+from systemprompt.errors import DatabaseBusy, DatabaseUnreachable
+from systemprompt.ledger.records import ClockEvent, ManualStart
+from systemprompt.scheduler.planner import Planner
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from systemprompt.clock import Clock, Instant
+    from systemprompt.ledger.protocol import Ledger
+    from systemprompt.ledger.records import Claimed, Closing, NodeIdentity, Rescued
+
+__all__ = ["Hooks", "Loop", "Pace"]
+
+log = logging.getLogger("systemprompt.node")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How fast a node's clockwork goes, in seconds.
+
+    poll          how often to look for other processes' changes; an edit is noticed within twice this
+    heartbeat     how often to beat; lease   how long a silent node keeps its runs
+    housekeeping  how often to prune; keep   how long closed accounts stay, 0 for ever
+    """
+
+    poll: float = 0.2
+    heartbeat: float = 6.0
+    lease: float = 30.0
+    housekeeping: float = 3600.0
+    keep: float = 400 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
+    """What the loop tells the node it belongs to. Called from the loop's thread; each must return at once.
+
+    claimed     runs whose claim is durable: start them
+    closed      runs whose end is durable; late  ends that came after the fence had passed on
+    rescued     runs settled for a lost node
+    lease_lost  stop every run: the lease cannot be kept (`database`), or others took over (`fenced`). Returns a fresh identity
+                to go on under
+    failed      the loop cannot go on; the node must end
+    watch       look after dead nodes: `runner.rescue.Rescue.step`
+    """
+
+    claimed: Callable[[Sequence[Claimed]], None]
+    closed: Callable[[Sequence[int], Sequence[int]], None]
+    rescued: Callable[[Sequence[Rescued]], None]
+    lease_lost: Callable[[str], NodeIdentity]
+    failed: Callable[[Exception], None]
+    watch: Callable[[str], list[Rescued]]
+
+
+class Loop:
+    """One node's clockwork. `step` is one round and may be called by hand in tests; `run` calls it until `stop`."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        clock: Clock,
+        planner: Planner,
+        identity: NodeIdentity,
+        hooks: Hooks,
+        pace: Pace,
+        plans: bool,
+    ) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._planner = planner
+        self._identity = identity
+        self._hooks = hooks
+        self._pace = pace
+        self._plans = plans
+        self._claims = plans
+        self._wake = threading.Condition()
+        self._ended: list[Closing] = []
+        self._asked: list[ManualStart] = []
+        self._stopping = False
+        self._held: set[tuple[int, int]] = set()
+        self._next_due: Instant | None = None
+        self._look = True
+        self._marker = 0
+        self._last_beat = clock.monotonic()
+        self._next_watch = self._last_beat
+        self._next_prune = self._last_beat + 60.0
+        self._wall = clock.now()
+        self._mono = self._last_beat
+
+    @property
+    def node_id(self) -> str:
+        return self._identity.node_id
+
+    def join(self) -> None:
+        """Enter the node into the ledger and settle what dead nodes left behind, before anything is planned."""
+        self._ledger.join(self._identity)
+        self._last_beat = self._clock.monotonic()
+        high_water = self._ledger.high_water()
+        if self._clock.now() < high_water - _JUMP:
+            self._record_jump(
+                "backward", self._clock.now() - high_water, "nothing fires twice; firing goes on from there"
+            )
+        self._watch()
+
+    def ended(self, closing: Closing) -> None:
+        """Take the end of a run from any thread; it is durable when `hooks.closed` names it."""
+        with self._wake:
+            self._ended.append(closing)
+            self._wake.notify()
+
+    def ask(self, start: ManualStart) -> None:
+        """Take a start that is due now, such as a bootstrap job; left out with an account where the job is running."""
+        with self._wake:
+            self._asked.append(start)
+            self._wake.notify()
+
+    def hold(self, claimed: Sequence[Claimed]) -> None:
+        """Count runs that were claimed outside the loop, by a manual start."""
+        self._held |= {(run.run_id, run.fence) for run in claimed}
+
+    def look(self) -> None:
+        """Plan in the next round, due or not: something changed."""
+        with self._wake:
+            self._look = True
+            self._wake.notify()
+
+    def drain(self) -> None:
+        """Plan and claim no more; go on closing and beating."""
+        self._claims = False
+        self._plans = False
+
+    def stop(self) -> None:
+        """End `run` after the ends that are in are durable."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+
+    def run(self) -> None:
+        """Go round until stopped. An error that is not the database's passing trouble ends the node."""
+        try:
+            while True:
+                self._wait(self.step())
+                with self._wake:
+                    if self._stopping and not self._ended:
+                        break
+            self._ledger.leave(self.node_id, self._clock.now())
+        except Exception as error:  # reported to the node, which ends with it
+            log.exception("the clockwork stopped")
+            self._hooks.failed(error)
+
+    def step(self) -> float:
+        """Do one round; return the seconds until the next is needed."""
+        self._notice_clock_jump()
+        try:
+            self._beat()
+            self._turn()
+        except (DatabaseBusy, DatabaseUnreachable) as error:
+            log.warning("the ledger cannot be written just now: %s", error)
+            self._give_up_lease_in_time()
+            return _RETRY
+        return self._pause()
+
+    # -- one round ------------------------------------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        now = self._clock.now()
+        marker = self._ledger.change_marker()
+        changed, self._marker = marker != self._marker, marker
+        with self._wake:
+            closings, asked = tuple(self._ended), tuple(self._asked)
+            looked, self._look = self._look, False
+        due = self._plans and self._next_due is not None and self._next_due <= now
+        if asked and self._claims:
+            claimed = self._ledger.start_manual(self.node_id, now, asked, skip_running=True)
+            self._asked = self._asked[len(asked) :]
+            self._take(claimed)
+        if not (closings or due or ((changed or looked) and self._plans)):
+            return
+        room = self._identity.capacity - len(self._held) if self._claims else 0
+        try:
+            turn = self._ledger.turn(
+                self.node_id,
+                now,
+                self._planner.decide,
+                closings=closings,
+                room=max(0, room + len(closings)),
+                plan=self._plans,
+            )
+        except BaseException:
+            self._look = True
+            raise
+        with self._wake:
+            del self._ended[: len(closings)]
+        self._held -= {(closing.run_id, closing.fence) for closing in closings}
+        self._next_due = turn.next_due
+        self._look = self._look or turn.more
+        self._set_jumped(jumped=False)
+        if closings:
+            self._hooks.closed(turn.closed, turn.late)
+        self._take(turn.claimed)
+
+    def _take(self, claimed: Sequence[Claimed]) -> None:
+        if claimed:
+            self.hold(claimed)
+            self._hooks.claimed(claimed)
+
+    def _beat(self) -> None:
+        now = self._clock.monotonic()
+        if now - self._last_beat >= self._pace.heartbeat:
+            if not self._ledger.beat(self.node_id, self._clock.now()):
+                self._start_afresh("fenced")
+            self._last_beat = self._clock.monotonic()
+        if now >= self._next_watch:
+            self._watch()
+        if now >= self._next_prune and self._plans and self._pace.keep:
+            before = self._clock.now() - round(self._pace.keep * SECOND)
+            gone = self._ledger.prune(before, limit=_PRUNE_BATCH)
+            self._next_prune = now + (1.0 if gone >= _PRUNE_BATCH else self._pace.housekeeping)
+
+    def _watch(self) -> None:
+        self._next_watch = self._clock.monotonic() + self._pace.heartbeat
+        rescued = self._hooks.watch(self.node_id)
+        if rescued:
+            self._look = True
+            self._hooks.rescued(rescued)
+
+    def _give_up_lease_in_time(self) -> None:
+        # Others may take our runs once the lease is over; ours must have stopped by then.
+        if self._held and self._clock.monotonic() - self._last_beat > _TRUST * self._pace.lease:
+            self._hooks.lease_lost("database")
+
+    def _start_afresh(self, why: str) -> None:
+        log.warning(
+            "this node was declared lost: it stops its runs and goes on under a fresh id  node=%s", self.node_id
+        )
+        self._identity = self._hooks.lease_lost(why)
+        self._ledger.join(self._identity)
+        self._look = True
+
+    # -- clocks ---------------------------------------------------------------------------------------------------------
+
+    def _notice_clock_jump(self) -> None:
+        wall, mono = self._clock.now(), self._clock.monotonic()
+        delta = (wall - self._wall) - round((mono - self._mono) * SECOND)
+        self._wall, self._mono = wall, mono
+        if delta > _JUMP:
+            self._set_jumped(jumped=True)
+            self._look = True
+            self._record_jump("forward", delta, "the catch-up policy of each job decides")
+        elif delta < -_JUMP:
+            self._look = True
+            self._record_jump("backward", delta, "nothing fires twice; firing goes on from the cursor")
+
+    def _set_jumped(self, *, jumped: bool) -> None:
+        if self._planner.clock_jumped != jumped:
+            self._planner = Planner(grace=self._planner.grace, clock_jumped=jumped)
+
+    def _record_jump(self, kind: str, delta: int, action: str) -> None:
+        log.warning("the wall clock jumped %s by %.1f s: %s", kind, abs(delta) / SECOND, action)
+        event = ClockEvent(seen_at=self._clock.now(), kind=kind, delta_us=delta, action=action, node_id=self.node_id)
+        try:
+            self._ledger.record_clock_event(event)
+        except DatabaseBusy as error:
+            log.warning("the jump could not be recorded: %s", error)
+
+    # -- waiting --------------------------------------------------------------------------------------------------------
+
+    def _pause(self) -> float:
+        pause = self._pace.poll
+        if self._plans and self._next_due is not None:
+            pause = min(pause, (self._next_due - self._clock.now()) / SECOND)
+        return max(0.0, pause)
+
+    def _wait(self, seconds: float) -> None:
+        with self._wake:
+            if not (self._ended or self._asked or self._look or self._stopping) and seconds > 0:
+                self._wake.wait(seconds)
+
+
+_JUMP = 2 * SECOND
+_TRUST = 0.6
+_RETRY = 0.1
+_PRUNE_BATCH = 1_000
