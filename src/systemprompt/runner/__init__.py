@@ -1,0 +1,1 @@
+"""Runs jobs in tasks, threads and processes, and says how each ended."""

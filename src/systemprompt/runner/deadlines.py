@@ -1,0 +1,114 @@
+"""Things to do later, measured on the monotonic clock: one thread and one heap for every run."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import threading
+from itertools import count
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from systemprompt.clock import Clock
+
+__all__ = ["Deadline", "Deadlines"]
+
+_LONGEST_WAIT_S = 30.0
+_log = logging.getLogger("systemprompt.runner")
+
+
+class Deadline:
+    """One thing to do at one moment, unless it is dropped before."""
+
+    __slots__ = ("action", "at", "dropped")
+
+    def __init__(self, at: float, action: Callable[[], None]) -> None:
+        self.at = at
+        self.action = action
+        self.dropped = False
+
+
+class Deadlines:
+    """Calls each action once when `clock.monotonic()` has reached its moment. Actions run in this thread and are quick.
+
+    `expire(now)` is the whole step, so a test with a clock of its own calls it and waits for nothing.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._heap: list[tuple[float, int, Deadline]] = []
+        self._order = count()
+        self._dropped = 0
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def add(self, after_s: float, action: Callable[[], None]) -> Deadline:
+        """Do `action` once this many seconds have passed."""
+        deadline = Deadline(self._clock.monotonic() + after_s, action)
+        with self._changed:
+            if self._closed:
+                return deadline
+            heapq.heappush(self._heap, (deadline.at, next(self._order), deadline))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._serve, name="sp-deadlines", daemon=True)
+                self._thread.start()
+            if self._heap[0][2] is deadline:
+                self._changed.notify_all()
+        return deadline
+
+    def drop(self, deadline: Deadline) -> None:
+        """Forget it. Day-long timeouts of quick runs do not pile up."""
+        with self._changed:
+            if deadline.dropped:
+                return
+            deadline.dropped = True
+            self._dropped += 1
+            if self._dropped > 64 and self._dropped * 2 > len(self._heap):
+                self._heap = [entry for entry in self._heap if not entry[2].dropped]
+                heapq.heapify(self._heap)
+                self._dropped = 0
+
+    def expire(self, now: float) -> float | None:
+        """Do all that is due at `now`; return the next moment, or None."""
+        while True:
+            with self._changed:
+                while self._heap and self._heap[0][2].dropped:
+                    heapq.heappop(self._heap)
+                    self._dropped -= 1
+                if not self._heap or self._heap[0][0] > now:
+                    return self._heap[0][0] if self._heap else None
+                due = heapq.heappop(self._heap)[2]
+                # Dropping it from here on must not be counted: it is in the heap no more.
+                due.dropped = True
+            due.action()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._heap.clear()
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(5)
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                self.expire(self._clock.monotonic())
+            except Exception:
+                # One action that fails must not take every other run's timeout with it.
+                _log.exception("a deadline's action failed")
+            with self._changed:
+                if self._closed:
+                    return
+                upcoming = self._heap[0][0] if self._heap else None
+                if upcoming is None:
+                    self._changed.wait()
+                    continue
+                # This clock also counts suspended time and the wait does not: hence never longer than this at once.
+                wait = min(upcoming - self._clock.monotonic(), _LONGEST_WAIT_S)
+                if wait > 0:
+                    self._changed.wait(wait)

@@ -1,0 +1,1 @@
+"""The ways to run a job: a task of an event loop, a thread, a process group of its own."""

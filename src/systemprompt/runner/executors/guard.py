@@ -1,0 +1,300 @@
+"""Start one program and end all of it for certain. A program of its own: `python -I -S -E guard.py ...`, standard library only.
+
+    guard.py CONTROL_FD STATUS_FD NODE_PID GRACE_S KEPT_FDS FOLDER COMMAND...
+
+It leads a session of its own and, on Linux, adopts every orphan below it, so that a descendant that daemonised or called
+`setsid` cannot get away. The program runs in a process group of its own: what it does to its group does not hit the guard.
+
+CONTROL_FD  held by the node alone. `stop` asks everything to end: TERM, the grace, KILL. `kill` skips the grace. End of file
+            means that the node is gone: the same as `stop`, with a grace of a second at most, for another node may be about
+            to run the job again.
+STATUS_FD   one line each: `started PID`, `failed STAGE ERRNO`, `exited CODE ASKED`, `signalled NUMBER ASKED`, `left COUNT`,
+            `survivors PIDS`, `done`. ASKED is 1 where we had told it to stop before it ended.
+
+When the program ends, what it left running in the background is ended too. `done` is said when no descendant lives.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import _signal as signal  # the same calls as plain numbers: `signal` itself loads `enum`, half of the start-up
+import sys
+import time
+
+_LINUX = sys.platform.startswith("linux")
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_ORPHAN_GRACE_S = 1.0
+_LEFT_GRACE_S = 5.0
+_DEFAULT_ON_EXEC = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGPIPE", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGXFSZ")
+
+
+def main(arguments: list[str]) -> None:
+    control, status, node, grace = int(arguments[0]), int(arguments[1]), int(arguments[2]), float(arguments[3])
+    kept = [int(fd) for fd in arguments[4].split(",") if fd]
+    folder, command = arguments[5], arguments[6:]
+    os.set_inheritable(control, False)
+    os.set_inheritable(status, False)
+    os.set_blocking(control, False)
+    # A signal to the guard must not leave its program unguarded.
+    for name in _DEFAULT_ON_EXEC:
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    prctl = _load_prctl()
+    if prctl is not None:
+        prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    woken, waker = os.pipe()
+    os.set_blocking(woken, False)
+    os.set_blocking(waker, False)
+    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, _note)
+
+    main_pid = _start(command, folder, kept, status, prctl)
+    # The program alone holds its pipes now: their end is its end.
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(nothing, fd)
+    for fd in kept:
+        os.close(fd)
+    if main_pid:
+        _say(status, f"started {main_pid}")
+        os.chdir("/")
+        _Watch(control, status, woken, node, grace, main_pid).until_all_ended()
+    _say(status, "done")
+
+
+class _Watch:
+    """The guard's waiting: for its program, for the node, for time."""
+
+    def __init__(self, control: int, status: int, woken: int, node: int, grace: float, main_pid: int) -> None:
+        self.control = control
+        self.status = status
+        self.woken = woken
+        self.node = node
+        self.grace = grace
+        self.main_pid = main_pid
+        self.main_ended = False
+        self.asked = False
+        self.kill_at: float | None = None
+        self.killed_at: float | None = None
+        self.node_fd = _pidfd(node)
+
+    def until_all_ended(self) -> None:
+        poll = select.poll()
+        poll.register(self.woken, select.POLLIN)
+        poll.register(self.control, select.POLLIN)
+        if self.node_fd is not None:
+            poll.register(self.node_fd, select.POLLIN)
+        while not self.reap():
+            if self.main_ended and self.kill_at is None:
+                left = len(_descendants())
+                if left:
+                    _say(self.status, f"left {left}")
+                self.ask(min(self.grace, _LEFT_GRACE_S))
+            if os.getppid() != self.node:
+                self.ask(min(self.grace, _ORPHAN_GRACE_S))
+            now = time.monotonic()
+            if self.kill_at is not None and now >= self.kill_at:
+                self.killed_at = self.killed_at or now
+                if not self.kill():
+                    return
+            for fd, _ in poll.poll(self.patience(now)):
+                if fd == self.woken:
+                    _drain(self.woken)
+                elif fd == self.node_fd or not self.obey():
+                    # The process is over, or the lifeline is: one may outlast the other where a job of the node forked.
+                    poll.unregister(fd)
+                    self.ask(min(self.grace, _ORPHAN_GRACE_S))
+
+    def reap(self) -> bool:
+        """Collect what has ended; True where nothing lives any more."""
+        while True:
+            try:
+                pid, code = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                # Orphans below us are our children, so without children there is no descendant.
+                return _LINUX or not _group_lives(self.main_pid)
+            if pid == 0:
+                return False
+            if pid == self.main_pid:
+                self.main_ended = True
+                asked = int(self.asked)
+                if os.WIFSIGNALED(code):
+                    _say(self.status, f"signalled {os.WTERMSIG(code)} {asked}")
+                else:
+                    _say(self.status, f"exited {os.WEXITSTATUS(code)} {asked}")
+
+    def ask(self, grace: float) -> None:
+        """TERM to everything below, and KILL after this many seconds. Asked again it may only come sooner."""
+        self.asked = self.asked or not self.main_ended
+        kill_at = time.monotonic() + grace
+        if self.kill_at is not None:
+            self.kill_at = min(self.kill_at, kill_at)
+            return
+        self.kill_at = kill_at
+        if grace > 0:
+            self.signal_all(signal.SIGTERM)
+            self.signal_all(signal.SIGCONT)  # what is stopped cannot hear TERM
+
+    def kill(self) -> bool:
+        """KILL everything below, once; False where what is left is beyond our rights."""
+        self.signal_all(signal.SIGSTOP)  # a stopped process does not fork while we look for its children
+        refused = self.signal_all(signal.SIGKILL)
+        living = _descendants()
+        if living and living <= refused:
+            _say(self.status, "survivors " + " ".join(str(pid) for pid in sorted(living)))
+            return False
+        return not (not _LINUX and self.main_ended and time.monotonic() - (self.killed_at or 0) > 2)
+
+    def signal_all(self, number: int) -> set[int]:
+        """Send to each descendant and to the program's group; return those that may not be signalled."""
+        refused = set()
+        if not self.main_ended or not _LINUX:
+            _send(os.killpg, self.main_pid, number)
+        for pid in _descendants():
+            if _send(os.kill, pid, number) == errno.EPERM:
+                refused.add(pid)
+        return refused
+
+    def patience(self, now: float) -> float | None:
+        """Milliseconds to wait at most."""
+        if self.killed_at is not None:
+            return 20.0 if now - self.killed_at < 2 else 500.0
+        longest = None if self.node_fd is not None else 1000.0
+        if self.main_ended and not _LINUX:
+            longest = 50.0  # nobody tells when a group's last member ends
+        if self.kill_at is None:
+            return longest
+        wait = max(0.0, (self.kill_at - now) * 1000) + 1
+        return wait if longest is None else min(wait, longest)
+
+    def obey(self) -> bool:
+        """Do what the node wants; False at the end of the lifeline."""
+        try:
+            words = os.read(self.control, 4096)
+        except BlockingIOError:
+            return True
+        if words:
+            self.ask(0.0 if b"kill" in words else self.grace)
+        return bool(words)
+
+
+def _start(command: list[str], folder: str, kept: list[int], status: int, prctl: object) -> int:
+    """Fork and become the program; return its pid, or 0 where that failed, which is then said."""
+    guard = os.getpid()
+    told, teller = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        stage = "folder"
+        try:
+            os.setpgid(0, 0)
+            for name in (*_DEFAULT_ON_EXEC, "SIGCHLD"):
+                signal.signal(getattr(signal, name), signal.SIG_DFL)
+            if callable(prctl):
+                # Bound to the thread that forked: the guard has but one, and it lives as long as the guard.
+                prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+                if os.getppid() != guard:
+                    os._exit(127)
+            if folder:
+                os.chdir(folder)
+            stage = "exec"
+            for fd in kept:
+                os.set_inheritable(fd, True)
+            os.execvp(command[0], command)
+        except OSError as error:
+            os.write(teller, f"{stage} {error.errno}".encode())
+        os._exit(127)
+    os.close(teller)
+    failure = os.read(told, 100).decode()  # ends when the program has taken the child's place
+    os.close(told)
+    if failure:
+        os.waitpid(pid, 0)
+        _say(status, f"failed {failure}")
+        return 0
+    return pid
+
+
+def _descendants() -> set[int]:
+    """Return every living process below this one, zombies left out. Empty where there is no /proc."""
+    if not _LINUX:
+        return set()
+    children: dict[int, list[int]] = {}
+    dead = set()
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:
+                # The command's name stands in brackets and may hold anything.
+                state, parent = file.read().rsplit(b")", 1)[1].split()[:2]
+        except (OSError, IndexError, ValueError):
+            continue  # it ended while we looked
+        children.setdefault(int(parent), []).append(int(name))
+        if state in b"ZX":
+            dead.add(int(name))
+    found: set[int] = set()
+    look = [os.getpid()]
+    while look:
+        for pid in children.get(look.pop(), ()):
+            if pid not in found:
+                found.add(pid)
+                look.append(pid)
+    return found - dead
+
+
+def _group_lives(group: int) -> bool:
+    return _send(os.killpg, group, 0) is None
+
+
+def _send(how: object, target: int, number: int) -> int | None:
+    try:
+        how(target, number)  # type: ignore[operator]  # os.kill or os.killpg
+    except OSError as error:
+        return error.errno
+    return None
+
+
+def _load_prctl() -> object:
+    """Return prctl(2), or None where there is none."""
+    if not _LINUX:
+        return None
+    from ctypes import CDLL, c_ulong
+
+    prctl = CDLL(None, use_errno=True).prctl
+
+    def call(option: int, value: int) -> int:
+        return int(prctl(option, c_ulong(value), c_ulong(0), c_ulong(0), c_ulong(0)))
+
+    return call
+
+
+def _pidfd(pid: int) -> int | None:
+    """Return a descriptor that becomes readable when the process ends, or None where the system has no such thing."""
+    try:
+        return os.pidfd_open(pid)  # type: ignore[attr-defined, unused-ignore]  # Linux
+    except (AttributeError, OSError):
+        return None
+
+
+def _say(status: int, line: str) -> None:
+    try:
+        os.write(status, line.encode() + b"\n")
+    except OSError:
+        pass  # the node is gone: there is nobody left to tell, and the work of ending goes on
+
+
+def _drain(fd: int) -> None:
+    try:
+        while os.read(fd, 4096):
+            pass
+    except BlockingIOError:
+        return
+
+
+def _note(_number: int, _frame: object) -> None:
+    """SIGCHLD only has to wake the poll."""
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

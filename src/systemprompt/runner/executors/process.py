@@ -1,0 +1,224 @@
+"""Commands, and jobs in a process of their own: what to start, and what its end means."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from dataclasses import dataclass, replace
+
+from systemprompt.clock import iso
+from systemprompt.runner.executors.supervisor import Ended, Launch, Supervisor
+from systemprompt.runner.outcome import Outcome, stopped, under_stop
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from systemprompt.jobs.settings import JobSettings
+    from systemprompt.runner.flight import Flight
+
+__all__ = ["ProcessExecutor", "environment_of"]
+
+
+class ProcessExecutor:
+    """Runs each flight under a guard, which ends all of it: descendants that daemonised, and when this process is killed."""
+
+    def __init__(
+        self,
+        *,
+        settings: JobSettings,
+        child_database: tuple[str, str] | None,
+        kill_grace: float,
+        max_output_bytes: int,
+    ) -> None:
+        self._settings = settings
+        self._child_database = child_database
+        self._kill_grace = kill_grace
+        self._supervisor = Supervisor(grace=kill_grace, max_output_bytes=max_output_bytes, on_ended=_land)
+
+    def start(self, flight: Flight) -> None:
+        command = flight.definition.command
+        self._supervisor.start(flight, self._job(flight) if command is None else self._command(flight, command))
+
+    def stop(self, flight: Flight) -> None:
+        self._supervisor.stop(flight)
+
+    def kill(self, flight: Flight) -> None:
+        self._supervisor.kill(flight)
+
+    def force(self, flight: Flight) -> None:
+        # The guard itself is stuck, stopped or starved: end it and what it started from here.
+        self._supervisor.force(flight)
+
+    def close(self) -> None:
+        self._supervisor.close()
+
+    def _command(self, flight: Flight, command: tuple[str, ...]) -> Launch:
+        home = self._settings.paths.home
+        return Launch(
+            command=command,
+            environment=environment_of(flight, self._settings, parameters=True),
+            folder=os.path.abspath(os.path.join(home, os.path.expanduser(flight.definition.working_dir or "."))),
+        )
+
+    def _job(self, flight: Flight) -> Launch:
+        definition, assignment = flight.definition, flight.assignment
+        spec = {
+            "source": {"kind": definition.source.kind, "name": definition.source.name},
+            "name": definition.name,
+            "run_id": assignment.run_id,
+            "fire_at": assignment.fire_at,
+            "time_zone": definition.time_zone,
+            "attempt": assignment.attempt,
+            "fence": assignment.fence,
+            "parameters": {**definition.parameters, **assignment.parameters},
+            "actor": assignment.actor,
+            "enforce": assignment.enforce,
+            "settings": _plain(self._settings),
+            "database": self._child_database,
+            "sys_path": [entry for entry in sys.path if entry],
+            "exit_grace": self._kill_grace,
+        }
+        return Launch(
+            command=(sys.executable, "-P", "-m", "systemprompt.runner.child"),
+            environment={**environment_of(flight, self._settings, parameters=False), **definition.environment},
+            folder=os.path.abspath(definition.working_dir) if definition.working_dir else "",
+            spec=json.dumps(spec, default=str).encode(),
+        )
+
+
+def environment_of(flight: Flight, settings: JobSettings, *, parameters: bool) -> dict[str, str]:
+    """Return what a command finds in its environment: the node's, the job's, and the run's own account of itself.
+
+    SP_JOB_NAME, SP_RUN_ID, SP_ATTEMPT, SP_FENCE; SP_FIRE_AT in UTC, absent for a manual run; SP_IDEMPOTENCY_KEY, the same
+    for every attempt at one fire time: `job@fire_at`, or `job@run-N` for a manual run; SP_PARAM_<NAME> for each parameter.
+    """
+    assignment, name = flight.assignment, flight.definition.name
+    environment = dict(os.environ)
+    environment.pop("SP_FIRE_AT", None)  # ours, where this node was itself started by a job
+    if settings.paths.profile:
+        environment["SYSTEMPROMPT_PROFILE"] = settings.paths.profile
+    environment.update(flight.definition.environment)
+    fire_at = None if assignment.fire_at is None else iso(assignment.fire_at)
+    if fire_at is not None:
+        environment["SP_FIRE_AT"] = fire_at
+    environment.update(
+        SP_JOB_NAME=name,
+        SP_RUN_ID=str(assignment.run_id),
+        SP_ATTEMPT=str(assignment.attempt),
+        SP_FENCE=str(assignment.fence),
+        SP_IDEMPOTENCY_KEY=f"{name}@{fire_at or f'run-{assignment.run_id}'}",
+    )
+    if parameters:
+        for key, value in {**flight.definition.parameters, **assignment.parameters}.items():
+            spelled = "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in key.upper())
+            environment[f"SP_PARAM_{spelled}"] = _as_text(value)
+    return environment
+
+
+def _land(flight: Flight, ended: Ended) -> None:
+    """Say what the end of a process means."""
+    took_ms = flight.took_ms()
+    if ended.survivors:
+        text = f"processes {ended.survivors} belong to another user and could not be ended"
+        flight.log.write(text, level="ERROR", source="runner")
+    if ended.left:
+        text = f"ended {ended.left} processes that were left running in the background"
+        flight.log.write(text, level="WARNING", source="runner")
+    if ended.not_started is not None:
+        flight.land(_not_started(flight, ended.not_started, took_ms))
+        return
+    kept: dict[str, Any] = {"exit_code": ended.exit_code, "output": ended.output or None}
+    result = ended.result
+    if result is not None:
+        # What the job said of itself counts, even if its interpreter crashed on the way out.
+        outcome = replace(Outcome.from_dict(result["outcome"]), **kept)
+        cancellation = bool(result["cancellation"])
+        # A result that was sent before we asked to stop is the result.
+        stop = flight.stop if result.get("stopped") else None
+        flight.land(under_stop(outcome, stop, cancellation=cancellation, took_ms=took_ms))
+        return
+    outcome = replace(_by_itself(flight, ended), duration_ms=took_ms, **kept)
+    if ended.asked and flight.stop is not None:
+        # Ending after TERM, with whatever code, is not completion: servers exit with 0 then.
+        outcome = replace(stopped(flight.stop, took_ms=took_ms), **kept)
+        if outcome.status == "failed" and ended.stderr:
+            outcome = replace(outcome, error=ended.stderr)
+    flight.land(outcome)
+
+
+def _by_itself(flight: Flight, ended: Ended) -> Outcome:
+    is_command = flight.definition.command is not None
+    what = "the command" if is_command else "the job's process"
+    if ended.signal is not None:
+        message = f"{what} was killed by {signal_name(ended.signal)}"
+        return Outcome(status="failed", reason="killed", message=message, error=ended.stderr or message)
+    if ended.exit_code is None:
+        message = f"{what} was killed together with its guard"
+        return Outcome(status="failed", reason="killed", message=message, error=ended.stderr or message)
+    if ended.exit_code:
+        message = f"{what} ended with exit code {ended.exit_code}"
+        return Outcome(status="failed", reason="exit_nonzero", message=message, error=ended.stderr or message)
+    if not is_command:
+        message = "the job's process ended with exit code 0 and did not say how the job went (os._exit?)"
+        return Outcome(status="failed", reason="exception", message=message, error=ended.stderr or message)
+    return Outcome(status="success", message=ended.last_line)
+
+
+def _not_started(flight: Flight, failure: NotStarted, took_ms: int) -> Outcome:
+    command = flight.definition.command
+    program = command[0] if command else sys.executable
+    if failure.stage == "exec" and failure.number == errno.ENOENT:
+        if os.path.exists(program) or shutil.which(program):
+            text = f"cannot start {program!r}: the interpreter named in its first line does not exist"
+        elif os.sep in program:
+            text = f"cannot start {program!r}: there is no such file"
+        else:
+            text = f"cannot start {program!r}: no folder of PATH holds a program of this name"
+    elif failure.stage == "exec" and failure.number == errno.EACCES:
+        text = f"cannot start {program!r}: it is not executable"
+    elif failure.stage == "exec" and failure.number == errno.ENOEXEC:
+        text = f"cannot start {program!r}: it is not a program, and its first line names no interpreter"
+    elif failure.stage == "folder":
+        folder = flight.definition.working_dir or "."
+        text = f"cannot start {program!r}: working folder {folder!r}: {os.strerror(failure.number)}"
+    else:
+        text = f"cannot start {program!r}: {failure.text or os.strerror(failure.number)}"
+    return Outcome(status="failed", reason="spawn_error", message=text, error=text, duration_ms=took_ms)
+
+
+def signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (list, tuple)):
+        return ",".join(_as_text(item) for item in value)
+    if isinstance(value, dict):
+        return json.dumps(value, default=str)
+    return "" if value is None else str(value)
+
+
+def _plain(value: Any) -> Any:
+    """Return a settings record as JSON values."""
+    from collections.abc import Mapping as AnyMapping
+    from dataclasses import fields, is_dataclass
+
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, AnyMapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

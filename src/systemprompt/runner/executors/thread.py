@@ -1,0 +1,214 @@
+"""Plain functions in threads. A thread cannot be stopped: it is asked, then given up on, and may report late."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from systemprompt.runner.flight import context_of
+from systemprompt.runner.outcome import (
+    is_cancellation,
+    outcome_of_exception,
+    outcome_of_value,
+    stopped,
+    under_stop,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from typing import Any, Protocol
+
+    from systemprompt.jobs.context import JobContext
+    from systemprompt.jobs.database import Database
+    from systemprompt.jobs.settings import JobSettings
+    from systemprompt.runner.flight import Flight
+else:
+    Protocol = object
+
+__all__ = ["DaemonPool", "DaemonPoolFutures", "ThreadExecutor"]
+
+
+_log = logging.getLogger("systemprompt.runner")
+
+
+class Awaits(Protocol):
+    """Who finishes a flight whose plain `execute` returned an awaitable."""
+
+    def adopt(self, flight: Flight, awaitable: Awaitable[Any]) -> None: ...
+
+
+class ThreadExecutor:
+    """Runs each flight in a daemon thread of a pool."""
+
+    def __init__(
+        self, *, settings: JobSettings, database: Database | None, max_threads: int, awaitables: Awaits
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._awaitables = awaitables
+        self._pool = DaemonPool(max_threads, name="sp-job")
+
+    def start(self, flight: Flight) -> None:
+        self._pool.run(lambda: self._fly(flight), key=flight)
+
+    def stop(self, flight: Flight) -> None:
+        # The signal is set; more cannot be done to a thread.
+        if self._pool.withdraw(flight):
+            assert flight.stop is not None
+            flight.land(stopped(flight.stop, took_ms=flight.took_ms(), note="it had not begun"))
+
+    def force(self, flight: Flight) -> None:
+        assert flight.stop is not None
+        self._pool.abandon(flight)
+        note = "it did not react, and its thread cannot be ended: use `isolation: process`"
+        flight.land(stopped(flight.stop, took_ms=flight.took_ms(), note=note), abandoned=True)
+
+    def kill(self, flight: Flight) -> None:
+        self.force(flight)
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def _fly(self, flight: Flight) -> None:
+        if flight.landed:
+            return
+        job = flight.definition.job
+        assert job is not None
+        thread = threading.current_thread()
+        usual_name, thread.name = thread.name, f"{flight.definition.name}#{flight.run_id}"
+        value: Any = None
+        try:
+            context: JobContext = context_of(flight, settings=self._settings, database=self._database)
+            value = job.execute(context)
+        except BaseException as error:  # noqa: BLE001  # SystemExit and KeyboardInterrupt too: a job never ends its node
+            outcome, cancellation = outcome_of_exception(error, took_ms=flight.took_ms()), is_cancellation(error)
+        else:
+            if hasattr(value, "__await__"):
+                self._awaitables.adopt(flight, value)
+                return
+            outcome, cancellation = outcome_of_value(value, took_ms=flight.took_ms()), False
+        finally:
+            thread.name = usual_name
+        stop = None if flight.abandoned else flight.stop
+        flight.land(under_stop(outcome, stop, cancellation=cancellation, took_ms=flight.took_ms()))
+
+
+class DaemonPool:
+    """Daemon threads that are reused, up to a limit. Unlike `ThreadPoolExecutor` it never waits for a stuck one at exit."""
+
+    def __init__(self, limit: int, *, name: str) -> None:
+        self._limit = limit
+        self._name = name
+        self._waiting: deque[tuple[object, Callable[[], None]]] = deque()
+        self._busy: dict[object, threading.Thread] = {}
+        self._given_up: set[threading.Thread] = set()
+        self._idle = 0
+        self._living = 0
+        self._made = 0
+        self._closed = False
+        self._changed = threading.Condition()
+
+    def run(self, work: Callable[[], None], *, key: object) -> None:
+        """Do `work` in a free thread, or as soon as one is. It must not raise.
+
+        Raises:
+            RuntimeError: not a single thread can be had.
+        """
+        with self._changed:
+            self._waiting.append((key, work))
+            if self._idle >= len(self._waiting):
+                self._changed.notify()
+            elif self._living < self._limit and not self._spawn() and not self._living:
+                self._waiting.pop()
+                raise RuntimeError("the system starts no further thread")
+
+    def withdraw(self, key: object) -> bool:
+        """Take back work that has not begun."""
+        with self._changed:
+            for entry in self._waiting:
+                if entry[0] is key:
+                    self._waiting.remove(entry)
+                    return True
+        return False
+
+    def abandon(self, key: object) -> None:
+        """Count its thread no more: another may take its place. It ends by itself when its work comes back."""
+        with self._changed:
+            thread = self._busy.pop(key, None)
+            if thread is None:
+                return
+            self._given_up.add(thread)
+            self._living -= 1
+            if len(self._waiting) > self._idle and self._living < self._limit:
+                self._spawn()
+
+    def close(self) -> None:
+        """Let idle threads end; busy ones end after their work."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _spawn(self) -> bool:
+        self._made += 1
+        thread = threading.Thread(target=self._serve, name=f"{self._name}-{self._made}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            # While others live, work only waits longer for one of them.
+            _log.warning("%d threads, and no further one: %s", self._living, error)
+            return False
+        self._living += 1
+        return True
+
+    def _serve(self) -> None:
+        thread = threading.current_thread()
+        while True:
+            with self._changed:
+                while not self._waiting:
+                    if self._closed:
+                        self._living -= 1
+                        return
+                    self._idle += 1
+                    self._changed.wait()
+                    self._idle -= 1
+                key, work = self._waiting.popleft()
+                self._busy[key] = thread
+            work()
+            # Nothing of a finished job stays alive in a thread that waits for the next.
+            del work
+            with self._changed:
+                self._busy.pop(key, None)
+                del key
+                if thread in self._given_up:
+                    self._given_up.discard(thread)
+                    return
+
+
+class DaemonPoolFutures(ThreadPoolExecutor):
+    """What `asyncio.to_thread` uses in our loop: the interface asyncio insists on, over daemon threads."""
+
+    def __init__(self, limit: int = 32) -> None:
+        super().__init__(max_workers=1)  # never used: no thread of it ever starts
+        self._daemons = DaemonPool(limit, name="sp-to-thread")
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+
+        def work() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                result = fn(*args, **kwargs)
+            except BaseException as error:  # noqa: BLE001  # it belongs to whoever awaits the future
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        self._daemons.run(work, key=future)
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002  # never waits: that is its point
+        self._daemons.close()

@@ -1,0 +1,195 @@
+"""One attempt in the air: what it is, whether it was asked to stop, and that it lands exactly once."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+from systemprompt.clock import to_datetime
+from systemprompt.jobs.context import CancelSignal, JobContext
+from systemprompt.runner.outcome import Outcome, Stop
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+    from typing import Any, Protocol
+
+    from systemprompt.clock import Clock, Instant
+    from systemprompt.jobs.database import Database
+    from systemprompt.jobs.definition import JobDefinition
+    from systemprompt.jobs.settings import JobSettings
+    from systemprompt.runner.deadlines import Deadline
+    from systemprompt.runner.run_logs import RunLog
+else:
+    Protocol = object
+
+__all__ = ["Assignment", "Executor", "Finished", "Flight", "context_of", "local_fire_time"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """One claimed run, handed to the runner.
+
+    fire_at      None for a manual run
+    fence        the token that proves this attempt holds the run; it comes back in `Finished`
+    parameters   laid over the definition's own
+    """
+
+    run_id: int
+    definition: JobDefinition
+    fire_at: Instant | None = None
+    attempt: int = 1
+    fence: int = 0
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    actor: str = "schedule"
+    enforce: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """What became of an assignment.
+
+    late   False exactly once an assignment. True where code that could not be stopped came back after its run was closed:
+           it belongs with the attempt's late result, never in the run's outcome
+    """
+
+    run_id: int
+    attempt: int
+    fence: int
+    outcome: Outcome
+    started_at: Instant
+    finished_at: Instant
+    late: bool = False
+
+
+class Executor(Protocol):
+    """A way to run a job. Nothing here blocks, and each flight is landed by calling its `land`."""
+
+    def start(self, flight: Flight) -> None:
+        """Begin. What keeps it from beginning is an outcome, not an exception."""
+        ...
+
+    def stop(self, flight: Flight) -> None:
+        """Ask it to stop; `flight.stop` and `flight.cancel` are set already."""
+        ...
+
+    def force(self, flight: Flight) -> None:
+        """The grace is over: land it now, whatever it does."""
+        ...
+
+    def kill(self, flight: Flight) -> None:
+        """End it at once, without grace."""
+        ...
+
+    def close(self) -> None:
+        """Let the threads go. Nothing is in the air any more, but for what could not be stopped."""
+        ...
+
+
+class Flight:
+    """The state that the runner and an executor share about one attempt. Safe from any thread."""
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        *,
+        clock: Clock,
+        log: RunLog,
+        on_land: Callable[[Flight, Finished], None],
+        on_progress: Callable[[int, int | None, str], None],
+    ) -> None:
+        self.assignment = assignment
+        self.definition = assignment.definition
+        self.run_id = assignment.run_id
+        self.log = log
+        self.cancel = CancelSignal()
+        self.on_progress = on_progress
+        self.started_at = clock.now()
+        self.executor: Executor | None = None
+        self.deadline: Deadline | None = None
+        self._clock = clock
+        self._started = clock.monotonic()
+        self._on_land = on_land
+        self._lock = threading.Lock()
+        self._stop: Stop | None = None
+        self._landed = False
+        self._abandoned = False
+
+    @property
+    def stop(self) -> Stop | None:
+        """Why it was asked to stop, or None."""
+        return self._stop
+
+    @property
+    def landed(self) -> bool:
+        return self._landed
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether it was landed while its code was still running."""
+        return self._abandoned
+
+    def took_ms(self) -> int:
+        return max(0, round((self._clock.monotonic() - self._started) * 1000))
+
+    def ask_to_stop(self, stop: Stop) -> bool:
+        """Note why it should stop and set the job's signal; False where it has landed or was asked before."""
+        with self._lock:
+            if self._landed or self._stop is not None:
+                return False
+            self._stop = stop
+        self.cancel.set(stop.reason)
+        return True
+
+    def land(self, outcome: Outcome, *, abandoned: bool = False) -> bool:
+        """Report the outcome, once; False where it has landed before.
+
+        `abandoned` says that the code still runs. When it does end, landing again reports a late result, once.
+        """
+        with self._lock:
+            late = self._landed
+            if late and (abandoned or not self._abandoned):
+                return False
+            self._landed = True
+            self._abandoned = abandoned
+        finished = Finished(
+            run_id=self.run_id,
+            attempt=self.assignment.attempt,
+            fence=self.assignment.fence,
+            outcome=outcome,
+            started_at=self.started_at,
+            finished_at=self._clock.now(),
+            late=late,
+        )
+        self._on_land(self, finished)
+        return not late
+
+
+def local_fire_time(fire_at: Instant | None, time_zone: str) -> datetime | None:
+    """Return a fire time as jobs see it: aware, in the job's zone."""
+    if fire_at is None:
+        return None
+    from zoneinfo import ZoneInfo
+
+    return to_datetime(fire_at).astimezone(ZoneInfo(time_zone))
+
+
+def context_of(flight: Flight, *, settings: JobSettings, database: Database | None) -> JobContext:
+    """Return what a job in this process is given."""
+    assignment = flight.assignment
+    return JobContext(
+        job_name=flight.definition.name,
+        run_id=assignment.run_id,
+        fire_at=local_fire_time(assignment.fire_at, flight.definition.time_zone),
+        attempt=assignment.attempt,
+        fence=assignment.fence,
+        parameters={**flight.definition.parameters, **assignment.parameters},
+        actor=assignment.actor,
+        enforce=assignment.enforce,
+        settings=settings,
+        database=database,
+        logger=flight.log.logger(),
+        cancel=flight.cancel,
+        on_progress=flight.on_progress,
+    )

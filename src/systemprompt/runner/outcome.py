@@ -1,0 +1,194 @@
+"""How one attempt ended: a status, a reason from a closed list wherever it is not a success, and the evidence."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from dataclasses import asdict, dataclass, fields, replace
+
+from systemprompt.jobs.context import JobCancelled
+from systemprompt.jobs.result import JobResult
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Literal, TypeAlias
+
+    Status: TypeAlias = Literal["success", "failed", "cancelled"]
+
+__all__ = [
+    "CANCEL_REASONS",
+    "FAILURE_REASONS",
+    "MAX_ERROR_CHARS",
+    "Outcome",
+    "Stop",
+    "is_cancellation",
+    "outcome_of_exception",
+    "outcome_of_value",
+    "stopped",
+    "under_stop",
+]
+
+FAILURE_REASONS = frozenset(
+    {"reported", "exception", "timeout", "exit_nonzero", "killed", "spawn_error", "not_loaded"},
+)
+"""Why an attempt failed.
+
+reported       the job returned `JobResult.failure(...)`
+exception      the job raised, or its process ended without saying how it went
+timeout        it was still running when its timeout was over
+exit_nonzero   the command, or the job's process, ended with another code than 0
+killed         a signal that we did not send ended the process
+spawn_error    the process could not be started
+not_loaded     the job's code could not be loaded
+"""
+
+CANCEL_REASONS = frozenset({"shutdown", "interrupted", "requested", "lease_lost"})
+"""Why an attempt was stopped from outside: a draining node, Ctrl-C, a person, or a node that may no longer hold the run."""
+
+MAX_ERROR_CHARS = 64 * 1024
+"""An error's text keeps its end: that is where a traceback says what happened."""
+
+_MAX_MESSAGE_CHARS = 2_000
+_STOP_MESSAGES = {
+    "shutdown": "stopped because its node is shutting down",
+    "interrupted": "stopped because the person at the terminal said so",
+    "requested": "stopped on request",
+    "lease_lost": "stopped because its node could not renew its lease",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one attempt at a run ended. Plain values only: it goes to the ledger, and between processes, as it is.
+
+    reason       None for a success, else one of FAILURE_REASONS or CANCEL_REASONS
+    message      one line for people
+    error        the traceback, or the end of what a command wrote to stderr
+    duration_ms  the job's own measure where it gave one, else the runner's
+    exit_code    of a command or a process that ended by itself; None otherwise
+    output       the last 4 KiB of what a process wrote, stdout and stderr in the order it arrived
+    """
+
+    status: Status
+    reason: str | None = None
+    message: str | None = None
+    error: str | None = None
+    items_processed: int = 0
+    items_failed: int = 0
+    duration_ms: int = 0
+    exit_code: int | None = None
+    output: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form that a job's process sends to its node."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, sent: Mapping[str, Any]) -> Outcome:
+        """Read the JSON form back."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in sent.items() if name in known})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """Why we asked an attempt to stop. The first reason stands.
+
+    reason      `timeout`, or one of CANCEL_REASONS
+    timeout_s   the limit that was passed, for `timeout`
+    """
+
+    reason: str
+    timeout_s: float | None = None
+
+
+def outcome_of_value(value: object, *, took_ms: int) -> Outcome:
+    """Read what a job returned. None and any plain value are a success; text, and the repr of anything else, is the message."""
+    if isinstance(value, JobResult):
+        counts = {
+            "items_processed": _whole(value.items_processed),
+            "items_failed": _whole(value.items_failed),
+            "duration_ms": _whole(value.duration_ms) if value.duration_ms is not None else took_ms,
+        }
+        message = None if value.message is None else _short(value.message)
+        if value.succeeded:
+            return Outcome(status="success", message=message, **counts)
+        message = message or "the job reported a failure and gave no reason"
+        return Outcome(status="failed", reason="reported", message=message, error=_text(value.message or message), **counts)
+    return Outcome(status="success", message=None if value is None else _short(value), duration_ms=took_ms)
+
+
+def outcome_of_exception(error: BaseException, *, took_ms: int, reason: str = "exception") -> Outcome:
+    """Keep what a job raised, with its traceback. SystemExit and KeyboardInterrupt are a job's failures too: they never end a node."""
+    last_line = "".join(traceback.format_exception_only(error)).strip().split("\n")[-1]
+    text = "".join(traceback.format_exception(error))
+    return Outcome(
+        status="failed", reason=reason, message=_short(last_line), error=text[-MAX_ERROR_CHARS:], duration_ms=took_ms
+    )
+
+
+def is_cancellation(error: BaseException) -> bool:
+    """Say whether this is how a job that was asked to stop, stops."""
+    return isinstance(error, (JobCancelled, asyncio.CancelledError))
+
+
+def stopped(stop: Stop, *, took_ms: int, note: str = "") -> Outcome:
+    """Return the outcome of an attempt that ended because we stopped it."""
+    if stop.reason == "timeout":
+        limit = f" of {stop.timeout_s:g}s" if stop.timeout_s is not None else ""
+        message = f"stopped: its timeout{limit} was over"
+    else:
+        message = _STOP_MESSAGES[stop.reason]
+    message += f"; {note}" if note else ""
+    if stop.reason == "timeout":
+        return Outcome(status="failed", reason="timeout", message=message, error=message, duration_ms=took_ms)
+    return Outcome(status="cancelled", reason=stop.reason, message=message, duration_ms=took_ms)
+
+
+def under_stop(outcome: Outcome, stop: Stop | None, *, cancellation: bool, took_ms: int) -> Outcome:
+    """Return what an attempt's own ending means once `stop` was asked of it.
+
+    It stopped as asked: the stop's outcome. It returned or raised something else after a timeout: still a timeout, since the
+    limit had passed, with the evidence kept. The same after a cancel: what the job says of itself stands, for it may well
+    have finished its work.
+    """
+    if stop is None:
+        return outcome
+    if cancellation:
+        return stopped(stop, took_ms=took_ms)
+    if stop.reason != "timeout":
+        return outcome
+    late = stopped(stop, took_ms=took_ms)
+    return replace(
+        late,
+        error=outcome.error or late.error,
+        items_processed=outcome.items_processed,
+        items_failed=outcome.items_failed,
+        exit_code=outcome.exit_code,
+        output=outcome.output,
+    )
+
+
+def _short(value: object) -> str:
+    return _text(value)[:_MAX_MESSAGE_CHARS]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        text = str(value)
+    else:
+        try:
+            text = repr(value)
+        except Exception as error:  # noqa: BLE001  # a user's __repr__ may raise anything, and the run is a success all the same
+            text = f"<{type(value).__name__}: its repr raised {type(error).__name__}>"
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")[-MAX_ERROR_CHARS:]
+
+
+def _whole(number: object) -> int:
+    # A job may hand over anything here: numpy integers, floats, None. A count that is none is 0.
+    try:
+        whole = int(number)  # type: ignore[call-overload]  # checked by trying
+    except (TypeError, ValueError, OverflowError):
+        return 0
+    return int(min(max(whole, 0), 2**63 - 1))

@@ -1,0 +1,261 @@
+"""What a run says while it works: lines of the table `logs`, written by one thread in batches."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+
+from systemprompt.clock import SystemClock
+from systemprompt.errors import DatabaseBusy, DatabaseUnreachable
+from systemprompt.runner.log_records import RunLogger, clean, encode_fields
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from systemprompt.clock import Clock, Instant
+    from systemprompt.jobs.database import Database
+
+__all__ = ["LINES_PER_RUN", "LogLine", "RunLog", "RunLogs"]
+
+LINES_PER_RUN = 10_000
+"""Lines one attempt may leave; one more says that the rest was dropped."""
+
+_MAX_PENDING_CHARS = 16 * 1024 * 1024
+_BATCH = 500
+_INSERT = (
+    "INSERT INTO logs (created_at, level, source, message, fields, job_name, run_id, attempt) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_log = logging.getLogger("systemprompt.runner")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """One row of `logs`.
+
+    source   `job` (ctx.logger), `stdout`, `stderr`, or `runner` (what we say of the run)
+    fields   JSON text of what was passed as `extra`, or None
+    """
+
+    created_at: Instant
+    level: str
+    source: str
+    message: str
+    fields: str | None
+    job_name: str | None
+    run_id: int | None
+    attempt: int | None
+
+
+class RunLogs:
+    """Keeps lines in a bounded buffer and writes them within about `flush_after_s`, in the order they came.
+
+    A database that is busy or away is tried again while the buffer has room; then lines are dropped, and one line says how
+    many. No failure here ever reaches a job. Lines still in the buffer when the process is killed are lost.
+    """
+
+    def __init__(
+        self,
+        database: Database | None,
+        *,
+        clock: Clock | None = None,
+        flush_after_s: float = 0.1,
+        max_pending: int = 20_000,
+        lines_per_run: int = LINES_PER_RUN,
+    ) -> None:
+        self._database = database
+        self.clock = clock or SystemClock()
+        self.lines_per_run = lines_per_run
+        self._flush_after_s = flush_after_s
+        self._max_pending = max_pending
+        self._pending: deque[LogLine] = deque()
+        self._pending_chars = 0
+        self._dropped: dict[tuple[str | None, int | None, int | None], int] = {}
+        self._taken = 0
+        self._changed = threading.Condition()
+        self._hurry = False
+        self._closing = False
+        self._give_up_at: float | None = None
+        self._thread: threading.Thread | None = None
+
+    def open(self, *, job_name: str, run_id: int | None, attempt: int) -> RunLog:
+        """Return where one attempt writes its lines."""
+        return RunLog(self, job_name=job_name, run_id=run_id, attempt=attempt)
+
+    def write(self, line: LogLine) -> None:
+        """Take a line, or count it as dropped where the buffer is full. Never blocks on the database, never raises."""
+        if self._database is None:
+            return
+        with self._changed:
+            if self._closing:
+                return
+            if len(self._pending) >= self._max_pending or self._pending_chars >= _MAX_PENDING_CHARS:
+                key = (line.job_name, line.run_id, line.attempt)
+                self._dropped[key] = self._dropped.get(key, 0) + 1
+                return
+            first = not self._pending
+            self._pending.append(line)
+            self._pending_chars += len(line.message)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._serve, name="sp-run-logs", daemon=True)
+                self._thread.start()
+            elif first:
+                self._changed.notify_all()
+
+    def flush(self, timeout: float = 5.0) -> bool:
+        """Write what is in the buffer now; return False where that took longer than `timeout` seconds."""
+        with self._changed:
+            self._hurry = True
+            self._changed.notify_all()
+            return self._changed.wait_for(self._is_empty, timeout)
+
+    def close(self, timeout: float = 5.0) -> bool:
+        """Write what is left, for at most `timeout` seconds, then stop. Return whether all was written. Later lines are dropped."""
+        with self._changed:
+            self._closing = True
+            self._give_up_at = time.monotonic() + timeout
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None:
+            thread.join(timeout + 1)
+        lost = len(self._pending) + self._taken + sum(self._dropped.values())
+        if lost:
+            _log.warning("%d log lines were not written: the database was not available in time", lost)
+        return not lost
+
+    def _is_empty(self) -> bool:
+        return not self._pending and not self._taken and not self._dropped
+
+    def _serve(self) -> None:
+        while True:
+            with self._changed:
+                while not self._pending and not self._dropped and not self._closing:
+                    self._hurry = False
+                    self._changed.wait()
+                if self._is_empty() and self._closing:
+                    return
+                if not self._hurry and not self._closing and len(self._pending) < _BATCH:
+                    # Wait for company: a commit costs the same for one line as for hundreds.
+                    self._changed.wait_for(lambda: self._hurry or self._closing, self._flush_after_s)
+                batch = self._take()
+            written = self._insert(batch)
+            with self._changed:
+                self._taken = 0 if written else self._taken
+                self._changed.notify_all()
+                if not written:
+                    return
+
+    def _take(self) -> list[LogLine]:
+        batch = [self._pending.popleft() for _ in range(min(_BATCH, len(self._pending)))]
+        self._pending_chars -= sum(len(line.message) for line in batch)
+        if not self._pending:
+            # The gap is told where it ends, once all that came before it is on its way.
+            now = self.clock.now()
+            batch += [
+                LogLine(
+                    created_at=now,
+                    level="WARNING",
+                    source="runner",
+                    message=f"{number} lines dropped: they came faster than the database took them",
+                    fields=None,
+                    job_name=job_name,
+                    run_id=run_id,
+                    attempt=attempt,
+                )
+                for (job_name, run_id, attempt), number in self._dropped.items()
+            ]
+            self._dropped.clear()
+        self._taken = len(batch)
+        return batch
+
+    def _insert(self, batch: list[LogLine]) -> bool:
+        """Write a batch however long it takes; False only where the time that `close` gave is over."""
+        assert self._database is not None
+        rows = [
+            (
+                line.created_at,
+                line.level,
+                line.source,
+                line.message,
+                line.fields,
+                line.job_name,
+                line.run_id,
+                line.attempt,
+            )
+            for line in batch
+        ]
+        pause = 0.05
+        while True:
+            try:
+                with self._database.transaction() as transaction:
+                    transaction.execute_many(_INSERT, rows)
+                return True
+            except (DatabaseBusy, DatabaseUnreachable) as error:
+                with self._changed:
+                    if self._give_up_at is not None and time.monotonic() + pause > self._give_up_at:
+                        return False
+                    _log.debug("log lines wait for the database: %s", error)
+                    self._changed.wait(pause)
+                pause = min(pause * 2, 2.0)
+            except Exception:
+                # The table is gone, the disk is full, the handle is closed: the jobs go on, and the node's own log has it.
+                _log.exception("%d log lines dropped: the database refused them", len(batch))
+                return True
+
+
+class RunLog:
+    """Where one attempt writes. Any thread; bounded; never raises."""
+
+    def __init__(self, logs: RunLogs, *, job_name: str, run_id: int | None, attempt: int) -> None:
+        self._logs = logs
+        self._job_name = job_name
+        self._run_id = run_id
+        self._attempt = attempt
+        self._written = 0
+        self._lock = threading.Lock()
+
+    @property
+    def full(self) -> bool:
+        """Whether further lines would be dropped: a flood need not even be decoded."""
+        return self._written > self._logs.lines_per_run
+
+    def write(
+        self,
+        message: str,
+        *,
+        level: str = "INFO",
+        source: str = "job",
+        fields: Mapping[str, Any] | None = None,
+        at: Instant | None = None,
+    ) -> None:
+        """Keep one line."""
+        with self._lock:
+            if self._written > self._logs.lines_per_run:
+                return
+            self._written += 1
+            if self._written > self._logs.lines_per_run:
+                message = f"further lines dropped: a run keeps its first {self._logs.lines_per_run}"
+                level, source, fields = "WARNING", "runner", None
+        self._logs.write(
+            LogLine(
+                created_at=self._logs.clock.now() if at is None else at,
+                level=level,
+                source=source,
+                message=clean(message),
+                fields=encode_fields(fields) if fields else None,
+                job_name=self._job_name,
+                run_id=self._run_id,
+                attempt=self._attempt,
+            )
+        )
+
+    def logger(self) -> logging.Logger:
+        """Return a logger that writes here. It belongs to nobody else, so nothing is left of it after the run."""
+        return RunLogger(f"systemprompt.job.{self._job_name}", self._take_record)
+
+    def _take_record(self, *, message: str, level: str, created: float, fields: dict[str, Any]) -> None:
+        self.write(message, level=level, fields=fields, at=round(created * 1_000_000))

@@ -1,0 +1,257 @@
+"""Run jobs: start them, stop them, say how each ended. Knows neither the ledger nor the scheduler."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+
+from systemprompt.runner.deadlines import Deadlines
+from systemprompt.runner.executors.async_loop import AsyncExecutor
+from systemprompt.runner.executors.process import ProcessExecutor
+from systemprompt.runner.executors.thread import ThreadExecutor
+from systemprompt.runner.flight import Assignment, Finished, Flight
+from systemprompt.runner.outcome import CANCEL_REASONS, Outcome, Stop, outcome_of_exception
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from systemprompt.clock import Clock
+    from systemprompt.jobs.database import Database
+    from systemprompt.jobs.job import Job
+    from systemprompt.jobs.settings import JobSettings
+    from systemprompt.runner.flight import Executor
+    from systemprompt.runner.run_logs import RunLogs
+
+__all__ = ["Assignment", "ChildDatabase", "Finished", "Runner"]
+
+_BACKSTOP_S = 5.0
+"""How much longer than the grace a process's guard may take before we end it by force."""
+
+_log = logging.getLogger("systemprompt.runner")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildDatabase:
+    """How a job in a process of its own opens the profile's database: `opener` is called there with `location`.
+
+    opener     `module:function`, returning a `systemprompt.jobs.database.Database`
+    location   a path or an address, as that function takes it
+    """
+
+    opener: str
+    location: str
+
+
+class Runner:
+    """Starts assignments and reports each one's end exactly once, whatever the job does.
+
+    Plain functions run in threads, async ones as tasks of one event loop in a thread of its own; `isolation: process` and
+    commands run in a process group of their own, which a guard ends for certain, also when this process is killed. Nothing a
+    job raises, exits with or hangs in ends the node. `on_finished` and `on_progress` are called from any thread, and must be
+    quick; `on_finished` comes once more with `late=True` where code that could not be stopped comes back after all.
+
+    kill_grace        seconds between asking work to stop and ending it
+    max_output_bytes  what one process may write into its run's log; of the rest only the end is kept, for the outcome
+    max_threads       plain functions at once; more of them wait for a thread. Node limits belong to the node
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        settings: JobSettings,
+        database: Database | None,
+        logs: RunLogs,
+        on_finished: Callable[[Finished], None],
+        on_progress: Callable[[int, int, int | None, str], None] | None = None,
+        kill_grace: float = 10.0,
+        max_output_bytes: int = 1024 * 1024,
+        max_threads: int = 64,
+        child_database: ChildDatabase | None = None,
+    ) -> None:
+        self._clock = clock
+        self._logs = logs
+        self._on_finished = on_finished
+        self._on_progress = on_progress
+        self._kill_grace = kill_grace
+        self._deadlines = Deadlines(clock)
+        self._flights: dict[int, Flight] = {}
+        self._changed = threading.Condition()
+        self._closed = False
+        self._async = AsyncExecutor(settings=settings, database=database)
+        self._threads = ThreadExecutor(
+            settings=settings, database=database, max_threads=max_threads, awaitables=self._async
+        )
+        self._processes = ProcessExecutor(
+            settings=settings,
+            child_database=None if child_database is None else (child_database.opener, child_database.location),
+            kill_grace=kill_grace,
+            max_output_bytes=max_output_bytes,
+        )
+
+    def start(self, assignment: Assignment) -> None:
+        """Start it and return at once. Whatever goes wrong with the job is an outcome.
+
+        Raises:
+            ValueError: this run is in the air already.
+            RuntimeError: the runner is closed.
+        """
+        run_id = assignment.run_id
+        definition = assignment.definition
+        log = self._logs.open(job_name=definition.name, run_id=run_id, attempt=assignment.attempt)
+
+        def progress(done: int, total: int | None, note: str) -> None:
+            self._progress(run_id, done, total, note)
+
+        flight = Flight(assignment, clock=self._clock, log=log, on_land=self._landed, on_progress=progress)
+        executor = flight.executor = self._executor_of(assignment)
+        with self._changed:
+            if self._closed:
+                raise RuntimeError(f"run {run_id} of {definition.name!r} came after the runner was closed")
+            if run_id in self._flights:
+                raise ValueError(f"run {run_id} of {definition.name!r} is running already")
+            self._flights[run_id] = flight
+        if definition.job is None and definition.command is None:
+            text = f"job {definition.name!r} from {definition.source.name!r} is not loaded: there is nothing to run"
+            flight.land(Outcome(status="failed", reason="not_loaded", message=text, error=text))
+            return
+        timeout_s = definition.policies.timeout_s
+        if timeout_s is not None:
+            self._arm(flight, timeout_s, lambda: self._stop(flight, Stop(reason="timeout", timeout_s=timeout_s)))
+        try:
+            executor.start(flight)
+        except Exception as error:  # noqa: BLE001  # no thread, no memory: it could not be started, and that is its outcome
+            flight.land(outcome_of_exception(error, took_ms=flight.took_ms(), reason="spawn_error"))
+        if flight.stop is not None:
+            # Somebody asked between the two steps above, when there was nothing to stop yet.
+            executor.stop(flight)
+
+    def running(self) -> frozenset[int]:
+        """Return the runs in the air. A run that was given up on is not among them, though its thread may live on."""
+        with self._changed:
+            return frozenset(self._flights)
+
+    def cancel(self, run_id: int, reason: str) -> bool:
+        """Ask a run to stop; its outcome is `cancelled` with this reason, after `kill_grace` at the latest.
+
+        False where it is not in the air or was asked before.
+
+        Raises:
+            ValueError: the reason is not one of `outcome.CANCEL_REASONS`.
+        """
+        stop = Stop(reason=_checked(reason))
+        with self._changed:
+            flight = self._flights.get(run_id)
+        return flight is not None and self._stop(flight, stop)
+
+    def cancel_all(self, reason: str) -> int:
+        """Ask every run to stop; return how many were asked now."""
+        stop = Stop(reason=_checked(reason))
+        with self._changed:
+            flights = list(self._flights.values())
+        return sum(self._stop(flight, stop) for flight in flights)
+
+    def kill_all(self, reason: str = "interrupted") -> None:
+        """End everything at once: processes are killed, threads and tasks are given up on. For a second signal."""
+        stop = Stop(reason=_checked(reason))
+        with self._changed:
+            flights = list(self._flights.values())
+        for flight in flights:
+            flight.ask_to_stop(stop)
+            if flight.executor is not None:
+                flight.executor.kill(flight)
+
+    def wait_idle(self, timeout: float | None = None) -> bool:
+        """Wait until nothing is in the air and every outcome was reported; False where that took longer."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._flights, timeout)
+
+    def expire(self, now: float) -> float | None:
+        """Do what is due at this monotonic moment: timeouts, and graces that are over. Return the next moment, or None.
+
+        A thread of the runner calls it by itself; a test with a clock of its own calls it instead of waiting.
+        """
+        return self._deadlines.expire(now)
+
+    def close(self, timeout: float = 10.0) -> bool:
+        """Kill what still runs and let the threads go. Return whether all of it ended. The logs are the caller's to close."""
+        with self._changed:
+            self._closed = True
+        self.kill_all("shutdown")
+        idle = self.wait_idle(timeout)
+        self._deadlines.close()
+        self._processes.close()
+        self._async.close()
+        self._threads.close()
+        return idle
+
+    def _executor_of(self, assignment: Assignment) -> Executor:
+        definition = assignment.definition
+        if definition.command is not None or definition.policies.isolation == "process":
+            return self._processes
+        return self._async if definition.job is not None and _is_async(definition.job) else self._threads
+
+    def _arm(self, flight: Flight, after_s: float, action: Callable[[], None]) -> None:
+        previous, flight.deadline = flight.deadline, self._deadlines.add(after_s, action)
+        if previous is not None:
+            self._deadlines.drop(previous)
+        if flight.landed:
+            self._deadlines.drop(flight.deadline)
+
+    def _stop(self, flight: Flight, stop: Stop) -> bool:
+        executor = flight.executor
+        assert executor is not None
+        if not flight.ask_to_stop(stop):
+            return False
+        flight.log.write(f"asked to stop: {stop.reason}", level="WARNING", source="runner")
+        grace = self._kill_grace + (_BACKSTOP_S if executor is self._processes else 0.0)
+        self._arm(flight, grace, lambda: self._force(flight))
+        executor.stop(flight)
+        return True
+
+    def _force(self, flight: Flight) -> None:
+        # Not the executor of the first asking: a flight may have moved from a thread to the event loop since.
+        if flight.executor is not None and not flight.landed:
+            flight.executor.force(flight)
+
+    def _progress(self, run_id: int, done: int, total: int | None, note: str) -> None:
+        if self._on_progress is None:
+            return
+        try:
+            self._on_progress(run_id, done, total, note)
+        except Exception:
+            _log.exception("showing the progress of run %d failed", run_id)
+
+    def _landed(self, flight: Flight, finished: Finished) -> None:
+        if flight.deadline is not None:
+            self._deadlines.drop(flight.deadline)
+        try:
+            self._on_finished(finished)
+        except Exception:
+            # Nobody above this can act on it; the run stays open in the ledger and is accounted for by the rescue.
+            _log.exception("reporting the end of run %d failed", finished.run_id)
+        finally:
+            if not finished.late:
+                with self._changed:
+                    if self._flights.get(flight.run_id) is flight:
+                        del self._flights[flight.run_id]
+                    self._changed.notify_all()
+
+
+def _checked(reason: str) -> str:
+    if reason not in CANCEL_REASONS:
+        raise ValueError(f"cancel reason {reason!r} is not one of {', '.join(sorted(CANCEL_REASONS))}")
+    return reason
+
+
+def _is_async(job: Job) -> bool:
+    from inspect import iscoroutinefunction
+
+    from systemprompt.jobs.job import FunctionJob
+
+    if isinstance(job, FunctionJob):
+        function = job.function
+        return iscoroutinefunction(function) or iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004  # not a test of callability
+    return iscoroutinefunction(job.execute)
