@@ -1,0 +1,113 @@
+"""Change many rows in short transactions, so that nobody else waits long for the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from systemprompt.builtin.tables import Condition
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from systemprompt.builtin.tables import Table
+    from systemprompt.jobs.context import JobContext
+    from systemprompt.jobs.database import Transaction
+
+__all__ = ["Changed", "count_rows", "delete_rows", "update_rows"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """Rows that were changed, and rows that a constraint of the database would not let go."""
+
+    done: int = 0
+    refused: int = 0
+
+    def __add__(self, other: Changed) -> Changed:
+        return Changed(done=self.done + other.done, refused=self.refused + other.refused)
+
+
+def count_rows(ctx: JobContext, table: Table, where: Condition) -> int:
+    """Return how many rows `delete_rows` or `update_rows` would take up at this moment."""
+    where = _with_id(table, where)
+    row = ctx.db_pool.fetch_one(
+        f"SELECT count(*) AS rows FROM {table.sql} AS target WHERE {where.sql}",  # noqa: S608  # names are quoted
+        where.parameters,
+    )
+    return 0 if row is None else int(row["rows"])
+
+
+def delete_rows(ctx: JobContext, table: Table, where: Condition) -> Changed:
+    """Delete the rows that match, `settings.batch_size` in a transaction.
+
+    Cancelling between batches keeps what is done. A row that a constraint holds back is left, logged and counted.
+    """
+    return _change(ctx, table, where, f"DELETE FROM {table.sql} AS target", {})  # noqa: S608  # names are quoted
+
+
+def update_rows(ctx: JobContext, table: Table, where: Condition, values: Mapping[str, Any]) -> Changed:
+    """Set columns, by our names, of the rows that match; batches as in `delete_rows`."""
+    assignments = ", ".join(f"{table.columns[name]} = :set_{name}" for name in values)
+    return _change(
+        ctx,
+        table,
+        where,
+        f"UPDATE {table.sql} AS target SET {assignments}",  # noqa: S608  # names are quoted
+        {f"set_{name}": value for name, value in values.items()},
+    )
+
+
+def _change(ctx: JobContext, table: Table, where: Condition, verb: str, values: Mapping[str, Any]) -> Changed:
+    where = _with_id(table, where)
+    total = count_rows(ctx, table, where)
+    key = table.column("id")
+    changed = Changed()
+    after: Any = None
+    while changed.done + changed.refused < total or after is None:
+        ctx.raise_if_cancelled()
+        beyond = Condition(sql="1" if after is None else f"{key} > :after", parameters={"after": after})
+        batch = where & beyond
+        ids = _next_ids(ctx.db_pool, table, batch, ctx.settings.batch_size)
+        if not ids:
+            break
+        # Walking up the key instead of asking again from the start: a row that will not go is met once.
+        upto = batch & Condition(sql=f"{key} <= :upto", parameters={"upto": ids[-1], **values})
+        changed += _change_batch(ctx, table, f"{verb} WHERE {upto.sql}", upto.parameters, ids)
+        after = ids[-1]
+        ctx.progress(changed.done + changed.refused, total, table.logical)
+    return changed
+
+
+def _change_batch(
+    ctx: JobContext, table: Table, statement: str, parameters: Mapping[str, Any], ids: list[Any]
+) -> Changed:
+    import sqlite3
+
+    try:
+        return Changed(done=ctx.db_pool.execute(statement, parameters))
+    except sqlite3.IntegrityError:
+        ctx.logger.info("a batch was refused and goes row by row", extra={"table": table.sql})
+    changed = Changed()
+    alone = f"{statement} AND {table.column('id')} = :alone"
+    for row_id in ids:
+        try:
+            changed += Changed(done=ctx.db_pool.execute(alone, {**parameters, "alone": row_id}))
+        except sqlite3.IntegrityError as error:
+            changed += Changed(refused=1)
+            ctx.logger.warning("row %r of %s was held back: %s", row_id, table.sql, error)
+    return changed
+
+
+def _next_ids(database: Transaction, table: Table, where: Condition, limit: int) -> list[Any]:
+    rows = database.fetch(
+        f"SELECT {table.column('id')} AS id FROM {table.sql} AS target "  # noqa: S608  # names are quoted
+        f"WHERE {where.sql} ORDER BY 1 LIMIT :batch",
+        {**where.parameters, "batch": max(1, limit)},
+    )
+    return [row["id"] for row in rows]
+
+
+def _with_id(table: Table, where: Condition) -> Condition:
+    return where & Condition(sql=f"{table.column('id')} IS NOT NULL")

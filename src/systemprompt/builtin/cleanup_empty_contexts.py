@@ -1,0 +1,72 @@
+"""Deletes conversations that never got a message."""
+
+from __future__ import annotations
+
+from systemprompt.builtin.batches import Changed, count_rows, delete_rows
+from systemprompt.builtin.retention import counted, cutoff_before, span
+from systemprompt.builtin.tables import Condition, Table, find_table, same_side
+from systemprompt.clock import SystemClock
+from systemprompt.errors import ConfigurationError
+from systemprompt.jobs.job import Job, submit_job
+from systemprompt.jobs.result import JobResult
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from systemprompt.clock import Clock, Instant
+    from systemprompt.jobs.context import JobContext
+
+__all__ = ["CleanupEmptyContexts", "count", "delete"]
+
+
+@submit_job
+class CleanupEmptyContexts(Job):
+    """Deletes contexts older than `hours` without a message; without `enforce` it only counts them."""
+
+    name = "cleanup_empty_contexts"
+    description = "Deletes contexts that never got a message"
+    schedule = "0 0 */6 * * *"
+    tags = ("maintenance", "contexts")
+    clock: Clock = SystemClock()
+
+    def execute(self, ctx: JobContext) -> JobResult:
+        now = self.clock.now()
+        older = f"older than {counted(_hours(ctx), 'hour')}"
+        if not ctx.enforce:
+            would = counted(count(ctx, now=now), "empty context")
+            return JobResult.success().with_message(f"Would delete {would} {older}")
+        changed = delete(ctx, now=now)
+        message = f"Deleted {counted(changed.done, 'empty context')} {older}"
+        if changed.refused:
+            message += f"; {changed.refused} held back by the database"
+        return JobResult.success().with_message(message).with_stats(changed.done, changed.refused)
+
+
+def count(ctx: JobContext, *, now: Instant | None = None) -> int:
+    """Return how many contexts `delete` would delete at `now`."""
+    return count_rows(ctx, *_empty(ctx, now))
+
+
+def delete(ctx: JobContext, *, now: Instant | None = None) -> Changed:
+    """Delete them, in bounded batches. A context that gets its first message before its batch is spared."""
+    return delete_rows(ctx, *_empty(ctx, now))
+
+
+def _hours(ctx: JobContext) -> int:
+    return span(ctx, "hours", ctx.settings.retention.empty_context_hours)
+
+
+def _empty(ctx: JobContext, now: Instant | None) -> tuple[Table, Condition]:
+    if not same_side(ctx, "task_messages", "user_contexts"):
+        raise ConfigurationError(
+            "only one of user_contexts and task_messages is a table of the host: every context would look empty",
+            hint="give both under `tables` in the profile, or neither",
+        )
+    contexts = find_table(ctx, "user_contexts", needs=("id", "created_at"))
+    messages = find_table(ctx, "task_messages", needs=("context_id",))
+    silent = Condition(
+        sql=(
+            f"NOT EXISTS (SELECT 1 FROM {messages.sql} AS other "  # noqa: S608  # both names are quoted
+            f"WHERE {messages.column('context_id', 'other')} = {contexts.column('id')})"
+        )
+    )
+    return contexts, contexts.before("created_at", cutoff_before(now, hours=_hours(ctx))) & silent

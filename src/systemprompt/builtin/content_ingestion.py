@@ -1,0 +1,286 @@
+"""Reads the markdown of the configured folders into `markdown_content`."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+
+from systemprompt.builtin.retention import counted, cutoff_before
+from systemprompt.clock import SystemClock
+from systemprompt.jobs.job import Job, submit_job
+from systemprompt.jobs.result import JobResult
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any, TypeAlias
+
+    from systemprompt.builtin.markdown_files import Document
+    from systemprompt.clock import Clock, Instant
+    from systemprompt.jobs.context import JobContext
+    from systemprompt.jobs.database import Row
+
+    Key: TypeAlias = tuple[str, str]  # source name, path below its folder
+
+__all__ = ["ContentIngestion"]
+
+
+@submit_job
+class ContentIngestion(Job):
+    """Keeps one row for each file. A broken file fails alone and its last good state stays.
+
+    A file that did not change is not written again; one that is gone is marked, and deleted after
+    `retention.content_removed_days`. A folder that cannot be read says nothing about its files, so they stay as they are.
+    """
+
+    name = "content_ingestion"
+    description = "Ingests markdown content from configured directories"
+    schedule = "0 0 * * * *"
+    tags = ("content",)
+    clock: Clock = SystemClock()
+
+    def execute(self, ctx: JobContext) -> JobResult:
+        if not ctx.settings.content_sources:
+            return JobResult.success().with_message("Ingested 0 files: the profile has no content sources")
+        now = self.clock.now()
+        rows = {(row["source"], row["path"]): row for row in ctx.db_pool.fetch(_STORED)}
+        scan = _scan(ctx, rows)
+        _refuse_second_slugs(ctx, scan, rows)
+        new = sum(1 for key in scan.changed if key not in rows)
+        _write(ctx, scan, rows, now)
+        removed = _mark_removed(ctx, scan, rows, now)
+        purged = _purge(ctx, now)
+        return _result(ctx, scan, new=new, removed=removed, purged=purged)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Scan:
+    """What was found on disk, against what is stored.
+
+    seen      every file that is there, broken ones too
+    changed   files to write
+    same      stored slugs of files that did not change
+    broken    key -> what is wrong, with path and line
+    unknown   `source/folder/` beginnings below which nothing could be seen
+    """
+
+    seen: set[Key] = field(default_factory=set)
+    changed: dict[Key, tuple[Document, str]] = field(default_factory=dict)
+    same: dict[Key, str] = field(default_factory=dict)
+    broken: dict[Key, str] = field(default_factory=dict)
+    unknown: list[Key] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    lost_sources: int = 0
+
+
+def _scan(ctx: JobContext, rows: dict[Key, Row]) -> _Scan:
+    from systemprompt.builtin.content_files import find_files
+    from systemprompt.builtin.markdown_files import BadDocument, digest, read_document
+
+    parsed_as = _parsed_as(ctx)
+    scan = _Scan()
+    for source in ctx.settings.content_sources:
+        found = find_files(ctx.path(source.path), source.pattern)
+        for folder, why in found.unreadable.items():
+            place = _shown(os.path.join(source.path, folder))
+            scan.unknown.append((source.name, f"{folder}/" if folder else ""))
+            scan.problems.append(f"{place}: {why}")
+            scan.lost_sources += not folder
+        for number, (path, absolute) in enumerate(found.files.items(), start=1):
+            ctx.raise_if_cancelled()
+            ctx.progress(number, len(found.files), source.name)
+            key = (source.name, path)
+            scan.seen.add(key)
+            try:
+                path.encode()
+                data = _read(absolute)
+                row = rows.get(key)
+                content_hash = digest(data)
+                if row is not None and _is_current(row, content_hash, parsed_as):
+                    scan.same[key] = row["slug"]
+                    continue
+                document = read_document(data, path, time_zone=ctx.settings.time_zone)
+                scan.changed[key] = (document, content_hash)
+            except UnicodeEncodeError:
+                _break(scan, key, source.path, "1: the file's name is not UTF-8")
+            except BadDocument as error:
+                _break(scan, key, source.path, str(error))
+            except OSError as error:
+                _break(scan, key, source.path, f"1: {error.strerror or error}")
+    return scan
+
+
+def _is_current(row: Row, content_hash: str, parsed_as: str) -> bool:
+    return row["removed_at"] is None and (row["content_hash"], row["parsed_as"]) == (content_hash, parsed_as)
+
+
+def _read(path: str) -> bytes:
+    from systemprompt.builtin.markdown_files import MAX_FILE_BYTES
+
+    # Not blocking: opening a pipe that nobody writes to would wait for ever.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(f"{_shown(path)} is not a regular file")
+        return file.read(MAX_FILE_BYTES + 1)
+
+
+def _break(scan: _Scan, key: Key, folder: str, reason: str) -> None:
+    problem = f"{_shown(os.path.join(folder, key[1]))}:{reason}"
+    scan.broken[key] = problem
+    scan.problems.append(problem)
+
+
+def _refuse_second_slugs(ctx: JobContext, scan: _Scan, rows: dict[Key, Row]) -> None:
+    """Let one file have a slug: the one that has it already, else the first in order. The others fail and stay as they were.
+
+    A file that fails keeps its old slug, which may take that from another file in turn; hence the loop.
+    """
+    folders = {source.name: source.path for source in ctx.settings.content_sources}
+    while True:
+        holders: dict[Key, Key] = {}  # (source, slug) -> file
+        for key, row in rows.items():
+            if key in scan.same or (key in scan.broken and row["removed_at"] is None):
+                holders[(key[0], row["slug"])] = key
+        stayers = [key for key, (document, _) in scan.changed.items() if _keeps_slug(rows.get(key), document)]
+        movers = [key for key in scan.changed if key not in set(stayers)]
+        refused = {}
+        for key in (*stayers, *movers):
+            slug = scan.changed[key][0].slug
+            holder = holders.setdefault((key[0], slug), key)
+            if holder != key:
+                refused[key] = holder
+        if not refused:
+            return
+        for key, holder in refused.items():
+            document, _ = scan.changed.pop(key)
+            reason = f"{document.slug_line}: slug {document.slug!r} is taken by {holder[1]}"
+            _break(scan, key, folders[key[0]], reason)
+
+
+def _keeps_slug(row: Row | None, document: Document) -> bool:
+    return row is not None and row["removed_at"] is None and row["slug"] == document.slug
+
+
+def _write(ctx: JobContext, scan: _Scan, rows: dict[Key, Row], now: Instant) -> None:
+    import json
+
+    values: list[dict[str, Any]] = [
+        {
+            "source": source,
+            "path": path,
+            "slug": document.slug,
+            "title": document.title,
+            "description": document.description,
+            "body": document.body,
+            "tags": json.dumps(document.tags, ensure_ascii=False),
+            "front_matter": document.front_matter,
+            "draft": int(document.draft),
+            "published_at": document.published_at,
+            "updated_at": document.updated_at,
+            "content_hash": content_hash,
+            "parsed_as": _parsed_as(ctx),
+            # Reading a file by newer rules, or seeing it again, is no news to those who follow the feed.
+            "ingested_at": _ingested_at(rows.get((source, path)), content_hash, now),
+        }
+        for (source, path), (document, content_hash) in scan.changed.items()
+    ]
+    for batch in _batches(values, ctx.settings.batch_size):
+        ctx.raise_if_cancelled()
+        ctx.db_pool.execute_many(_UPSERT, batch)
+
+
+def _ingested_at(row: Row | None, content_hash: str, now: Instant) -> Instant:
+    return int(row["ingested_at"]) if row is not None and row["content_hash"] == content_hash else now
+
+
+def _mark_removed(ctx: JobContext, scan: _Scan, rows: dict[Key, Row], now: Instant) -> int:
+    gone = [
+        {"id": row["id"], "now": now}
+        for key, row in rows.items()
+        if row["removed_at"] is None
+        and key not in scan.seen
+        and not any(key[0] == name and key[1].startswith(folder) for name, folder in scan.unknown)
+    ]
+    for batch in _batches(gone, ctx.settings.batch_size):
+        ctx.raise_if_cancelled()
+        ctx.db_pool.execute_many(
+            "UPDATE markdown_content SET removed_at = :now WHERE id = :id AND removed_at IS NULL", batch
+        )
+    return len(gone)
+
+
+def _purge(ctx: JobContext, now: Instant) -> int:
+    from systemprompt.builtin.batches import delete_rows
+    from systemprompt.builtin.tables import find_table
+
+    content = find_table(ctx, "markdown_content", needs=("id", "removed_at"))
+    cutoff = cutoff_before(now, days=ctx.settings.retention.content_removed_days)
+    return delete_rows(ctx, content, content.before("removed_at", cutoff)).done
+
+
+def _result(ctx: JobContext, scan: _Scan, *, new: int, removed: int, purged: int) -> JobResult:
+    for problem in scan.problems:
+        ctx.logger.warning("%s", problem)
+    processed, failed = len(scan.changed) + len(scan.same), len(scan.problems)
+    message = f"Ingested {counted(processed, 'file')}"
+    parts = [
+        f"{number} {word}"
+        for number, word in (
+            (new, "new"),
+            (len(scan.changed) - new, "changed"),
+            (len(scan.same), "unchanged"),
+            (removed, "removed"),
+            (purged, "purged"),
+        )
+        if number
+    ]
+    if parts and parts != [f"{processed} new"]:
+        message += f" ({', '.join(parts)})"
+    if failed:
+        shown = "; ".join(scan.problems[:_SHOWN_PROBLEMS])
+        more = f"; and {failed - _SHOWN_PROBLEMS} more in the log" if failed > _SHOWN_PROBLEMS else ""
+        message += f"; {failed} failed: {shown}{more}"
+    nothing_worked = scan.lost_sources > 0 or (failed > 0 and processed == 0)
+    result = JobResult.failure(message) if nothing_worked else JobResult.success().with_message(message)
+    return result.with_stats(processed, failed)
+
+
+def _parsed_as(ctx: JobContext) -> str:
+    from systemprompt.builtin.markdown_files import PARSER_VERSION
+
+    return f"{PARSER_VERSION} {ctx.settings.time_zone}"
+
+
+def _shown(path: str) -> str:
+    """Return a path that any terminal and any database can take."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _batches(values: list[dict[str, Any]], size: int) -> Iterable[list[dict[str, Any]]]:
+    size = max(1, size)
+    return (values[start : start + size] for start in range(0, len(values), size))
+
+
+_SHOWN_PROBLEMS = 5
+
+_STORED = """
+    SELECT id, source, path, slug, content_hash, parsed_as, ingested_at, removed_at
+    FROM markdown_content ORDER BY source, path
+"""
+
+_UPSERT = """
+    INSERT INTO markdown_content (
+        source, path, slug, title, description, body, tags, front_matter, draft, published_at, updated_at,
+        content_hash, parsed_as, ingested_at
+    ) VALUES (
+        :source, :path, :slug, :title, :description, :body, :tags, :front_matter, :draft, :published_at, :updated_at,
+        :content_hash, :parsed_as, :ingested_at
+    )
+    ON CONFLICT (source, path) DO UPDATE SET
+        slug = excluded.slug, title = excluded.title, description = excluded.description, body = excluded.body,
+        tags = excluded.tags, front_matter = excluded.front_matter, draft = excluded.draft,
+        published_at = excluded.published_at, updated_at = excluded.updated_at, content_hash = excluded.content_hash,
+        parsed_as = excluded.parsed_as, ingested_at = excluded.ingested_at, removed_at = NULL
+"""
