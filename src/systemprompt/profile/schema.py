@@ -63,7 +63,12 @@ _POLICIES = {
 }
 
 _JOB = (
-    Key(name="enabled", kind="flag", meaning="false keeps the job from its schedule; it can still be run by hand"),
+    Key(
+        name="enabled",
+        kind="flag",
+        example="false",
+        meaning="false keeps the job from its schedule; it can still be run by hand",
+    ),
     Key(
         name="schedule",
         kind="schedule",
@@ -79,7 +84,7 @@ _JOB = (
         example="true",
     ),
     Key(name="owner", kind="text", meaning="who answers for the job", example="ops@example.org"),
-    Key(name="description", kind="text", meaning="one line for people"),
+    Key(name="description", kind="text", meaning="one line for people", example="Nightly report"),
     Key(name="tags", kind="texts", meaning="words to choose jobs by: sp jobs run --tag nightly", example="[nightly]"),
     Key(
         name="timeout", kind="timeout", meaning="the work is stopped after this long; none for no limit", example="10m"
@@ -91,8 +96,18 @@ _JOB = (
         meaning="makes a job of a program: its argument list. No shell reads it; name one if you want one",
         example='[sh, -c, "df -h / | tail -1"]',
     ),
-    Key(name="environment", kind="word_map", meaning="variables for the command, added to the node's own"),
-    Key(name="working_dir", kind="path", meaning="where the command runs; the profile's folder if not given"),
+    Key(
+        name="environment",
+        kind="word_map",
+        example="{LANG: C}",
+        meaning="variables for the command, added to the node's own",
+    ),
+    Key(
+        name="working_dir",
+        kind="path",
+        example="work/",
+        meaning="where the command runs; the profile's folder if not given",
+    ),
 )
 
 _SOURCE = (

@@ -1,0 +1,169 @@
+"""Remember what a checked profile led to, so that the next command need not read YAML or import a job to find the ledger.
+
+One small file a profile, in the user's own cache folder. It is a convenience and never the truth: whatever does not match to the
+letter (the profile's file, the variables it read, any job file, the program, the interpreter) counts as not remembered.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import sys
+from zlib import crc32
+
+from systemprompt import __version__
+from systemprompt.jobs.fingerprint import ABSENT, fingerprint_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from systemprompt.profile.profile import Profile
+
+__all__ = ["CachedProfile", "cached_ledger_path", "remember"]
+
+
+class CachedProfile:
+    """What a reading command needs of a profile. The catalogue's files are unchanged too, at the moment this was made.
+
+    path, name, database_path, ledger_path, time_zone   as in `Profile`
+    catalogue_files   path -> fingerprint, as `Catalogue.files` had it
+    """
+
+    __slots__ = ("catalogue_files", "database_path", "ledger_path", "name", "path", "time_zone")
+
+    def __init__(
+        self,
+        path: str,
+        name: str,
+        database_path: str,
+        ledger_path: str,
+        time_zone: str,
+        catalogue_files: Mapping[str, str],
+    ) -> None:
+        self.path = path
+        self.name = name
+        self.database_path = database_path
+        self.ledger_path = ledger_path
+        self.time_zone = time_zone
+        self.catalogue_files = catalogue_files
+
+
+def cached_ledger_path(profile_path: str, environ: Mapping[str, str]) -> CachedProfile | None:
+    """Return what was remembered of a profile, or None where anything at all differs from then. Never raises.
+
+    Reads only a file that this user owns and nobody else may write.
+    """
+    path = os.path.abspath(profile_path)
+    file = _file_for(path, environ)
+    data = _read(file) if file is not None else None
+    if data is None or data[: len(_MAGIC)] != _MAGIC:
+        return None
+    body = data[len(_MAGIC) + 4 :]
+    if data[len(_MAGIC) : len(_MAGIC) + 4] != _checksum(body):
+        return None
+    try:
+        of, about, variables, files, rest = marshal.loads(body)  # noqa: S302  # our own file, its owner and checksum were checked
+        if (
+            of != path
+            or about != _about()
+            or any(_seen(name, environ.get(name)) != was for name, was in variables.items())
+        ):
+            return None
+        if any(fingerprint_of(file) != was for file, was in files.items()):
+            return None
+        name, database_path, ledger_path, time_zone, own = rest
+        catalogue_files = {file: was for file, was in files.items() if file != path or own}
+        return CachedProfile(path, name, database_path, ledger_path, time_zone, catalogue_files)
+    except (ValueError, TypeError, EOFError, AttributeError):  # written by something that only looks like us
+        return None
+
+
+def remember(
+    profile: Profile, catalogue_files: Mapping[str, str], environ: Mapping[str, str], *, fingerprint: str | None = None
+) -> bool:
+    """Keep what a profile led to; return whether it could be kept.
+
+    `catalogue_files` is `Catalogue.files`; the profile's fingerprint in it, or `fingerprint`, must be from before the profile was
+    read. A folder that cannot be written is no error: the next command is then slower, and that is all. Written to a file
+    beside and renamed, so that a reader sees the old one or the new one. Variables are kept as checksums, never as values.
+    """
+    file = _file_for(profile.path, environ)
+    if file is None:
+        return False
+    own = fingerprint or catalogue_files.get(profile.path) or fingerprint_of(profile.path)
+    if own == ABSENT:
+        return False
+    body = marshal.dumps(
+        (
+            profile.path,
+            _about(),
+            {name: _seen(name, value) for name, value in profile.environment_read.items()},
+            {**catalogue_files, profile.path: own},
+            (profile.name, profile.database.path, profile.ledger, profile.time_zone, profile.path in catalogue_files),
+        )
+    )
+    return _write(file, _MAGIC + _checksum(body) + body)
+
+
+_MAGIC = b"systemprompt-cache-1\n"
+_LARGEST = 8_388_608
+
+
+def _about() -> str:
+    # Another release, interpreter or module path would find other jobs.
+    return "\0".join((__version__, sys.version, sys.prefix, os.environ.get("PYTHONPATH", "")))
+
+
+def _seen(name: str, value: str | None) -> str | None:
+    return None if value is None else f"{crc32(os.fsencode(f'{name}={value}')):08x}:{len(value)}"
+
+
+def _checksum(body: bytes) -> bytes:
+    return crc32(body).to_bytes(4, "big")
+
+
+def _file_for(path: str, environ: Mapping[str, str]) -> str | None:
+    base = environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(base):  # the XDG specification: a relative path is to be ignored
+        home = environ.get("HOME", "")
+        if not os.path.isabs(home):
+            return None
+        base = os.path.join(home, ".cache")
+    raw = os.fsencode(f"{path}\0{__version__}")
+    return os.path.join(base, "systemprompt", f"profile-{crc32(raw):08x}{crc32(raw[::-1]):08x}")
+
+
+def _read(file: str) -> bytes | None:
+    try:
+        opened = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except (OSError, ValueError):
+        return None
+    try:
+        seen = os.fstat(opened)
+        is_file = seen.st_mode & 0o170000 == 0o100000
+        if not is_file or seen.st_uid != os.geteuid() or seen.st_mode & 0o022 or seen.st_size > _LARGEST:
+            return None
+        return os.read(opened, _LARGEST)
+    except OSError:
+        return None
+    finally:
+        os.close(opened)
+
+
+def _write(file: str, data: bytes) -> bool:
+    beside = f"{file}.{os.getpid()}.new"
+    try:
+        os.makedirs(os.path.dirname(file), mode=0o700, exist_ok=True)
+        opened = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            written = os.write(opened, data) == len(data)
+        finally:
+            os.close(opened)
+        if written:
+            os.rename(beside, file)
+        else:
+            os.unlink(beside)
+        return written
+    except (OSError, ValueError):
+        return False
