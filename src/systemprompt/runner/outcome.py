@@ -106,7 +106,7 @@ class Stop:
 def outcome_of_value(value: object, *, took_ms: int) -> Outcome:
     """Read what a job returned. None and any plain value are a success; text, and the repr of anything else, is the message."""
     if isinstance(value, JobResult):
-        counts = {
+        counts: dict[str, Any] = {
             "items_processed": _whole(value.items_processed),
             "items_failed": _whole(value.items_failed),
             "duration_ms": _whole(value.duration_ms) if value.duration_ms is not None else took_ms,
@@ -115,12 +115,14 @@ def outcome_of_value(value: object, *, took_ms: int) -> Outcome:
         if value.succeeded:
             return Outcome(status="success", message=message, **counts)
         message = message or "the job reported a failure and gave no reason"
-        return Outcome(status="failed", reason="reported", message=message, error=_text(value.message or message), **counts)
+        return Outcome(
+            status="failed", reason="reported", message=message, error=_text(value.message or message), **counts
+        )
     return Outcome(status="success", message=None if value is None else _short(value), duration_ms=took_ms)
 
 
 def outcome_of_exception(error: BaseException, *, took_ms: int, reason: str = "exception") -> Outcome:
-    """Keep what a job raised, with its traceback. SystemExit and KeyboardInterrupt are a job's failures too: they never end a node."""
+    """Keep what a job raised, with its traceback. SystemExit and KeyboardInterrupt too: a job never ends its node."""
     last_line = "".join(traceback.format_exception_only(error)).strip().split("\n")[-1]
     text = "".join(traceback.format_exception(error))
     return Outcome(

@@ -27,9 +27,7 @@ LINES_PER_RUN = 10_000
 
 _MAX_PENDING_CHARS = 16 * 1024 * 1024
 _BATCH = 500
-_INSERT = (
-    "INSERT INTO logs (created_at, level, source, message, fields, job_name, run_id, attempt) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-)
+_INSERT = "INSERT INTO logs (created_at, level, source, message, fields, job_name, run_id, attempt) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _log = logging.getLogger("systemprompt.runner")
 
 
@@ -201,8 +199,7 @@ class RunLogs:
                     _log.debug("log lines wait for the database: %s", error)
                     self._changed.wait(pause)
                 pause = min(pause * 2, 2.0)
-            except Exception:
-                # The table is gone, the disk is full, the handle is closed: the jobs go on, and the node's own log has it.
+            except Exception:  # noqa: BLE001  # no table, no space, a closed handle: the jobs go on, and the node's own log has it
                 _log.exception("%d log lines dropped: the database refused them", len(batch))
                 return True
 

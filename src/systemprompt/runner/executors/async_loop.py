@@ -7,6 +7,7 @@ import contextvars
 import logging
 import threading
 import weakref
+from collections.abc import Awaitable as AwaitableType
 
 from systemprompt.runner.executors.thread import DaemonPoolFutures
 from systemprompt.runner.flight import context_of
@@ -97,7 +98,7 @@ class AsyncExecutor:
 
         async def call() -> Any:
             answer = job.execute(context_of(flight, settings=self._settings, database=self._database))
-            return await answer if hasattr(answer, "__await__") else answer
+            return await answer if isinstance(answer, AwaitableType) else answer
 
         await self._watch(flight, call())
 
@@ -175,7 +176,7 @@ class _Loop:
         context: contextvars.Context | None = None,
         **options: Any,
     ) -> asyncio.Task[Any]:
-        task: asyncio.Task[Any] = asyncio.Task(work, loop=loop, context=context, **options)  # type: ignore[arg-type]  # typeshed: Generator is taken too
+        task: asyncio.Task[Any] = asyncio.Task(work, loop=loop, context=context, **options)
         flight = (context.get(_flying) if context is not None else None) or _flying.get()
         if flight is not None and flight in self._mains:
             self._owned[flight].add(task)
@@ -187,8 +188,7 @@ class _Loop:
             try:
                 self._loop.run_forever()
                 break
-            except BaseException:
-                # A task that a job left behind raised SystemExit. The others go on.
+            except BaseException:  # noqa: BLE001  # a task that a job left behind raised SystemExit; the others go on
                 _log.exception("a background task of a job tried to end the event loop")
         asyncio.set_event_loop(None)
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())

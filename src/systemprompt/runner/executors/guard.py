@@ -16,12 +16,17 @@ When the program ends, what it left running in the background is ended too. `don
 
 from __future__ import annotations
 
+# The same calls with plain numbers: `signal` itself loads `enum`, a third of this program's start.
+import _signal as signal  # type: ignore[import-not-found]  # typeshed leaves it out
 import errno
 import os
 import select
-import _signal as signal  # the same calls as plain numbers: `signal` itself loads `enum`, half of the start-up
 import sys
 import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LINUX = sys.platform.startswith("linux")
 _PR_SET_PDEATHSIG = 1
@@ -180,7 +185,9 @@ class _Watch:
         return bool(words)
 
 
-def _start(command: list[str], folder: str, kept: list[int], status: int, prctl: object) -> int:
+def _start(
+    command: list[str], folder: str, kept: list[int], status: int, prctl: Callable[[int, int], int] | None
+) -> int:
     """Fork and become the program; return its pid, or 0 where that failed, which is then said."""
     guard = os.getpid()
     told, teller = os.pipe()
@@ -191,7 +198,7 @@ def _start(command: list[str], folder: str, kept: list[int], status: int, prctl:
             os.setpgid(0, 0)
             for name in (*_DEFAULT_ON_EXEC, "SIGCHLD"):
                 signal.signal(getattr(signal, name), signal.SIG_DFL)
-            if callable(prctl):
+            if prctl is not None:
                 # Bound to the thread that forked: the guard has but one, and it lives as long as the guard.
                 prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
                 if os.getppid() != guard:
@@ -201,7 +208,7 @@ def _start(command: list[str], folder: str, kept: list[int], status: int, prctl:
             stage = "exec"
             for fd in kept:
                 os.set_inheritable(fd, True)
-            os.execvp(command[0], command)
+            os.execvp(command[0], command)  # noqa: S606  # running it is what this program is for
         except OSError as error:
             os.write(teller, f"{stage} {error.errno}".encode())
         os._exit(127)
@@ -247,15 +254,15 @@ def _group_lives(group: int) -> bool:
     return _send(os.killpg, group, 0) is None
 
 
-def _send(how: object, target: int, number: int) -> int | None:
+def _send(how: Callable[[int, int], None], target: int, number: int) -> int | None:
     try:
-        how(target, number)  # type: ignore[operator]  # os.kill or os.killpg
+        how(target, number)
     except OSError as error:
         return error.errno
     return None
 
 
-def _load_prctl() -> object:
+def _load_prctl() -> Callable[[int, int], int] | None:
     """Return prctl(2), or None where there is none."""
     if not _LINUX:
         return None
@@ -281,7 +288,7 @@ def _say(status: int, line: str) -> None:
     try:
         os.write(status, line.encode() + b"\n")
     except OSError:
-        pass  # the node is gone: there is nobody left to tell, and the work of ending goes on
+        return  # the node is gone: there is nobody left to tell, and the work of ending goes on
 
 
 def _drain(fd: int) -> None:

@@ -8,16 +8,15 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
 
 from systemprompt.clock import iso
-from systemprompt.runner.executors.supervisor import Ended, Launch, Supervisor
+from systemprompt.runner.executors.supervisor import Ended, Launch, NotStarted, Supervisor
 from systemprompt.runner.outcome import Outcome, stopped, under_stop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
 
     from systemprompt.jobs.settings import JobSettings
@@ -87,7 +86,7 @@ class ProcessExecutor:
         }
         return Launch(
             command=(sys.executable, "-P", "-m", "systemprompt.runner.child"),
-            environment={**environment_of(flight, self._settings, parameters=False), **definition.environment},
+            environment=environment_of(flight, self._settings, parameters=False),
             folder=os.path.abspath(definition.working_dir) if definition.working_dir else "",
             spec=json.dumps(spec, default=str).encode(),
         )
@@ -212,12 +211,9 @@ def _as_text(value: Any) -> str:
 
 def _plain(value: Any) -> Any:
     """Return a settings record as JSON values."""
-    from collections.abc import Mapping as AnyMapping
-    from dataclasses import fields, is_dataclass
-
     if is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, AnyMapping):
+    if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]

@@ -1,0 +1,217 @@
+"""One job in a process of its own: `python -m systemprompt.runner.child CHANNEL_FD`, started by a node under a guard.
+
+Reads what to run as JSON on stdin; writes log records, progress and the result as JSON lines to the channel. SIGTERM sets
+the context's cancel signal, or cancels the task of an async job.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+
+from systemprompt.jobs.context import CancelSignal, JobContext
+from systemprompt.runner.log_records import RecordHandler, RunLogger, clean
+from systemprompt.runner.outcome import is_cancellation, outcome_of_exception, outcome_of_value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from systemprompt.jobs.database import Database
+    from systemprompt.jobs.job import Job
+    from systemprompt.jobs.settings import JobSettings
+
+_PROGRESS_EVERY_S = 0.1
+
+
+def main() -> None:
+    started = time.monotonic()
+    channel = _Channel(int(sys.argv[1]))
+    with open(0, encoding="utf-8") as stdin:
+        spec = json.load(stdin)
+    _empty_stdin()
+    # Lines, not blocks: a job's last words count most when it dies.
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]  # both are text files here
+    sys.path += [entry for entry in spec["sys_path"] if entry not in sys.path]
+    logging.getLogger().addHandler(RecordHandler(channel.log))
+    logging.getLogger().setLevel(logging.INFO)
+    asked = _Asked()
+
+    def took_ms() -> int:
+        return round((time.monotonic() - started) * 1000)
+
+    cancellation = False
+    try:
+        job = _load(spec)
+        context = _context(spec, channel, asked.signal)
+    except BaseException as error:  # noqa: BLE001  # a module may raise or exit with anything while it loads
+        outcome = outcome_of_exception(error, took_ms=took_ms(), reason="not_loaded")
+    else:
+        try:
+            value = _execute(job, context, asked)
+        except BaseException as error:  # noqa: BLE001  # SystemExit and KeyboardInterrupt are the job's failures
+            outcome, cancellation = outcome_of_exception(error, took_ms=took_ms()), is_cancellation(error)
+        else:
+            outcome = outcome_of_value(value, took_ms=took_ms())
+    channel.send(kind="result", outcome=outcome.as_dict(), cancellation=cancellation, stopped=asked.signal.is_set())
+    _leave_within(spec["exit_grace"])
+
+
+def _load(spec: dict[str, Any]) -> Job:
+    from systemprompt.jobs.definition import JobSource
+    from systemprompt.jobs.discovery import load_job
+
+    return load_job(JobSource(**spec["source"]), spec["name"])
+
+
+def _execute(job: Job, context: JobContext, asked: _Asked) -> Any:
+    value = job.execute(context)
+    if not hasattr(value, "__await__"):
+        return value
+    import asyncio
+
+    async def work() -> Any:
+        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        assert task is not None
+        asked.then(lambda: loop.call_soon_threadsafe(task.cancel))
+        try:
+            return await value  # type: ignore[misc]  # it has __await__
+        finally:
+            asked.then(None)
+
+    return asyncio.run(work())
+
+
+def _context(spec: dict[str, Any], channel: _Channel, cancel: CancelSignal) -> JobContext:
+    from systemprompt.runner.flight import local_fire_time
+
+    return JobContext(
+        job_name=spec["name"],
+        run_id=spec["run_id"],
+        fire_at=local_fire_time(spec["fire_at"], spec["time_zone"]),
+        attempt=spec["attempt"],
+        fence=spec["fence"],
+        parameters=spec["parameters"],
+        actor=spec["actor"],
+        enforce=spec["enforce"],
+        settings=_settings(spec["settings"]),
+        database=_database(spec["database"]),
+        logger=RunLogger(f"systemprompt.job.{spec['name']}", channel.log),
+        cancel=cancel,
+        on_progress=channel.progress,
+    )
+
+
+def _settings(sent: dict[str, Any]) -> JobSettings:
+    from systemprompt.jobs.settings import ContentSource, HostTable, JobSettings, Paths, PublishTarget, Retention
+
+    return JobSettings(
+        paths=Paths(**sent["paths"]),
+        time_zone=sent["time_zone"],
+        content_sources=tuple(ContentSource(**source) for source in sent["content_sources"]),
+        publish=None if sent["publish"] is None else PublishTarget(**sent["publish"]),
+        tables={name: HostTable(**table) for name, table in sent["tables"].items()},
+        retention=Retention(**sent["retention"]),
+        batch_size=sent["batch_size"],
+    )
+
+
+def _database(sent: list[str] | None) -> Database | None:
+    if sent is None:
+        return None
+    from importlib import import_module
+
+    opener, location = sent
+    module, _, function = opener.partition(":")
+    database: Database = getattr(import_module(module), function)(location)
+    return database
+
+
+class _Channel:
+    """The way back to the node. A node that is gone takes the guard with it, so there is nothing to mend here."""
+
+    def __init__(self, fd: int) -> None:
+        os.set_inheritable(fd, False)  # what the job starts has no business here
+        self._fd = fd
+        self._lock = threading.Lock()
+        self._progress_at = 0.0
+
+    def send(self, **message: Any) -> None:
+        data = (json.dumps(message, default=repr, skipkeys=True) + "\n").encode()
+        with self._lock:
+            while data:
+                data = data[os.write(self._fd, data) :]
+
+    def log(self, *, message: str, level: str, created: float, fields: dict[str, Any]) -> None:
+        from systemprompt.runner.log_records import encode_fields
+
+        plain = json.loads(encode_fields(fields)) if fields else None
+        self.send(kind="log", message=clean(message), level=level, created=created, fields=plain)
+
+    def progress(self, done: int, total: int | None, note: str) -> None:
+        now = time.monotonic()
+        if done != total and now - self._progress_at < _PROGRESS_EVERY_S:
+            return
+        self._progress_at = now
+        self.send(kind="progress", done=done, total=total, note=clean(note))
+
+
+class _Asked:
+    """SIGTERM, heard by a thread: a handler in the main thread could meet the lock that the job's own wait holds."""
+
+    def __init__(self) -> None:
+        self.signal = CancelSignal()
+        self._action: Callable[[], object] | None = None
+        self._lock = threading.Lock()
+        heard, speaker = os.pipe()
+        os.set_blocking(speaker, False)
+        signal.set_wakeup_fd(speaker, warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+        threading.Thread(target=self._listen, args=(heard,), name="sp-asked", daemon=True).start()
+
+    def then(self, action: Callable[[], object] | None) -> None:
+        """Do this too when asked to stop, at once where that was before."""
+        with self._lock:
+            self._action = action
+            if action is not None and self.signal.is_set():
+                action()
+
+    def _listen(self, heard: int) -> None:
+        while signal.SIGTERM not in os.read(heard, 64):
+            pass
+        with self._lock:
+            self.signal.set("terminated")
+            if self._action is not None:
+                self._action()
+
+
+def _empty_stdin() -> None:
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    if nothing != 0:
+        os.dup2(nothing, 0)
+        os.close(nothing)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # open for the process's life
+
+
+def _leave_within(seconds: float) -> None:
+    """The job is over; threads it forgot may keep the interpreter from ending, but not for longer than this."""
+
+    def leave() -> None:
+        time.sleep(seconds)
+        sys.stderr.write("the job's process did not end by itself after the job: threads that are not daemons?\n")
+        sys.stderr.flush()
+        os._exit(0)
+
+    threading.Thread(target=leave, name="sp-leave", daemon=True).start()
+
+
+if __name__ == "__main__":
+    main()
