@@ -20,7 +20,6 @@ __all__ = [
     "Claimed",
     "ClockEvent",
     "Closing",
-    "Decide",
     "Decision",
     "JobSpec",
     "JobToPlan",

@@ -1,7 +1,7 @@
 """Find the nodes that stopped beating and settle what they held.
 
-A node is lost when its process is gone for certain (same machine, same process namespace), or when its beat stood still for its whole
-lease on *our own* monotonic clock. No wall clock is compared, so a wrong one can expire nobody.
+A node is lost when its process is gone for certain (same machine, same process namespace), or when its beat stood still for
+its whole lease on *our own* monotonic clock. No wall clock is compared, so a wrong one can expire nobody.
 """
 
 from __future__ import annotations

@@ -99,6 +99,7 @@ class Loop:
         self._last_beat = clock.monotonic()
         self._next_watch = self._last_beat
         self._next_prune = self._last_beat + 60.0
+        self._quiet_until = self._last_beat
         self._wall = clock.now()
         self._mono = self._last_beat
 
@@ -170,10 +171,17 @@ class Loop:
             self._beat()
             self._turn()
         except (DatabaseBusy, DatabaseUnreachable) as error:
-            log.warning("the ledger cannot be written just now: %s", error)
+            self._complain(error)
             self._give_up_lease_in_time()
             return _RETRY
         return self._pause()
+
+    def _complain(self, error: Exception) -> None:
+        # The round is tried again many times a second; the log hears of it every few seconds.
+        now = self._clock.monotonic()
+        if now >= self._quiet_until:
+            self._quiet_until = now + 5.0
+            log.warning("the ledger cannot be written just now, trying again: %s", error)
 
     # -- one round ------------------------------------------------------------------------------------------------------
 
@@ -187,18 +195,20 @@ class Loop:
         due = self._plans and self._next_due is not None and self._next_due <= now
         if asked and self._claims:
             claimed = self._ledger.start_manual(self.node_id, now, asked, skip_running=True)
-            self._asked = self._asked[len(asked) :]
+            with self._wake:
+                del self._asked[: len(asked)]
             self._take(claimed)
         if not (closings or due or ((changed or looked) and self._plans)):
             return
-        room = self._identity.capacity - len(self._held) if self._claims else 0
+        ending = {(closing.run_id, closing.fence) for closing in closings}
+        room = self._identity.capacity - len(self._held - ending) if self._claims else 0
         try:
             turn = self._ledger.turn(
                 self.node_id,
                 now,
                 self._planner.decide,
                 closings=closings,
-                room=max(0, room + len(closings)),
+                room=max(0, room),
                 plan=self._plans,
             )
         except BaseException:
@@ -206,7 +216,7 @@ class Loop:
             raise
         with self._wake:
             del self._ended[: len(closings)]
-        self._held -= {(closing.run_id, closing.fence) for closing in closings}
+        self._held -= ending
         self._next_due = turn.next_due
         self._look = self._look or turn.more
         self._set_jumped(jumped=False)

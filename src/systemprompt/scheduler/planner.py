@@ -71,7 +71,7 @@ class Planner:
         if _text(job, "catch_up") == "all" and (job.catching_up or newest < now - self.grace or not job.open_runs):
             return self._every_one(job, schedule, now)
         if job.open_run is not None:
-            return self._blocked(job, schedule, newest, now)
+            return self._blocked(job, schedule, now)
         return self._newest(job, schedule, newest, now)
 
     def _newest(self, job: JobToPlan, schedule: Schedule, newest: Instant, now: Instant) -> Decision:
@@ -85,7 +85,7 @@ class Planner:
         reason = "down" if _text(job, "catch_up") == "skip" else "superseded"
         return self._decision(job, schedule, now, runs=(run,), ranges=(self._missed(job, schedule, older, reason),))
 
-    def _blocked(self, job: JobToPlan, schedule: Schedule, newest: Instant, now: Instant) -> Decision:
+    def _blocked(self, job: JobToPlan, schedule: Schedule, now: Instant) -> Decision:
         boundary = max(job.planned_through, now - self.grace - 1)
         runs = tuple(
             PlannedRun(fire_at=at, status="skipped", reason="overlap", blocked_by=job.open_run)

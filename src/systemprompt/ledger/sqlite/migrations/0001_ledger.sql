@@ -242,7 +242,7 @@ BEGIN
     UPDATE scheduled_jobs
     SET last_status = CASE WHEN NEW.status = 'queued' THEN 'failed' ELSE NEW.status END,
         last_error = CASE NEW.status WHEN 'success' THEN NULL WHEN 'queued' THEN 'node lost; the run is queued again'
-                     ELSE coalesce(NEW.error, NEW.reason) END
+                     ELSE coalesce(NEW.message, NEW.error, NEW.reason) END
     WHERE id = NEW.job_id AND last_run_id = NEW.run_id;
 END;
 

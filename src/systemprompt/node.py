@@ -1,0 +1,312 @@
+"""A node: one process's clockwork and runner, joined. They never call each other; what one writes, the other reads."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass, field
+
+from systemprompt.ledger.records import Closing, ManualStart
+from systemprompt.runner.flight import Assignment
+from systemprompt.runner.identity import this_process
+from systemprompt.runner.rescue import Rescue
+from systemprompt.runner.runner import Runner
+from systemprompt.scheduler.loop import Hooks, Loop, Pace
+from systemprompt.scheduler.planner import Planner
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
+
+    from systemprompt.clock import Clock
+    from systemprompt.jobs.database import Database
+    from systemprompt.jobs.definition import Catalogue
+    from systemprompt.jobs.settings import JobSettings
+    from systemprompt.ledger.protocol import Ledger
+    from systemprompt.ledger.records import Claimed, NodeIdentity, Rescued
+    from systemprompt.runner.flight import Finished
+    from systemprompt.runner.run_logs import RunLogs
+    from systemprompt.runner.runner import ChildDatabase
+
+__all__ = ["Node", "NodeEvent", "NodeSettings"]
+
+log = logging.getLogger("systemprompt.node")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeEvent:
+    """Something a person who watches a node wants to know: `kind`, and plain values.
+
+    run_started, run_finished, run_late, rescued, lease_lost, progress, reloaded, failed
+    """
+
+    kind: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSettings:
+    """What kind of node this is and what it may take. Times in seconds.
+
+    kind   `serve` plans and claims what is due; `run` only carries out manual starts
+    """
+
+    kind: str = "serve"
+    program: str = "systemprompt"
+    capacity: int = 16
+    grace: int = 10_000_000
+    kill_grace: float = 5.0
+    max_output_bytes: int = 1_048_576
+    pace: Pace = field(default_factory=Pace)
+
+
+class Node:
+    """Start it, drain it, close it. Public methods may be called from any thread but not from the node's own callbacks.
+
+    After `kill -9` at any moment the ledger is whole: what this node held is settled by the next node that looks.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        clock: Clock,
+        settings: NodeSettings,
+        job_settings: JobSettings,
+        database: Database | None,
+        child_database: ChildDatabase | None,
+        logs: RunLogs,
+        catalogue: Catalogue,
+        on_event: Callable[[NodeEvent], None],
+    ) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._settings = settings
+        self.catalogue = catalogue
+        self._logs = logs
+        self._on_event = on_event
+        self._closed = threading.Condition()
+        self._outcomes: dict[int, Finished] = {}
+        self._durable: set[int] = set()
+        self.error: Exception | None = None
+        self.runner = Runner(
+            clock=clock,
+            settings=job_settings,
+            database=database,
+            child_database=child_database,
+            logs=logs,
+            on_finished=self._finished,
+            on_progress=self._progressed,
+            kill_grace=settings.kill_grace,
+            max_output_bytes=settings.max_output_bytes,
+            max_threads=max(settings.capacity, 1) if settings.kind == "serve" else 256,
+        )
+        self._rescue = Rescue(ledger=ledger, clock=clock)
+        self.loop = Loop(
+            ledger=ledger,
+            clock=clock,
+            planner=Planner(grace=settings.grace),
+            identity=self._fresh_identity(),
+            hooks=Hooks(
+                claimed=self._claimed,
+                closed=self._closed_durably,
+                rescued=self._rescued,
+                lease_lost=self._lease_lost,
+                failed=self._failed,
+                watch=self._rescue.step,
+            ),
+            pace=settings.pace,
+            plans=settings.kind == "serve",
+        )
+        self._thread = threading.Thread(target=self.loop.run, name="sp-ledger", daemon=True)
+
+    @property
+    def node_id(self) -> str:
+        return self.loop.node_id
+
+    def start(self, bootstrap: Iterable[str] = ()) -> None:
+        """Join the ledger, settle what dead nodes left, and begin. `bootstrap` jobs start at once, once each.
+
+        Raises:
+            DatabaseError: the ledger cannot be written; nothing was started.
+        """
+        self.loop.join()
+        for name in bootstrap:
+            self.loop.ask(ManualStart(job_name=name, actor="bootstrap", origin="bootstrap"))
+        self._thread.start()
+
+    def start_manual(self, starts: Sequence[ManualStart], *, skip_running: bool = False) -> tuple[Claimed, ...]:
+        """Claim and start these now, all or none; see `Ledger.start_manual` for what is refused."""
+        claimed = self._ledger.start_manual(self.node_id, self._clock.now(), starts, skip_running=skip_running)
+        self.loop.hold(claimed)
+        self._claimed(claimed)
+        return claimed
+
+    def wait_for(self, run_ids: Iterable[int], timeout: float | None = None) -> bool:
+        """Wait until the ends of these runs are durable; False where that took longer, or the node failed."""
+        wanted = set(run_ids)
+        with self._closed:
+            self._closed.wait_for(lambda: wanted <= self._durable or self.error is not None, timeout)
+            return wanted <= self._durable
+
+    def outcome(self, run_id: int) -> Finished | None:
+        """Return how a run of this node ended; None while it has not."""
+        return self._outcomes.get(run_id)
+
+    def adopt(self, catalogue: Catalogue) -> None:
+        """Go on with a new catalogue. Runs in the air keep the code they started with."""
+        self.catalogue = catalogue
+        self.loop.look()
+
+    def drain(self, grace: float, reason: str = "shutdown") -> None:
+        """Take no more work, let what runs finish within `grace` seconds, then stop it; every end is accounted for."""
+        self.loop.drain()
+        if not self.runner.wait_idle(grace):
+            self.runner.cancel_all(reason)
+            self.runner.wait_idle(self._settings.kill_grace + 10.0)
+        self.close()
+
+    def kill(self) -> None:
+        """End everything now. What can be accounted for in a moment is; the rest is settled by the next node."""
+        self.loop.drain()
+        self.runner.kill_all("shutdown")
+        self.close(timeout=2.0)
+
+    def close(self, timeout: float = 10.0) -> None:
+        """Make every end durable, leave the ledger, and let the threads go. Safe to call twice."""
+        self.runner.close(timeout)
+        self.loop.stop()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+        self._logs.close()
+
+    # -- called by the loop and the runner ------------------------------------------------------------------------------
+
+    def _claimed(self, claimed: Sequence[Claimed]) -> None:
+        for run in claimed:
+            definition = self.catalogue.jobs.get(run.job_name)
+            if definition is None:
+                self._not_loaded(run)
+                continue
+            self._on_event(
+                NodeEvent(
+                    kind="run_started",
+                    values={
+                        "run_id": run.run_id,
+                        "job_name": run.job_name,
+                        "origin": run.origin,
+                        "fire_at": run.fire_at,
+                        "attempt": run.attempt,
+                        "started_at": run.started_at,
+                    },
+                )
+            )
+            self.runner.start(
+                Assignment(
+                    run_id=run.run_id,
+                    definition=definition,
+                    fire_at=run.fire_at,
+                    attempt=run.attempt,
+                    fence=run.fence,
+                    parameters=run.parameters,
+                    actor=run.actor,
+                    enforce=definition.enforce if run.enforce is None else run.enforce,
+                )
+            )
+
+    def _not_loaded(self, run: Claimed) -> None:
+        now = self._clock.now()
+        message = f"this node has no job named {run.job_name!r}; sp doctor shows what could not be loaded"
+        self.loop.ended(
+            Closing(
+                run_id=run.run_id,
+                attempt=run.attempt,
+                fence=run.fence,
+                status="failed",
+                reason="not_loaded",
+                finished_at=now,
+                message=message,
+                error=message,
+            )
+        )
+
+    def _finished(self, finished: Finished) -> None:
+        outcome = finished.outcome
+        if not finished.late:
+            self._outcomes[finished.run_id] = finished
+        self.loop.ended(
+            Closing(
+                run_id=finished.run_id,
+                attempt=finished.attempt,
+                fence=finished.fence,
+                status=outcome.status,
+                reason=outcome.reason,
+                started_at=finished.started_at,
+                finished_at=finished.finished_at,
+                duration_ms=outcome.duration_ms,
+                items_processed=outcome.items_processed,
+                items_failed=outcome.items_failed,
+                message=outcome.message,
+                error=outcome.error,
+                exit_code=outcome.exit_code,
+                output=outcome.output,
+            )
+        )
+
+    def _closed_durably(self, closed: Sequence[int], late: Sequence[int]) -> None:
+        with self._closed:
+            self._durable.update(closed, late)
+            self._closed.notify_all()
+        for run_id in closed:
+            finished = self._outcomes.get(run_id)
+            if finished is not None:
+                self._on_event(
+                    NodeEvent(
+                        kind="run_finished",
+                        values={
+                            "run_id": run_id,
+                            "status": finished.outcome.status,
+                            "reason": finished.outcome.reason,
+                            "message": finished.outcome.message,
+                            "duration_ms": finished.outcome.duration_ms,
+                        },
+                    )
+                )
+                if self._settings.kind == "serve":
+                    # A node that serves for years keeps nothing of runs that the ledger has.
+                    self._outcomes.pop(run_id, None)
+        if self._settings.kind == "serve":
+            self._durable.difference_update(closed, late)
+        for run_id in late:
+            self._on_event(NodeEvent(kind="run_late", values={"run_id": run_id}))
+
+    def _progressed(self, run_id: int, done: int, total: int | None, note: str) -> None:
+        values = {"run_id": run_id, "done": done, "total": total, "note": note}
+        self._on_event(NodeEvent(kind="progress", values=values))
+
+    def _rescued(self, rescued: Sequence[Rescued]) -> None:
+        for run in rescued:
+            values = {"run_id": run.run_id, "job_name": run.job_name, "node_id": run.node_id, "status": run.status}
+            self._on_event(NodeEvent(kind="rescued", values=values))
+
+    def _lease_lost(self, why: str) -> NodeIdentity:
+        self._on_event(NodeEvent(kind="lease_lost", values={"why": why, "node_id": self.loop.node_id}))
+        self.runner.cancel_all("lease_lost")
+        return self._fresh_identity()
+
+    def _failed(self, error: Exception) -> None:
+        with self._closed:
+            self.error = error
+            self._closed.notify_all()
+        self._on_event(NodeEvent(kind="failed", values={"error": str(error)}))
+
+    def _fresh_identity(self) -> NodeIdentity:
+        settings = self._settings
+        return this_process(
+            kind=settings.kind,
+            program=settings.program,
+            lease_s=settings.pace.lease,
+            capacity=settings.capacity,
+            now=self._clock.now(),
+        )

@@ -1,0 +1,282 @@
+"""The only place that builds the parts from a profile and joins them."""
+
+from __future__ import annotations
+
+import os
+
+from systemprompt.clock import SECOND, SystemClock
+from systemprompt.errors import DatabaseUnreachable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from systemprompt.clock import Clock
+    from systemprompt.jobs.database import Database
+    from systemprompt.jobs.definition import Catalogue
+    from systemprompt.jobs.settings import JobSettings
+    from systemprompt.ledger.records import Decide, SyncReport
+    from systemprompt.ledger.sqlite.ledger import SqliteLedger
+    from systemprompt.ledger.sqlite.reader import SqliteReader
+    from systemprompt.node import Node, NodeEvent
+    from systemprompt.profile.profile import Profile
+
+__all__ = ["System", "open_reader", "open_system"]
+
+APPLICATION_MIGRATIONS = os.path.join(os.path.dirname(__file__), "builtin", "migrations", "sqlite")
+APPLICATION_MIGRATIONS_TABLE = "systemprompt_migrations"
+
+
+def open_system(
+    profile_path: str,
+    *,
+    environ: Mapping[str, str],
+    clock: Clock | None = None,
+    on_statement: Callable[[str], None] | None = None,
+) -> System:
+    """Read the profile, open and migrate both databases, read the catalogue and make the ledger agree with it.
+
+    Raises:
+        ProfileInvalid, ProfileNotFound: nothing was opened.
+        DatabaseError: a database cannot be used.
+    """
+    from systemprompt.profile.load import load_profile
+
+    system = System(load_profile(profile_path, environ), environ=environ, clock=clock, on_statement=on_statement)
+    try:
+        system.sync()
+    except BaseException:
+        system.close()
+        raise
+    return system
+
+
+def open_reader(profile_path: str, *, environ: Mapping[str, str]) -> SqliteReader:
+    """Open the ledger to read. Where nothing changed since it was last read, no profile is parsed and no job imported.
+
+    Otherwise the catalogue is read and the ledger made to agree first; where the ledger cannot be written, it is read as it is.
+    """
+    from systemprompt.ledger.sqlite.reader import open_reading_ledger
+    from systemprompt.profile.cache import cached_ledger_path
+
+    known = cached_ledger_path(profile_path, environ)
+    if known is not None and os.path.exists(known.ledger_path):
+        return open_reading_ledger(known.ledger_path)
+    from systemprompt.profile.load import load_profile
+
+    profile = load_profile(profile_path, environ)
+    try:
+        with System(profile, environ=environ) as system:
+            system.sync()
+    except DatabaseUnreachable:
+        if not os.path.exists(profile.ledger):
+            raise
+    return open_reading_ledger(profile.ledger)
+
+
+class System:
+    """One installation, opened. Parts are made when first asked for; `close` lets go of what was made."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        *,
+        environ: Mapping[str, str],
+        clock: Clock | None = None,
+        on_statement: Callable[[str], None] | None = None,
+    ) -> None:
+        self.profile = profile
+        self.environ = environ
+        self.clock: Clock = clock or SystemClock()
+        self._on_statement = on_statement
+        self._ledger: SqliteLedger | None = None
+        self._database: Database | None = None
+        self._catalogue: Catalogue | None = None
+
+    @property
+    def settings(self) -> JobSettings:
+        return self.profile.job_settings
+
+    @property
+    def actor(self) -> str:
+        """Who operates from here: `cli:` and the user's name."""
+        return f"cli:{self.environ.get('USER') or self.environ.get('LOGNAME') or os.getuid()}"
+
+    @property
+    def decide(self) -> Decide:
+        from systemprompt.scheduler.planner import Planner
+
+        return Planner(grace=round(self.profile.limits.misfire_grace * SECOND)).decide
+
+    @property
+    def ledger(self) -> SqliteLedger:
+        """The ledger, migrated.
+
+        Raises:
+            DatabaseError: it cannot be opened, or is newer than this program.
+        """
+        if self._ledger is None:
+            from systemprompt.ledger.sqlite.ledger import SqliteLedger
+
+            _make_folder(self.profile.ledger)
+            ledger = SqliteLedger(self.profile.ledger, on_statement=self._on_statement)
+            try:
+                ledger.migrate()
+            except BaseException:
+                ledger.close()
+                raise
+            self._ledger = ledger
+        return self._ledger
+
+    @property
+    def database(self) -> Database:
+        """The application's database, with our tables in it."""
+        if self._database is None:
+            from systemprompt.jobs.sqlite_database import SqliteDatabase
+
+            _make_folder(self.profile.database.path)
+            self._migrate_application()
+            self._database = SqliteDatabase(self.profile.database.path)
+        return self._database
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Every job, as code and profile have it now; `reload` reads it again."""
+        if self._catalogue is None:
+            self._catalogue = self._discover()
+        return self._catalogue
+
+    def sync(self) -> SyncReport:
+        """Make the ledger's jobs those of the catalogue, and remember for the next command that they agree."""
+        from systemprompt.ledger.records import JobSpec, QuarantineNotice
+        from systemprompt.profile.cache import remember
+
+        catalogue = self.catalogue
+        specs = [
+            JobSpec(
+                name=job.name,
+                description=job.description,
+                schedule=job.schedule,
+                time_zone=job.time_zone,
+                enabled=job.enabled,
+                policies=job.policies.as_dict(),
+                tags=job.tags,
+                owner=job.owner,
+                source=f"{job.source.kind}:{job.source.name}",
+            )
+            for job in catalogue.jobs.values()
+        ]
+        notices = [
+            QuarantineNotice(
+                name=one.name,
+                source=f"{one.source.kind}:{one.source.name}",
+                error=f"{one.error} ({one.hint})" if one.hint else one.error,
+            )
+            for one in catalogue.quarantined
+        ]
+        report = self.ledger.sync_catalogue(specs, notices, self.clock.now(), self.decide, actor=self.actor)
+        remember(self.profile, catalogue.files, self.environ)
+        return report
+
+    def reload(self) -> tuple[Catalogue, SyncReport]:
+        """Read profile and jobs again, with the code as it is now.
+
+        Raises:
+            ProfileInvalid: the profile has faults now; what was read before stays in force.
+        """
+        from systemprompt.profile.load import load_profile
+
+        profile = load_profile(self.profile.path, self.environ)
+        self.profile = profile
+        self._catalogue = self._discover()
+        return self._catalogue, self.sync()
+
+    def node(self, kind: str, on_event: Callable[[NodeEvent], None]) -> Node:
+        """Build a node of this installation: `serve`, or `run` for manual starts."""
+        from systemprompt import __version__
+        from systemprompt.node import Node, NodeSettings
+        from systemprompt.runner.run_logs import RunLogs
+        from systemprompt.runner.runner import ChildDatabase
+        from systemprompt.scheduler.loop import Pace
+
+        limits = self.profile.limits
+        settings = NodeSettings(
+            kind=kind,
+            program=f"systemprompt {__version__}",
+            capacity=limits.max_concurrent_runs,
+            grace=round(limits.misfire_grace * SECOND),
+            kill_grace=limits.kill_grace,
+            max_output_bytes=limits.max_output_bytes,
+            pace=Pace(heartbeat=limits.heartbeat, lease=limits.lease, keep=self.profile.retention.runs_days * 86_400.0),
+        )
+        return Node(
+            ledger=self.ledger,
+            clock=self.clock,
+            settings=settings,
+            job_settings=self.settings,
+            database=self.database,
+            child_database=ChildDatabase(
+                opener="systemprompt.jobs.sqlite_database:SqliteDatabase", location=self.profile.database.path
+            ),
+            logs=RunLogs(self.database, clock=self.clock),
+            catalogue=self.catalogue,
+            on_event=on_event,
+        )
+
+    def close(self) -> None:
+        if self._ledger is not None:
+            self._ledger.close()
+        if self._database is not None:
+            self._database.close()
+        self._ledger = self._database = None
+
+    def __enter__(self) -> System:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _discover(self) -> Catalogue:
+        from systemprompt.builtin import BUILTIN_MODULES
+        from systemprompt.jobs.discovery import discover
+
+        profile = self.profile
+        return discover(
+            builtin_modules=BUILTIN_MODULES,
+            extensions=profile.extensions,
+            entry_points=profile.entry_points,
+            overrides=profile.jobs,
+            bootstrap=profile.bootstrap_jobs,
+            time_zone=profile.time_zone,
+            profile_path=profile.path,
+        )
+
+    def _migrate_application(self) -> None:
+        import sqlite3
+
+        from systemprompt.ledger.migrations import migrate
+        from systemprompt.ledger.sqlite.store import Store, database_error
+
+        path = self.profile.database.path
+        store = Store(path, {})
+        try:
+            migrate(store.connection, APPLICATION_MIGRATIONS, table=APPLICATION_MIGRATIONS_TABLE, begin=store.begin)
+        except sqlite3.Error as error:
+            raise database_error(error, path) from error
+        finally:
+            store.close()
+
+
+def _make_folder(path: str) -> None:
+    folder = os.path.dirname(path)
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise DatabaseUnreachable(
+            f"database {path!r} cannot be made: {error.strerror or error}",
+            hint="make its folder by hand, or name another place in the profile",
+            details={"path": path},
+        ) from error
