@@ -5,8 +5,8 @@ Within a stretch of one offset the two differ by a constant, so a question about
 times. What a window is decides daylight saving:
 
 - a schedule that follows elapsed time has each stretch whole: nothing in the gap, both passes of a fold;
-- a fixed-time schedule has each wall time once: the second pass of a fold (or the first) is cut off its stretch, and wall times that
-  a gap swallowed become one fire time at the gap's end, which is the instant the next stretch starts.
+- a fixed-time schedule has each wall time once: the second pass of a fold (or the first) is cut off its stretch, and wall
+  times that a gap swallowed become one fire time at the gap's end, which is the instant the next stretch starts.
 
 Source of the rule: Debian's cron(8), section on daylight saving time.
 """
@@ -53,15 +53,12 @@ class WallFireTimes:
     def next(self, wall: int) -> int | None:
         """Return the first fire time at or after this one, or None past year 9999."""
         day, second = divmod(wall, _DAY)
-        if day >= FIRST_DAY:
-            matching = self.days.next_day(day)
-            if matching == day:
-                found = self.times.next(second)
-                if found >= 0:
-                    return day * _DAY + found
-                matching = self.days.next_day(day + 1)
-        else:
-            matching = self.days.next_day(FIRST_DAY)
+        matching = self.days.next_day(day)
+        if matching == day:
+            found = self.times.next(second)
+            if found >= 0:
+                return day * _DAY + found
+            matching = self.days.next_day(day + 1)
         return None if matching is None else matching * _DAY + self.times.first
 
     def previous(self, wall: int) -> int | None:
@@ -106,7 +103,7 @@ class WallFireTimes:
         return total
 
     def chunks(self, first: int, last: int, tables: Tables[T]) -> Iterator[tuple[int, tuple[T, ...]]]:
-        """Yield the fire times from first to last, both included, as (base, seconds after it), by month, day or hour.
+        """Yield the fire times from first to last, both included, as (base, seconds after it), by month, day, hour or minute.
 
         The seconds come converted by `tables`, each table once an iteration: a caller adds them to the base in one sweep.
         """
@@ -114,8 +111,10 @@ class WallFireTimes:
             source = self._month_chunks(first, last, tables)
         elif self.times.per_day <= _DAILY_CHUNKS:
             source = self._day_chunks(first, last, tables)
-        else:
+        elif self.times.in_hour <= _HOURLY_CHUNKS:
             source = self._hour_chunks(first, last, tables)
+        else:
+            source = self._minute_chunks(first, last, tables)
         for base, (seconds, converted) in source:
             if base + seconds[0] < first or base + seconds[-1] > last:
                 part = converted[bisect_left(seconds, first - base) : bisect_right(seconds, last - base)]
@@ -152,14 +151,29 @@ class WallFireTimes:
                     yield base, of_hour
             day = self.days.next_day(day + 1)
 
+    def _minute_chunks(self, first: int, last: int, tables: Tables[T]) -> Iterator[tuple[int, Table[T]]]:
+        of_minute, minutes, hours = tables.of_minute(), bits(self.times.minutes), bits(self.times.hours)
+        day = self.days.next_day(first // _DAY)
+        while day is not None and day * _DAY <= last:
+            for hour in hours:
+                base = day * _DAY + hour * 3600
+                if base + 3599 >= first:
+                    for minute in minutes:
+                        if base + minute * 60 + 59 >= first:
+                            if base + minute * 60 > last:
+                                return
+                            yield base + minute * 60, of_minute
+            day = self.days.next_day(day + 1)
+
 
 # A chunk's table is made anew for each iteration, so it is kept small beside what it saves.
 _MONTHLY_CHUNKS = 8
-_DAILY_CHUNKS = 400
+_DAILY_CHUNKS = 240
+_HOURLY_CHUNKS = 240
 
 
 class Tables(Generic[T]):
-    """The offsets of a month's, a day's and an hour's fire times in seconds, and each converted, made on first use."""
+    """The offsets of a month's, day's, hour's or minute's fire times in seconds, and each converted, made on first use."""
 
     __slots__ = ("_convert", "_known", "_times")
 
@@ -167,6 +181,9 @@ class Tables(Generic[T]):
         self._times = times
         self._convert = convert
         self._known: dict[int, Table[T]] = {}
+
+    def of_minute(self) -> Table[T]:
+        return self._known.get(-3) or self._learn(-3, bits(self._times.seconds))
 
     def of_hour(self) -> Table[T]:
         return self._known.get(-1) or self._learn(-1, self._times.of_hour())
@@ -190,9 +207,11 @@ class Tables(Generic[T]):
 class FireTimes:
     """The fire times of an expression in a zone, as seconds since the epoch. Strictly rising, and each exists on the wall."""
 
-    __slots__ = ("_first_pass", "_gap_runs", "_second_pass", "_wall", "_zone")
+    __slots__ = ("_first_pass", "_gap_runs", "_latest", "_second_pass", "_wall", "_zone")
 
     def __init__(self, expression: Expression, text: str, zone: Zone, *, gap: str, fold: str) -> None:
+        # Most questions are about the day of the latest answer again: (its first second, the last that is known to be plain).
+        self._latest = (0, -1)
         self._wall = WallFireTimes(expression, text)
         self._zone = zone
         self._gap_runs = not expression.elapsed and gap == "run"
@@ -201,6 +220,14 @@ class FireTimes:
 
     def next(self, second: int) -> int | None:
         """Return the first fire time at or after this second, or None past the calendar."""
+        midnight, last = self._latest
+        if midnight <= second <= last:
+            found = self._wall.times.next(second - midnight)
+            if 0 <= found <= last - midnight:
+                return midnight + found
+        return self._next(second)
+
+    def _next(self, second: int) -> int | None:
         second = max(second, FIRST_SECOND)
         if second > LAST_SECOND:
             return None
@@ -223,9 +250,14 @@ class FireTimes:
                 found = again
             elif found < first:
                 found = wall.next(first)
-        if found is None or found - zone.offsets[index] > LAST_SECOND:
+        offset = zone.offsets[index]
+        if found is None or found - offset > LAST_SECOND:
             return None
-        return found - zone.offsets[index]
+        # A day whose start is cut off by its stretch is not plain; one whose end is cut off is plain until there.
+        midnight = found // _DAY * _DAY
+        if midnight > first and midnight - offset > zone.starts[index]:
+            self._latest = (midnight - offset, min(midnight + _DAY - 1, last) - offset)
+        return found - offset
 
     def previous(self, second: int) -> int | None:
         """Return the last fire time at or before this second, or None before the calendar."""
@@ -248,7 +280,7 @@ class FireTimes:
             later = wall.previous_within(searched + 1, last) if last > searched else None
             if later is not None:
                 found = later
-            elif found is not None and found > last:
+            elif found > last:
                 found = wall.previous(last)
             searched = last
         return found - zone.offsets[index] if found - zone.offsets[index] >= FIRST_SECOND else None

@@ -27,13 +27,14 @@ _FOLDS = ("first", "second", "both")
 class Schedule:
     """A cron expression in a time zone. Immutable, hashable, equal to another with the same four values.
 
-    `expression` has five or six fields (seconds first), or is a macro such as `@daily`, or `@every 90s`; `systemprompt.cron.expression`
-    describes the syntax. `tz` is an IANA name.
+    `expression` has five or six fields (seconds first), or is a macro such as `@daily`, or `@every 90s`;
+    `systemprompt.cron.expression` describes the syntax. `tz` is an IANA name.
 
-    Fire times are strictly rising and always exist on the wall. When clocks change, Debian's cron is the rule. A schedule whose
-    minute or hour field starts with `*` follows elapsed time: nothing in the spring gap, both passes of the autumn fold. Any other
-    is a fixed time, and for it `dst_gap` says what becomes of wall times in the gap (`run`: one run at the gap's end; `skip`:
-    none), `dst_fold` which pass of a fold counts (`first`, `second` or `both`). `@every` counts from the Unix epoch and heeds no wall.
+    Fire times are strictly rising and always exist on the wall. When clocks change, Debian's cron is the rule. A schedule
+    whose minute or hour field starts with `*` follows elapsed time: nothing in the spring gap, both passes of the autumn
+    fold. Any other is a fixed time, and for it `dst_gap` says what becomes of wall times in the gap (`run`: one run at the
+    gap's end; `skip`: none), `dst_fold` which pass of a fold counts (`first`, `second` or `both`). `@every` counts from the
+    Unix epoch and heeds no wall.
 
     Raises CronError when built, for anything that is wrong with any of the four, and for an expression that no date can match.
     """
@@ -77,12 +78,15 @@ class Schedule:
 
         Raises ValueError for a naive datetime, CronError where the calendar ends (year 9999) before the next one.
         """
-        since = _since_epoch(instant)
+        zone = self._zone
+        try:
+            since = instant - zone.utc_epoch
+        except TypeError:
+            since = _since_epoch(instant)
         found = self._times.next(since.days * 86_400 + since.seconds + 1)
         if found is None:
             self._off_the_calendar("after", instant)
-        epoch = self._zone.wall_epoch
-        return _fromutc(epoch, timedelta(0, found))
+        return datetime.fromtimestamp(found, zone.tzinfo())
 
     def before(self, instant: datetime) -> datetime:
         """Return the last fire time before this instant, in the schedule's zone.
@@ -93,8 +97,7 @@ class Schedule:
         found = self._times.previous(since.days * 86_400 + since.seconds - (not since.microseconds))
         if found is None:
             self._off_the_calendar("before", instant)
-        epoch = self._zone.wall_epoch
-        return _fromutc(epoch, timedelta(0, found))
+        return datetime.fromtimestamp(found, self._zone.tzinfo())
 
     def between(self, start: datetime, end: datetime) -> Iterator[datetime]:
         """Yield the fire times after `start` up to and including `end`, in order, in the schedule's zone, as they are asked for.
@@ -142,18 +145,19 @@ class Schedule:
     # -----------------------------------------------------------------------------------------------------------------
 
     def _datetimes(self, second: int, last: int) -> Iterator[datetime]:
-        epoch, times = self._zone.wall_epoch, self._times
+        zone, times = self._zone.tzinfo(), self._times
         for _ in range(_FEW):
             found = times.next(second)
             if found is None or found > last:
                 return
-            yield _fromutc(epoch, timedelta(0, found))
+            yield datetime.fromtimestamp(found, zone)
             second = found + 1
+        epoch = datetime(1970, 1, 1, tzinfo=zone)
         for wall, offset, again, seconds in times.chunks(second, last, _seconds):
             if again:
                 # Only the zone knows which pass it is.
                 base = epoch + timedelta(0, wall - offset)
-                yield from (_fromutc(base, later) for later in seconds)
+                yield from (zone.fromutc(base + later) for later in seconds)
             else:
                 # Adding to an aware datetime moves the wall clock: right here, where no change of the clocks lies between.
                 yield from map((epoch + timedelta(0, wall)).__add__, seconds)
@@ -200,12 +204,6 @@ def _rebuild(expression: str, tz: str, dst_gap: str, dst_fold: str) -> Schedule:
 
 def _seconds(number: int) -> timedelta:
     return timedelta(0, number)
-
-
-def _fromutc(epoch: datetime, later: timedelta) -> datetime:
-    zone = epoch.tzinfo
-    assert zone is not None
-    return zone.fromutc(epoch + later)
 
 
 def _since_epoch(instant: datetime) -> timedelta:

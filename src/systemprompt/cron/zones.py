@@ -47,15 +47,15 @@ class Zone:
         "_learning",
         "_quiet_after",
         "_rule_is_over",
-        "_wall_epoch",
         "offsets",
         "starts",
+        "utc_epoch",
         "walls",
     )
 
     def __init__(self, info: ZoneInfo | None, changes: tuple[int, ...] | None = ()) -> None:
         self._info = info
-        self._wall_epoch: datetime | None = None
+        self.utc_epoch = _EPOCH
         self._learning = allocate_lock()
         self.starts = [FIRST_SECOND - _YEAR]
         self.offsets = [self._offset_at(_FIRST_ASKED)]
@@ -68,14 +68,15 @@ class Zone:
         # Without one, every year until that of the newest rules must be asked.
         self._quiet_after = self._known_until if changes is not None else _AFTER_OLD_RULES
 
-    @property
-    def wall_epoch(self) -> datetime:
-        """1970-01-01 00:00 on this zone's wall: add wall seconds to it, or UTC seconds and call `tzinfo.fromutc`."""
-        if self._wall_epoch is None:
+    def tzinfo(self) -> ZoneInfo:
+        """Return the zone as datetimes carry it."""
+        if self._info is None:
             from zoneinfo import ZoneInfo
 
-            self._wall_epoch = datetime(1970, 1, 1, tzinfo=self._info or ZoneInfo("UTC"))
-        return self._wall_epoch
+            self._info = ZoneInfo("UTC")
+            # Between datetimes that share a tzinfo, subtracting is plain and quick: right in UTC, and in no other zone.
+            self.utc_epoch = datetime(1970, 1, 1, tzinfo=self._info)
+        return self._info
 
     def index(self, second: int) -> int:
         """Return the number of the stretch that holds this second."""
