@@ -1,0 +1,142 @@
+"""Audit a ledger: recompute every fire time with the independent oracle and hold rows, ranges and runs against it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import groupby
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from systemprompt.audit.accounts import check_accounts
+from systemprompt.audit.case import JobCase, Setting
+from systemprompt.audit.findings import Finding, Findings
+from systemprompt.audit.jobs import check_job, check_open_runs
+from systemprompt.audit.runs import check_run
+from systemprompt.clock import SECOND
+from systemprompt.errors import JobNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from systemprompt.audit.case import Readable
+    from systemprompt.audit.findings import AuditReport
+    from systemprompt.clock import Instant
+    from systemprompt.ledger.records import NodeIdentity
+    from systemprompt.ledger.views import JobView, RangeView, RunView
+
+__all__ = ["audit"]
+
+_TOLERANCE = 2 * SECOND
+_EVER = 2**62
+
+Row = TypeVar("Row", bound="RunView | RangeView")
+
+
+def audit(
+    ledger: Readable,
+    *,
+    now: Instant,
+    alive: Callable[[NodeIdentity], bool | None],
+    job_name: str | None = None,
+    start: Instant | None = None,
+    end: Instant | None = None,
+) -> AuditReport:
+    """Check every account in (start, end], of one job or of all, up to each job's cursor.
+
+    Reads one snapshot, so what others write meanwhile changes nothing; writes nothing. Memory grows with the jobs and their
+    versions, not with runs. `alive` says whether a node's process still lives: None where that cannot be known from here.
+
+    Raises:
+        JobNotFound: there is no job of this name, not even a retired one.
+    """
+    with ledger.snapshot():
+        jobs = _jobs(ledger, job_name)
+        findings = Findings()
+        setting = _setting(ledger, now)
+        low, high = -_EVER if start is None else start, _EVER if end is None else end
+        _check_jobs(setting, jobs, findings, alive, low, high)
+        if job_name is None and start is None and end is None:
+            _check_all_fences(ledger, findings)
+        return findings.report(now=now, start=start, end=end)
+
+
+def _jobs(ledger: Readable, job_name: str | None) -> list[JobView]:
+    jobs = ledger.jobs(retired=True)
+    if job_name is None:
+        # In the order of the streams of runs and ranges.
+        return sorted(jobs, key=lambda job: job.job_id)
+    chosen = [job for job in jobs if job.name == job_name]
+    if not chosen:
+        raise JobNotFound(job_name, [job.name for job in jobs])
+    return chosen
+
+
+def _setting(ledger: Readable, now: Instant) -> Setting:
+    stepped_back = max((-event.delta_us for event in ledger.clock_events()), default=0)
+    return Setting(
+        ledger=ledger,
+        now=now,
+        latest=max(now, ledger.high_water()),
+        slack=_TOLERANCE + max(0, stepped_back),
+        last_fence=ledger.last_fence(),
+    )
+
+
+def _check_jobs(
+    setting: Setting,
+    jobs: list[JobView],
+    findings: Findings,
+    alive: Callable[[NodeIdentity], bool | None],
+    low: Instant,
+    high: Instant,
+) -> None:
+    ledger = setting.ledger
+    only = jobs[0].job_id if len(jobs) == 1 else None
+    nodes = {node.node_id: node for node in ledger.nodes()}
+    versions = {job_id: list(group) for job_id, group in groupby(ledger.versions(only), key=lambda v: v.job_id)}
+    open_runs = defaultdict(list)
+    for run in ledger.open_runs():
+        open_runs[run.job_id].append(run)
+    runs = _ByJob(ledger.runs_between(low, high, job_id=only))
+    ranges = _ByJob(ledger.ranges_between(low, high, job_id=only))
+    for job in jobs:
+        case = JobCase(setting, job, versions.get(job.job_id, []), findings, open_runs[job.job_id])
+        findings.counts.update(jobs=1, versions=len(case.versions), open=len(case.open_runs))
+        check_job(case)
+        check_open_runs(case, nodes, alive)
+        check_accounts(case, _checked(case, runs.of(job.job_id)), ranges.of(job.job_id), low, high)
+
+
+def _checked(case: JobCase, runs: Iterator[RunView]) -> Iterator[RunView]:
+    """Check each run by itself, and pass on those that account for a fire time."""
+    for run in runs:
+        attempts = list(case.setting.ledger.attempts(run.run_id))
+        case.findings.by_status[run.status] += 1
+        case.findings.counts.update(attempts=len(attempts), manual=run.origin == "manual")
+        check_run(case, run, attempts)
+        if run.fire_at is not None:
+            yield run
+
+
+def _check_all_fences(ledger: Readable, findings: Findings) -> None:
+    """No fence was handed out twice, whichever runs it went to."""
+    last = None
+    for attempt in ledger.attempts():
+        if last is not None and attempt.fence == last.fence:
+            sentence = f"fence {attempt.fence} was handed out twice, to runs {last.run_id} and {attempt.run_id}"
+            findings.add(Finding(kind="fence_order", job_name=None, sentence=sentence, run_id=attempt.run_id))
+        last = attempt
+
+
+class _ByJob(Generic[Row]):
+    """A stream ordered by job, dealt out job by job. Jobs must be asked for in the stream's order."""
+
+    def __init__(self, rows: Iterator[Row]) -> None:
+        self._rows = rows
+        self._head = next(rows, None)
+
+    def of(self, job_id: str) -> Iterator[Row]:
+        while self._head is not None and self._head.job_id < job_id:
+            self._head = next(self._rows, None)
+        while self._head is not None and self._head.job_id == job_id:
+            yield self._head
+            self._head = next(self._rows, None)

@@ -1,0 +1,137 @@
+"""What the audit knows of one job while it looks at it, and what it needs of a ledger."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from systemprompt.audit.findings import Finding
+from systemprompt.audit.oracle import oracle_for
+from systemprompt.errors import CronError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
+    from typing import Protocol
+
+    from systemprompt.audit.findings import Findings
+    from systemprompt.audit.oracle import Oracle
+    from systemprompt.clock import Instant
+    from systemprompt.ledger.records import ClockEvent, NodeIdentity
+    from systemprompt.ledger.views import AttemptView, JobView, RangeView, RunView, VersionView
+else:
+    Protocol = object
+
+__all__ = ["JobCase", "Readable", "Setting"]
+
+
+class Readable(Protocol):
+    """The reading half of `systemprompt.ledger.protocol.Ledger`, as far as an audit needs it; see there for the promises."""
+
+    def snapshot(self) -> AbstractContextManager[None]: ...
+    def jobs(self, *, retired: bool = False) -> list[JobView]: ...
+    def job(self, name: str) -> JobView | None: ...
+    def versions(self, job_id: str | None = None) -> list[VersionView]: ...
+    def run(self, run_id: int) -> RunView | None: ...
+    def attempts(self, run_id: int | None = None) -> Iterator[AttemptView]: ...
+    def runs_between(self, start: Instant, end: Instant, *, job_id: str | None = None) -> Iterator[RunView]: ...
+    def ranges_between(self, start: Instant, end: Instant, *, job_id: str | None = None) -> Iterator[RangeView]: ...
+    def open_runs(self) -> list[RunView]: ...
+    def nodes(self) -> list[NodeIdentity]: ...
+    def clock_events(self) -> list[ClockEvent]: ...
+    def last_fence(self) -> int: ...
+    def high_water(self) -> Instant: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What is true of the whole ledger during one audit.
+
+    latest   the latest instant at which anything can have been decided: now, or the high-water mark if the clock went back
+    slack    microseconds by which two instants of one run may contradict each other: a little, and the largest backward step of
+             the clock that a node recorded
+    """
+
+    ledger: Readable
+    now: Instant
+    latest: Instant
+    slack: int
+    last_fence: int
+
+
+class JobCase:
+    """One job under audit: its versions, their oracles, and where to report."""
+
+    def __init__(
+        self,
+        setting: Setting,
+        job: JobView,
+        versions: Sequence[VersionView],
+        findings: Findings,
+        open_runs: Sequence[RunView],
+    ) -> None:
+        self.setting = setting
+        self.job = job
+        self.versions = versions
+        self.findings = findings
+        self.open_runs = open_runs
+        self.by_number = {version.version: version for version in versions}
+        self._starts = [version.valid_from for version in versions]
+        self._oracles: dict[int, Oracle | None] = {}
+        self._last_blocker: tuple[int, RunView | None] | None = None
+
+    def found(
+        self,
+        kind: str,
+        sentence: str,
+        *,
+        at: Instant | None = None,
+        until: Instant | None = None,
+        run_id: int | None = None,
+        count: int = 1,
+        **details: object,
+    ) -> None:
+        """Report a finding about this job."""
+        sentence = f"job {self.job.name!r}: {sentence}"
+        name = self.job.name
+        self.findings.add(
+            Finding(
+                kind=kind,
+                job_name=name,
+                sentence=sentence,
+                at=at,
+                until=until,
+                run_id=run_id,
+                count=count,
+                details=details,
+            )
+        )
+
+    def version_at(self, at: Instant) -> VersionView | None:
+        """Return the version that names the fire times at this instant: valid_from is excluded, valid_until included."""
+        index = bisect_left(self._starts, at) - 1
+        if index < 0:
+            return None
+        version = self.versions[index]
+        return version if version.valid_until is None or at <= version.valid_until else None
+
+    def oracle(self, version: VersionView) -> Oracle | None:
+        """Return the version's oracle, or None (with one finding) where the oracle cannot read it."""
+        if version.version not in self._oracles:
+            gap, fold = (str(version.policies.get(key, usual)) for key, usual in _DST)
+            try:
+                self._oracles[version.version] = oracle_for(version.schedule, version.time_zone, gap, fold)
+            except CronError as error:
+                self._oracles[version.version] = None
+                self.found("unreadable", f"version {version.version}: {error.message}", version=version.version)
+        return self._oracles[version.version]
+
+    def blocker(self, run_id: int) -> RunView | None:
+        """Return the run that blocked another. The last one is remembered: a long run blocks many."""
+        if self._last_blocker is None or self._last_blocker[0] != run_id:
+            self._last_blocker = (run_id, self.setting.ledger.run(run_id))
+        return self._last_blocker[1]
+
+
+_DST = (("dst_gap", "run"), ("dst_fold", "first"))

@@ -1,0 +1,143 @@
+"""Look at a job's own row: its versions, its cursor, what it says is running, and whether the nodes that run it live."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from systemprompt.clock import SECOND, iso
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from systemprompt.audit.case import JobCase
+    from systemprompt.ledger.records import NodeIdentity
+
+__all__ = ["check_job", "check_open_runs"]
+
+_SOON = 2 * SECOND
+"""A job with a backlog is looked at again this long after the last look, not at its next fire time, which has passed."""
+
+
+def check_job(case: JobCase) -> None:
+    """Check versions and cursor of one job."""
+    _check_versions(case)
+    _check_present_version(case)
+    _check_cursor(case)
+    _check_next_due(case)
+
+
+def check_open_runs(
+    case: JobCase, nodes: Mapping[str, NodeIdentity], alive: Callable[[NodeIdentity], bool | None]
+) -> None:
+    """Check that what is running has a living node, and that the job's count of it is right."""
+    job = case.job
+    running = [run for run in case.open_runs if run.status == "running"]
+    if job.running != len(running):
+        case.found("cursor", f"it counts {job.running} running runs, there are {len(running)}")
+    present = case.by_number.get(job.version)
+    if len(running) > 1 and (present is None or present.policies.get("overlap", "skip") != "allow"):
+        listed = ", ".join(str(run.run_id) for run in running[:10])
+        case.found("concurrent", f"{len(running)} runs are running at once: {listed}", run_id=running[-1].run_id)
+    for run in running:
+        node = nodes.get(run.node_id or "")
+        if node is None:
+            what = f"on node {run.node_id}, which the ledger does not know"
+        elif node.stopped_at is not None:
+            what = f"on node {run.node_id}, which {node.fate} at {iso(node.stopped_at)}"
+        elif alive(node) is False:
+            what = f"on node {run.node_id}, whose process {node.pid} on {node.host} is gone"
+        else:
+            continue
+        case.found(
+            "open_without_node",
+            f"run {run.run_id} is running {what}",
+            at=run.due_at,
+            run_id=run.run_id,
+            node=run.node_id,
+        )
+
+
+def _check_versions(case: JobCase) -> None:
+    for earlier, later in pairwise(case.versions):
+        if later.version != earlier.version + 1:
+            _version(case, later.version, f"follows version {earlier.version}: one in between is gone")
+        if earlier.valid_until is None:
+            _version(case, earlier.version, f"has no end, yet version {later.version} follows")
+        elif earlier.valid_until > later.valid_from:
+            until, start = iso(earlier.valid_until), iso(later.valid_from)
+            _version(case, later.version, f"begins at {start}, before version {earlier.version} ended at {until}")
+        elif earlier.valid_until < later.valid_from and not _was_away(later.why):
+            until, start = iso(earlier.valid_until), iso(later.valid_from)
+            _version(case, later.version, f"begins at {start}, but version {earlier.version} ended at {until}")
+    if case.versions and case.versions[0].version != 1:
+        _version(case, case.versions[0].version, "is the first one left: version 1 is gone")
+    for version in case.versions:
+        if version.valid_until is not None and version.valid_until < version.valid_from:
+            _version(case, version.version, f"ends at {iso(version.valid_until)}, before it begins")
+
+
+def _was_away(why: str) -> bool:
+    """A job that was retired and came back owes nothing for the time in between; its first version since says so."""
+    return "back" in why.replace(",", " ").split()
+
+
+def _check_present_version(case: JobCase) -> None:
+    job = case.job
+    present = case.by_number.get(job.version)
+    if present is None:
+        case.found("versions", f"it is at version {job.version}, which does not exist")
+        return
+    if case.versions[-1].version != job.version:
+        case.found("versions", f"it is at version {job.version}, but has version {case.versions[-1].version}")
+    if (present.valid_until is None) == (job.retired_at is not None):
+        state = "is retired, yet version {} is open" if job.retired_at is not None else "has no open version after {}"
+        case.found("versions", f"it {state.format(job.version)}")
+    shown = (job.schedule, job.time_zone, job.enabled)
+    stated = (present.schedule, present.time_zone, present.enabled)
+    for name, here, there in zip(("schedule", "time_zone", "enabled"), shown, stated, strict=True):
+        if here != there:
+            case.found("versions", f"it shows {name} {here!r}, but version {job.version} says {there!r}")
+
+
+def _check_cursor(case: JobCase) -> None:
+    job, setting = case.job, case.setting
+    if job.planned_through > setting.latest + setting.slack:
+        latest = iso(setting.latest)
+        case.found("cursor", f"its cursor is at {iso(job.planned_through)}, past {latest}", at=job.planned_through)
+    if job.pruned_through > job.planned_through:
+        pruned, planned = iso(job.pruned_through), iso(job.planned_through)
+        case.found("cursor", f"it was pruned through {pruned}, past its cursor at {planned}", at=job.pruned_through)
+    if case.versions and job.planned_through < case.versions[-1].valid_from:
+        last = case.versions[-1]
+        sentence = (
+            f"its cursor is at {iso(job.planned_through)}, before version {last.version} from {iso(last.valid_from)} on"
+        )
+        case.found("cursor", sentence, at=job.planned_through)
+
+
+def _check_next_due(case: JobCase) -> None:
+    """A fire time after the cursor must not come before the planner looks again, or it would be late or forgotten."""
+    job = case.job
+    present = case.by_number.get(job.version)
+    if job.retired_at is not None or present is None or not present.schedule:
+        return
+    oracle = case.oracle(present)
+    following = None if oracle is None else oracle.first_after(job.planned_through)
+    if following is None:
+        return
+    if job.next_due is None:
+        sentence = f"nobody will look at it again, though it fires at {iso(following)}"
+        case.found("cursor", sentence, at=following)
+        return
+    # What is disabled or quarantined starts nothing; it is accounted for once a day.
+    idle = not present.enabled or job.quarantine_error is not None
+    backlog = present.policies.get("catch_up") == "all" and bool(case.open_runs)
+    limit = max(following, case.setting.latest + _SOON) if backlog else following
+    if not idle and job.next_due > limit:
+        sentence = f"it will be looked at again at {iso(job.next_due)}, though it fires at {iso(following)}"
+        case.found("cursor", sentence, at=following)
+
+
+def _version(case: JobCase, number: int, what: str) -> None:
+    case.found("versions", f"version {number} {what}", version=number)
