@@ -172,7 +172,6 @@ class _Scan:
         by_path = {command.path: command for command in COMMANDS}
         prefixes = {path[:length] for path in by_path for length in range(len(path) + 1)}
         words: tuple[str, ...] = ()
-        kept: list[str] = []
         while self.rest:
             if self.take_global():
                 continue
@@ -193,7 +192,6 @@ class _Scan:
             if words in by_path:
                 self.command = by_path[words]
                 break
-        self.rest = kept + self.rest
         return words
 
     def asks_help(self) -> bool:

@@ -8,8 +8,9 @@ if TYPE_CHECKING:
     from typing import Generic, TextIO, TypeVar
 
     from systemprompt.clock import Clock
+    from systemprompt.ledger.sqlite.reader import SqliteReader
     from systemprompt.profile.profile import Profile
-    from systemprompt.system import Reader, System
+    from systemprompt.system import System
 
     T = TypeVar("T")
 else:
@@ -107,11 +108,20 @@ class CliSettings:
 
         return find_profile(self.profile, self.environ, self.cwd)
 
-    def open_reader(self) -> Reader:
+    def open_reader(self) -> SqliteReader:
         """Open the ledger for reading, the quick way where nothing changed since the last command."""
         from systemprompt.system import open_reader
 
         return open_reader(self.profile_path(), environ=self.environ)
+
+    def time_zone(self, *, always: bool = False) -> str:
+        """Return the profile's zone where a person reads times in it, or `always`; else `UTC`, without looking."""
+        if not (self.for_people or always):
+            return "UTC"
+        from systemprompt.profile.cache import cached_ledger_path
+
+        cached = cached_ledger_path(self.profile_path(), self.environ)
+        return cached.time_zone if cached is not None else self.load_profile().time_zone
 
     def open_system(self) -> System:
         """Open the whole installation: profile, catalogue, ledger, database."""
@@ -123,7 +133,7 @@ class CliSettings:
         """Read and check the profile alone."""
         from systemprompt.profile.load import load_profile
 
-        return load_profile(self.profile_path(), environ=self.environ)
+        return load_profile(self.profile_path(), self.environ)
 
 
 class CommandResult(Generic[T]):

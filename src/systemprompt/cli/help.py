@@ -1,0 +1,104 @@
+"""Help, written from the command table and the params dataclasses."""
+
+from __future__ import annotations
+
+from systemprompt.cli.parse import GLOBAL_FLAGS, HOME_GROUP, Flag, flags_of, load
+from systemprompt.cli.table import COMMANDS, GROUPS, Command, Group
+
+__all__ = ["help_text", "usage", "version_text"]
+
+
+def version_text() -> str:
+    from systemprompt import __version__
+
+    return f"systemprompt {__version__}\n"
+
+
+def help_text(target: Command | Group) -> str:
+    """Return the help of a command or a group, with an example that works."""
+    return _of_command(target) if isinstance(target, Command) else _of_group(target)
+
+
+def usage(command: Command) -> str:
+    """Return one line: how the command is called."""
+    parts = []
+    for flag in flags_of(load(command.params)):
+        if flag.positional:
+            word = flag.metavar + ("..." if flag.repeatable else "")
+            parts.append(word if flag.required else f"[{word}]")
+        else:
+            word = flag.long if flag.kind == "bool" else f"{flag.long} {flag.metavar}"
+            parts.append(f"[{word}]" + ("..." if flag.repeatable else ""))
+    return " ".join(("sp", command.name, *parts))
+
+
+def _of_group(group: Group) -> str:
+    depth = len(group.path)
+    below: dict[str, str] = {}
+    for command in COMMANDS:
+        if command.path[:depth] == group.path:
+            word = command.path[depth]
+            if len(command.path) == depth + 1:
+                below[word] = command.summary
+            else:
+                below[word] = next(g.summary for g in GROUPS if g.path == (*group.path, word))
+    if not group.path:
+        jobs = next(g.summary for g in GROUPS if g.path == (HOME_GROUP, "jobs"))
+        below = {"jobs": f"{jobs} Short for `{HOME_GROUP} jobs`.", **below}
+    name = " ".join(("sp", *group.path))
+    lines = [group.summary, "", f"usage: {name} COMMAND [FLAGS]", "", "commands:"]
+    lines += _columns([(word, summary) for word, summary in below.items()])
+    if not group.path:
+        lines += ["", *_global_help(), "", *_first_steps()]
+    else:
+        lines += ["", f"{name} COMMAND --help explains one of them; sp --help lists the global flags."]
+    return "\n".join([*lines, "", f"example: {group.example}"]) + "\n"
+
+
+def _of_command(command: Command) -> str:
+    flags = flags_of(load(command.params))
+    lines = [command.summary, "", f"usage: {usage(command)}"]
+    arguments = [(flag.metavar, _explained(flag)) for flag in flags if flag.positional]
+    if arguments:
+        lines += ["", "arguments:", *_columns(arguments)]
+    named = [(_spelled(flag), _explained(flag)) for flag in flags if not flag.positional]
+    if named:
+        lines += ["", "flags:", *_columns(named)]
+    short = " ".join(name for name, *_ in GLOBAL_FLAGS)
+    lines += ["", f"global flags: {short}"]
+    if command.path[0] == HOME_GROUP:
+        lines.append(f"`sp {' '.join(command.path[1:])}` is the same command.")
+    return "\n".join([*lines, "", f"example: {command.example}"]) + "\n"
+
+
+def _spelled(flag: Flag) -> str:
+    name = f"{flag.short}, {flag.long}" if flag.short else f"    {flag.long}"
+    return name if flag.kind == "bool" else f"{name} {flag.metavar}"
+
+
+def _explained(flag: Flag) -> str:
+    text = flag.help
+    if flag.kind in ("int", "float") or (flag.kind == "str" and flag.default):
+        text += f" (default {flag.default})" if flag.default is not None else ""
+    if flag.choices and flag.metavar != "|".join(flag.choices):
+        text += f": {', '.join(flag.choices)}"
+    if flag.repeatable and not flag.positional:
+        text += " (may be repeated)"
+    return text
+
+
+def _global_help() -> list[str]:
+    rows = []
+    for name, short, metavar, text in GLOBAL_FLAGS:
+        spelled = f"{short}, {name}" if short else f"    {name}"
+        rows.append((f"{spelled} {metavar}" if metavar else spelled, text))
+    return ["global flags, before or after the command:", *_columns(rows)]
+
+
+def _first_steps() -> list[str]:
+    return ["New here? sp init writes a profile and an example job, and says what to type next."]
+
+
+def _columns(rows: list[tuple[str, str]]) -> list[str]:
+    width = max(len(left) for left, _ in rows)
+    return [f"  {left:<{width}}  {right}".rstrip() for left, right in rows]

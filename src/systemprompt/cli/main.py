@@ -1,0 +1,150 @@
+"""The program `sp`: read the call, run the one command, show its answer, end with its exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from systemprompt.cli.parse import Call, load, parse, wanted_format
+from systemprompt.cli.settings import CliSettings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TextIO
+
+    from systemprompt.cli.settings import CommandResult
+    from systemprompt.cli.table import Command
+
+__all__ = ["main", "run"]
+
+
+def run() -> int:
+    """Be the console script: take this process's arguments, streams and environment, and return its exit code."""
+    settings = _settings_of_process()
+    try:
+        code = main(sys.argv[1:], settings)
+        settings.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our answer has enough of it (`sp jobs history | head`); that is no error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    return code
+
+
+def main(argv: Sequence[str], settings: CliSettings) -> int:
+    """Run one call and return its exit code. Every error is shown, none escapes but a broken pipe."""
+    settings.format = wanted_format(argv)
+    try:
+        call = parse(argv, before_leaf=_prepare)
+        _apply_globals(call, settings)
+        if "--version" in call.globals or "--help" in call.globals or call.parameters is None:
+            return _explain(call, settings)
+        return _answer(call, settings)
+    except BrokenPipeError:
+        raise
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the door: every error becomes an answer and an exit code
+        return _refuse(error, settings)
+
+
+def _answer(call: Call, settings: CliSettings) -> int:
+    from systemprompt.cli.render import render_result
+
+    command = call.target
+    function = load(command.function)  # type: ignore[union-attr]  # with parameters it is a command
+    if getattr(command, "runs_jobs", False):
+        from systemprompt.cli.guard import guarded_stdout
+
+        with guarded_stdout(settings):
+            result: CommandResult[object] = function(settings, call.parameters)
+    else:
+        result = function(settings, call.parameters)
+    render_result(settings, result)
+    return result.exit_code
+
+
+def _explain(call: Call, settings: CliSettings) -> int:
+    from systemprompt.cli.help import help_text, version_text
+    from systemprompt.cli.render import render_help
+
+    if "--version" in call.globals:
+        render_help(settings, version_text(), "Version")
+    else:
+        render_help(settings, help_text(call.target), " ".join(("sp", *call.target.path)))
+    return 0
+
+
+def _refuse(error: BaseException, settings: CliSettings) -> int:
+    from systemprompt.cli.exit_codes import exit_code_of
+    from systemprompt.cli.render import render_error, render_traceback
+    from systemprompt.errors import Interrupted, SystempromptError
+
+    if isinstance(error, KeyboardInterrupt):
+        shown: SystempromptError = Interrupted("interrupted", hint="what was begun is in: sp infra jobs history")
+    elif isinstance(error, SystempromptError):
+        shown = error
+    else:
+        shown = SystempromptError(
+            f"{type(error).__name__}: {error}" if str(error) else type(error).__name__,
+            hint="this is a defect of systemprompt, not yours; -v shows where it happened",
+        )
+        shown.code = "internal"
+    if settings.verbose:
+        render_traceback(settings, error)
+    render_error(settings, shown)
+    return exit_code_of(shown)
+
+
+def _prepare(command: Command) -> None:
+    if command.light:
+        from systemprompt.cli.lazy_inspect import install
+
+        install()
+
+
+def _apply_globals(call: Call, settings: CliSettings) -> None:
+    given = call.globals
+    settings.profile = given.get("--profile", settings.profile)
+    settings.non_interactive = settings.non_interactive or "--non-interactive" in given
+    settings.quiet = settings.quiet or "--quiet" in given
+    settings.verbose = settings.verbose or "--verbose" in given
+    if "--no-color" in given:
+        settings.color = False
+
+
+def _settings_of_process() -> CliSettings:
+    stdout = sys.stdout
+    terminal = _is_terminal(stdout)
+    for stream in (stdout, sys.stderr):
+        # A file name that is no text, or a terminal that lacks a letter, must not end a command.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a process's own streams can
+    return CliSettings(
+        environ=os.environ,
+        cwd=_cwd(),
+        stdin=sys.stdin,
+        stdout=stdout,
+        stderr=sys.stderr,
+        width=_columns() if terminal else None,
+        color=terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
+    )
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    return stream.isatty()
+
+
+def _columns() -> int:
+    stated = os.environ.get("COLUMNS", "")
+    if stated.isdigit() and int(stated) > 0:
+        return int(stated)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    except OSError:
+        return 80
+
+
+def _cwd() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:  # the folder was removed under us
+        return os.sep

@@ -1,0 +1,95 @@
+"""The only place that writes to the terminal: answers to stdout, errors and progress to stderr."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, TextIO
+
+    from systemprompt.cli.settings import CliSettings, CommandResult
+    from systemprompt.errors import SystempromptError
+
+__all__ = ["plain", "render_error", "render_help", "render_note", "render_result", "render_traceback"]
+
+
+def render_result(settings: CliSettings, result: CommandResult[Any]) -> None:
+    """Show what a command answered: one document for programs, or a table, a card or a text for people."""
+    if not settings.for_people:
+        envelope = {"data": plain(result.data), "artifact_type": result.artifact_type, "title": result.title}
+        settings.stdout.write(_document(settings, envelope))
+    elif not settings.quiet:
+        from systemprompt.cli.people import shown
+
+        settings.stdout.write(shown(settings, result))
+    settings.stdout.flush()
+
+
+def render_error(settings: CliSettings, error: SystempromptError) -> None:
+    """Show an error: the envelope on stdout for programs, two lines on stderr for people."""
+    if not settings.for_people:
+        fields = {"code": error.code, "message": error.message, "hint": error.hint, "details": plain(error.details)}
+        settings.stdout.write(_document(settings, {"error": fields}))
+        settings.stdout.flush()
+        return
+    lines = [_painted(settings, "error", "31") + f": {error.message}"]
+    if error.hint:
+        lines.append(_painted(settings, "hint", "36") + f": {error.hint}")
+    _write_lines(settings.stderr, lines)
+
+
+def render_help(settings: CliSettings, text: str, title: str) -> None:
+    """Show help: as it is for people, in the envelope for programs."""
+    if settings.for_people:
+        settings.stdout.write(text)
+    else:
+        envelope = {"data": {"text": text}, "artifact_type": "text", "title": title}
+        settings.stdout.write(_document(settings, envelope))
+    settings.stdout.flush()
+
+
+def render_note(settings: CliSettings, text: str) -> None:
+    """Tell a person something on the way, on stderr. Programs and those who asked for quiet are not told."""
+    if settings.wants_progress:
+        _write_lines(settings.stderr, [text])
+
+
+def render_traceback(settings: CliSettings, error: BaseException) -> None:
+    """Show where an unexpected error came from, on stderr."""
+    import traceback
+
+    _write_lines(settings.stderr, ["".join(traceback.format_exception(error)).rstrip()])
+
+
+def plain(value: Any) -> Any:
+    """Return records as dicts and tuples as lists, all the way down: what JSON and YAML can hold."""
+    if value is None or value.__class__ in (str, int, bool, float):
+        return value
+    fields = getattr(value, "__dataclass_fields__", None)
+    if fields is not None:
+        return {name: plain(getattr(value, name)) for name in fields}
+    if hasattr(value, "items"):
+        return {str(key): plain(held) for key, held in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(held) for held in value]
+    return value if isinstance(value, (str, int, float)) else str(value)
+
+
+def _document(settings: CliSettings, envelope: Mapping[str, object]) -> str:
+    if settings.format == "yaml":
+        import yaml
+
+        return str(yaml.safe_dump(envelope, sort_keys=False, allow_unicode=True, width=1_000))
+    from json import dumps
+
+    # Indented where a person looks on; on one line for a pipe, where every byte is somebody's time.
+    return dumps(envelope, indent=2 if settings.width is not None else None) + "\n"
+
+
+def _painted(settings: CliSettings, word: str, code: str) -> str:
+    return f"\x1b[1;{code}m{word}\x1b[0m" if settings.color else word
+
+
+def _write_lines(stream: TextIO, lines: list[str]) -> None:
+    stream.write("\n".join(lines) + "\n")
+    stream.flush()

@@ -1,0 +1,172 @@
+"""What ran, what did not, and why: the ledger's accounts, newest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from systemprompt.clock import iso
+from systemprompt.errors import UsageError, did_you_mean
+from systemprompt.operations.instants import iso_or_none, known_job, read_instant
+from systemprompt.operations.parameters import param
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from systemprompt.clock import Instant
+    from systemprompt.ledger.protocol import Ledger
+    from systemprompt.ledger.views import RangeView, RunView
+
+__all__ = ["ORIGINS", "History", "HistoryEntry", "HistoryParams", "history"]
+
+ORIGINS = ("schedule", "catch_up", "manual", "backfill", "bootstrap")
+"""Why a run exists."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryParams:
+    """Which accounts to show."""
+
+    job: str | None = param("only this job", None, metavar="NAME")
+    status: str | None = param(
+        "only this status: success, failed, running; also queued, skipped, missed, cancelled", None
+    )
+    limit: int = param("how many entries to show", 20, short="-n", metavar="N", minimum=0)
+    since: str | None = param("only from then on: 2h, 3d, a date, or an ISO instant", None, metavar="WHEN")
+    until: str | None = param("only before then, written as for --since", None, metavar="WHEN")
+    origin: str | None = param("only runs that exist for this reason", None, choices=ORIGINS, metavar="ORIGIN")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """One account: a run, or a range of fire times that met with the same fate. Instants are ISO 8601 in UTC.
+
+    run_at        when it started; for what never started, the instant it stands for; for a range its last one
+    error         the failure in full, or null
+    kind          `run` or `range`
+    run_id        the run's number; null for a range
+    origin        `schedule`, `catch_up`, `manual`, `backfill` or `bootstrap`; null for a range
+    fire_at       the fire time it accounts for; null for a manual start and for a range
+    reason        why it is not a success, from a closed list
+    blocked_by    the run that was in the way, for `skipped` with reason `overlap`
+    count         fire times accounted for: 1, or a range's number
+    first_at, last_at   a range's first and last fire time, both included
+    """
+
+    job_name: str
+    status: str
+    run_at: str
+    error: str | None
+    kind: str
+    run_id: int | None
+    origin: str | None
+    fire_at: str | None
+    finished_at: str | None
+    reason: str | None
+    duration_ms: int | None
+    attempt: int
+    items_processed: int
+    items_failed: int
+    message: str | None
+    actor: str | None
+    blocked_by: int | None
+    count: int
+    first_at: str | None
+    last_at: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """The newest accounts first; `total` says how many match in all, a range as one."""
+
+    entries: tuple[HistoryEntry, ...]
+    total: int
+
+
+def history(ledger: Ledger, params: HistoryParams, *, now: Instant, time_zone: str = "UTC") -> History:
+    """Return accounts, newest first.
+
+    Raises:
+        JobNotFound: `job` names no job.
+        UsageError: `status`, `origin`, `since` or `until` is none.
+    """
+    from systemprompt.ledger.views import HistoryQuery
+
+    if params.job is not None:
+        known_job(ledger, params.job)
+    if params.status is not None:
+        _check_status(params.status)
+    page = ledger.history(
+        HistoryQuery(
+            job_name=params.job,
+            status=params.status,
+            origin=params.origin,
+            since=None if params.since is None else read_instant(params.since, "--since", now, time_zone),
+            until=None if params.until is None else read_instant(params.until, "--until", now, time_zone),
+            limit=params.limit,
+        )
+    )
+    return History(
+        entries=tuple(_of_run(entry) if hasattr(entry, "run_id") else _of_range(entry) for entry in page.entries),
+        total=page.total,
+    )
+
+
+def _check_status(status: str) -> None:
+    from systemprompt.ledger.records import STATUSES
+
+    if status not in STATUSES:
+        near = did_you_mean(status, STATUSES)
+        raise UsageError(
+            f"--status {status!r} is not one of {', '.join(STATUSES)}",
+            hint=f"did you mean {near!r}?" if near else None,
+            details={"status": status, "did_you_mean": near},
+        )
+
+
+def _of_run(run: RunView) -> HistoryEntry:
+    return HistoryEntry(
+        job_name=run.job_name,
+        status=run.status,
+        run_at=iso(run.due_at if run.started_at is None else run.started_at),
+        error=run.error,
+        kind="run",
+        run_id=run.run_id,
+        origin=run.origin,
+        fire_at=iso_or_none(run.fire_at),
+        finished_at=iso_or_none(run.finished_at),
+        reason=run.reason,
+        duration_ms=run.duration_ms,
+        attempt=run.attempt,
+        items_processed=run.items_processed,
+        items_failed=run.items_failed,
+        message=run.message,
+        actor=run.actor,
+        blocked_by=run.blocked_by,
+        count=1,
+        first_at=None,
+        last_at=None,
+    )
+
+
+def _of_range(found: RangeView) -> HistoryEntry:
+    return HistoryEntry(
+        job_name=found.job_name,
+        status=found.status,
+        run_at=iso(found.last_at),
+        error=None,
+        kind="range",
+        run_id=None,
+        origin=None,
+        fire_at=None,
+        finished_at=None,
+        reason=found.reason,
+        duration_ms=None,
+        attempt=0,
+        items_processed=0,
+        items_failed=0,
+        message=None,
+        actor=None,
+        blocked_by=None,
+        count=found.count,
+        first_at=iso(found.first_at),
+        last_at=iso(found.last_at),
+    )

@@ -1,0 +1,67 @@
+"""Instants as people and programs write them in a call."""
+
+from __future__ import annotations
+
+from systemprompt.clock import SECOND, from_datetime, iso
+from systemprompt.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from systemprompt.clock import Instant
+    from systemprompt.ledger.protocol import Ledger
+    from systemprompt.ledger.views import JobView
+
+__all__ = ["iso_or_none", "known_job", "read_instant"]
+
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_FORMS = "write 2h, 3d, 2026-01-14, or 2026-01-14T10:30:00Z"
+
+
+def iso_or_none(at: Instant | None) -> str | None:
+    """Return an instant as ISO 8601, or None for None."""
+    return None if at is None else iso(at)
+
+
+def read_instant(text: str, name: str, now: Instant, time_zone: str) -> Instant:
+    """Return the instant that `text` names: so long ago (`2h`, `3d`), a date, or a date and time, ISO 8601.
+
+    A text without an offset is read in `time_zone`; a date means its midnight there.
+
+    Raises:
+        UsageError: it is none of these, or outside the years 1 to 9999. `name` is what the error calls it.
+    """
+    from datetime import datetime
+
+    words = text.strip()
+    number, unit = words[:-1], words[-1:]
+    if unit in _UNITS and number.isascii() and number.isdigit():
+        at = now - int(number) * _UNITS[unit] * SECOND
+        if at < _YEAR_1:
+            raise UsageError(f"{name} {text!r} is before the year 1")
+        return at
+    try:
+        when = datetime.fromisoformat(words)
+        if when.tzinfo is None:
+            from zoneinfo import ZoneInfo
+
+            when = when.replace(tzinfo=ZoneInfo(time_zone))
+        return from_datetime(when)
+    except (ValueError, OverflowError):
+        raise UsageError(f"{name} {text!r} is not an instant", hint=_FORMS) from None
+
+
+def known_job(ledger: Ledger, name: str) -> JobView:
+    """Return a job of the ledger.
+
+    Raises:
+        JobNotFound: there is none of this name; the hint has the nearest.
+    """
+    view = ledger.job(name)
+    if view is None:
+        from systemprompt.errors import JobNotFound
+
+        raise JobNotFound(name, [job.name for job in ledger.jobs()])
+    return view
+
+
+_YEAR_1 = -62_135_596_800 * SECOND

@@ -1,0 +1,81 @@
+"""Every job with its schedule and its state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from systemprompt.clock import iso
+from systemprompt.operations.parameters import param
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from systemprompt.ledger.protocol import Ledger
+    from systemprompt.ledger.views import JobView
+
+__all__ = ["JobEntry", "JobList", "ListJobsParams", "list_jobs"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListJobsParams:
+    """Which jobs to list."""
+
+    tag: tuple[str, ...] = param("only jobs with this tag; given more than once, with all of them", ())
+    all: bool = param("also the jobs that left the installation", False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEntry:
+    """One job in the list. Instants are ISO 8601 in UTC.
+
+    enabled       whether its schedule starts it
+    next_run      the next fire time that will start a run; null where none will
+    last_run      when it last started
+    running       how many of its runs are open and running
+    quarantined   whether it cannot be loaded; `jobs show` has the error
+    retired       whether it left the installation
+    """
+
+    name: str
+    description: str
+    schedule: str
+    enabled: bool
+    time_zone: str
+    tags: tuple[str, ...]
+    next_run: str | None
+    last_run: str | None
+    last_status: str | None
+    running: int
+    quarantined: bool
+    retired: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobList:
+    """The jobs by name, and how many they are."""
+
+    jobs: tuple[JobEntry, ...]
+    total: int
+
+
+def list_jobs(ledger: Ledger, params: ListJobsParams) -> JobList:
+    """Return the jobs that the ledger knows, by name."""
+    views = ledger.jobs(retired=params.all)
+    chosen = [_entry(view) for view in views if not params.tag or set(params.tag) <= set(view.tags)]
+    return JobList(jobs=tuple(chosen), total=len(chosen))
+
+
+def _entry(view: JobView) -> JobEntry:
+    return JobEntry(
+        name=view.name,
+        description=view.description,
+        schedule=view.schedule,
+        enabled=view.enabled,
+        time_zone=view.time_zone,
+        tags=view.tags,
+        next_run=None if view.next_run is None else iso(view.next_run),
+        last_run=None if view.last_run is None else iso(view.last_run),
+        last_status=view.last_status,
+        running=view.running,
+        quarantined=view.quarantine_error is not None,
+        retired=view.retired_at is not None,
+    )

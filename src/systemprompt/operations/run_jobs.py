@@ -1,0 +1,185 @@
+"""Run jobs now, as a node of its own, each with an account like any other run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from systemprompt.errors import Interrupted, JobAlreadyRunning, JobNotFound, UsageError
+from systemprompt.operations.parameters import param
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from systemprompt.ledger.records import Claimed
+    from systemprompt.ledger.views import JobView
+    from systemprompt.node import Node, NodeEvent
+    from systemprompt.runner.flight import Finished
+    from systemprompt.system import System
+
+__all__ = ["JobRun", "JobRunResult", "RunJobsParams", "RunJobsResult", "run_jobs"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunJobsParams:
+    """Which jobs to run, and how."""
+
+    names: tuple[str, ...] = param("Job name(s) to run", (), positional=True, metavar="NAME")
+    all: bool = param("Run all enabled jobs", False)
+    tag: tuple[str, ...] = param("Run the enabled jobs with this tag; may be repeated", (), metavar="TAG")
+    parameters: dict[str, str] = param(
+        "A parameter for the jobs; may be repeated", {}, flag="--param", short="-p", metavar="KEY=VALUE"
+    )
+    sequential: bool = param("Run jobs one at a time (default: parallel)", False)
+    enforce: bool = param("Let destructive jobs do what they otherwise only report", False)
+    dry_run: bool = param("Say what would run, and run nothing", False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRunResult:
+    """What the job said of its own work."""
+
+    success: bool
+    message: str | None
+    items_processed: int
+    items_failed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRun:
+    """One run. `status` is the ledger's, or `would_run` in a dry run; `run_id` leads to its logs."""
+
+    job_name: str
+    status: str
+    duration_ms: int | None = None
+    result: JobRunResult | None = None
+    run_id: int | None = None
+    reason: str | None = None
+    error: str | None = None
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunJobsResult:
+    """Every run in the order asked for; `failed` counts all that did not succeed."""
+
+    jobs_run: tuple[JobRun, ...]
+    total: int
+    succeeded: int
+    failed: int
+    dry_run: bool = False
+
+
+def run_jobs(
+    system: System, params: RunJobsParams, *, on_event: Callable[[NodeEvent], None] | None = None
+) -> RunJobsResult:
+    """Run the chosen jobs and wait for them.
+
+    Every name is checked before anything starts. If this process is killed, its runs are settled by the next node that looks.
+
+    Raises:
+        UsageError: nothing was chosen, or names and a choice contradict each other.
+        JobNotFound: a name is unknown. JobAlreadyRunning: a job is running and may not overlap itself.
+        Interrupted: the person said stop; what ran was stopped and accounted for.
+    """
+    chosen = _choose(system.ledger.jobs(), params)
+    if params.dry_run:
+        would = tuple(JobRun(job_name=job.name, status="would_run") for job in chosen)
+        return RunJobsResult(jobs_run=would, total=len(would), succeeded=0, failed=0, dry_run=True)
+    node = system.node("run", on_event or _unwatched)
+    node.start()
+    try:
+        busy = [job for job in system.ledger.jobs() if job.running and job.name in {one.name for one in chosen}]
+        if busy:
+            raise JobAlreadyRunning(busy[0].name, busy[0].last_run_id or 0)
+        return _carry_out(system, node, [job.name for job in chosen], params)
+    finally:
+        node.close()
+
+
+def _choose(jobs: Iterable[JobView], params: RunJobsParams) -> list[JobView]:
+    by_name = {job.name: job for job in jobs}
+    if params.names and (params.all or params.tag):
+        raise UsageError("names cannot be combined with --all or --tag", hint="name the jobs, or choose by flag")
+    for name in params.names:
+        if name not in by_name:
+            raise JobNotFound(name, by_name)
+    if params.names:
+        return [by_name[name] for name in dict.fromkeys(params.names)]
+    if not params.all and not params.tag:
+        raise UsageError("no job was named", hint="sp infra jobs run NAME..., or --all, or --tag TAG")
+    startable = [job for job in by_name.values() if job.enabled and job.quarantine_error is None]
+    if not params.tag:
+        return startable
+    tagged = [job for job in startable if set(params.tag) & set(job.tags)]
+    if not tagged:
+        known = sorted({tag for job in by_name.values() for tag in job.tags})
+        raise JobNotFound(", ".join(params.tag), known)
+    return tagged
+
+
+def _carry_out(system: System, node: Node, names: list[str], params: RunJobsParams) -> RunJobsResult:
+    width = 1 if params.sequential else system.profile.limits.max_concurrent_runs
+    claimed: dict[str, Claimed] = {}
+    waiting, open_ids = list(names), set[int]()
+    try:
+        while waiting or open_ids:
+            batch, waiting = waiting[: width - len(open_ids)], waiting[max(0, width - len(open_ids)) :]
+            if batch:
+                started = node.start_manual(_starts(batch, system.actor, params), skip_running=bool(claimed))
+                claimed |= {run.job_name: run for run in started}
+                open_ids |= {run.run_id for run in started}
+            open_ids -= node.wait_any(open_ids)
+            if node.error is not None:
+                raise node.error
+    except KeyboardInterrupt:
+        node.drain(grace=0.0, reason="interrupted")
+        stopped = sorted(name for name, run in claimed.items() if run.run_id in open_ids)
+        raise Interrupted(
+            f"stopped while {', '.join(stopped) or 'nothing'} ran; every run is accounted for",
+            hint="sp infra jobs history shows the account",
+            details={"stopped": stopped, "not_started": waiting},
+        ) from None
+    runs = tuple(_as_result(name, claimed.get(name), node) for name in names)
+    succeeded = sum(run.status == "success" for run in runs)
+    return RunJobsResult(jobs_run=runs, total=len(runs), succeeded=succeeded, failed=len(runs) - succeeded)
+
+
+def _starts(names: Iterable[str], actor: str, params: RunJobsParams) -> list[Any]:
+    from systemprompt.ledger.records import ManualStart
+
+    parameters: Mapping[str, Any] = params.parameters
+    enforce = True if params.enforce else None
+    return [ManualStart(job_name=name, actor=actor, parameters=parameters, enforce=enforce) for name in names]
+
+
+def _as_result(name: str, run: Claimed | None, node: Node) -> JobRun:
+    if run is None:
+        return JobRun(
+            job_name=name, status="skipped", reason="overlap", error="it was started by somebody else meanwhile"
+        )
+    finished: Finished | None = node.outcome(run.run_id)
+    if finished is None:
+        return JobRun(job_name=name, status="failed", run_id=run.run_id, reason="not_loaded")
+    outcome = finished.outcome
+    success = outcome.status == "success"
+    return JobRun(
+        job_name=name,
+        status=outcome.status,
+        duration_ms=outcome.duration_ms,
+        result=JobRunResult(
+            success=success,
+            message=outcome.message,
+            items_processed=outcome.items_processed,
+            items_failed=outcome.items_failed,
+        ),
+        run_id=run.run_id,
+        reason=outcome.reason,
+        error=None if success else outcome.error or outcome.message,
+        exit_code=outcome.exit_code,
+    )
+
+
+def _unwatched(_event: NodeEvent) -> None:
+    pass

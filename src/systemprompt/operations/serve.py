@@ -1,0 +1,181 @@
+"""Serve: plan and run in the foreground until told to stop."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from dataclasses import dataclass
+from queue import SimpleQueue
+
+from systemprompt.errors import ProfileInvalid, SystempromptError
+from systemprompt.jobs.fingerprint import fingerprint_of
+from systemprompt.node import NodeEvent
+from systemprompt.operations.parameters import param
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import FrameType
+    from typing import Any
+
+    from systemprompt.node import Node
+    from systemprompt.system import System
+
+__all__ = ["ServeParams", "ServeResult", "Watcher", "serve"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeParams:
+    """How long a stopping node waits."""
+
+    grace: float | None = param(
+        "Seconds that running jobs get to finish on SIGTERM (default: the profile's)",
+        None,
+        minimum=0,
+        metavar="SECONDS",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeResult:
+    """How it ended. `stopped_by` is the signal's name; `clean` is False where work had to be ended by force."""
+
+    node_id: str
+    stopped_by: str
+    clean: bool
+
+
+def serve(
+    system: System, params: ServeParams, *, on_event: Callable[[NodeEvent], None], signals: bool = True
+) -> ServeResult:
+    """Run a node until SIGTERM or SIGINT.
+
+    The first signal drains: nothing new starts, running jobs get the grace, then they are stopped and accounted for. The second ends
+    everything at once. Changes to the profile and to job files by anybody are taken over within a second.
+
+    Raises:
+        DatabaseError: the ledger cannot be written. Whatever else ends the clockwork is raised as it is.
+    """
+    messages: SimpleQueue[str] = SimpleQueue()
+
+    def watch(event: NodeEvent) -> None:
+        if event.kind == "failed":
+            messages.put("failed")
+        on_event(event)
+
+    node = system.node("serve", watch)
+    previous = _install(messages) if signals else {}
+    try:
+        node.start(bootstrap=system.catalogue.bootstrap)
+        on_event(NodeEvent(kind="serving", values=_greeting(system, node)))
+        watcher = Watcher(system, node, on_event)
+        watcher.start()
+        stopped_by = messages.get()
+        watcher.stop()
+        if stopped_by == "failed":
+            node.kill()
+            assert node.error is not None
+            raise node.error
+        grace = system.profile.limits.shutdown_grace if params.grace is None else params.grace
+        running = len(node.runner.running())
+        on_event(NodeEvent(kind="draining", values={"signal": stopped_by, "running": running, "grace": grace}))
+        clean = _drain(node, grace, messages)
+        return ServeResult(node_id=node.node_id, stopped_by=stopped_by, clean=clean)
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+class Watcher:
+    """Notices changes of the profile and of job files, and has the node go on with what they say now.
+
+    A change is taken over when the files stood still for one look, so that a file caught half-written is not quarantined.
+    """
+
+    def __init__(
+        self, system: System, node: Node, on_event: Callable[[NodeEvent], None], *, every: float = 0.2
+    ) -> None:
+        self._system = system
+        self._node = node
+        self._on_event = on_event
+        self._every = every
+        self._stop = threading.Event()
+        self._files: dict[str, str] = dict(node.catalogue.files)
+        self._settling: dict[str, str] | None = None
+        self._thread = threading.Thread(target=self._run, name="sp-watcher", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(5.0)
+
+    def look(self) -> bool:
+        """Look once; return whether a change was taken over."""
+        seen = {path: fingerprint_of(path) for path in self._files}
+        if seen == self._files:
+            self._settling = None
+            return False
+        if seen != self._settling:
+            self._settling = seen
+            return False
+        self._settling = None
+        self._files = seen
+        self._take_over()
+        return True
+
+    def _take_over(self) -> None:
+        try:
+            catalogue, report = self._system.reload()
+        except ProfileInvalid as error:
+            self._on_event(NodeEvent(kind="profile_invalid", values={"error": error.message}))
+            return
+        self._files = dict(catalogue.files)
+        self._node.adopt(catalogue)
+        changes = {
+            name: list(getattr(report, name)) for name in ("added", "changed", "retired", "quarantined", "released")
+        }
+        self._on_event(NodeEvent(kind="reloaded", values=changes))
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._every):
+            try:
+                self.look()
+            except SystempromptError as error:
+                # The files stay as they were seen; the node goes on with what it has.
+                self._on_event(NodeEvent(kind="reload_failed", values={"error": error.message}))
+
+
+def _drain(node: Node, grace: float, messages: SimpleQueue[str]) -> bool:
+    drained = threading.Thread(target=_then, args=(lambda: node.drain(grace), messages), daemon=True)
+    drained.start()
+    if messages.get() == "drained":
+        return True
+    node.kill()
+    return False
+
+
+def _then(work: Callable[[], None], messages: SimpleQueue[str]) -> None:
+    try:
+        work()
+    finally:
+        messages.put("drained")
+
+
+def _install(messages: SimpleQueue[str]) -> Mapping[int, Any]:
+    def put(number: int, _frame: FrameType | None) -> None:
+        # SimpleQueue.put is reentrant: the only thing a handler may safely do here.
+        messages.put(signal.Signals(number).name)
+
+    return {number: signal.signal(number, put) for number in (signal.SIGTERM, signal.SIGINT)}
+
+
+def _greeting(system: System, node: Node) -> dict[str, Any]:
+    return {
+        "node_id": node.node_id,
+        "profile": system.profile.path,
+        "ledger": system.profile.ledger,
+        "jobs": len(system.catalogue.jobs),
+        "quarantined": len(system.catalogue.quarantined),
+    }

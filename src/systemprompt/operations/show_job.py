@@ -1,0 +1,135 @@
+"""One job: what it is, how it is scheduled, what it last did and when it is next due."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from systemprompt.clock import iso
+from systemprompt.operations.instants import iso_or_none, known_job
+from systemprompt.operations.parameters import param
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from systemprompt.clock import Instant
+    from systemprompt.ledger.protocol import Ledger
+    from systemprompt.ledger.views import JobView, VersionView
+
+__all__ = ["JobDetails", "ShowJobParams", "show_job"]
+
+_FIRE_TIMES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowJobParams:
+    """Which job to show."""
+
+    name: str = param("the job's name", positional=True, metavar="NAME")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobDetails:
+    """One job. Instants are ISO 8601 in UTC.
+
+    schedule_human    the schedule in words; empty for a job that only runs by hand
+    next_run          the next fire time that will start a run; null where none will
+    last_run, last_status, last_error   of the last run that started
+    run_count         runs started so far
+    declared_enabled  what code and profile say of `enabled`; `jobs enable` and `jobs disable` win over it
+    quarantine_error  why it cannot be loaded, or null
+    policies          what the job wants done when things do not go to plan
+    version           the state in force; `versions` is how many there were
+    planned_through   up to when every fire time has its account in the ledger
+    next_fire_times   the next five of its schedule, whether or not it is enabled
+    """
+
+    name: str
+    description: str
+    schedule: str
+    schedule_human: str
+    enabled: bool
+    last_run: str | None
+    next_run: str | None
+    last_status: str | None
+    last_error: str | None
+    run_count: int
+    time_zone: str
+    tags: tuple[str, ...]
+    owner: str | None
+    source: str
+    declared_enabled: bool
+    quarantine_error: str | None
+    retired_at: str | None
+    running: int
+    last_run_id: int | None
+    version: int
+    versions: int
+    policies: Mapping[str, Any]
+    planned_through: str
+    next_fire_times: tuple[str, ...]
+
+
+def show_job(ledger: Ledger, params: ShowJobParams, *, now: Instant) -> JobDetails:
+    """Return everything the ledger knows of one job.
+
+    Raises:
+        JobNotFound: there is none of this name.
+    """
+    with ledger.snapshot():
+        view = known_job(ledger, params.name)
+        versions = ledger.versions(view.job_id)
+    policies = versions[-1].policies if versions else {}
+    words, fire_times = _fire_times(view, versions[-1] if versions else None, now)
+    return JobDetails(
+        name=view.name,
+        description=view.description,
+        schedule=view.schedule,
+        schedule_human=words,
+        enabled=view.enabled,
+        last_run=iso_or_none(view.last_run),
+        next_run=iso_or_none(view.next_run),
+        last_status=view.last_status,
+        last_error=view.last_error,
+        run_count=view.run_count,
+        time_zone=view.time_zone,
+        tags=view.tags,
+        owner=view.owner,
+        source=view.source,
+        declared_enabled=view.declared_enabled,
+        quarantine_error=view.quarantine_error,
+        retired_at=iso_or_none(view.retired_at),
+        running=view.running,
+        last_run_id=view.last_run_id,
+        version=view.version,
+        versions=len(versions),
+        policies=policies,
+        planned_through=iso(view.planned_through),
+        next_fire_times=fire_times,
+    )
+
+
+def _fire_times(view: JobView, version: VersionView | None, now: Instant) -> tuple[str, tuple[str, ...]]:
+    if not view.schedule:
+        return "", ()
+    from systemprompt.cron import CronError, Schedule
+
+    policies = version.policies if version is not None else {}
+    try:
+        schedule = Schedule(
+            view.schedule,
+            view.time_zone,
+            dst_gap=policies.get("dst_gap", "run"),
+            dst_fold=policies.get("dst_fold", "first"),
+        )
+    except CronError as error:  # a zone that left the machine's data: still worth showing the rest of the job
+        return str(error), ()
+    times: list[str] = []
+    at: int | None = now
+    while view.retired_at is None and len(times) < _FIRE_TIMES:
+        at = schedule.next_after(at)
+        if at is None:
+            break
+        times.append(iso(at))
+    return schedule.describe(), tuple(times)
