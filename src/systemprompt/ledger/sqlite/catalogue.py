@@ -177,7 +177,9 @@ def _change(store: Store, row: sqlite3.Row, spec: JobSpec, now: Instant, decide:
     values = {"job_id": job_id, "version": version + 1 if new_version else version, "now": now}
     store.run("update_job", values | stated | _shown(spec))
     if new_version:
-        changes = [name for name in _STATED if stated[name] != row[name]] or ["back"]
+        # `back` also tells the audit that nothing was owed between the last version and this one.
+        changes = ["back"] if row["retired_at"] is not None else []
+        changes += [name for name in _STATED if stated[name] != row[name]]
         _next_version(store, job_id, stated, version, cursor, actor=actor, why=f"changed: {', '.join(changes)}")
     plan_one(store, job_id, now, decide)
 
