@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import re
+import textwrap
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ MAX_FILE_BYTES = 4 * 1024 * 1024
 _MAX_FRONT_MATTER = 64 * 1024
 _MAX_NODES = 5_000
 _MAX_DEPTH = 20
+_EXCERPT = 200
 
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _FENCE = re.compile(r"---[ \t]*\r?\n")
@@ -52,7 +54,7 @@ Fail: TypeAlias = Callable[[str, str], BadDocument]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """What a file says. `front_matter` is JSON text; dates are instants, read in the installation's zone where they name none."""
+    """What a file says. Without a description its first paragraph begins one. `front_matter` is JSON text; dates are instants, read in the installation's zone where they name none."""
 
     slug: str
     slug_line: int
@@ -91,15 +93,16 @@ def read_document(data: bytes, path: str, *, time_zone: str) -> Document:
         _instant(fields, keys, time_zone, fail)
         for keys in (("date", "published_at", "published"), ("updated_at", "updated", "modified"))
     )
-    description = _text(fields, "description", fail) or _text(fields, "summary", fail) or ""
+    heading, paragraph = _outline(body)
+    description = _text(fields, "description", fail) or _text(fields, "summary", fail) or paragraph
     draft = fields.get("draft", False)
     if not isinstance(draft, bool):
         raise fail("draft", f"{draft!r} is neither true nor false")
     return Document(
         slug=slug,
         slug_line=lines.get("slug", 1),
-        title=_text(fields, "title", fail) or _first_heading(body) or _title_from(path),
-        description=" ".join(description.split()),
+        title=_text(fields, "title", fail) or heading or _title_from(path),
+        description=description,
         body=body,
         tags=_tags(fields, fail),
         front_matter=_as_json(fields, lines),
@@ -286,21 +289,29 @@ def _plain(value: Any) -> Any:
 
 
 @lru_cache(maxsize=1)
-def _headings() -> MarkdownIt:
+def _markdown() -> MarkdownIt:
     return MarkdownIt("commonmark")
 
 
-def _first_heading(body: str) -> str | None:
-    tokens = _headings().parse(body)
-    for opening, inline in pairwise(tokens):
-        if opening.type == "heading_open":
-            words = "".join(
+def _outline(body: str) -> tuple[str, str]:
+    """Return the words of the first heading and the beginning of the first paragraph, each empty where there is none."""
+    heading = paragraph = ""
+    for opening, inline in pairwise(_markdown().parse(body)):
+        if opening.type not in ("heading_open", "paragraph_open"):
+            continue
+        words = " ".join(
+            "".join(
                 child.content if child.type in ("text", "code_inline") else " " if child.type.endswith("break") else ""
                 for child in inline.children or ()
-            )
-            if words.strip():
-                return " ".join(words.split())
-    return None
+            ).split()
+        )
+        if opening.type == "heading_open":
+            heading = heading or words
+        else:
+            paragraph = paragraph or words
+        if heading and paragraph:
+            break
+    return heading, textwrap.shorten(paragraph, _EXCERPT, placeholder=" …")
 
 
 def _title_from(path: str) -> str:

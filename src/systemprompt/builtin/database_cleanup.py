@@ -1,0 +1,187 @@
+"""Takes orphans and expired rows out of the profile's database, and gives the space back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from systemprompt.builtin.batches import Changed, count_rows, delete_rows
+from systemprompt.builtin.retention import counted, cutoff_before
+from systemprompt.builtin.tables import Condition, Table, find_table, same_side, without_parent
+from systemprompt.clock import SystemClock
+from systemprompt.errors import ConfigurationError
+from systemprompt.jobs.job import Job, submit_job
+from systemprompt.jobs.result import JobResult
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from systemprompt.clock import Clock, Instant
+    from systemprompt.jobs.context import JobContext
+
+__all__ = ["DatabaseCleanup", "count", "delete"]
+
+
+@submit_job
+class DatabaseCleanup(Job):
+    """Deletes orphans and what retention lets go, then lets SQLite tidy up; without `enforce` it only counts.
+
+    A step whose tables are not as the profile says fails alone: the others go on, and the run fails at the end.
+    """
+
+    name = "database_cleanup"
+    description = "Deletes orphaned and expired rows and gives their space back"
+    schedule = "0 0 3 * * *"
+    tags = ("maintenance",)
+    clock: Clock = SystemClock()
+
+    def execute(self, ctx: JobContext) -> JobResult:
+        now = self.clock.now()
+        problems: list[str] = []
+        if not ctx.enforce:
+            would = _each(ctx, now, problems, change=False)
+            message = f"Would delete {counted(sum(part.done for part in would.values()), 'row')}{_named(would)}"
+            return _result(message, problems, Changed())
+        before = _size(ctx)
+        parts = _each(ctx, now, problems, change=True)
+        total = sum(parts.values(), Changed())
+        _tidy(ctx)
+        after = _size(ctx)
+        message = f"Deleted {counted(total.done, 'row')}{_named(parts)}"
+        if before is not None and after is not None:
+            message += f"; database {_bytes(before)} -> {_bytes(after)}"
+        return _result(message, problems, total)
+
+
+def count(ctx: JobContext, *, now: Instant | None = None) -> dict[str, int]:
+    """Return how many rows of which kind `delete` would delete at `now`.
+
+    Raises:
+        ConfigurationError: a table is not as the profile says.
+    """
+    return {name: count_rows(ctx, *step) for name, step in _steps(ctx, _now(now))}
+
+
+def delete(ctx: JobContext, *, now: Instant | None = None) -> dict[str, Changed]:
+    """Delete them, in bounded batches."""
+    return {name: delete_rows(ctx, *step) for name, step in _steps(ctx, _now(now))}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Orphans:
+    """Rows of `child` whose `link` names a row that `parent` does not have."""
+
+    name: str
+    child: str
+    link: str
+    parent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Expired:
+    """Rows of `table` whose `column` is older than a setting of `retention`."""
+
+    name: str
+    table: str
+    column: str
+    retention: str
+
+
+_PLAN: tuple[_Orphans | _Expired, ...] = (
+    _Orphans(name="orphaned messages", child="task_messages", link="context_id", parent="user_contexts"),
+    _Orphans(name="orphaned requests", child="session_requests", link="session_id", parent="user_sessions"),
+    _Expired(name="old log entries", table="logs", column="created_at", retention="logs_days"),
+    _Expired(name="removed content", table="markdown_content", column="removed_at", retention="content_removed_days"),
+)
+
+
+def _each(ctx: JobContext, now: Instant, problems: list[str], *, change: bool) -> dict[str, Changed]:
+    parts: dict[str, Changed] = {}
+    for planned in _PLAN:
+        try:
+            step = _step(ctx, planned, now)
+        except ConfigurationError as error:
+            ctx.logger.warning("%s: %s", planned.name, error)
+            problems.append(f"{planned.name}: {error.message}")
+            continue
+        if step is None:
+            ctx.logger.warning("%s: only one of the two tables is the host's, so nobody can tell", planned.name)
+        elif change:
+            parts[planned.name] = delete_rows(ctx, *step)
+        else:
+            parts[planned.name] = Changed(done=count_rows(ctx, *step))
+    return parts
+
+
+def _steps(ctx: JobContext, now: Instant) -> list[tuple[str, tuple[Table, Condition]]]:
+    steps = ((planned.name, _step(ctx, planned, now)) for planned in _PLAN)
+    return [(name, step) for name, step in steps if step is not None]
+
+
+def _step(ctx: JobContext, planned: _Orphans | _Expired, now: Instant) -> tuple[Table, Condition] | None:
+    if isinstance(planned, _Expired):
+        table = find_table(ctx, planned.table, needs=("id", planned.column))
+        days = getattr(ctx.settings.retention, planned.retention)
+        return table, table.before(planned.column, cutoff_before(now, days=days))
+    if not same_side(ctx, planned.child, planned.parent):
+        return None
+    child = find_table(ctx, planned.child, needs=("id", planned.link))
+    parent = find_table(ctx, planned.parent, needs=("id",))
+    return child, without_parent(child, planned.link, parent)
+
+
+def _tidy(ctx: JobContext) -> None:
+    """Refresh the query planner's statistics and give free pages back, a bounded number at a time."""
+    if ctx.db_pool.dialect != "sqlite":
+        return
+    ctx.db_pool.fetch("PRAGMA optimize")
+    if _pragma(ctx, "auto_vacuum") != _INCREMENTAL:
+        return
+    free = _pragma(ctx, "freelist_count")
+    while free > 0:
+        ctx.raise_if_cancelled()
+        ctx.db_pool.fetch(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})")
+        left = _pragma(ctx, "freelist_count")
+        if left >= free:
+            return  # others free pages as fast as we give them back; the next run goes on
+        free = left
+
+
+def _size(ctx: JobContext) -> int | None:
+    if ctx.db_pool.dialect != "sqlite":
+        return None
+    return _pragma(ctx, "page_count") * _pragma(ctx, "page_size")
+
+
+def _pragma(ctx: JobContext, name: str) -> int:
+    row = ctx.db_pool.fetch_one(f"PRAGMA {name}")
+    return 0 if row is None else int(next(iter(row.values())))
+
+
+def _named(parts: dict[str, Changed]) -> str:
+    named = [f"{changed.done} {name}" for name, changed in parts.items() if changed.done]
+    return f" ({', '.join(named)})" if named else ""
+
+
+def _result(message: str, problems: list[str], total: Changed) -> JobResult:
+    if total.refused:
+        message += f"; {total.refused} held back by the database"
+    if problems:
+        message += f"; {'; '.join(problems)}"
+    result = JobResult.failure(message) if problems else JobResult.success().with_message(message)
+    return result.with_stats(total.done, total.refused + len(problems))
+
+
+def _bytes(size: int) -> str:
+    amount = float(size)
+    for unit in ("B", "kB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"
+
+
+def _now(now: Instant | None) -> Instant:
+    return SystemClock().now() if now is None else now
+
+
+_INCREMENTAL = 2
+_PAGES_AT_ONCE = 1_000
