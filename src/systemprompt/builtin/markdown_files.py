@@ -54,7 +54,12 @@ Fail: TypeAlias = Callable[[str, str], BadDocument]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """What a file says. Without a description its first paragraph begins one. `front_matter` is JSON text; dates are instants, read in the installation's zone where they name none."""
+    """What a file says.
+
+    description    the front matter's, else how the first paragraph begins
+    front_matter   all of it, as JSON text
+    published_at, updated_at   read in the installation's zone where they name none
+    """
 
     slug: str
     slug_line: int
