@@ -79,20 +79,16 @@ def cached_ledger_path(profile_path: str, environ: Mapping[str, str]) -> CachedP
         return None
 
 
-def remember(
-    profile: Profile, catalogue_files: Mapping[str, str], environ: Mapping[str, str], *, fingerprint: str | None = None
-) -> bool:
+def remember(profile: Profile, catalogue_files: Mapping[str, str], environ: Mapping[str, str]) -> bool:
     """Keep what a profile led to; return whether it could be kept.
 
-    `catalogue_files` is `Catalogue.files`; the profile's fingerprint in it, or `fingerprint`, must be from before the profile was
-    read. A folder that cannot be written is no error: the next command is then slower, and that is all. Written to a file
-    beside and renamed, so that a reader sees the old one or the new one. Variables are kept as checksums, never as values.
+    `catalogue_files` is `Catalogue.files`. Nothing is kept where the profile changed while the catalogue was read. A folder that
+    cannot be written is no error: the next command is then slower, and that is all. Written to a file beside and renamed, so
+    that a reader sees the old one or the new one. Variables are kept as checksums, never as values.
     """
     file = _file_for(profile.path, environ)
-    if file is None:
-        return False
-    own = fingerprint or catalogue_files.get(profile.path) or fingerprint_of(profile.path)
-    if own == ABSENT:
+    own = profile.fingerprint
+    if file is None or own == ABSENT or catalogue_files.get(profile.path, own) != own:
         return False
     body = marshal.dumps(
         (

@@ -103,7 +103,7 @@ class Values:
         self._visit()
         return list(node.value)
 
-    def pairs(self, node: yaml.MappingNode) -> list[tuple[str, yaml.Node, yaml.Node]]:
+    def pairs(self, node: yaml.MappingNode, depth: int = 0) -> list[tuple[str, yaml.Node, yaml.Node]]:
         """Return (key text, key node, value node) of a mapping, what `<<` merges in first unless it is written again.
 
         A key that is written twice comes twice: the caller says so.
@@ -112,6 +112,8 @@ class Values:
             Fault: a key is not text, or `<<` merges something that is not a mapping.
         """
         self._visit()
+        if depth > DEEPEST:  # the file itself is not so deep: an alias holds itself
+            raise UnfoldsTooFar
         own: list[tuple[str, yaml.Node, yaml.Node]] = []
         merged: dict[str, tuple[str, yaml.Node, yaml.Node]] = {}
         for key_node, value_node in node.value:
@@ -123,7 +125,7 @@ class Values:
             for part in value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]:
                 if not isinstance(part, yaml.MappingNode):
                     raise Fault("'<<' merges mappings only; write <<: *NAME of one")
-                for pair in self.pairs(part):
+                for pair in self.pairs(part, depth + 1):
                     merged.setdefault(pair[0], pair)
         written = {name for name, _, _ in own}
         return [pair for name, pair in merged.items() if name not in written] + own
@@ -268,6 +270,8 @@ def _syntax_fault(error: yaml.MarkedYAMLError, text: str) -> str:
     value = line.partition(":")[2].strip() or line.strip().removeprefix("- ")
     if value.startswith(("*", "@", "`", "%")):
         advice = f"; put it in quotes: {line.strip()[: len(line.strip()) - len(value)]}{_quoted(value)}"
+    elif "${" in line and "did not find expected ','" in problem:
+        advice = "; inside { } put ${...} in quotes" if "'}'" in problem else "; inside [ ] put ${...} in quotes"
     elif "\t" in line[: mark.column + 1]:
         advice = "; indent with spaces, not with tabs"
     return f"line {mark.line + 1}, column {mark.column + 1}: not YAML: {' '.join(problem.split())}{advice}"

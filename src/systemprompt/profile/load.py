@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from systemprompt.errors import CronError, ProfileInvalid
+from systemprompt.jobs.fingerprint import fingerprint_of
 from systemprompt.jobs.overrides import JobOverride
 from systemprompt.jobs.policies import CHOICES, Policies
 from systemprompt.jobs.settings import ContentSource, HostTable, PublishTarget, Retention
@@ -30,16 +31,17 @@ def load_profile(path: str, environ: Mapping[str, str]) -> Profile:
         ProfileInvalid: it has faults; every one of them is in the error, each with its line and place.
     """
     path = os.path.abspath(path)
+    fingerprint = fingerprint_of(path)
     values = Values(environ)
     checked = check(parse(path, read_bytes(path)), PROFILE, Reader(values, os.path.dirname(path)))
-    profile = _build(path, checked, values)
+    profile = _build(path, fingerprint, checked, values)
     if checked.faults or profile is None:
         checked.faults.sort(key=lambda fault: fault[0])
         raise ProfileInvalid(path, [text for _, text in checked.faults])
     return profile
 
 
-def _build(path: str, checked: Checked, values: Values) -> Profile | None:
+def _build(path: str, fingerprint: str, checked: Checked, values: Values) -> Profile | None:
     """Check what one key alone cannot show, and build the records; None where the database is missing or wrong."""
     said = checked.values
     zone = said.get("time_zone", "UTC")
@@ -60,6 +62,7 @@ def _build(path: str, checked: Checked, values: Values) -> Profile | None:
         checked.fault("ledger", f"{ledger!r} is the database itself; give the ledger a file of its own")
     return Profile(
         path=path,
+        fingerprint=fingerprint,
         name=said.get("name") or os.path.basename(os.path.dirname(path)) or "local",
         database=DatabaseAddress(url=url, path=file),
         ledger=ledger,

@@ -53,12 +53,14 @@ class Limits:
 class Profile:
     """The settings of one installation. Every path is absolute; every schedule and time zone was checked.
 
+    fingerprint       of the file, from before it was read
     jobs              job name -> what this installation says of it
     ledger            the absolute path of the ledger's own SQLite file
     environment_read  every variable the file asked for, with its value then; None where it was unset
     """
 
     path: str
+    fingerprint: str
     name: str
     database: DatabaseAddress
     ledger: str

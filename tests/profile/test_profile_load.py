@@ -1,0 +1,262 @@
+"""What a right profile means."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import pytest
+
+from systemprompt.jobs.overrides import Extension, JobOverride
+from systemprompt.jobs.policies import CHOICES, seconds_of
+from systemprompt.jobs.settings import ContentSource, HostTable, Paths, PublishTarget, Retention
+from systemprompt.profile.load import load_profile
+from systemprompt.profile.profile import DatabaseAddress, Limits, Profile
+from systemprompt.profile.schema import PROFILE, find_key, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+def load(folder: Path, text: str, environ: Mapping[str, str] | None = None) -> Profile:
+    path = folder / "profile.yaml"
+    path.write_text(text)
+    return load_profile(str(path), environ or {})
+
+
+def test_a_database_alone_is_a_profile(tmp_path: Path) -> None:
+    profile = load(tmp_path, "database: sqlite:///app.db\n")
+    assert profile == Profile(
+        path=str(tmp_path / "profile.yaml"),
+        fingerprint=profile.fingerprint,
+        name=tmp_path.name,
+        database=DatabaseAddress(url="sqlite:///app.db", path=str(tmp_path / "app.db")),
+        ledger=str(tmp_path / "app.ledger.db"),
+    )
+
+
+def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
+    (tmp_path / "one").write_text("")
+    profile = load(
+        tmp_path,
+        """
+name: prod
+database: sqlite:////srv/data/app.db
+ledger: ledger/l.db
+time_zone: Europe/Berlin
+extensions: [jobs/, jobs/feeds.py, acme.jobs, ../shared/, ./one]
+entry_points: false
+scheduler:
+  jobs:
+    content_ingestion:
+      enabled: false
+      schedule: "0 */5 * * * *"
+      time_zone: Asia/Tokyo
+      parameters: {days: 7, deep: [1, {a: null}], on: 2026-01-01, text: "7"}
+      enforce: true
+      owner: ops
+      description: Reads
+      tags: [nightly, slow]
+      timeout: 1h30m
+      catch_up: all
+      overlap: skip
+      on_lost: rerun
+      isolation: process
+      dst_gap: skip
+      dst_fold: both
+    disk:
+      command: [sh, -c, 5, true]
+      environment: {PORT: 8080, LANG: C}
+      working_dir: work
+    quiet:
+      schedule: ""
+      timeout: none
+    empty:
+  bootstrap_jobs: [disk, disk]
+content:
+  sources:
+    - {name: notes, path: content}
+    - {name: posts, path: /srv/posts, pattern: "*.markdown"}
+  publish: {path: public, title: T, base_url: https://example.org/, description: D, author: A, language: de}
+tables:
+  user_sessions: {table: app.sessions, columns: {last_activity_at: seen_at}, time_format: iso}
+retention: {logs_days: 1, runs_days: 2, session_idle_hours: 3, empty_context_hours: 4, content_removed_days: 5}
+limits:
+  max_concurrent_runs: 2
+  shutdown_grace: 0
+  lease: 1.5
+  misfire_grace: 90s
+  batch_size: 7
+  kill_grace: 1m
+  max_output_bytes: 4096
+""",
+    )
+    home = str(tmp_path)
+    assert profile.name == "prod"
+    assert profile.database == DatabaseAddress(url="sqlite:////srv/data/app.db", path="/srv/data/app.db")
+    assert profile.ledger == f"{home}/ledger/l.db"
+    assert profile.time_zone == "Europe/Berlin"
+    assert profile.extensions == (
+        Extension(kind="folder", name=f"{home}/jobs"),
+        Extension(kind="file", name=f"{home}/jobs/feeds.py"),
+        Extension(kind="module", name="acme.jobs"),
+        Extension(kind="folder", name=f"{tmp_path.parent}/shared"),
+        Extension(kind="file", name=f"{home}/one"),
+    )
+    assert profile.entry_points is False
+    assert profile.jobs == {
+        "content_ingestion": JobOverride(
+            name="content_ingestion",
+            enabled=False,
+            schedule="0 */5 * * * *",
+            time_zone="Asia/Tokyo",
+            parameters={"days": 7, "deep": [1, {"a": None}], "on": "2026-01-01", "text": "7"},
+            enforce=True,
+            owner="ops",
+            description="Reads",
+            tags=("nightly", "slow"),
+            policies={
+                "catch_up": "all",
+                "overlap": "skip",
+                "on_lost": "rerun",
+                "isolation": "process",
+                "dst_gap": "skip",
+                "dst_fold": "both",
+                "timeout_s": 5400.0,
+            },
+        ),
+        "disk": JobOverride(
+            name="disk",
+            command=("sh", "-c", "5", "true"),
+            environment={"PORT": "8080", "LANG": "C"},
+            working_dir=f"{home}/work",
+        ),
+        "quiet": JobOverride(name="quiet", schedule="", policies={"timeout_s": None}),
+        "empty": JobOverride(name="empty"),
+    }
+    assert profile.bootstrap_jobs == ("disk",)
+    assert profile.limits == Limits(
+        max_concurrent_runs=2,
+        shutdown_grace=0.0,
+        lease=1.5,
+        misfire_grace=90.0,
+        batch_size=7,
+        kill_grace=60.0,
+        max_output_bytes=4096,
+    )
+    assert profile.limits.heartbeat == pytest.approx(0.3)
+    settings = profile.job_settings
+    assert settings.paths == Paths(home=home, profile=f"{home}/profile.yaml")
+    assert settings.time_zone == "Europe/Berlin"
+    assert settings.content_sources == (
+        ContentSource(name="notes", path=f"{home}/content"),
+        ContentSource(name="posts", path="/srv/posts", pattern="*.markdown"),
+    )
+    assert settings.publish == PublishTarget(
+        path=f"{home}/public", title="T", base_url="https://example.org", description="D", author="A", language="de"
+    )
+    assert settings.tables == {
+        "user_sessions": HostTable(table="app.sessions", columns={"last_activity_at": "seen_at"}, time_format="iso")
+    }
+    assert settings.retention == Retention(
+        logs_days=1, runs_days=2, session_idle_hours=3, empty_context_hours=4, content_removed_days=5
+    )
+    assert settings.batch_size == 7
+
+
+def test_jobs_may_be_a_list_of_mappings_with_names(tmp_path: Path) -> None:
+    profile = load(
+        tmp_path,
+        "database: sqlite:///a.db\nscheduler:\n  jobs:\n    - name: a\n      enabled: false\n    - {name: b, command: [ls]}\n",
+    )
+    assert profile.jobs == {
+        "a": JobOverride(name="a", enabled=False),
+        "b": JobOverride(name="b", command=("ls",), working_dir=str(tmp_path)),
+    }
+
+
+def test_variables_are_filled_in_everywhere_and_remembered(tmp_path: Path) -> None:
+    profile = load(
+        tmp_path,
+        """
+name: ${APP}
+database: sqlite:///${DIR:-data}/${APP}.db
+ledger: "~/l.db"
+entry_points: ${ENTRY}
+limits:
+  batch_size: ${SIZE:-5}
+  lease: ${LEASE}
+scheduler:
+  jobs:
+    j:
+      command: [sh, -c, "echo $HOME $$ $${X} ${EMPTY:-full}"]
+      parameters:
+        n: "${SIZE:-5}"
+        m: ${N}
+""",
+        {"APP": "123", "ENTRY": "false", "LEASE": "5", "EMPTY": "", "N": "8", "HOME": "/home/me"},
+    )
+    assert profile.name == "123"
+    assert profile.database.path == str(tmp_path / "data/123.db")
+    assert profile.ledger == "/home/me/l.db"
+    assert profile.entry_points is False
+    assert profile.limits.batch_size == 5
+    assert profile.limits.lease == 5.0
+    assert profile.jobs["j"].command == ("sh", "-c", "echo $HOME $ ${X} full")
+    assert profile.jobs["j"].parameters == {"n": "5", "m": 8}
+    assert profile.environment_read == {
+        "APP": "123",
+        "DIR": None,
+        "ENTRY": "false",
+        "SIZE": None,
+        "LEASE": "5",
+        "EMPTY": "",
+        "N": "8",
+        "HOME": "/home/me",
+    }
+    assert profile.as_dict()["environment_read"] == sorted(profile.environment_read)
+
+
+def test_anchors_and_merges_work_and_what_is_written_wins(tmp_path: Path) -> None:
+    profile = load(
+        tmp_path,
+        """
+database: sqlite:///a.db
+scheduler:
+  jobs:
+    a: &base {catch_up: all, owner: ops}
+    b: {<<: *base, owner: me}
+    c: *base
+""",
+    )
+    assert profile.jobs["b"] == JobOverride(name="b", owner="me", policies={"catch_up": "all"})
+    assert profile.jobs["c"] == JobOverride(name="c", owner="ops", policies={"catch_up": "all"})
+
+
+def test_a_byte_order_mark_and_windows_lines_do_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "profile.yaml"
+    path.write_bytes(b"\xef\xbb\xbfdatabase: sqlite:///a.db\r\nname: x\r\n")
+    assert load_profile(str(path), {}).name == "x"
+
+
+def test_the_table_of_keys_and_the_records_agree_on_defaults() -> None:
+    by_record: dict[str, object] = {"limits": Limits(), "retention": Retention(), "content.sources[]": None}
+    for place in ("limits", "retention"):
+        record = by_record[place]
+        keys = {key.name: key for key in find_key(place).keys}
+        assert sorted(keys) == sorted(field.name for field in dataclasses.fields(record))  # type: ignore[arg-type]  # a record
+        for name, key in keys.items():
+            default = seconds_of(key.default) if key.kind == "seconds" else key.default
+            assert getattr(record, name) == default
+    assert find_key("content.sources[].pattern").default == ContentSource(name="", path="").pattern
+    for key in find_key("content.publish").keys:
+        if not key.required:
+            assert getattr(PublishTarget(path=""), key.name) == key.default
+
+
+def test_every_key_has_a_meaning_and_every_policy_a_key() -> None:
+    places = dict(walk())
+    assert all(key.meaning for key in places.values())
+    assert {f"scheduler.jobs.NAME.{name}" for name in CHOICES} <= set(places)
+    assert find_key("database") in PROFILE.keys
