@@ -9,6 +9,7 @@ __all__ = ["LONGEST_NAME", "check_name", "check_time_zone"]
 LONGEST_NAME = 100
 """Characters in a job name at most."""
 
+_NOT_ZONES = {"localtime", "posixrules", "Factory"}  # files among the zone data that mean another zone on each machine
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 _ALLOWED = frozenset(_LETTERS + "_-.")
 
@@ -39,7 +40,7 @@ def check_name(name: object) -> str:
 
 
 def check_time_zone(name: object) -> str:
-    """Return the name of a zone that the IANA data on this machine knows.
+    """Return the name of a zone that the IANA data on this machine knows, and that means the same on any other.
 
     Raises:
         JobDefinitionError: it does not; the hint has the nearest one.
@@ -49,13 +50,15 @@ def check_time_zone(name: object) -> str:
     if not isinstance(name, str):
         raise JobDefinitionError(f"time zone {name!r} is not text", hint="write an IANA name such as Europe/Berlin")
     try:
+        if name in _NOT_ZONES or name.startswith(("right/", "posix/")):
+            raise KeyError(name)
         ZoneInfo(name)
     except (
         KeyError,
         ValueError,
         OSError,
     ) as error:  # KeyError: unknown; ValueError: not a key; OSError: a folder's name
-        near = _nearest_zone(name, available_timezones())
+        near = _nearest_zone(name, available_timezones() - _NOT_ZONES)
         raise JobDefinitionError(
             f"time zone {name!r} is not known",
             hint=f"did you mean {near!r}?" if near else "write an IANA name such as Europe/Berlin",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from systemprompt.profile.schema import Key
 
-__all__ = ["example_content", "example_job_file", "new_job_file", "template"]
+__all__ = ["example_content", "example_job_file", "function_name", "new_job_file", "template"]
 
 _WIDTH = 118
 _CONTENT = ("welcome.md", "schedules.md")
