@@ -135,10 +135,10 @@ class RunNotFound(NotFoundError):
 
     code = "run_not_found"
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self, run_id: int) -> None:
         super().__init__(
-            f"no run has the id {run_id!r}",
-            hint="sp infra jobs history shows run ids; the first characters are enough where they are unique",
+            f"no run has the id {run_id}",
+            hint="sp infra jobs history shows run ids",
             details={"run_id": run_id},
         )
         self.run_id = run_id
@@ -220,7 +220,7 @@ class JobAlreadyRunning(ConflictError):
 
     code = "job_already_running"
 
-    def __init__(self, name: str, run_id: str) -> None:
+    def __init__(self, name: str, run_id: int) -> None:
         super().__init__(
             f"job {name!r} is already running (run {run_id})",
             hint=f"wait for it, or follow it: sp infra jobs logs {run_id}",

@@ -150,6 +150,13 @@ class Node:
             self._closed.wait_for(lambda: wanted <= self._durable or self.error is not None, timeout)
             return wanted <= self._durable
 
+    def wait_any(self, run_ids: Iterable[int], timeout: float | None = None) -> set[int]:
+        """Wait until the end of at least one of these runs is durable; return those that are. Empty ids return at once."""
+        wanted = set(run_ids)
+        with self._closed:
+            self._closed.wait_for(lambda: bool(wanted & self._durable) or not wanted or self.error is not None, timeout)
+            return wanted & self._durable
+
     def outcome(self, run_id: int) -> Finished | None:
         """Return how a run of this node ended; None while it has not."""
         return self._outcomes.get(run_id)

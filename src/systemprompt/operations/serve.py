@@ -50,8 +50,8 @@ def serve(
 ) -> ServeResult:
     """Run a node until SIGTERM or SIGINT.
 
-    The first signal drains: nothing new starts, running jobs get the grace, then they are stopped and accounted for. The second ends
-    everything at once. Changes to the profile and to job files by anybody are taken over within a second.
+    The first signal drains: nothing new starts, running jobs get the grace, then they are stopped and accounted for. The
+    second ends everything at once. Changes to the profile and to job files by anybody are taken over within a second.
 
     Raises:
         DatabaseError: the ledger cannot be written. Whatever else ends the clockwork is raised as it is.
