@@ -28,6 +28,8 @@ class DayTimes:
 
     def next(self, second: int) -> int:
         """Return the first fire time at or after this second of the day, or -1."""
+        if self.per_day == 86_400:
+            return second
         hour, rest = divmod(second, 3600)
         if self.hours >> hour & 1:
             minute, rest = divmod(rest, 60)

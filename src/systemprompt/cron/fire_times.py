@@ -368,23 +368,23 @@ class PeriodicFireTimes:
 
     def next(self, second: int) -> int | None:
         """Return the first fire time at or after this second, or None past the calendar."""
-        found = -(-max(second, FIRST_SECOND) // self._period) * self._period
-        return found if found <= LAST_SECOND else None
+        found = -(-max(second, _FIRST) // self._period) * self._period
+        return found if found <= _LAST else None
 
     def previous(self, second: int) -> int | None:
         """Return the last fire time at or before this second, or None before the calendar."""
-        found = min(second, LAST_SECOND) // self._period * self._period
-        return found if found >= FIRST_SECOND else None
+        found = min(second, _LAST) // self._period * self._period
+        return found if found >= _FIRST else None
 
     def count(self, first: int, last: int) -> int:
         """Return how many there are from the first to the last second, both included."""
-        first, last = max(first, FIRST_SECOND), min(last, LAST_SECOND)
+        first, last = max(first, _FIRST), min(last, _LAST)
         return last // self._period - (first - 1) // self._period if first <= last else 0
 
     def chunks(self, first: int, last: int, convert: Callable[[int], T]) -> Iterator[Chunk[T]]:
         """Yield the fire times from first to last, both included, in the shape of `FireTimes.chunks`."""
         zone, period = self._zone, self._period
-        first, last = max(first, FIRST_SECOND), min(last, LAST_SECOND)
+        first, last = max(first, _FIRST), min(last, _LAST)
         table = tuple(convert(number * period) for number in range(max(1, min(1000, 3600 // period))))
         at = self.next(first)
         while at is not None and at <= last:
@@ -393,3 +393,8 @@ class PeriodicFireTimes:
             whole = (min(last + 1, following, at + period * len(table)) - at - 1) // period + 1
             yield at + offset, offset, at + offset < zone.walls[index], table[:whole]
             at += whole * period
+
+
+# The outermost day of the calendar is no date in every zone, so none of its instants is a fire time.
+_FIRST = FIRST_SECOND + _DAY
+_LAST = LAST_SECOND - _DAY

@@ -86,7 +86,7 @@ class Schedule:
         found = self._times.next(since.days * 86_400 + since.seconds + 1)
         if found is None:
             self._off_the_calendar("after", instant)
-        return datetime.fromtimestamp(found, zone.tzinfo())
+        return datetime.fromtimestamp(found, zone.info or zone.tzinfo())
 
     def before(self, instant: datetime) -> datetime:
         """Return the last fire time before this instant, in the schedule's zone.

@@ -42,11 +42,11 @@ class Zone:
     """
 
     __slots__ = (
-        "_info",
         "_known_until",
         "_learning",
         "_quiet_after",
         "_rule_is_over",
+        "info",
         "offsets",
         "starts",
         "utc_epoch",
@@ -54,7 +54,7 @@ class Zone:
     )
 
     def __init__(self, info: ZoneInfo | None, changes: tuple[int, ...] | None = ()) -> None:
-        self._info = info
+        self.info = info
         self.utc_epoch = _EPOCH
         self._learning = allocate_lock()
         self.starts = [FIRST_SECOND - _YEAR]
@@ -69,14 +69,14 @@ class Zone:
         self._quiet_after = self._known_until if changes is not None else _AFTER_OLD_RULES
 
     def tzinfo(self) -> ZoneInfo:
-        """Return the zone as datetimes carry it."""
-        if self._info is None:
+        """Return the zone as datetimes carry it: `info`, which UTC has only from the first call on."""
+        if self.info is None:
             from zoneinfo import ZoneInfo
 
-            self._info = ZoneInfo("UTC")
+            self.info = ZoneInfo("UTC")
             # Between datetimes that share a tzinfo, subtracting is plain and quick: right in UTC, and in no other zone.
-            self.utc_epoch = datetime(1970, 1, 1, tzinfo=self._info)
-        return self._info
+            self.utc_epoch = datetime(1970, 1, 1, tzinfo=self.info)
+        return self.info
 
     def index(self, second: int) -> int:
         """Return the number of the stretch that holds this second."""
@@ -127,10 +127,10 @@ class Zone:
         self.starts.append(change)
 
     def _offset_at(self, second: int) -> int:
-        if self._info is None:
+        if self.info is None:
             return 0
         asked = min(max(second, _FIRST_ASKED), _LAST_ASKED)
-        offset = (_EPOCH + timedelta(0, asked)).astimezone(self._info).utcoffset()
+        offset = (_EPOCH + timedelta(0, asked)).astimezone(self.info).utcoffset()
         assert offset is not None
         return offset // timedelta(0, 1)
 

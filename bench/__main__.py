@@ -1,0 +1,33 @@
+"""`python -m bench` lists the benches, `python -m bench NAME [--check]` runs one, `python -m bench all` runs every one.
+
+A bench is a module of this package with a docstring and `main(arguments) -> int`; `--check` makes its "must" the exit status.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+
+import bench
+
+
+def main(arguments: list[str]) -> int:
+    """Run the bench that the first argument names, or list them all."""
+    names = sorted(module.name for module in pkgutil.iter_modules(bench.__path__) if not module.name.startswith("_"))
+    if not arguments:
+        for name in names:
+            summary = (importlib.import_module(f"bench.{name}").__doc__ or "").partition("\n")[0]
+            print(f"  python -m bench {name:<10} {summary}")
+        return 0
+    name, *rest = arguments
+    if name != "all" and name not in names:
+        print(f"no bench is named {name!r}; there are: {', '.join(names)}", file=sys.stderr)
+        return 2
+    return max(
+        int(importlib.import_module(f"bench.{each}").main(rest)) for each in (names if name == "all" else [name])
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
