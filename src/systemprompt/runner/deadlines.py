@@ -24,7 +24,7 @@ class Deadline:
 
     __slots__ = ("action", "at", "dropped")
 
-    def __init__(self, at: float, action: Callable[[], None]) -> None:
+    def __init__(self, at: float, action: Callable[[], object]) -> None:
         self.at = at
         self.action = action
         self.dropped = False
@@ -42,10 +42,11 @@ class Deadlines:
         self._order = count()
         self._dropped = 0
         self._changed = threading.Condition()
+        self._expiring = threading.RLock()
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def add(self, after_s: float, action: Callable[[], None]) -> Deadline:
+    def add(self, after_s: float, action: Callable[[], object]) -> Deadline:
         """Do `action` once this many seconds have passed."""
         deadline = Deadline(self._clock.monotonic() + after_s, action)
         with self._changed:
@@ -72,18 +73,19 @@ class Deadlines:
                 self._dropped = 0
 
     def expire(self, now: float) -> float | None:
-        """Do all that is due at `now`; return the next moment, or None."""
-        while True:
-            with self._changed:
-                while self._heap and self._heap[0][2].dropped:
-                    heapq.heappop(self._heap)
-                    self._dropped -= 1
-                if not self._heap or self._heap[0][0] > now:
-                    return self._heap[0][0] if self._heap else None
-                due = heapq.heappop(self._heap)[2]
-                # Dropping it from here on must not be counted: it is in the heap no more.
-                due.dropped = True
-            due.action()
+        """Do all that is due at `now`; return the next moment, or None. What another thread is just doing is waited for."""
+        with self._expiring:
+            while True:
+                with self._changed:
+                    while self._heap and self._heap[0][2].dropped:
+                        heapq.heappop(self._heap)
+                        self._dropped -= 1
+                    if not self._heap or self._heap[0][0] > now:
+                        return self._heap[0][0] if self._heap else None
+                    due = heapq.heappop(self._heap)[2]
+                    # Dropping it from here on must not be counted: it is in the heap no more.
+                    due.dropped = True
+                due.action()
 
     def close(self) -> None:
         with self._changed:
@@ -98,8 +100,7 @@ class Deadlines:
         while True:
             try:
                 self.expire(self._clock.monotonic())
-            except Exception:
-                # One action that fails must not take every other run's timeout with it.
+            except Exception:  # noqa: BLE001  # one action that fails must not take every other run's timeout with it
                 _log.exception("a deadline's action failed")
             with self._changed:
                 if self._closed:

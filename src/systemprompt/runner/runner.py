@@ -193,7 +193,7 @@ class Runner:
             return self._processes
         return self._async if definition.job is not None and _is_async(definition.job) else self._threads
 
-    def _arm(self, flight: Flight, after_s: float, action: Callable[[], None]) -> None:
+    def _arm(self, flight: Flight, after_s: float, action: Callable[[], object]) -> None:
         previous, flight.deadline = flight.deadline, self._deadlines.add(after_s, action)
         if previous is not None:
             self._deadlines.drop(previous)
@@ -221,7 +221,7 @@ class Runner:
             return
         try:
             self._on_progress(run_id, done, total, note)
-        except Exception:
+        except Exception:  # noqa: BLE001  # whoever watches must not make the job fail
             _log.exception("showing the progress of run %d failed", run_id)
 
     def _landed(self, flight: Flight, finished: Finished) -> None:
@@ -229,8 +229,7 @@ class Runner:
             self._deadlines.drop(flight.deadline)
         try:
             self._on_finished(finished)
-        except Exception:
-            # Nobody above this can act on it; the run stays open in the ledger and is accounted for by the rescue.
+        except Exception:  # noqa: BLE001  # the thread goes on; the run stays open in the ledger until a rescue accounts for it
             _log.exception("reporting the end of run %d failed", finished.run_id)
         finally:
             if not finished.late:

@@ -39,7 +39,7 @@ class ProcessExecutor:
         self._settings = settings
         self._child_database = child_database
         self._kill_grace = kill_grace
-        self._supervisor = Supervisor(grace=kill_grace, max_output_bytes=max_output_bytes, on_ended=_land)
+        self._supervisor = Supervisor(grace=kill_grace, max_output_bytes=max_output_bytes, on_ended=self._land)
 
     def start(self, flight: Flight) -> None:
         command = flight.definition.command
@@ -59,11 +59,10 @@ class ProcessExecutor:
         self._supervisor.close()
 
     def _command(self, flight: Flight, command: tuple[str, ...]) -> Launch:
-        home = self._settings.paths.home
         return Launch(
             command=command,
             environment=environment_of(flight, self._settings, parameters=True),
-            folder=os.path.abspath(os.path.join(home, os.path.expanduser(flight.definition.working_dir or "."))),
+            folder=_folder(flight, self._settings),
         )
 
     def _job(self, flight: Flight) -> Launch:
@@ -87,9 +86,40 @@ class ProcessExecutor:
         return Launch(
             command=(sys.executable, "-P", "-m", "systemprompt.runner.child"),
             environment=environment_of(flight, self._settings, parameters=False),
-            folder=os.path.abspath(definition.working_dir) if definition.working_dir else "",
+            folder=_folder(flight, self._settings) if definition.working_dir else "",
             spec=json.dumps(spec, default=str).encode(),
         )
+
+    def _land(self, flight: Flight, ended: Ended) -> None:
+        """Say what the end of a process means."""
+        took_ms = flight.took_ms()
+        if ended.survivors:
+            text = f"processes {ended.survivors} belong to another user and could not be ended"
+            flight.log.write(text, level="ERROR", source="runner")
+        if ended.left:
+            what = "process that was" if ended.left == 1 else "processes that were"
+            text = f"ended {ended.left} {what} left running in the background"
+            flight.log.write(text, level="WARNING", source="runner")
+        if ended.not_started is not None:
+            flight.land(_not_started(flight, ended.not_started, _folder(flight, self._settings), took_ms))
+            return
+        kept: dict[str, Any] = {"exit_code": ended.exit_code, "output": ended.output or None}
+        result = ended.result
+        if result is not None:
+            # What the job said of itself counts, even if its interpreter crashed on the way out.
+            outcome = replace(Outcome.from_dict(result["outcome"]), **kept)
+            cancellation = bool(result["cancellation"])
+            # A result that was sent before we asked to stop is the result.
+            stop = flight.stop if result.get("stopped") else None
+            flight.land(under_stop(outcome, stop, cancellation=cancellation, took_ms=took_ms))
+            return
+        outcome = replace(_by_itself(flight, ended), duration_ms=took_ms, **kept)
+        if ended.asked and flight.stop is not None:
+            # Ending after TERM, with whatever code, is not completion: servers exit with 0 then.
+            outcome = replace(stopped(flight.stop, took_ms=took_ms), **kept)
+            if outcome.status == "failed" and ended.stderr:
+                outcome = replace(outcome, error=ended.stderr)
+        flight.land(outcome)
 
 
 def environment_of(flight: Flight, settings: JobSettings, *, parameters: bool) -> dict[str, str]:
@@ -121,37 +151,6 @@ def environment_of(flight: Flight, settings: JobSettings, *, parameters: bool) -
     return environment
 
 
-def _land(flight: Flight, ended: Ended) -> None:
-    """Say what the end of a process means."""
-    took_ms = flight.took_ms()
-    if ended.survivors:
-        text = f"processes {ended.survivors} belong to another user and could not be ended"
-        flight.log.write(text, level="ERROR", source="runner")
-    if ended.left:
-        text = f"ended {ended.left} processes that were left running in the background"
-        flight.log.write(text, level="WARNING", source="runner")
-    if ended.not_started is not None:
-        flight.land(_not_started(flight, ended.not_started, took_ms))
-        return
-    kept: dict[str, Any] = {"exit_code": ended.exit_code, "output": ended.output or None}
-    result = ended.result
-    if result is not None:
-        # What the job said of itself counts, even if its interpreter crashed on the way out.
-        outcome = replace(Outcome.from_dict(result["outcome"]), **kept)
-        cancellation = bool(result["cancellation"])
-        # A result that was sent before we asked to stop is the result.
-        stop = flight.stop if result.get("stopped") else None
-        flight.land(under_stop(outcome, stop, cancellation=cancellation, took_ms=took_ms))
-        return
-    outcome = replace(_by_itself(flight, ended), duration_ms=took_ms, **kept)
-    if ended.asked and flight.stop is not None:
-        # Ending after TERM, with whatever code, is not completion: servers exit with 0 then.
-        outcome = replace(stopped(flight.stop, took_ms=took_ms), **kept)
-        if outcome.status == "failed" and ended.stderr:
-            outcome = replace(outcome, error=ended.stderr)
-    flight.land(outcome)
-
-
 def _by_itself(flight: Flight, ended: Ended) -> Outcome:
     is_command = flight.definition.command is not None
     what = "the command" if is_command else "the job's process"
@@ -170,11 +169,11 @@ def _by_itself(flight: Flight, ended: Ended) -> Outcome:
     return Outcome(status="success", message=ended.last_line)
 
 
-def _not_started(flight: Flight, failure: NotStarted, took_ms: int) -> Outcome:
+def _not_started(flight: Flight, failure: NotStarted, folder: str, took_ms: int) -> Outcome:
     command = flight.definition.command
     program = command[0] if command else sys.executable
     if failure.stage == "exec" and failure.number == errno.ENOENT:
-        if os.path.exists(program) or shutil.which(program):
+        if os.path.exists(os.path.join(folder, program)) if os.sep in program else shutil.which(program):
             text = f"cannot start {program!r}: the interpreter named in its first line does not exist"
         elif os.sep in program:
             text = f"cannot start {program!r}: there is no such file"
@@ -185,7 +184,6 @@ def _not_started(flight: Flight, failure: NotStarted, took_ms: int) -> Outcome:
     elif failure.stage == "exec" and failure.number == errno.ENOEXEC:
         text = f"cannot start {program!r}: it is not a program, and its first line names no interpreter"
     elif failure.stage == "folder":
-        folder = flight.definition.working_dir or "."
         text = f"cannot start {program!r}: working folder {folder!r}: {os.strerror(failure.number)}"
     else:
         text = f"cannot start {program!r}: {failure.text or os.strerror(failure.number)}"
@@ -218,3 +216,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value
+
+
+def _folder(flight: Flight, settings: JobSettings) -> str:
+    return os.path.abspath(os.path.join(settings.paths.home, os.path.expanduser(flight.definition.working_dir or ".")))

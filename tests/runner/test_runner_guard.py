@@ -1,0 +1,163 @@
+"""Nothing that a command starts outlives it. Real processes; each holds a pipe open whose end proves that it is gone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from flying import Air, Lifeline, python
+
+# Each of these is left holding the pipe, says "ready" into it once it has come to be, and then waits for ever.
+HOLD = "import os, signal, sys, time\nfd = os.open(sys.argv[1], os.O_WRONLY)\n"
+STAY = "os.write(fd, b'ready\\n')\ntime.sleep(1000)\n"
+DEAF = "for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP): signal.signal(number, signal.SIG_IGN)\n"
+STUBBORN = {
+    "ignores TERM": HOLD + DEAF + STAY,
+    "has a child that ignores TERM": HOLD + "if os.fork(): time.sleep(1000)\n" + DEAF + STAY,
+    "has a child in a session of its own": HOLD + "if os.fork(): time.sleep(1000)\nos.setsid()\n" + DEAF + STAY,
+    "has a daemon": HOLD
+    + DEAF
+    + "if os.fork(): time.sleep(1000)\nos.setsid()\nif os.fork(): os._exit(0)\nos.setsid()\n"
+    + STAY,
+    "has a stopped child": HOLD
+    + "if os.fork(): time.sleep(1000)\nos.write(fd, b'ready\\n')\nos.kill(os.getpid(), signal.SIGSTOP)\n",
+    "has children of many threads": HOLD
+    + DEAF
+    + "import threading, subprocess\n"
+    + "run = lambda: subprocess.Popen(['sleep', '1000'], pass_fds=[fd], start_new_session=True)\n"
+    + "threads = [threading.Thread(target=run) for _ in range(4)]\n"
+    + "[t.start() for t in threads]\n[t.join() for t in threads]\n"
+    + STAY,
+}
+
+
+@pytest.mark.parametrize("code", STUBBORN.values(), ids=STUBBORN)
+def test_a_stopped_command_leaves_nothing_behind(tmp_path: Path, code: str) -> None:
+    pipe = Lifeline(tmp_path)
+    with Air(kill_grace=0.1) as air:
+        run = air.fly(python(code, pipe.path))
+        assert pipe.word() == "ready"
+        air.runner.cancel(run, "requested")
+        assert air.landed(run).outcome.reason == "requested"
+        pipe.ended()
+
+
+@pytest.mark.parametrize("code", STUBBORN.values(), ids=STUBBORN)
+def test_a_node_killed_in_mid_run_leaves_nothing_behind(tmp_path: Path, code: str) -> None:
+    pipe = Lifeline(tmp_path)
+    node = _node(tmp_path, python(code, pipe.path), grace=0.1)
+    assert pipe.word() == "ready"
+    node.kill()
+    pipe.ended()
+    node.wait()
+
+
+def test_a_node_killed_while_a_fork_of_it_lives_on_leaves_nothing_behind(tmp_path: Path) -> None:
+    # A job that uses multiprocessing's `fork` copies the lifeline, so its end of file alone would come too late.
+    pipe = Lifeline(tmp_path)
+    (tmp_path / "fork").mkdir()
+    fork = Lifeline(tmp_path / "fork")
+    forks = (
+        f"import os, time\nif os.fork() == 0:\n    os.write(os.open({fork.path!r}, os.O_WRONLY), {os.linesep!r}.encode())"
+        "\n    time.sleep(1000)\n"
+    )
+    code = HOLD + "os.write(fd, b'%d\\n' % os.getpid())\n" + DEAF + STAY
+    node = _node(tmp_path, python(code, pipe.path), grace=0.1, then=forks, session=True)
+    try:
+        assert int(pipe.word()) > 0
+        fork.word()
+        os.kill(node.pid, signal.SIGKILL)
+        while pipe.word() != "ready":
+            pass
+        pipe.ended()
+    finally:
+        os.killpg(node.pid, signal.SIGKILL)
+        node.wait()
+
+
+def test_what_a_command_leaves_running_in_the_background_is_ended_with_it(tmp_path: Path) -> None:
+    pipe = Lifeline(tmp_path)
+    code = HOLD + "if os.fork():\n    time.sleep(0.05); print('done'); sys.exit()\nos.setsid()\n" + STAY
+    with Air() as air:
+        run = air.fly(python(code, pipe.path))
+        end = air.landed(run)
+        assert (end.outcome.status, end.outcome.message) == ("success", "done")
+        pipe.ended()
+        assert air.lines(run, "runner") == [
+            ("WARNING", "runner", "ended 1 process that was left running in the background")
+        ]
+
+
+def test_a_command_whose_guard_is_killed_is_killed_with_it(tmp_path: Path) -> None:
+    pipe = Lifeline(tmp_path)
+    code = HOLD + "os.fork()\nos.write(fd, b'%d %d\\n' % (os.getpid(), os.getppid()))\ntime.sleep(1000)\n"
+    with Air() as air:
+        run = air.fly(python(code, pipe.path))
+        pids = {tuple(map(int, pipe.word().split())) for _ in range(2)}
+        (guard,) = {parent for _, parent in pids} - {pid for pid, _ in pids}
+        os.kill(guard, signal.SIGKILL)
+        end = air.landed(run)
+        assert (end.outcome.status, end.outcome.reason) == ("failed", "killed")
+        assert end.outcome.message == "the command was killed together with its guard"
+        pipe.ended()
+
+
+def test_a_guard_that_does_not_answer_is_ended_by_force(tmp_path: Path) -> None:
+    pipe = Lifeline(tmp_path)
+    code = HOLD + "os.write(fd, b'%d\\n' % os.getppid())\ntime.sleep(1000)\n"
+    with Air(kill_grace=0.1) as air:
+        run = air.fly(python(code, pipe.path))
+        guard = int(pipe.word())
+        os.kill(guard, signal.SIGSTOP)
+        air.runner.cancel(run, "requested")
+        air.runner.expire(air.clock.monotonic() + 60)
+        assert air.landed(run).outcome.reason == "requested"
+        pipe.ended()
+
+
+def test_signals_to_the_guard_do_not_unguard_its_program(tmp_path: Path) -> None:
+    pipe = Lifeline(tmp_path)
+    code = HOLD + "os.write(fd, b'%d\\n' % os.getppid())\ntime.sleep(1000)\n"
+    with Air(kill_grace=0.1) as air:
+        run = air.fly(python(code, pipe.path))
+        guard = int(pipe.word())
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+            os.kill(guard, number)
+        air.runner.cancel(run, "requested")
+        assert air.landed(run).outcome.reason == "requested"
+        pipe.ended()
+
+
+def test_closing_the_runner_ends_what_still_runs(tmp_path: Path) -> None:
+    pipe = Lifeline(tmp_path)
+    with Air(kill_grace=60) as air:
+        run = air.fly(python(STUBBORN["has a daemon"], pipe.path))
+        assert pipe.word() == "ready"
+        assert air.runner.close()
+        assert air.landed(run).outcome.reason == "shutdown"
+        pipe.ended()
+
+
+def test_the_runner_leaves_no_descriptor_open() -> None:
+    before = sorted(os.listdir("/proc/self/fd"))
+    with Air() as air:
+        for command in (["true"], ["no-such-program"], ["true", "\0"]):
+            air.landed(air.fly(command))
+    assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+def _node(
+    folder: Path, command: list[str], *, grace: float, then: str = "", session: bool = False
+) -> subprocess.Popen[bytes]:
+    """Start a process that runs this command as a node does."""
+    code = f"from flying import Air\nair = Air(kill_grace={grace})\nrun = air.fly({command!r})\n"
+    # The guard is up before the node forks, as it is when one job forks beside another's command.
+    code += f"import time\nwhile not air.runner._processes._supervisor._processes: time.sleep(0.001)\n{then}"
+    code += "air.landed(run)\n"
+    (folder / "node.py").write_text(code)
+    environment = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
+    return subprocess.Popen([sys.executable, str(folder / "node.py")], env=environment, start_new_session=session)

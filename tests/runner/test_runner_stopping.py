@@ -1,0 +1,260 @@
+"""Timeouts, cancels, and code that will not stop. Time moves by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+from flying import Air
+
+from systemprompt.clock import ManualClock
+from systemprompt.jobs.context import JobContext
+from systemprompt.jobs.result import JobResult
+from systemprompt.runner.deadlines import Deadlines
+
+
+def _pass(air: Air, clock: ManualClock, seconds: float) -> float | None:
+    clock.advance(seconds)
+    return air.runner.expire(clock.monotonic())
+
+
+async def _for_ever() -> None:
+    await asyncio.Event().wait()
+
+
+def _until_asked(ctx: JobContext) -> None:
+    ctx.cancel.wait(10)
+    ctx.raise_if_cancelled()
+
+
+@pytest.mark.parametrize("job", [_for_ever, _until_asked])
+def test_a_job_is_stopped_at_its_timeout_and_not_before(job: object) -> None:
+    clock = ManualClock()
+    with Air(clock=clock) as air:
+        run = air.fly(job, timeout_s=30)  # type: ignore[arg-type]  # parametrized functions are objects to mypy
+        assert _pass(air, clock, 29.9) == 30
+        assert air.runner.running() == {run}
+        _pass(air, clock, 0.1)
+        end = air.landed(run)
+    assert (end.outcome.status, end.outcome.reason) == ("failed", "timeout")
+    assert end.outcome.message == "stopped: its timeout of 30s was over"
+    assert end.outcome.duration_ms == 30_000
+
+
+@pytest.mark.parametrize("reason", ["shutdown", "interrupted", "requested", "lease_lost"])
+@pytest.mark.parametrize("job", [_for_ever, _until_asked])
+def test_a_cancelled_job_ends_with_the_reason_it_was_cancelled_for(job: object, reason: str) -> None:
+    with Air() as air:
+        run = air.fly(job)  # type: ignore[arg-type]  # parametrized functions are objects to mypy
+        assert air.runner.cancel(run, reason)
+        end = air.landed(run)
+        assert not air.runner.cancel(run, reason)
+    assert (end.outcome.status, end.outcome.reason) == ("cancelled", reason)
+
+
+def test_a_cancel_for_no_known_reason_is_refused() -> None:
+    with Air() as air, pytest.raises(ValueError, match="cancel reason 'bored' is not one of"):
+        air.runner.cancel_all("bored")
+
+
+def test_the_first_reason_to_stop_stands() -> None:
+    clock = ManualClock()
+    release = threading.Event()
+    with Air(clock=clock, kill_grace=5) as air:
+        timed_out = air.fly(lambda: release.wait(10), timeout_s=10)
+        cancelled = air.fly(lambda: release.wait(10), timeout_s=12)
+        _pass(air, clock, 10)
+        assert air.runner.cancel_all("shutdown") == 1
+        _pass(air, clock, 5)
+        assert air.landed(timed_out).outcome.reason == "timeout"
+        assert air.landed(cancelled).outcome.reason == "shutdown"
+        release.set()
+
+
+def test_a_thread_that_does_not_react_is_given_up_on_after_the_grace_and_reports_late() -> None:
+    clock = ManualClock()
+    release = threading.Event()
+
+    def stubborn() -> JobResult:
+        release.wait(10)
+        return JobResult.success().with_stats(9, 0)
+
+    with Air(clock=clock, kill_grace=5) as air:
+        run = air.fly(stubborn, timeout_s=10, fence=4)
+        _pass(air, clock, 10)
+        assert air.runner.running() == {run}
+        _pass(air, clock, 5)
+        end = air.landed(run)
+        assert (end.outcome.status, end.outcome.reason) == ("failed", "timeout")
+        assert "isolation: process" in (end.outcome.message or "")
+        assert air.runner.running() == frozenset()
+
+        clock.advance(60)
+        release.set()
+        late = air.landed(run, late=True)
+        assert (late.outcome.status, late.outcome.items_processed, late.fence) == ("success", 9, 4)
+        assert late.outcome.duration_ms == 75_000
+    assert [one.late for one in air.heard] == [False, True]
+
+
+def test_a_task_that_swallows_its_cancellation_is_given_up_on_and_the_next_job_gets_a_fresh_loop() -> None:
+    clock = ManualClock()
+    release = threading.Event()
+
+    async def blocks() -> None:
+        release.wait(10)
+
+    async def quick() -> str:
+        return "ran"
+
+    with Air(clock=clock, kill_grace=5) as air:
+        run = air.fly(blocks, timeout_s=10)
+        _pass(air, clock, 10)
+        _pass(air, clock, 5)
+        assert air.landed(run).outcome.reason == "timeout"
+        assert air.landed(air.fly(quick)).outcome.message == "ran"
+        release.set()
+        assert air.landed(run, late=True).outcome.status == "success"
+
+
+def test_given_up_threads_do_not_use_up_the_pool() -> None:
+    clock = ManualClock()
+    release = threading.Event()
+    with Air(clock=clock, kill_grace=1, max_threads=1) as air:
+        stuck = air.fly(lambda: release.wait(10))
+        waiting = air.fly(lambda: "at last")
+        air.runner.cancel(stuck, "requested")
+        _pass(air, clock, 1)
+        assert air.landed(waiting).outcome.message == "at last"
+        release.set()
+        assert air.landed(stuck, late=True).outcome.status == "success"
+
+
+def test_a_run_that_waits_for_a_thread_is_cancelled_without_ever_beginning() -> None:
+    release, ran = threading.Event(), threading.Event()
+    with Air(max_threads=1) as air:
+        air.fly(lambda: release.wait(10))
+        waiting = air.fly(ran.set)
+        air.runner.cancel(waiting, "shutdown")
+        assert "it had not begun" in (air.landed(waiting).outcome.message or "")
+        release.set()
+        assert air.runner.wait_idle(10)
+    assert not ran.is_set()
+
+
+def test_work_that_was_finished_though_asked_to_stop_is_a_success() -> None:
+    def finishes(ctx: JobContext) -> JobResult:
+        ctx.cancel.wait(10)
+        return JobResult.success().with_message("all of it")
+
+    with Air() as air:
+        run = air.fly(finishes)
+        air.runner.cancel(run, "shutdown")
+        assert air.landed(run).outcome.message == "all of it"
+
+
+def test_work_that_was_finished_after_its_timeout_is_a_timeout_with_its_statistics() -> None:
+    clock = ManualClock()
+
+    def finishes(ctx: JobContext) -> JobResult:
+        ctx.cancel.wait(10)
+        return JobResult.success().with_stats(5, 0)
+
+    with Air(clock=clock) as air:
+        run = air.fly(finishes, timeout_s=3)
+        _pass(air, clock, 3)
+        end = air.landed(run)
+    assert (end.outcome.reason, end.outcome.items_processed) == ("timeout", 5)
+
+
+def test_a_job_that_breaks_while_it_stops_keeps_its_traceback() -> None:
+    clock = ManualClock()
+
+    async def breaks() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise OSError("half-written file") from None
+
+    with Air(clock=clock) as air:
+        timed_out, cancelled = air.fly(breaks, timeout_s=3), air.fly(breaks)
+        _pass(air, clock, 3)
+        air.runner.cancel(cancelled, "shutdown")
+        end = air.landed(timed_out)
+        assert end.outcome.reason == "timeout"
+        assert "half-written file" in (end.outcome.error or "")
+        assert air.landed(cancelled).outcome.reason == "exception"
+
+
+def test_a_task_cancelled_before_its_first_step_still_ends() -> None:
+    begun, release = threading.Event(), threading.Event()
+
+    async def blocks() -> None:
+        begun.set()
+        release.wait(10)
+
+    with Air() as air:
+        first = air.fly(blocks)
+        assert begun.wait(10)
+        second = air.fly(_for_ever)
+        air.runner.cancel(second, "shutdown")
+        release.set()
+        assert air.landed(second).outcome.reason == "shutdown"
+        assert air.landed(first).outcome.status == "success"
+
+
+def test_kill_all_ends_every_run_at_once() -> None:
+    release = threading.Event()
+    with Air(kill_grace=3600) as air:
+        runs = [air.fly(lambda: release.wait(10)), air.fly(_for_ever), air.fly(["sleep", "1000"])]
+        air.runner.cancel_all("shutdown")
+        air.runner.kill_all()
+        assert air.runner.wait_idle(10)
+        assert [air.landed(run).outcome.reason for run in runs] == ["shutdown"] * 3
+        release.set()
+
+
+def test_an_end_that_cannot_be_reported_does_not_stop_the_others() -> None:
+    with Air() as air:
+
+        def broken(_: object) -> None:
+            raise RuntimeError("ledger is away")
+
+        keep, air.runner._on_finished = air.runner._on_finished, broken
+        air.fly(lambda: None)
+        assert air.runner.wait_idle(10)
+        air.runner._on_finished = keep
+        assert air.landed(air.fly(lambda: "ok")).outcome.message == "ok"
+
+
+def test_deadlines_fall_due_in_order_once_and_dropped_ones_never() -> None:
+    clock = ManualClock()
+    deadlines = Deadlines(clock)
+    fired: list[str] = []
+    deadlines.add(3, lambda: fired.append("third"))
+    deadlines.add(1, lambda: fired.append("first"))
+    dropped = deadlines.add(2, lambda: fired.append("dropped"))
+    deadlines.drop(dropped)
+    deadlines.drop(dropped)
+    clock.advance(1)
+    assert deadlines.expire(clock.monotonic()) == 3
+    clock.advance(10)
+    assert deadlines.expire(clock.monotonic()) is None
+    assert deadlines.expire(clock.monotonic()) is None
+    deadlines.close()
+    assert fired == ["first", "third"]
+
+
+def test_dropped_deadlines_do_not_pile_up() -> None:
+    deadlines = Deadlines(ManualClock())
+    for _ in range(5000):
+        deadlines.drop(deadlines.add(86_400, lambda: None))
+    assert len(deadlines._heap) < 200
+    deadlines.close()
+
+
+def test_real_time_expires_by_itself() -> None:
+    with Air(kill_grace=0.01) as air:
+        end = air.landed(air.fly(_for_ever, timeout_s=0.05))
+    assert end.outcome.reason == "timeout"
