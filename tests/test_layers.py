@@ -1,0 +1,79 @@
+"""The house plan: each layer imports only what lies below it, never sideways (DESIGN section 4)."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import systemprompt
+
+SOURCE = Path(systemprompt.__file__).parent
+
+# From the ground up. Packages on one line do not know each other.
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("errors", "clock"),
+    ("cron",),
+    ("jobs",),
+    ("ledger",),
+    ("scheduler", "runner", "audit", "builtin", "profile"),
+    ("node",),
+    ("system",),
+    ("operations",),
+    ("cli",),
+)
+HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
+
+
+def imported_layers(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    split = [name.split(".") for name in names]
+    return {parts[1] for parts in split if parts[0] == "systemprompt" and len(parts) > 1}
+
+
+def layer_of(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+FILES = sorted(path for path in SOURCE.rglob("*.py") if path.name != "__init__.py" or path.parent != SOURCE)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_layer_imports_only_what_lies_below_it(path: Path) -> None:
+    own = layer_of(path)
+    for other in imported_layers(path) - {own}:
+        if other == "__version__":
+            continue
+        if other not in HEIGHT:
+            # A public name, such as `from systemprompt import Job`: what a user would write. Only built-in jobs do.
+            assert own in {"builtin", "operations", "cli", "node", "system"}, f"{own} uses the public name {other!r}"
+            continue
+        assert HEIGHT[other] < HEIGHT[own], f"{own} imports {other}"
+
+
+def test_every_package_has_its_place_in_the_plan() -> None:
+    assert {layer_of(path) for path in FILES} == set(HEIGHT)
+
+
+def test_the_plan_would_notice_an_import_upwards(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.py"
+    bad.write_text("def f() -> None:\n    from systemprompt.runner.runner import Runner\n")
+
+    assert imported_layers(bad) == {"runner"}
+    assert HEIGHT["runner"] > HEIGHT["cron"]
+
+
+def test_public_names_are_the_listed_ones() -> None:
+    for name in systemprompt.__all__:
+        assert getattr(systemprompt, name) is not None
+    assert sorted(systemprompt.__all__) == list(systemprompt.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'Jop'"):
+        systemprompt.Jop  # noqa: B018
