@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ from systemprompt.jobs.policies import CHOICES, seconds_of
 from systemprompt.jobs.settings import ContentSource, HostTable, Paths, PublishTarget, Retention
 from systemprompt.profile.load import load_profile
 from systemprompt.profile.profile import DatabaseAddress, Limits, Profile
-from systemprompt.profile.schema import PROFILE, find_key, walk
+from systemprompt.profile.schema import HOST_TABLES, PROFILE, find_key, walk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -260,3 +261,33 @@ def test_every_key_has_a_meaning_and_every_policy_a_key() -> None:
     assert all(key.meaning for key in places.values())
     assert {f"scheduler.jobs.NAME.{name}" for name in CHOICES} <= set(places)
     assert find_key("database") in PROFILE.keys
+
+
+def test_every_application_table_may_be_the_hosts_own() -> None:
+    import systemprompt.builtin
+
+    folder = os.path.join(os.path.dirname(systemprompt.builtin.__file__), "migrations", "sqlite")
+    tables = set()
+    for name in os.listdir(folder):
+        with open(os.path.join(folder, name), encoding="utf-8") as file:
+            tables |= {line.split()[2] for line in file if line.startswith("CREATE TABLE ")}
+    assert sorted(tables) == list(HOST_TABLES)
+
+
+def test_it_works_without_libyaml_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import yaml
+
+    from systemprompt.errors import ProfileInvalid
+    from systemprompt.profile import document
+    from systemprompt.profile.starters import template
+
+    environ = {"ON": "false", "N": "007"}
+    text = template() + "  batch_size: ${SIZE:-5}\nentry_points: ${ON}\n"
+    with_libyaml = load(tmp_path, text, environ)
+    monkeypatch.setattr(document, "_Loader", yaml.SafeLoader)
+    without = load(tmp_path, text, environ)
+    assert {**without.as_dict(), "fingerprint": ""} == {**with_libyaml.as_dict(), "fingerprint": ""}
+    assert with_libyaml.entry_points is False
+    for wrong in ("a: " + "[" * 50_000, "a: [", "a: *b", "\x01"):
+        with pytest.raises(ProfileInvalid):
+            load(tmp_path, wrong)

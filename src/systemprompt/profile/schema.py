@@ -12,7 +12,15 @@ if TYPE_CHECKING:
 
 __all__ = ["HOST_TABLES", "PROFILE", "Key", "find_key", "walk"]
 
-HOST_TABLES = ("logs", "markdown_content", "task_messages", "user_contexts", "user_sessions", "users")
+HOST_TABLES = (
+    "logs",
+    "markdown_content",
+    "session_requests",
+    "task_messages",
+    "user_contexts",
+    "user_sessions",
+    "users",
+)
 """The tables that the built-in jobs work on, and that a host application may have under names of its own."""
 
 
