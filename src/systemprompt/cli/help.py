@@ -77,12 +77,12 @@ def _spelled(flag: Flag) -> str:
 
 
 def _explained(flag: Flag) -> str:
-    text = flag.help
+    text = flag.help[:1].lower() + flag.help[1:]
     if flag.kind in ("int", "float") or (flag.kind == "str" and flag.default):
-        text += f" (default {flag.default})" if flag.default is not None else ""
+        text += f" (default: {flag.default})" if flag.default is not None else ""
     if flag.choices and flag.metavar != "|".join(flag.choices):
         text += f": {', '.join(flag.choices)}"
-    if flag.repeatable and not flag.positional:
+    if flag.repeatable and not flag.positional and "repeated" not in text:
         text += " (may be repeated)"
     return text
 

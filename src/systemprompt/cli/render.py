@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from systemprompt.cli.settings import CliSettings, CommandResult
     from systemprompt.errors import SystempromptError
 
-__all__ = ["plain", "render_error", "render_help", "render_note", "render_result", "render_traceback"]
+__all__ = ["plain", "render_error", "render_event", "render_help", "render_note", "render_result", "render_status", "render_traceback"]
 
 
 def render_result(settings: CliSettings, result: CommandResult[Any]) -> None:
@@ -52,6 +52,20 @@ def render_note(settings: CliSettings, text: str) -> None:
     """Tell a person something on the way, on stderr. Programs and those who asked for quiet are not told."""
     if settings.wants_progress:
         _write_lines(settings.stderr, [text])
+
+
+def render_status(settings: CliSettings, text: str) -> None:
+    """Show where the work stands, on one line of a person's terminal that the next one takes over. "" clears it."""
+    if settings.wants_progress and settings.stderr.isatty():
+        settings.stderr.write("\r\x1b[K" + text)
+        settings.stderr.flush()
+
+
+def render_event(settings: CliSettings, fields: Mapping[str, object]) -> None:
+    """Tell a program something on the way: one line of JSON on stderr."""
+    from json import dumps
+
+    _write_lines(settings.stderr, [dumps(fields, default=str)])
 
 
 def render_traceback(settings: CliSettings, error: BaseException) -> None:

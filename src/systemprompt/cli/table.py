@@ -13,7 +13,7 @@ class Command:
 
     path          the words that call it; `infra jobs list` may also be called as `jobs list`
     function      where its function is, `module:name` below `systemprompt.cli.commands`
-    params        the dataclass its flags come from, `module:name` below `systemprompt.operations`
+    params        the dataclass its flags come from, `module:name` below `systemprompt.operations`, or in full
     result        the dataclass its data is, likewise
     title         as the envelope has it; `{}` stands for what the command is about
     light         a reading command that must start at once: see docs/decisions/0002-lazy-inspect.md
@@ -51,8 +51,8 @@ class Command:
         self.summary = summary
         self.example = example
         self.function = FUNCTIONS + function
-        self.params = OPERATIONS + params
-        self.result = OPERATIONS + result
+        self.params = _below_operations(params)
+        self.result = _below_operations(result)
         self.artifact_type = artifact_type
         self.title = title
         self.light = light
@@ -73,6 +73,10 @@ class Group:
         self.path = tuple(path.split())
         self.summary = summary
         self.example = example
+
+
+def _below_operations(dotted: str) -> str:
+    return dotted if dotted.startswith("systemprompt.") else OPERATIONS + dotted
 
 
 GROUPS: tuple[Group, ...] = (
@@ -286,8 +290,8 @@ COMMANDS: tuple[Command, ...] = (
         "Print the JSON Schema of any command's input and output.",
         example="sp schema jobs list",
         function="describe:schema",
-        params="describe:SchemaParams",
-        result="describe:Schemas",
+        params="systemprompt.cli.schema:SchemaParams",
+        result="systemprompt.cli.schema:Schemas",
         artifact_type="text",
         title="JSON Schema",
     ),
@@ -296,8 +300,8 @@ COMMANDS: tuple[Command, ...] = (
         "Print a script that completes commands, flags and job names.",
         example="source <(sp completion bash)",
         function="describe:completion",
-        params="describe:CompletionParams",
-        result="describe:Completion",
+        params="systemprompt.cli.completion:CompletionParams",
+        result="systemprompt.cli.completion:Completion",
         artifact_type="text",
         title="Shell Completion",
     ),

@@ -1,0 +1,46 @@
+"""Answers as people read them: tables, cards and sentences. `rich` loads here and nowhere else."""
+
+from __future__ import annotations
+
+from systemprompt.cli.people import cards, tables, texts
+from systemprompt.cli.people.page import Page
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from systemprompt.cli.settings import CliSettings, CommandResult
+
+__all__ = ["VIEWS", "shown"]
+
+VIEWS: dict[str, Callable[[Page, Any, str], None]] = {
+    "JobList": tables.jobs,
+    "JobDetails": cards.job,
+    "RunJobsResult": tables.runs,
+    "History": tables.history,
+    "Upcoming": tables.upcoming,
+    "RunLogs": tables.logs,
+    "AuditReport": tables.audit,
+    "DbStatus": tables.databases,
+    "Diagnosis": tables.checks,
+    "ProfileShown": cards.profile,
+    "JobSwitched": texts.switched,
+    "SessionCleanup": texts.cleanup,
+    "LogCleanup": texts.cleanup,
+    "NewJob": texts.steps,
+    "Initialised": texts.steps,
+    "ProfileCheck": texts.message,
+    "DbMigrated": texts.migrated,
+    "ServeResult": texts.node,
+    "Schemas": texts.schemas,
+    "Completion": texts.script,
+}
+"""Result type -> how it looks. A test holds that every command's result has one."""
+
+
+def shown(settings: CliSettings, result: CommandResult[Any]) -> str:
+    """Return an answer as text for this terminal, or for a pipe: then without colour, and nothing is cut."""
+    page = Page(settings, result.time_zone)
+    VIEWS[type(result.data).__name__](page, result.data, result.title)
+    return page.text()

@@ -1,0 +1,93 @@
+"""One thing, whole."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from systemprompt.cli.people.page import Page
+    from systemprompt.operations.profile import ProfileShown
+    from systemprompt.operations.show_job import JobDetails
+
+__all__ = ["job", "profile"]
+
+
+def job(page: Page, data: JobDetails, title: str) -> None:
+    page.heading(title)
+    if data.description:
+        page.line(data.description)
+    page.blank()
+    rows: list[tuple[str, str | Text]] = [("state", _state(page, data))]
+    if data.quarantine_error:
+        rows.append(("error", page.status("quarantined", data.quarantine_error)))
+    schedule = f"{data.schedule_human}  ({data.schedule}, {data.time_zone})" if data.schedule else "only by hand"
+    rows += [
+        ("schedule", schedule),
+        ("next run", page.time_and_zone(data.next_run) or "none"),
+        ("last run", _last_run(page, data)),
+        ("runs", str(data.run_count)),
+    ]
+    if data.last_error:
+        rows.append(("last error", page.status("failed", data.last_error.strip().splitlines()[-1])))
+    rows += [
+        ("tags", ", ".join(data.tags) or "none"),
+        ("owner", data.owner or "nobody"),
+        ("source", data.source),
+        ("policies", ", ".join(f"{name} {_value(value)}" for name, value in data.policies.items())),
+        ("version", f"{data.version} of {data.versions}"),
+        ("accounted up to", page.time_and_zone(data.planned_through)),
+    ]
+    page.facts([row for row in rows if row[1]])
+    if data.next_fire_times:
+        page.blank()
+        page.line(Text("next fire times", style="bold"), page.dim(f"  {page.zone_name}"))
+        for at in data.next_fire_times:
+            page.line("  ", page.time(at), page.dim(f"  {page.relative(at)}"))
+
+
+def profile(page: Page, data: ProfileShown, title: str) -> None:
+    page.heading(title, data.profile)
+    page.blank()
+    page.facts([(name, value) for name, value in _flat(data.settings)])
+
+
+def _state(page: Page, data: JobDetails) -> Text:
+    if data.retired_at:
+        return page.status("retired", f"left the installation {page.relative(data.retired_at)}")
+    word = "quarantined" if data.quarantine_error else "enabled" if data.enabled else "disabled"
+    shown = page.status(word)
+    if data.enabled is not data.declared_enabled:
+        shown.append(f" by hand; code and profile say {'enabled' if data.declared_enabled else 'disabled'}", style="dim")
+    if data.running:
+        shown.append(f", {data.running} running", style="cyan")
+    return shown
+
+
+def _last_run(page: Page, data: JobDetails) -> Text:
+    if data.last_run is None:
+        return page.dim("never")
+    shown = page.status(data.last_status or "")
+    number = f", run {data.last_run_id}" if data.last_run_id is not None else ""
+    return shown.append(f"  {page.time_and_zone(data.last_run)}{number}", style="default")
+
+
+def _value(value: object) -> str:
+    return "none" if value is None else str(value)
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in settings.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{name}.")
+        elif isinstance(value, (list, tuple)) and value and isinstance(value[0], dict):
+            for number, held in enumerate(value):
+                yield from _flat(held, f"{name}[{number}].")
+        elif isinstance(value, (list, tuple, dict)):
+            yield name, ", ".join(map(str, value)) or "none"
+        else:
+            yield name, _value(value)

@@ -1,0 +1,138 @@
+"""What every view writes on: a terminal or a pipe, a zone to read times in, and colours that mean something."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from io import StringIO
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from systemprompt.clock import SECOND, from_datetime
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from systemprompt.cli.settings import CliSettings
+
+__all__ = ["STYLES", "Page"]
+
+STYLES = {
+    "success": "green",
+    "ok": "green",
+    "enabled": "green",
+    "current": "green",
+    "running": "cyan",
+    "queued": "cyan",
+    "failed": "bold red",
+    "fail": "bold red",
+    "quarantined": "bold red",
+    "ahead": "bold red",
+    "error": "bold red",
+    "critical": "bold red",
+    "missed": "yellow",
+    "skipped": "yellow",
+    "cancelled": "yellow",
+    "warn": "yellow",
+    "warning": "yellow",
+    "behind": "yellow",
+    "absent": "yellow",
+    "disabled": "dim",
+    "retired": "dim",
+    "by hand": "dim",
+    "debug": "dim",
+    "would_run": "cyan",
+}
+"""Word -> how it looks. Green is well, red wants a hand, yellow did not happen, cyan is going on, dim is off."""
+
+_WIDE = 100_000
+
+
+class Page:
+    """Collects what a view writes. On a pipe it is as wide as its content, and there is no escape sequence in it."""
+
+    def __init__(self, settings: CliSettings, time_zone: str) -> None:
+        self.now = settings.the_clock().now()
+        self.zone = ZoneInfo(time_zone)
+        self.zone_name = time_zone
+        self.width = settings.width
+        self.verbose = settings.verbose
+        self._out = StringIO()
+        self._console = Console(
+            file=self._out,
+            width=settings.width or _WIDE,
+            force_terminal=settings.color,
+            color_system="standard" if settings.color else None,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            legacy_windows=False,
+        )
+
+    def text(self) -> str:
+        """Return the page. Lines carry no blanks at their end."""
+        return "".join(f"{line.rstrip()}\n" for line in self._out.getvalue().splitlines())
+
+    def line(self, *parts: str | Text) -> None:
+        """Write one line, wrapped where the terminal is narrower."""
+        self._console.print(Text.assemble(*parts), soft_wrap=self.width is None)
+
+    def blank(self) -> None:
+        self._console.print()
+
+    def heading(self, text: str, note: str = "") -> None:
+        self.line(Text(text, style="bold"), Text(f"  {note}" if note else "", style="dim"))
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str | Text]], *, right: Sequence[str] = ()) -> None:
+        """Write a table. Words of a narrow terminal fold within their column; no column is ever left out here."""
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False, show_edge=False)
+        for column in columns:
+            table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*row)
+        self._console.print(table)
+
+    def facts(self, rows: Sequence[tuple[str, str | Text]]) -> None:
+        """Write a card: names on the left, what is so on the right."""
+        table = Table(box=None, padding=(0, 2, 0, 0), show_header=False, pad_edge=False)
+        table.add_column(style="dim", no_wrap=True)
+        table.add_column(overflow="fold")
+        for name, value in rows:
+            table.add_row(name, value)
+        self._console.print(table)
+
+    def status(self, word: str, shown: str | None = None) -> Text:
+        return Text(shown or word.replace("_", " "), style=STYLES.get(word, ""))
+
+    def dim(self, text: str) -> Text:
+        return Text(text, style="dim")
+
+    def time(self, iso: str | None) -> str:
+        """Return an instant on the profile's wall clock: `2026-01-14 11:30:02`; the heading names the zone."""
+        return "" if iso is None else self._local(iso).strftime("%Y-%m-%d %H:%M:%S")
+
+    def time_and_zone(self, iso: str | None) -> str:
+        return "" if iso is None else f"{self.time(iso)} {self._local(iso).tzname()}, {self.relative(iso)}"
+
+    def relative(self, iso: str | None) -> str:
+        """Return how far away an instant is: `in 4 min`, `2 h ago`."""
+        if iso is None:
+            return ""
+        seconds = (from_datetime(datetime.fromisoformat(iso)) - self.now) / SECOND
+        far = _span(abs(seconds))
+        if far == "0 s":
+            return "now"
+        return f"in {far}" if seconds > 0 else f"{far} ago"
+
+    def _local(self, iso: str) -> datetime:
+        return datetime.fromisoformat(iso).astimezone(self.zone)
+
+
+def _span(seconds: float) -> str:
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size or (seconds >= size and seconds % size == 0):
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds)} s"

@@ -1,0 +1,215 @@
+"""Lists of things."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from systemprompt.cli.progress import duration
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from systemprompt.cli.people.page import Page
+    from systemprompt.operations.audit_jobs import AuditReport
+    from systemprompt.operations.database import DbStatus
+    from systemprompt.operations.doctor import Diagnosis
+    from systemprompt.operations.history import History, HistoryEntry
+    from systemprompt.operations.list_jobs import JobEntry, JobList
+    from systemprompt.operations.run_jobs import RunJobsResult
+    from systemprompt.operations.run_logs import RunLogs
+    from systemprompt.operations.upcoming import Upcoming
+
+__all__ = ["audit", "checks", "databases", "history", "jobs", "logs", "runs", "upcoming"]
+
+_ROOM_FOR_DESCRIPTIONS = 120
+
+
+def jobs(page: Page, data: JobList, title: str) -> None:
+    page.heading(title, f"{data.total}")
+    if not data.jobs:
+        page.line("No job matches.")
+        return
+    wide = page.width is None or page.width >= _ROOM_FOR_DESCRIPTIONS
+    columns = ["NAME", "SCHEDULE", "STATE", "LAST RUN", "NEXT RUN", *(["DESCRIPTION"] if wide else [])]
+    rows = []
+    for job in data.jobs:
+        last = page.status(job.last_status) if job.last_status else Text("")
+        if job.last_run:
+            last.append(f" {page.relative(job.last_run)}", style="dim")
+        row: list[str | Text] = [
+            Text(job.name, style="bold" if not job.retired else "dim"),
+            job.schedule or page.dim("by hand"),
+            page.status(_state(job)),
+            last,
+            page.relative(job.next_run),
+        ]
+        rows.append([*row, page.dim(job.description)] if wide else row)
+    page.table(columns, rows)
+    broken = [job.name for job in data.jobs if job.quarantined]
+    if broken:
+        page.blank()
+        page.line(page.status("quarantined"), f": sp jobs show {broken[0]} says why")
+
+
+def runs(page: Page, data: RunJobsResult, title: str) -> None:
+    page.heading(title)
+    page.table(
+        ["JOB", "STATUS", "TOOK", "RUN", "PROCESSED", "FAILED", "MESSAGE"],
+        [
+            [
+                run.job_name,
+                _status(page, run.status, run.reason),
+                duration(run.duration_ms),
+                str(run.run_id or ""),
+                str(run.result.items_processed) if run.result else "",
+                str(run.result.items_failed) if run.result else "",
+                _last_line(run.error) or (run.result.message if run.result and run.result.message else ""),
+            ]
+            for run in data.jobs_run
+        ],
+        right=("TOOK", "RUN", "PROCESSED", "FAILED"),
+    )
+    page.blank()
+    if data.dry_run:
+        page.line(f"{data.total} would run; nothing was started")
+        return
+    page.line(page.status("success", f"{data.succeeded} succeeded"), ", ", _failures(page, data.failed))
+    failed = next((run.run_id for run in data.jobs_run if run.status != "success" and run.run_id), None)
+    if failed is not None:
+        page.line(page.dim(f"what it said: sp jobs logs {failed}"))
+
+
+def history(page: Page, data: History, title: str) -> None:
+    page.heading(title, f"{len(data.entries)} of {data.total}, times in {page.zone_name}")
+    if not data.entries:
+        page.line("Nothing ran yet." if not data.total else "")
+        return
+    page.table(
+        ["RUN", "JOB", "STATUS", "WHEN", "TOOK", "ORIGIN", "WHAT"],
+        [
+            [
+                str(entry.run_id or ""),
+                Text(entry.job_name, style="bold"),
+                _status(page, entry.status, entry.reason),
+                page.time(entry.run_at),
+                duration(entry.duration_ms),
+                entry.origin or "",
+                _what(page, entry),
+            ]
+            for entry in data.entries
+        ],
+        right=("RUN", "TOOK"),
+    )
+
+
+def upcoming(page: Page, data: Upcoming, title: str) -> None:
+    page.heading(title, f"times in {page.zone_name}")
+    if data.entries:
+        page.table(
+            ["JOB", "WHEN", "", "ITS ZONE"],
+            [
+                [Text(run.job_name, style="bold"), page.time(run.fire_at), page.relative(run.fire_at), run.time_zone]
+                for run in data.entries
+            ],
+        )
+    else:
+        page.line("No fire time is to come.")
+    if data.left_out:
+        page.blank()
+        page.line(page.dim("left out: " + ", ".join(f"{one.job_name} ({one.why})" for one in data.left_out)))
+
+
+def logs(page: Page, data: RunLogs, title: str) -> None:
+    page.heading(title, f"{data.job_name}, {data.status}, {len(data.entries)} of {data.total} lines, {page.zone_name}")
+    for entry in data.entries:
+        when = page.time(entry.at)[11:]
+        fields = "".join(f" {key}={value}" for key, value in (entry.fields or {}).items())
+        page.line(
+            page.dim(f"{when} "),
+            page.status(entry.level, f"{entry.level:<8}"),
+            "" if entry.source == "job" else page.dim(f"[{entry.source}] "),
+            entry.message,
+            page.dim(fields),
+        )
+
+
+def audit(page: Page, data: AuditReport, title: str) -> None:
+    page.heading(title)
+    page.line(page.status("ok" if data.clean else "fail", data.verdict))
+    if data.findings:
+        page.blank()
+        page.table(
+            ["KIND", "JOB", "FINDING"],
+            [[page.status("fail", found.kind), found.job_name or "", found.sentence] for found in data.findings],
+        )
+
+
+def databases(page: Page, data: DbStatus, title: str) -> None:
+    page.heading(title)
+    page.table(
+        ["DATABASE", "STATE", "SCHEMA", "SIZE", "PATH"],
+        [
+            [one.name, page.status(one.state), f"{one.schema} of {one.newest}", _size(one.size_bytes), one.path]
+            for one in data.databases
+        ],
+        right=("SIZE",),
+    )
+    if any(one.state in ("absent", "behind") for one in data.databases):
+        page.blank()
+        page.line("mend it: sp db migrate")
+
+
+def checks(page: Page, data: Diagnosis, title: str) -> None:
+    page.heading(title)
+    page.table(
+        ["", "CHECK", "WHAT IS SO"],
+        [
+            [
+                page.status(check.status),
+                check.name,
+                Text.assemble(check.message, *((("\nmend it: " + check.mend, "cyan"),) if check.mend else ())),
+            ]
+            for check in data.checks
+        ],
+    )
+    page.blank()
+    counted = f"{data.total} checks, {data.failures} failed, {data.warnings} want a look"
+    page.line(page.status("ok" if data.healthy else "fail", counted))
+
+
+def _state(job: JobEntry) -> str:
+    if job.retired:
+        return "retired"
+    if job.quarantined:
+        return "quarantined"
+    if job.running:
+        return "running"
+    return "enabled" if job.enabled else "disabled"
+
+
+def _status(page: Page, status: str, reason: str | None) -> Text:
+    shown = page.status(status)
+    return shown.append(f" ({reason})", style="dim") if reason else shown
+
+
+def _what(page: Page, entry: HistoryEntry) -> str:
+    if entry.kind == "range":
+        return f"{entry.count:,} fire times, from {page.time(entry.first_at)}"
+    if entry.blocked_by is not None:
+        return f"run {entry.blocked_by} was in the way"
+    return _last_line(entry.error) or entry.message or ""
+
+
+def _failures(page: Page, count: int) -> Text:
+    return page.status("failed", f"{count} failed") if count else Text("0 failed")
+
+
+def _last_line(text: str | None) -> str:
+    """Return the line of a traceback that says what went wrong."""
+    lines = (text or "").strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+def _size(number: int) -> str:
+    if number >= 2**20:
+        return f"{number / 2**20:.1f} MiB"
+    return f"{number / 2**10:.0f} KiB" if number else ""

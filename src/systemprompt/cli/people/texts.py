@@ -1,0 +1,66 @@
+"""Sentences."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from systemprompt.cli.completion import Completion
+    from systemprompt.cli.people.page import Page
+    from systemprompt.cli.schema import Schemas
+    from systemprompt.operations.cleanup import LogCleanup, SessionCleanup
+    from systemprompt.operations.database import DbMigrated
+    from systemprompt.operations.init_profile import Initialised
+    from systemprompt.operations.new_job import NewJob
+    from systemprompt.operations.profile import ProfileCheck
+    from systemprompt.operations.serve import ServeResult
+    from systemprompt.operations.switch_job import JobSwitched
+
+__all__ = ["cleanup", "message", "migrated", "node", "schemas", "script", "steps", "switched"]
+
+
+def switched(page: Page, data: JobSwitched, title: str) -> None:
+    already = "" if data.changed or data.dry_run else " (it was already)"
+    page.line(data.message, page.dim(already))
+    if data.next_run is not None:
+        page.line(page.dim(f"next run: {page.time_and_zone(data.next_run)}"))
+
+
+def cleanup(page: Page, data: SessionCleanup | LogCleanup, title: str) -> None:
+    page.line(page.status("failed", data.message) if data.error else data.message)
+    if data.error:
+        page.line(page.dim(f"what it said: sp jobs logs {data.run_id}"))
+
+
+def steps(page: Page, data: Initialised | NewJob, title: str) -> None:
+    page.line(data.message)
+    page.blank()
+    page.line(page.dim("next:"))
+    for command in data.next_commands:
+        page.line("  ", command)
+
+
+def message(page: Page, data: ProfileCheck, title: str) -> None:
+    page.line(page.status("ok", data.message))
+
+
+def migrated(page: Page, data: DbMigrated, title: str) -> None:
+    page.line(data.message)
+    for one in data.databases:
+        page.line(page.dim(f"  {one.name}  schema {one.after}  {one.path}"))
+
+
+def node(page: Page, data: ServeResult, title: str) -> None:
+    ending = "every run came to its end" if data.clean else "work was ended by force, and is accounted for"
+    page.line(f"node {data.node_id} stopped by {data.stopped_by}: {ending}")
+
+
+def schemas(page: Page, data: Schemas, title: str) -> None:
+    from json import dumps
+
+    from systemprompt.cli.render import plain
+
+    page.line(dumps(plain(data), indent=2))
+
+
+def script(page: Page, data: Completion, title: str) -> None:
+    page.line(data.script)

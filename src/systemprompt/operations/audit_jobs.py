@@ -1,0 +1,115 @@
+"""Hold the ledger against fire times that an independent oracle recomputes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from systemprompt.clock import iso
+from systemprompt.operations.instants import iso_or_none, read_instant
+from systemprompt.operations.parameters import param
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from systemprompt.ledger.records import NodeIdentity
+    from systemprompt.system import System
+
+__all__ = ["AuditFinding", "AuditParams", "AuditReport", "audit_jobs"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditParams:
+    """What to audit."""
+
+    job: str | None = param("only this job", None, metavar="NAME")
+    start: str | None = param("only after then: 2h, 3d, a date, or an ISO instant", None, flag="--from", metavar="WHEN")
+    end: str | None = param("only up to then, written as for --from", None, flag="--to", metavar="WHEN")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditFinding:
+    """One thing that is wrong. `sentence` says it whole; `at` to `until`, both included, is where."""
+
+    kind: str
+    job_name: str | None
+    sentence: str
+    at: str | None
+    until: str | None
+    run_id: int | None
+    count: int
+    details: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditReport:
+    """The audit's answer.
+
+    clean      nothing is wrong
+    verdict    one sentence with the counts
+    findings   up to 20 of a kind and job; `by_kind` counts all of them
+    counts     what was looked at: jobs, versions, fire_times, rows, ranges, in_ranges, manual, open, attempts, by_status
+    start, end   what was asked for, or null
+    """
+
+    clean: bool
+    verdict: str
+    findings: tuple[AuditFinding, ...]
+    by_kind: Mapping[str, int]
+    counts: Mapping[str, Any]
+    start: str | None
+    end: str | None
+    made_at: str
+
+
+def audit_jobs(system: System, params: AuditParams) -> AuditReport:
+    """Audit every account of one job or of all. Reads one state of the ledger and writes nothing.
+
+    Raises:
+        JobNotFound: `job` names no job, not even a retired one.
+        UsageError: `start` or `end` is no instant.
+    """
+    from dataclasses import asdict
+
+    from systemprompt.audit import audit
+    from systemprompt.runner.identity import is_gone, this_machine
+
+    machine = this_machine()
+
+    def alive(node: NodeIdentity) -> bool | None:
+        gone = is_gone(node, machine)
+        return None if gone is None else not gone
+
+    now, zone = system.clock.now(), system.profile.time_zone
+    report = audit(
+        system.ledger,
+        now=now,
+        alive=alive,
+        job_name=params.job,
+        start=None if params.start is None else read_instant(params.start, "--from", now, zone),
+        end=None if params.end is None else read_instant(params.end, "--to", now, zone),
+    )
+    findings = tuple(
+        AuditFinding(
+            kind=found.kind,
+            job_name=found.job_name,
+            sentence=found.sentence,
+            at=iso_or_none(found.at),
+            until=iso_or_none(found.until),
+            run_id=found.run_id,
+            count=found.count,
+            details=found.details,
+        )
+        for found in report.findings
+    )
+    return AuditReport(
+        clean=report.ok,
+        verdict=report.verdict,
+        findings=findings,
+        by_kind=report.by_kind,
+        counts=asdict(report.counts),
+        start=iso_or_none(report.start),
+        end=iso_or_none(report.end),
+        made_at=iso(report.made_at),
+    )

@@ -1,0 +1,236 @@
+"""Check the whole installation, and say how to mend what is wrong."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from systemprompt.clock import SECOND, iso
+from systemprompt.errors import DatabaseError, SystempromptError
+from systemprompt.operations.database import database_states
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from systemprompt.clock import Clock
+    from systemprompt.profile.profile import Profile
+    from systemprompt.system import System
+
+__all__ = ["Check", "Diagnosis", "DoctorParams", "doctor"]
+
+_LITTLE_SPACE, _NO_SPACE = 500 * 2**20, 20 * 2**20
+_BEHIND_BY = 5 * SECOND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoctorParams:
+    """Nothing to choose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that was looked at. `status` is `ok`, `warn` (works, and wants a look) or `fail`; `mend` is what to do."""
+
+    name: str
+    status: str
+    message: str
+    mend: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """Every check, in the order they were made; `healthy` means that none failed."""
+
+    checks: tuple[Check, ...]
+    total: int
+    warnings: int
+    failures: int
+    healthy: bool
+
+
+def doctor(profile_path: Callable[[], str], *, environ: Mapping[str, str], clock: Clock) -> Diagnosis:
+    """Look at everything a node needs. A check that fails never keeps the others from being made, where they can be.
+
+    `profile_path` is asked for the profile, because not finding one is a finding too. Nothing is changed but what any
+    command would bring up to date: pending migrations are reported, not applied.
+    """
+    checks = tuple(_checks(profile_path, environ, clock))
+    failures = sum(check.status == "fail" for check in checks)
+    return Diagnosis(
+        checks=checks,
+        total=len(checks),
+        warnings=sum(check.status == "warn" for check in checks),
+        failures=failures,
+        healthy=not failures,
+    )
+
+
+def _checks(profile_path: Callable[[], str], environ: Mapping[str, str], clock: Clock) -> Iterator[Check]:
+    from systemprompt.profile.load import load_profile
+    from systemprompt.system import System
+
+    try:
+        profile = load_profile(profile_path(), environ)
+    except SystempromptError as error:
+        yield Check(name="profile", status="fail", message=error.message, mend=error.hint)
+        return
+    yield Check(name="profile", status="ok", message=profile.path)
+    databases = list(_databases(profile))
+    yield from databases
+    yield from _space(profile)
+    yield _zone_data(profile)
+    with System(profile, environ=environ, clock=clock) as system:
+        yield from _jobs(system)
+        if all(check.status == "ok" for check in databases):  # else opening the ledger would make or migrate it
+            try:
+                yield from _ledger(system)
+            except DatabaseError as error:
+                yield Check(name="ledger", status="fail", message=error.message, mend=error.hint)
+
+
+def _databases(profile: Profile) -> Iterator[Check]:
+    try:
+        states = list(database_states(profile))
+    except DatabaseError as error:
+        yield Check(name="databases", status="fail", message=error.message, mend=error.hint)
+        return
+    for state in states:
+        name = f"{state.name} database"
+        folder = _nearest_folder(state.path)
+        if state.state == "absent":
+            writable = os.access(folder, os.W_OK | os.X_OK)
+            yield Check(
+                name=name,
+                status="warn" if writable else "fail",
+                message=f"{state.path} is not there yet" if writable else f"{state.path} cannot be made in {folder}",
+                mend="sp db migrate makes it" if writable else f"give this user the right to write to {folder}",
+            )
+            continue
+        if not os.access(state.path, os.W_OK) or not os.access(folder, os.W_OK):
+            yield Check(
+                name=name,
+                status="fail",
+                message=f"{state.path} can be read but not written",
+                mend="give this user the right to write to the file and to its folder",
+            )
+        elif state.state == "ahead":
+            yield Check(
+                name=name,
+                status="fail",
+                message=f"{state.path} has schema {state.schema}; this program knows up to {state.newest}",
+                mend="install the release of systemprompt that wrote it, or a newer one",
+            )
+        elif state.state == "behind":
+            message = f"{state.path} has schema {state.schema} of {state.newest}"
+            yield Check(name=name, status="warn", message=message, mend="sp db migrate")
+        else:
+            yield _soundness(name, state.path, state.schema)
+
+
+def _soundness(name: str, path: str, schema: int) -> Check:
+    import sqlite3
+
+    from systemprompt.ledger.sqlite.store import database_error, open_connection
+
+    try:
+        connection = open_connection(path, read_only=True)
+        try:
+            faults = [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)") if row[0] != "ok"]
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        faults = [str(database_error(error, path))]
+    except DatabaseError as error:
+        faults = [error.message]
+    if faults:
+        mend = "stop the nodes and restore a backup; what can still be read: sqlite3 FILE .recover"
+        return Check(name=name, status="fail", message=f"{path} is damaged: {'; '.join(faults)}", mend=mend)
+    return Check(name=name, status="ok", message=f"{path}, schema {schema}, sound")
+
+
+def _space(profile: Profile) -> Iterator[Check]:
+    from shutil import disk_usage
+
+    for folder in dict.fromkeys(_nearest_folder(path) for path in (profile.ledger, profile.database.path)):
+        free = disk_usage(folder).free
+        status = "fail" if free < _NO_SPACE else "warn" if free < _LITTLE_SPACE else "ok"
+        shown = f"{free / 2**30:.1f} GiB" if free >= 2**30 else f"{free / 2**20:.0f} MiB"
+        yield Check(
+            name="disk space",
+            status=status,
+            message=f"{shown} free at {folder}",
+            mend=None if status == "ok" else "free some space, or shorten `retention` in the profile",
+        )
+
+
+def _zone_data(profile: Profile) -> Check:
+    from zoneinfo import TZPATH, ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        ZoneInfo(profile.time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        return Check(
+            name="time zones",
+            status="fail",
+            message=f"no data for {profile.time_zone}: {error}",
+            mend="install the system's tzdata, or the tzdata package beside systemprompt",
+        )
+    source = next((folder for folder in TZPATH if os.path.exists(os.path.join(folder, profile.time_zone))), None)
+    return Check(name="time zones", status="ok", message=f"{profile.time_zone} from {source or 'the tzdata package'}")
+
+
+def _jobs(system: System) -> Iterator[Check]:
+    catalogue = system.catalogue
+    for one in catalogue.quarantined:
+        yield Check(
+            name=f"job {one.name}" if one.name else "job module",
+            status="fail",
+            message=one.error,
+            mend=one.hint or "mend it; until then it is quarantined and everything else runs on",
+        )
+    if not catalogue.quarantined:
+        scheduled = sum(bool(job.schedule) for job in catalogue.jobs.values())
+        yield Check(name="jobs", status="ok", message=f"{len(catalogue.jobs)} load, {scheduled} with a schedule")
+
+
+def _ledger(system: System) -> Iterator[Check]:
+    now, high = system.clock.now(), system.ledger.high_water()
+    if now < high - _BEHIND_BY:
+        yield Check(
+            name="clock",
+            status="warn",
+            message=f"the clock says {iso(now)}, and the ledger has decided up to {iso(high)}",
+            mend="set the clock (timedatectl, chronyc); nothing fires twice, and nothing fires before the clock is past that",
+        )
+    else:
+        yield Check(name="clock", status="ok", message=f"{iso(now)}, not behind the ledger")
+    yield from _nodes(system)
+
+
+def _nodes(system: System) -> Iterator[Check]:
+    from systemprompt.runner.identity import is_gone, this_machine
+
+    machine = this_machine()
+    serving = 0
+    for node in system.ledger.living_nodes():
+        where = f"{node.kind} node {node.node_id} on {node.host}, pid {node.pid}"
+        if node.stopped_at is not None or is_gone(node, machine):
+            yield Check(
+                name="nodes",
+                status="warn",
+                message=f"{where}, is gone and its runs are not settled yet",
+                mend="the next node settles them: sp serve",
+            )
+        else:
+            serving += node.kind == "serve"
+            yield Check(name="nodes", status="ok", message=f"{where}, last beat {iso(node.beat_at)}")
+    if not serving:
+        yield Check(name="nodes", status="warn", message="no node is serving: schedules start nothing", mend="sp serve")
+
+
+def _nearest_folder(path: str) -> str:
+    folder = os.path.dirname(path)
+    while not os.path.isdir(folder) and folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+    return folder

@@ -1,0 +1,94 @@
+"""The profile, checked and shown. Nothing is started, no database is opened, no job module is imported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from systemprompt.profile.profile import Profile
+
+__all__ = [
+    "ProfileCheck",
+    "ProfileCheckParams",
+    "ProfileShowParams",
+    "ProfileShown",
+    "check_profile",
+    "show_profile",
+]
+
+_SECRET_WORDS = ("password", "passwd", "secret", "token", "api_key", "apikey", "credential", "private_key", "dsn")
+_MASK = "***"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileCheckParams:
+    """Nothing to choose: the profile is the one that every other command would use."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileCheck:
+    """A profile without faults. One with faults is an error that lists them all, each with its place and what would be right."""
+
+    profile: str
+    name: str
+    valid: bool
+    jobs: int
+    extensions: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileShowParams:
+    """Nothing to choose: the profile is the one that every other command would use."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileShown:
+    """The profile as it is understood, every default filled in, every path absolute. What looks like a secret is masked."""
+
+    profile: str
+    name: str
+    settings: Mapping[str, Any]
+
+
+def check_profile(profile: Profile) -> ProfileCheck:
+    """Report a profile that could be loaded."""
+    return ProfileCheck(
+        profile=profile.path,
+        name=profile.name,
+        valid=True,
+        jobs=len(profile.jobs),
+        extensions=len(profile.extensions),
+        message=f"Profile {profile.path} has no faults",
+    )
+
+
+def show_profile(profile: Profile) -> ProfileShown:
+    """Return a profile's values, with the secrets in them masked."""
+    settings = profile.as_dict()
+    masked = {key: _masked(key, value) for key, value in settings.items() if key not in ("path", "name")}
+    return ProfileShown(profile=profile.path, name=profile.name, settings=masked)
+
+
+def _masked(key: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _masked(str(name), held) for name, held in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_masked(key, held) for held in value]
+    if isinstance(value, str) and value:
+        if any(word in key.lower() for word in _SECRET_WORDS):
+            return _MASK
+        return _without_password(value)
+    return value
+
+
+def _without_password(text: str) -> str:
+    """Mask the password of a URL: `postgresql://app:***@host/db`."""
+    scheme, found, rest = text.partition("://")
+    account, at, host = rest.rpartition("@")
+    user, colon, _ = account.partition(":")
+    return f"{scheme}://{user}:{_MASK}@{host}" if found and at and colon else text

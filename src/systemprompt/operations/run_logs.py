@@ -1,0 +1,106 @@
+"""What a run said while it worked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from systemprompt.clock import iso
+from systemprompt.errors import RunNotFound, UsageError, did_you_mean
+from systemprompt.operations.parameters import param
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from systemprompt.jobs.database import Database
+    from systemprompt.ledger.protocol import Ledger
+
+__all__ = ["LEVELS", "LogEntry", "RunLogs", "RunLogsParams", "run_logs"]
+
+LEVELS = ("debug", "info", "warning", "error", "critical")
+"""From the least to the gravest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLogsParams:
+    """Which run's log to read."""
+
+    run_id: int = param("the run's number, as in jobs history", positional=True, metavar="RUN", minimum=1)
+    limit: int = param("how many lines at most, the last ones", 1000, short="-n", metavar="N", minimum=0)
+    level: str | None = param("only lines of this level or graver", None, metavar="|".join(LEVELS))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEntry:
+    """One line. `source` is `job`, `stdout`, `stderr`, or `runner` for what we say of the run; `fields` is what came as `extra`."""
+
+    at: str
+    level: str
+    source: str
+    message: str
+    attempt: int | None
+    fields: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLogs:
+    """The lines of one run in the order they came; `total` says how many there are of that level in all."""
+
+    run_id: int
+    job_name: str
+    status: str
+    entries: tuple[LogEntry, ...]
+    total: int
+
+
+def run_logs(ledger: Ledger, database: Database, params: RunLogsParams) -> RunLogs:
+    """Return the last lines of a run's log.
+
+    Raises:
+        RunNotFound: no run has this number.
+        UsageError: `level` is none.
+    """
+    wanted = _levels(params.level)
+    run = ledger.run(params.run_id)
+    if run is None:
+        raise RunNotFound(str(params.run_id))
+    marks = ", ".join("?" for _ in wanted)
+    where = f"run_id = ? AND (lower(level) IN ({marks}) OR ?)"  # noqa: S608  # question marks only
+    values = (params.run_id, *wanted, params.level is None)
+    counted = database.fetch_one(f"SELECT count(*) AS n FROM logs WHERE {where}", values)  # noqa: S608
+    rows = database.fetch(
+        f"SELECT * FROM (SELECT * FROM logs WHERE {where} ORDER BY id DESC LIMIT ?) ORDER BY id",  # noqa: S608
+        (*values, params.limit),
+    )
+    return RunLogs(
+        run_id=run.run_id,
+        job_name=run.job_name,
+        status=run.status,
+        entries=tuple(_entry(row) for row in rows),
+        total=counted["n"] if counted is not None else 0,
+    )
+
+
+def _levels(level: str | None) -> tuple[str, ...]:
+    if level is None:
+        return LEVELS
+    if level.lower() not in LEVELS:
+        near = did_you_mean(level.lower(), LEVELS)
+        raise UsageError(
+            f"--level {level!r} is not one of {', '.join(LEVELS)}", hint=f"did you mean {near!r}?" if near else None
+        )
+    return LEVELS[LEVELS.index(level.lower()) :]
+
+
+def _entry(row: Mapping[str, Any]) -> LogEntry:
+    import json
+
+    return LogEntry(
+        at=iso(row["created_at"]),
+        level=row["level"].lower(),
+        source=row["source"],
+        message=row["message"],
+        attempt=row["attempt"],
+        fields=None if row["fields"] is None else json.loads(row["fields"]),
+    )
