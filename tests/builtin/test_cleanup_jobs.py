@@ -1,0 +1,283 @@
+"""The clean-up jobs: what they take, what they spare, and that a dry run counts exactly that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from app_database import DAY, HOUR, NOW, App, an_app
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from systemprompt.builtin import (
+    cleanup_empty_contexts,
+    cleanup_inactive_sessions,
+    database_cleanup,
+    log_cleanup,
+    session_cleanup,
+)
+from systemprompt.errors import ConfigurationError, ParameterError
+from systemprompt.jobs.context import CancelSignal, JobCancelled, JobContext
+from systemprompt.jobs.settings import HostTable, JobSettings, Retention
+from systemprompt.jobs.sqlite_database import SqliteDatabase
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[App]:
+    with an_app(tmp_path) as app:
+        yield app
+
+
+def add_session(db: SqliteDatabase, name: str, last: int, ended: int | None = None) -> None:
+    db.execute(
+        "INSERT INTO user_sessions (id, started_at, last_activity_at, ended_at) VALUES (?, ?, ?, ?)",
+        (name, last - HOUR, last, ended),
+    )
+
+
+def ids(db: SqliteDatabase, table: str) -> list[Any]:
+    return [row["id"] for row in db.fetch(f"SELECT id FROM {table} ORDER BY id")]
+
+
+def test_session_cleanup_says_what_the_reference_says(app: App) -> None:
+    for number in range(15):
+        add_session(app.db, f"old{number:02}", NOW - HOUR - 1 - number)
+    add_session(app.db, "just", NOW - HOUR)
+
+    dry = app.run(session_cleanup.SessionCleanup, app.context())
+    assert (dry.message, dry.items_processed) == ("Would delete 15 inactive session(s)", 0)
+    assert len(ids(app.db, "user_sessions")) == 16
+
+    result = app.run(session_cleanup.SessionCleanup, app.context(enforce=True))
+    assert (result.message, result.items_processed) == ("Cleaned up 15 inactive session(s)", 15)
+    assert ids(app.db, "user_sessions") == ["just"]
+
+
+def test_log_cleanup_says_what_the_reference_says(app: App) -> None:
+    rows = [(NOW - 30 * DAY - 1, "old")] * 5000 + [(NOW - 30 * DAY, "young")] * 3
+    app.db.execute_many("INSERT INTO logs (created_at, level, message) VALUES (?, 'info', ?)", rows)
+
+    dry = app.run(log_cleanup.LogCleanup, app.context())
+    result = app.run(log_cleanup.LogCleanup, app.context(enforce=True))
+
+    assert dry.message == "Would delete 5000 log entries older than 30 days"
+    assert (result.message, result.items_processed) == ("Deleted 5000 log entries older than 30 days", 5000)
+    assert {row["message"] for row in app.db.fetch("SELECT message FROM logs")} == {"young"}
+
+
+def test_parameters_move_the_threshold(app: App) -> None:
+    add_session(app.db, "a", NOW - 3 * HOUR)
+
+    assert session_cleanup.count(app.context(parameters={"hours": "2"}), now=NOW) == 1
+    assert session_cleanup.count(app.context(parameters={"hours": "3"}), now=NOW) == 0
+    for bad in ("-1", "1000001", "soon"):
+        with pytest.raises(ParameterError, match=bad):
+            session_cleanup.count(app.context(parameters={"hours": bad}), now=NOW)
+
+
+def test_a_batch_is_one_short_transaction_and_cancelling_keeps_what_is_done(app: App) -> None:
+    for number in range(10):
+        add_session(app.db, f"s{number}", 0)
+    cancel = CancelSignal()
+    seen: list[tuple[int, int | None]] = []
+
+    def on_progress(done: int, total: int | None, note: str) -> None:
+        seen.append((done, total))
+        if done == 6:
+            cancel.set("draining")
+
+    ctx = app.context(settings={"batch_size": 3}, on_progress=on_progress, cancel=cancel)
+    with pytest.raises(JobCancelled):
+        session_cleanup.delete(ctx, now=NOW)
+
+    assert seen == [(3, 10), (6, 10)]
+    assert len(ids(app.db, "user_sessions")) == 4
+
+
+def test_a_row_that_a_constraint_holds_back_is_counted_and_the_rest_goes(app: App) -> None:
+    app.db.execute("CREATE TABLE invoices (session_id TEXT REFERENCES user_sessions (id))")
+    for number in range(7):
+        add_session(app.db, f"s{number}", 0)
+    app.db.execute("INSERT INTO invoices VALUES ('s2')")
+
+    ctx = app.context(enforce=True, settings={"batch_size": 3})
+    result = app.run(session_cleanup.SessionCleanup, ctx)
+
+    assert result.message == "Cleaned up 6 inactive session(s); 1 held back by the database"
+    assert (result.items_processed, result.items_failed) == (6, 1)
+    assert ids(app.db, "user_sessions") == ["s2"]
+
+
+def test_idle_sessions_end_and_stay_on_record(app: App) -> None:
+    add_session(app.db, "idle", NOW - HOUR - 1)
+    add_session(app.db, "busy", NOW - HOUR)
+    add_session(app.db, "over", NOW - 9 * HOUR, ended=NOW - 8 * HOUR)
+
+    job = cleanup_inactive_sessions.CleanupInactiveSessions
+    assert app.run(job, app.context()).message == "Would end 1 session idle for more than 1 hour"
+    assert app.run(job, app.context(enforce=True)).message == "Ended 1 session idle for more than 1 hour"
+
+    rows = app.db.fetch("SELECT id, ended_at, end_reason FROM user_sessions ORDER BY id")
+    assert [tuple(row.values()) for row in rows] == [
+        ("busy", None, None),
+        ("idle", NOW, "idle"),
+        ("over", NOW - 8 * HOUR, None),
+    ]
+
+
+def test_only_old_contexts_without_a_message_go(app: App) -> None:
+    for name, at in (("old", NOW - DAY - 1), ("young", NOW - DAY), ("spoken", 0)):
+        app.db.execute("INSERT INTO user_contexts (id, created_at, updated_at) VALUES (?, ?, ?)", (name, at, at))
+    app.db.execute("INSERT INTO task_messages VALUES ('m', 'spoken', 'user', 'hello', 0)")
+
+    job = cleanup_empty_contexts.CleanupEmptyContexts
+    assert app.run(job, app.context()).message == "Would delete 1 empty context older than 24 hours"
+    assert app.run(job, app.context(enforce=True)).items_processed == 1
+    assert ids(app.db, "user_contexts") == ["spoken", "young"]
+
+
+def test_mapping_only_one_of_two_related_tables_deletes_nothing(app: App) -> None:
+    app.db.execute("CREATE TABLE chats (id TEXT, created_at INTEGER)")
+    app.db.execute("INSERT INTO chats VALUES ('c', 0)")
+    app.db.execute("INSERT INTO task_messages VALUES ('m', 'c', 'user', 'hello', 0)")
+    ctx = app.context(settings={"tables": {"user_contexts": HostTable(table="chats")}}, enforce=True)
+
+    with pytest.raises(ConfigurationError, match="every context would look empty"):
+        cleanup_empty_contexts.delete(ctx, now=NOW)
+    assert app.run(database_cleanup.DatabaseCleanup, ctx).items_processed == 0
+    assert ids(app.db, "task_messages") == ["m"]
+
+
+def test_database_cleanup_takes_orphans_and_expired_rows_and_gives_space_back(app: App) -> None:
+    app.db.execute("INSERT INTO user_contexts (id, created_at, updated_at) VALUES ('c', 0, 0)")
+    app.db.execute("INSERT INTO task_messages VALUES ('kept', 'c', 'user', 'hello', 0)")
+    app.db.execute_many(
+        "INSERT INTO task_messages VALUES (?, 'gone', 'user', ?, 0)", [(f"m{n}", "x" * 4000) for n in range(200)]
+    )
+    app.db.execute("INSERT INTO session_requests (session_id, requested_at, path, status) VALUES ('gone', 0, '/', 200)")
+    app.db.execute("INSERT INTO logs (created_at, level, message) VALUES (0, 'info', 'old')")
+
+    before = app.db.fetch("PRAGMA page_count")[0]["page_count"]
+    dry = app.run(database_cleanup.DatabaseCleanup, app.context())
+    assert dry.message == "Would delete 202 rows (200 orphaned messages, 1 orphaned requests, 1 old log entries)"
+    assert database_cleanup.count(app.context(), now=NOW)["orphaned messages"] == 200
+
+    result = app.run(database_cleanup.DatabaseCleanup, app.context(enforce=True, settings={"batch_size": 37}))
+
+    assert result.items_processed == 202
+    assert "; database " in (result.message or "")
+    assert ids(app.db, "task_messages") == ["kept"]
+    assert app.db.fetch("PRAGMA freelist_count")[0]["freelist_count"] == 0
+    assert app.db.fetch("PRAGMA page_count")[0]["page_count"] < before
+
+
+def test_one_wrong_table_fails_its_own_step_alone(app: App) -> None:
+    app.db.execute("INSERT INTO session_requests (session_id, requested_at, path, status) VALUES ('gone', 0, '/', 200)")
+    ctx = app.context(enforce=True, settings={"tables": {"logs": HostTable(table="app_logs")}})
+
+    result = app.run(database_cleanup.DatabaseCleanup, ctx)
+
+    assert not result.succeeded
+    assert "no table 'app_logs', which the profile gives as logs" in (result.message or "")
+    assert (result.items_processed, result.items_failed) == (1, 1)
+
+
+HOST = """
+    CREATE TABLE "web ""v"" x" (pk INTEGER PRIMARY KEY, "last seen" {kind}, "left at" {kind})
+"""
+
+
+@pytest.mark.parametrize(
+    ("form", "kind", "old", "edge", "empty"),
+    [
+        ("seconds", "REAL", NOW / 1e6 - 3600.001, NOW / 1e6 - 3600, None),
+        ("seconds", "INTEGER", NOW // 10**6 - 3601, NOW // 10**6 - 3600, None),
+        ("iso", "TEXT", "2026-01-14T09:29:59.999Z", "2026-01-14T09:30:00Z", "yesterday"),
+        ("iso", "TEXT", "2026-01-14 09:29:59", "2026-01-14 09:30:00", ""),
+        ("iso", "TEXT", "2026-01-14T11:29:59+02:00", "2026-01-14T11:30:00.000+02:00", None),
+        ("iso", "TEXT", "2025-12-31", "2026-02-01", None),
+        ("micros", "INTEGER", NOW - HOUR - 1, NOW - HOUR, None),
+    ],
+)
+def test_host_tables_keep_their_names_and_their_clocks(
+    app: App,
+    form: str,
+    kind: str,
+    old: Any,
+    edge: Any,
+    empty: Any,
+) -> None:
+    app.db.execute(HOST.format(kind=kind))
+    app.db.execute_many('INSERT INTO "web ""v"" x" VALUES (?, ?, NULL)', [(1, old), (2, edge), (3, empty)])
+    host = HostTable(
+        table='web "v" x',
+        columns={"id": "pk", "last_activity_at": "last seen", "ended_at": "left at"},
+        time_format=form,
+    )
+    ctx = app.context(settings={"tables": {"user_sessions": host}}, enforce=True)
+
+    assert cleanup_inactive_sessions.count(ctx, now=NOW) == 1
+    assert cleanup_inactive_sessions.end(ctx, now=NOW).done == 1
+    ended = app.db.fetch('SELECT pk, "left at" AS at FROM "web ""v"" x" WHERE "left at" IS NOT NULL')
+    expected = {"micros": NOW, "seconds": NOW // 10**6, "iso": "2026-01-14T10:30:00Z"}[form]
+    assert [tuple(row.values()) for row in ended] == [(1, expected)]
+
+    assert session_cleanup.count(ctx, now=NOW) == 1
+    assert session_cleanup.delete(ctx, now=NOW).done == 1
+    assert [row["pk"] for row in app.db.fetch('SELECT pk FROM "web ""v"" x" ORDER BY pk')] == [2, 3]
+
+
+def test_a_column_that_the_host_does_not_have_is_named(app: App) -> None:
+    app.db.execute("CREATE TABLE visits (id INTEGER, last_activity INTEGER)")
+    ctx = app.context(settings={"tables": {"user_sessions": HostTable(table="visits")}})
+
+    with pytest.raises(ConfigurationError, match=r"no column 'last_activity_at', needed as user_sessions") as error:
+        session_cleanup.count(ctx, now=NOW)
+
+    assert error.value.hint is not None
+    assert "did you mean 'last_activity'?" in error.value.hint
+    assert "tables.user_sessions.columns.last_activity_at" in error.value.hint
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    ages=st.lists(st.tuples(st.integers(-2, 4), st.integers(-1, 1), st.booleans()), max_size=25),
+    hours=st.integers(0, 3),
+    batch=st.integers(1, 7),
+)
+def test_a_dry_run_counts_exactly_what_a_run_takes(
+    tmp_path: Path, ages: list[tuple[int, int, bool]], hours: int, batch: int
+) -> None:
+    for leftover in tmp_path.glob("app.db*"):
+        leftover.unlink()
+    db = App(tmp_path).db
+    for number, (age, shift, ended) in enumerate(ages):
+        at = NOW - age * HOUR + shift
+        add_session(db, f"s{number}", at, at if ended else None)
+        db.execute("INSERT INTO user_contexts (id, created_at, updated_at) VALUES (?, ?, ?)", (f"c{number}", at, at))
+        db.execute(
+            "INSERT INTO task_messages VALUES (?, ?, 'user', '', ?)", (f"m{number}", f"c{number if ended else 99}", at)
+        )
+        db.execute("INSERT INTO logs (created_at, level, message) VALUES (?, 'info', '')", (at - 24 * HOUR,))
+    retention = Retention(session_idle_hours=hours, empty_context_hours=hours, logs_days=1)
+    ctx = JobContext(
+        job_name="x",
+        database=db,
+        parameters={"hours": hours},
+        settings=JobSettings(batch_size=batch, retention=retention),
+    )
+
+    for count, change in (
+        (cleanup_inactive_sessions.count, cleanup_inactive_sessions.end),
+        (session_cleanup.count, session_cleanup.delete),
+        (cleanup_empty_contexts.count, cleanup_empty_contexts.delete),
+        (log_cleanup.count, log_cleanup.delete),
+    ):
+        expected = count(ctx, now=NOW)
+        assert change(ctx, now=NOW).done == expected
+        assert count(ctx, now=NOW) == 0
+    orphans = database_cleanup.count(ctx, now=NOW)
+    assert {name: changed.done for name, changed in database_cleanup.delete(ctx, now=NOW).items()} == orphans
+    db.close()

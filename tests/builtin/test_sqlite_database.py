@@ -1,0 +1,220 @@
+"""The database handle that jobs get."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from systemprompt.errors import DatabaseBusy, DatabaseUnreachable, UsageError
+from systemprompt.jobs.database import Database
+from systemprompt.jobs.sqlite_database import SqliteDatabase
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[SqliteDatabase]:
+    db = SqliteDatabase(str(tmp_path / "jobs.db"), busy_timeout=0.05)
+    db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE)")
+    yield db
+    db.close()
+
+
+def count(db: Database) -> int:
+    row = db.fetch_one("SELECT count(*) AS n FROM t")
+    assert row is not None
+    return int(row["n"])
+
+
+def test_rows_are_mappings_by_column_name(db: SqliteDatabase) -> None:
+    assert db.execute("INSERT INTO t VALUES (?, ?)", (1, "a")) == 1
+    assert db.execute("INSERT INTO t VALUES (:id, :word)", {"id": 2, "word": "b"}) == 1
+
+    rows = db.fetch("SELECT * FROM t ORDER BY id")
+
+    assert rows == [{"id": 1, "word": "a"}, {"id": 2, "word": "b"}]
+    assert all(isinstance(row, Mapping) for row in rows)
+    assert db.fetch_one("SELECT * FROM t WHERE id = 9") is None
+
+
+def test_it_keeps_what_it_committed_through_a_power_cut(db: SqliteDatabase) -> None:
+    settings = {
+        name: db.fetch(f"PRAGMA {name}")[0] for name in ("journal_mode", "synchronous", "foreign_keys", "auto_vacuum")
+    }
+
+    assert [next(iter(row.values())) for row in settings.values()] == ["wal", 2, 1, 2]
+
+
+def test_a_transaction_commits_all_of_it_or_nothing(db: SqliteDatabase) -> None:
+    with db.transaction() as tx:
+        tx.execute_many("INSERT INTO t (word) VALUES (?)", [("a",), ("b",)])
+
+    def fail_inside() -> None:
+        with db.transaction() as tx:
+            tx.execute("INSERT INTO t (word) VALUES ('c')")
+            assert count(db) == 3, "the thread's own reads see it"
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_inside()
+
+    assert count(db) == 2
+
+
+def test_execute_many_outside_a_transaction_is_one(db: SqliteDatabase) -> None:
+    with pytest.raises(sqlite3.IntegrityError):
+        db.execute_many("INSERT INTO t (word) VALUES (?)", [("a",), ("b",), ("a",)])
+
+    assert count(db) == 0
+    assert db.execute_many("INSERT INTO t (word) VALUES (?)", [("a",), ("b",)]) == 2
+
+
+def test_a_second_transaction_in_one_thread_is_refused(db: SqliteDatabase) -> None:
+    with db.transaction() as tx:
+        with pytest.raises(UsageError, match="do not nest"), db.transaction():
+            pass
+        tx.execute("INSERT INTO t (word) VALUES ('a')")
+
+    assert count(db) == 1, "the first goes on"
+
+
+def test_a_transaction_that_ended_refuses_statements(db: SqliteDatabase) -> None:
+    with db.transaction() as tx:
+        pass
+    with pytest.raises(UsageError, match="has ended"):
+        tx.execute("INSERT INTO t (word) VALUES ('a')")
+
+
+def test_transactions_begun_or_ended_by_statements_are_refused(db: SqliteDatabase) -> None:
+    with pytest.raises(UsageError, match="rolled back"):
+        db.execute("BEGIN")
+    with pytest.raises(UsageError, match="ended by a statement"), db.transaction() as tx:
+        tx.execute("COMMIT")
+
+    assert db.execute("INSERT INTO t (word) VALUES ('a')") == 1
+
+
+def test_a_writer_that_waits_too_long_is_told_who_to_look_for(db: SqliteDatabase, tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(DatabaseBusy, match="was held by another connection") as single:
+        db.execute("INSERT INTO t (word) VALUES ('a')")
+    with pytest.raises(DatabaseBusy), db.transaction():
+        pass
+    assert single.value.details["path"] == str(tmp_path / "jobs.db")
+    assert count(db) == 0, "readers are not held up"
+
+    other.execute("COMMIT")
+    other.close()
+    assert db.execute("INSERT INTO t (word) VALUES ('a')") == 1
+
+
+def test_a_writer_waits_its_turn(tmp_path: Path, db: SqliteDatabase) -> None:
+    patient = SqliteDatabase(db.path, busy_timeout=20)
+
+    def add(worker: int) -> None:
+        for number in range(10):
+            with patient.transaction() as tx:
+                tx.execute("INSERT INTO t (word) VALUES (?)", (f"{worker}.{number}",))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(add, range(4)))
+    patient.close()
+
+    assert count(db) == 40
+
+
+def test_a_thread_that_ends_gives_its_connection_back(db: SqliteDatabase) -> None:
+    thread = threading.Thread(target=lambda: db.fetch("SELECT 1"))
+    thread.start()
+    thread.join()
+
+    assert len(db._slots) == 1
+
+
+def test_a_forked_child_opens_a_connection_of_its_own(db: SqliteDatabase) -> None:
+    slot = db._slot()
+    slot.pid = -1  # as it looks from the child
+
+    assert db._slot() is not slot
+    assert count(db) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "says", "hint"),
+    [
+        ("nowhere/jobs.db", "unable to open", "is absent: create it"),
+        ("folder", "unable to open", "is a folder"),
+        ("text.db", "file is not a database", "not a sound SQLite database"),
+    ],
+)
+def test_a_database_that_cannot_be_opened_says_which_and_why(tmp_path: Path, name: str, says: str, hint: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "text.db").write_text("this is no database, and long enough to be seen as none" * 10)
+    db = SqliteDatabase(str(tmp_path / name))
+
+    with pytest.raises(DatabaseUnreachable, match=says) as error:
+        db.fetch("SELECT * FROM sqlite_master")
+
+    assert str(tmp_path / name) in error.value.message
+    assert error.value.hint is not None
+    assert hint in error.value.hint
+
+
+def test_a_full_disk_is_unreachable_and_leaves_the_transaction_whole(db: SqliteDatabase) -> None:
+    db.execute("INSERT INTO t (word) VALUES ('before')")
+    db.fetch("PRAGMA max_page_count = 1")
+
+    def write_much() -> None:
+        with db.transaction() as tx:
+            tx.execute("INSERT INTO t (word) VALUES ('small')")
+            tx.execute("INSERT INTO t (word) VALUES (?)", ("x" * 100_000,))
+
+    with pytest.raises(DatabaseUnreachable, match="full") as error:
+        write_much()
+
+    assert "make room" in (error.value.hint or "")
+    assert [row["word"] for row in db.fetch("SELECT word FROM t")] == ["before"]
+
+
+def test_a_read_only_database_is_unreachable_for_writing(db: SqliteDatabase) -> None:
+    db.fetch("PRAGMA query_only = ON")
+
+    with pytest.raises(DatabaseUnreachable, match="readonly") as error:
+        db.execute("INSERT INTO t (word) VALUES ('a')")
+
+    assert "must be able to write" in (error.value.hint or "")
+
+
+def test_a_closed_database_stays_closed(db: SqliteDatabase) -> None:
+    db.close()
+    db.close()
+
+    with pytest.raises(DatabaseUnreachable, match="was closed"):
+        db.fetch("SELECT 1")
+
+
+def test_closing_inside_a_transaction_rolls_it_back(db: SqliteDatabase) -> None:
+    def close_inside() -> None:
+        with db.transaction() as tx:
+            tx.execute("INSERT INTO t (word) VALUES ('a')")
+            db.close()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        close_inside()
+
+    again = SqliteDatabase(db.path)
+    assert count(again) == 0
+    again.close()
+
+
+def test_a_database_in_memory_is_refused() -> None:
+    with pytest.raises(UsageError, match="another one in each thread"):
+        SqliteDatabase(":memory:")
+    assert not os.path.exists(":memory:")
