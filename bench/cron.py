@@ -63,7 +63,6 @@ def rate(run: Callable[[int], object], count: int) -> float:
     """Return fire times a second of CPU time: the median of the rounds."""
     took = []
     for _ in range(ROUNDS):
-        # A first few, so that a round is long enough for the clock and none pays for imports.
         started = time.process_time()
         run(count)
         took.append(time.process_time() - started)
