@@ -221,9 +221,11 @@ class _Expected:
 
     def __init__(self, case: JobCase, low: Instant, high: Instant) -> None:
         self._parts: list[tuple[Instant, Instant, Oracle]] = []
-        for version in case.versions:
-            first = max(version.valid_from, low)
-            last = high if version.valid_until is None else min(version.valid_until, high)
+        starts = [version.valid_from for version in case.versions[1:]]
+        for version, following in zip(case.versions, [*starts, high], strict=False):
+            # Versions that overlap are a finding of their own; here the later one counts, as in `version_at`.
+            first = max(version.valid_from, low, self._parts[-1][1] if self._parts else low)
+            last = min(following, high if version.valid_until is None else version.valid_until, high)
             oracle = case.oracle(version) if first < last else None
             if oracle is not None:
                 self._parts.append((first, last, oracle))

@@ -1,0 +1,164 @@
+"""A real ledger with a life behind it: on time, late, down, blocked, disabled, lost, rescued, retired and back."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from systemprompt.audit.auditor import audit
+from systemprompt.audit.findings import AuditReport
+from systemprompt.clock import SECOND, Instant
+from systemprompt.ledger.records import Claimed, Closing, JobSpec, ManualStart, NodeIdentity, QuarantineNotice
+from systemprompt.ledger.sqlite.ledger import SqliteLedger
+from systemprompt.scheduler.planner import Planner
+
+START = 1_792_756_800 * SECOND
+"""2026-10-23T12:00:00Z, the Friday before Berlin's clocks go back."""
+
+HOUR = 3_600
+
+
+def spec(name: str, schedule: str, *, enabled: bool = True, **policies: object) -> JobSpec:
+    return JobSpec(
+        name=name, description="", schedule=schedule, time_zone="Europe/Berlin", enabled=enabled, policies=policies
+    )
+
+
+class World:
+    """One ledger, one planner, and a clock that moves when told to."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.ledger = SqliteLedger(str(path))
+        self.ledger.migrate()
+        self.decide = Planner().decide
+        self.now: Instant = START
+
+    def join(self, node_id: str) -> None:
+        self.ledger.join(
+            NodeIdentity(
+                node_id=node_id,
+                kind="serve",
+                host="here",
+                machine="boot",
+                pid=7,
+                pid_started_at=1,
+                program="sp",
+                lease_ms=10_000,
+                capacity=4,
+                started_at=self.now,
+            )
+        )
+
+    def declare(self, *specs: JobSpec, quarantined: Sequence[QuarantineNotice] = ()) -> None:
+        self.ledger.sync_catalogue(list(specs), list(quarantined), self.now, self.decide, actor="test")
+
+    def wait(self, seconds: float) -> None:
+        self.now += round(seconds * SECOND)
+
+    def turn(self, *closings: Closing, room: int = 9) -> tuple[Claimed, ...]:
+        return self.ledger.turn("node-a", self.now, self.decide, closings=closings, room=room).claimed
+
+    def close(self, run: Claimed, status: str = "success", reason: str | None = None) -> Closing:
+        return Closing(
+            run_id=run.run_id,
+            attempt=run.attempt,
+            fence=run.fence,
+            status=status,
+            reason=reason,
+            started_at=self.now,
+            finished_at=self.now + 1_000,
+        )
+
+    def work(self, turns: int, seconds: float = 10) -> None:
+        """Let time pass in steps, and run all that falls due at once."""
+        for _ in range(turns):
+            self.wait(seconds)
+            self.finish(*self.turn())
+
+    def finish(self, *runs: Claimed) -> None:
+        self.turn(*map(self.close, runs), room=0)
+
+    def audit(self, **more: Any) -> AuditReport:
+        return audit(self.ledger, now=self.now, alive=lambda node: None, **more)
+
+
+def lived(path: Path) -> World:
+    """Build the history that the tests break in many ways."""
+    world = World(path)
+    world.join("node-a")
+    world.join("node-b")
+    world.declare(
+        spec("tick", "*/10 * * * * *"),
+        spec("nightly", "0 30 2 * * *"),
+        spec("again", "*/30 * * * * *", on_lost="rerun"),
+        spec("every", "@every 40s", catch_up="all"),
+        spec("hand", ""),
+        spec("gone", "0 * * * * *"),
+    )
+    world.work(12)
+    (by_hand,) = world.ledger.start_manual("node-a", world.now, [ManualStart(job_name="hand", actor="me")])
+    world.wait(1)
+    world.turn(world.close(by_hand, "failed", "reported"), room=0)
+    # tick runs long and blocks itself three times
+    world.wait(10)
+    claimed = {run.job_name: run for run in world.turn()}
+    world.wait(30)
+    claimed |= {run.job_name: run for run in world.turn()}
+    world.finish(*claimed.values())
+    world.ledger.set_enabled("tick", False, world.now, world.decide, actor="me", why="too loud")
+    world.wait(HOUR)
+    world.finish(*world.turn())
+    world.ledger.set_enabled("tick", True, world.now, world.decide, actor="me")
+    world.work(3)
+    # gone leaves, and comes back with another schedule
+    stay = [
+        spec("tick", "*/10 * * * * *"),
+        spec("nightly", "0 30 2 * * *"),
+        spec("again", "*/30 * * * * *", on_lost="rerun"),
+    ]
+    stay += [spec("every", "@every 40s", catch_up="all"), spec("hand", "")]
+    world.declare(*stay)
+    world.work(12)
+    world.declare(*stay, spec("gone", "30 * * * * *"))
+    world.work(12)
+    # a night and a day without anybody, over the hour that comes twice
+    world.wait(60 * HOUR)
+    for _ in range(100):
+        world.work(1, seconds=1)
+    # node-b takes a run of each job that fires, and dies; again runs a second time
+    world.wait(40)
+    lost = world.ledger.turn("node-b", world.now, world.decide, room=9).claimed
+    assert {run.job_name for run in lost} >= {"tick", "again", "every"}
+    world.wait(20)
+    world.ledger.rescue("node-b", 0, world.now, max_attempts=3)
+    world.work(6)
+    # one is running now
+    world.wait(10)
+    assert world.turn()
+    return world
+
+
+def broken(world: World, path: Path, *statements: str) -> World:
+    """Copy a world and change its file behind the ledger's back: without triggers, checks, and the indexes that guard."""
+    with sqlite3.connect(world.path) as source, sqlite3.connect(path) as target:
+        source.backup(target)
+    source.close()
+    target.execute("PRAGMA ignore_check_constraints = ON")
+    target.execute("PRAGMA foreign_keys = OFF")
+    rules = target.execute(
+        "SELECT type, name FROM sqlite_master WHERE type = 'trigger' OR (type = 'index' AND sql LIKE '%UNIQUE%')"
+    ).fetchall()
+    for kind, name in rules:
+        target.execute(f"DROP {kind} {name}")
+    for statement in statements:
+        changed = target.execute(statement).rowcount
+        assert changed != 0, f"the breakage touched nothing: {statement}"
+    target.commit()
+    target.close()
+    copy = World.__new__(World)
+    copy.path, copy.decide, copy.now = path, world.decide, world.now
+    copy.ledger = SqliteLedger(str(path))
+    return copy
