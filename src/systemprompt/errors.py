@@ -17,7 +17,8 @@
     │   ├── DatabaseTooNew
     │   └── LedgerBroken            the ledger refused a change that would break a promise
     ├── ConflictError               true of the call, but not of the present state
-    │   └── JobAlreadyRunning
+    │   ├── JobAlreadyRunning
+    │   └── NodeLost                this node was declared lost: others have settled its runs
     ├── ConfirmationNeeded          a destructive call without its confirmation
     └── Interrupted                 the person at the terminal said stop
 
@@ -45,6 +46,7 @@ __all__ = [
     "JobDefinitionError",
     "JobNotFound",
     "LedgerBroken",
+    "NodeLost",
     "NotFoundError",
     "ParameterError",
     "ProfileInvalid",
@@ -228,6 +230,20 @@ class JobAlreadyRunning(ConflictError):
         )
         self.name = name
         self.run_id = run_id
+
+
+class NodeLost(ConflictError):
+    """The node stood still for longer than its lease; others have settled its runs, and it may take no new ones."""
+
+    code = "node_lost"
+
+    def __init__(self, node_id: str) -> None:
+        super().__init__(
+            f"node {node_id!r} was declared lost: it takes no more runs",
+            hint="nothing was started: try again as a new process",
+            details={"node_id": node_id},
+        )
+        self.node_id = node_id
 
 
 class ConfirmationNeeded(SystempromptError):

@@ -176,7 +176,7 @@ class Node:
 
     def kill(self) -> None:
         """End everything now. What can be accounted for in a moment is; the rest is settled by the next node."""
-        self.loop.drain()
+        self.loop.drain(wait=False)
         self.runner.kill_all("shutdown")
         self.close(timeout=2.0)
 
@@ -194,7 +194,8 @@ class Node:
         for run in claimed:
             definition = self.catalogue.jobs.get(run.job_name)
             if definition is None:
-                self._not_loaded(run)
+                message = f"this node has no job named {run.job_name!r}; sp doctor shows what could not be loaded"
+                self._not_started(run, "failed", "not_loaded", message)
                 continue
             self._on_event(
                 NodeEvent(
@@ -209,30 +210,30 @@ class Node:
                     },
                 )
             )
-            self.runner.start(
-                Assignment(
-                    run_id=run.run_id,
-                    definition=definition,
-                    fire_at=run.fire_at,
-                    attempt=run.attempt,
-                    fence=run.fence,
-                    parameters=run.parameters,
-                    actor=run.actor,
-                    enforce=definition.enforce if run.enforce is None else run.enforce,
-                )
+            assignment = Assignment(
+                run_id=run.run_id,
+                definition=definition,
+                fire_at=run.fire_at,
+                attempt=run.attempt,
+                fence=run.fence,
+                parameters=run.parameters,
+                actor=run.actor,
+                enforce=definition.enforce if run.enforce is None else run.enforce,
             )
+            try:
+                self.runner.start(assignment)
+            except RuntimeError:  # the runner was closed while the claim was on its way
+                self._not_started(run, "cancelled", "shutdown", "the node was stopping before the run began")
 
-    def _not_loaded(self, run: Claimed) -> None:
-        now = self._clock.now()
-        message = f"this node has no job named {run.job_name!r}; sp doctor shows what could not be loaded"
+    def _not_started(self, run: Claimed, status: str, reason: str, message: str) -> None:
         self.loop.ended(
             Closing(
                 run_id=run.run_id,
                 attempt=run.attempt,
                 fence=run.fence,
-                status="failed",
-                reason="not_loaded",
-                finished_at=now,
+                status=status,
+                reason=reason,
+                finished_at=self._clock.now(),
                 message=message,
                 error=message,
             )
@@ -286,6 +287,8 @@ class Node:
         if self._settings.kind == "serve":
             self._durable.difference_update(closed, late)
         for run_id in late:
+            if self._settings.kind == "serve":
+                self._outcomes.pop(run_id, None)
             self._on_event(NodeEvent(kind="run_late", values={"run_id": run_id}))
 
     def _progressed(self, run_id: int, done: int, total: int | None, note: str) -> None:

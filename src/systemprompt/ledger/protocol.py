@@ -73,7 +73,7 @@ class Ledger(Protocol):
         """Write and claim a run for each start, all or none.
 
         A job that is running is refused with `JobAlreadyRunning`, or with `skip_running` gets an account `skipped`, `overlap`
-        and is left out of the result. An unknown name is `JobNotFound`.
+        and is left out of the result. An unknown name is `JobNotFound`, a node that was declared lost `NodeLost`.
         """
         ...
 

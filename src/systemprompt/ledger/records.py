@@ -132,7 +132,7 @@ class JobToPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedRun:
-    """A row to write: `queued`, or closed at once with its reason. `blocked_by` 0 means: by the run queued just before it."""
+    """A row to write: `queued`, or closed at once with its reason; `blocked_by` is the run that was in the way."""
 
     fire_at: Instant
     status: str

@@ -12,7 +12,7 @@ import threading
 from dataclasses import dataclass
 
 from systemprompt.clock import SECOND
-from systemprompt.errors import DatabaseBusy, DatabaseUnreachable
+from systemprompt.errors import ConflictError, DatabaseBusy, DatabaseUnreachable, NodeLost, NotFoundError
 from systemprompt.ledger.records import ClockEvent, ManualStart
 from systemprompt.scheduler.planner import Planner
 
@@ -92,7 +92,11 @@ class Loop:
         self._ended: list[Closing] = []
         self._asked: list[ManualStart] = []
         self._stopping = False
+        self._round = threading.Lock()
         self._held: set[tuple[int, int]] = set()
+        self._forsaken: set[tuple[int, int]] = set()
+        self._gave_up = False
+        self._jumps: list[ClockEvent] = []
         self._next_due: Instant | None = None
         self._look = True
         self._marker = 0
@@ -140,10 +144,12 @@ class Loop:
             self._look = True
             self._wake.notify()
 
-    def drain(self) -> None:
-        """Plan and claim no more; go on closing and beating."""
-        self._claims = False
-        self._plans = False
+    def drain(self, *, wait: bool = True) -> None:
+        """Plan and claim no more; go on closing and beating. After waiting, nothing new is handed to the node."""
+        self._claims = self._plans = False
+        if wait:
+            with self._round:  # a round that was on its way may still claim
+                pass
 
     def stop(self) -> None:
         """End `run` after the ends that are in are durable."""
@@ -166,15 +172,17 @@ class Loop:
 
     def step(self) -> float:
         """Do one round; return the seconds until the next is needed."""
-        self._notice_clock_jump()
-        try:
-            self._beat()
-            self._turn()
-        except (DatabaseBusy, DatabaseUnreachable) as error:
-            self._complain(error)
-            self._give_up_lease_in_time()
-            return _RETRY
-        return self._pause()
+        with self._round:
+            self._notice_clock_jump()
+            try:
+                self._beat()
+                self._record_jumps()
+                self._turn()
+            except (DatabaseBusy, DatabaseUnreachable) as error:
+                self._complain(error)
+                self._give_up_lease_in_time()
+                return _RETRY
+            return self._pause()
 
     def _complain(self, error: Exception) -> None:
         # The round is tried again many times a second; the log hears of it every few seconds.
@@ -193,22 +201,18 @@ class Loop:
             closings, asked = tuple(self._ended), tuple(self._asked)
             looked, self._look = self._look, False
         due = self._plans and self._next_due is not None and self._next_due <= now
-        if asked and self._claims:
-            claimed = self._ledger.start_manual(self.node_id, now, asked, skip_running=True)
-            with self._wake:
-                del self._asked[: len(asked)]
-            self._take(claimed)
-        if not (closings or due or ((changed or looked) and self._plans)):
-            return
         ending = {(closing.run_id, closing.fence) for closing in closings}
-        room = self._identity.capacity - len(self._held - ending) if self._claims else 0
         try:
+            if self._claims:
+                self._start_asked(asked, now)
+            if not (closings or due or ((changed or looked) and self._plans)):
+                return
             turn = self._ledger.turn(
                 self.node_id,
                 now,
                 self._planner.decide,
                 closings=closings,
-                room=max(0, room),
+                room=self._room(ending),
                 plan=self._plans,
             )
         except BaseException:
@@ -217,12 +221,35 @@ class Loop:
         with self._wake:
             del self._ended[: len(closings)]
         self._held -= ending
+        self._forsaken -= ending
         self._next_due = turn.next_due
+        # What was held back until the runs of the former identity were over can be claimed now.
         self._look = self._look or turn.more
-        self._set_jumped(jumped=False)
+        if not turn.more:
+            self._set_jumped(jumped=False)
         if closings:
             self._hooks.closed(turn.closed, turn.late)
         self._take(turn.claimed)
+
+    def _room(self, ending: set[tuple[int, int]]) -> int:
+        if not self._claims or self._forsaken - ending:
+            # A run that was requeued by others must not start here again while its former attempt is still in the air.
+            return 0
+        return max(0, self._identity.capacity - len(self._held - ending))
+
+    def _start_asked(self, asked: Sequence[ManualStart], now: Instant) -> None:
+        for start in asked:
+            claimed: tuple[Claimed, ...] = ()
+            try:
+                claimed = self._ledger.start_manual(self.node_id, now, [start], skip_running=True)
+            except NodeLost:
+                self._start_afresh("fenced")
+                return  # asked for again in the next round, under the fresh id
+            except (NotFoundError, ConflictError) as error:
+                log.warning("%s was not started: %s", start.job_name, error)
+            with self._wake:
+                self._asked.remove(start)
+            self._take(claimed)
 
     def _take(self, claimed: Sequence[Claimed]) -> None:
         if claimed:
@@ -235,6 +262,7 @@ class Loop:
             if not self._ledger.beat(self.node_id, self._clock.now()):
                 self._start_afresh("fenced")
             self._last_beat = self._clock.monotonic()
+            self._gave_up = False
         if now >= self._next_watch:
             self._watch()
         if now >= self._next_prune and self._plans and self._pace.keep:
@@ -250,8 +278,10 @@ class Loop:
             self._hooks.rescued(rescued)
 
     def _give_up_lease_in_time(self) -> None:
-        # Others may take our runs once the lease is over; ours must have stopped by then.
-        if self._held and self._clock.monotonic() - self._last_beat > _TRUST * self._pace.lease:
+        # Others may take our runs once the lease is over; ours must have stopped by then. Said once, until we beat again.
+        silent = self._clock.monotonic() - self._last_beat
+        if self._held and not self._gave_up and silent > _TRUST * self._pace.lease:
+            self._gave_up = True
             self._hooks.lease_lost("database")
 
     def _start_afresh(self, why: str) -> None:
@@ -259,6 +289,7 @@ class Loop:
             "this node was declared lost: it stops its runs and goes on under a fresh id  node=%s", self.node_id
         )
         self._identity = self._hooks.lease_lost(why)
+        self._forsaken |= self._held
         self._ledger.join(self._identity)
         self._look = True
 
@@ -282,11 +313,15 @@ class Loop:
 
     def _record_jump(self, kind: str, delta: int, action: str) -> None:
         log.warning("the wall clock jumped %s by %.1f s: %s", kind, abs(delta) / SECOND, action)
-        event = ClockEvent(seen_at=self._clock.now(), kind=kind, delta_us=delta, action=action, node_id=self.node_id)
-        try:
-            self._ledger.record_clock_event(event)
-        except DatabaseBusy as error:
-            log.warning("the jump could not be recorded: %s", error)
+        self._jumps.append(
+            ClockEvent(seen_at=self._clock.now(), kind=kind, delta_us=delta, action=action, node_id=self.node_id)
+        )
+
+    def _record_jumps(self) -> None:
+        # Before the turn that acts on them, and again in the next round where the database was busy.
+        while self._jumps:
+            self._ledger.record_clock_event(self._jumps[0])
+            del self._jumps[0]
 
     # -- waiting --------------------------------------------------------------------------------------------------------
 

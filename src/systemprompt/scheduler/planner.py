@@ -68,11 +68,18 @@ class Planner:
             return self._passed_over(job, schedule, newest, now)
         if newest is None:
             return self._decision(job, schedule, now)
-        if _text(job, "catch_up") == "all" and (job.catching_up or newest < now - self.grace or not job.open_runs):
+        if _text(job, "catch_up") == "all" and self._owes_all(job, schedule, now):
             return self._every_one(job, schedule, now)
         if job.open_run is not None:
             return self._blocked(job, schedule, now)
         return self._newest(job, schedule, newest, now)
+
+    def _owes_all(self, job: JobToPlan, schedule: Schedule, now: Instant) -> bool:
+        # Where a run is open, what is on time is an overlap; a misfire or a backlog is worked off in order.
+        if job.catching_up or not job.open_runs:
+            return True
+        oldest = schedule.next_after(job.planned_through)
+        return oldest is not None and oldest < now - self.grace
 
     def _newest(self, job: JobToPlan, schedule: Schedule, newest: Instant, now: Instant) -> Decision:
         on_time = newest >= now - self.grace

@@ -172,8 +172,7 @@ def _change(store: Store, row: sqlite3.Row, spec: JobSpec, now: Instant, decide:
     else:
         # While it was away no version was open, so nothing was owed: the cursor moves to the present.
         cursor = max(now, row["planned_through"])
-        moved = {"planned_through": cursor, "next_due": None, "next_run": None, "old": row["planned_through"]}
-        store.run("move_cursor", {"job_id": job_id, **moved})
+        store.run("move_cursors", {"rows": json.dumps([(job_id, cursor, None, None, row["planned_through"])])})
     values = {"job_id": job_id, "version": version + 1 if new_version else version, "now": now}
     store.run("update_job", values | stated | _shown(spec))
     if new_version:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 
-from systemprompt.errors import ConflictError, JobAlreadyRunning, JobNotFound, LedgerBroken
+from systemprompt.errors import ConflictError, JobAlreadyRunning, JobNotFound, LedgerBroken, NodeLost
 from systemprompt.ledger.records import Claimed, JobToPlan, Turn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from systemprompt.clock import Instant
@@ -35,9 +35,8 @@ def turn(
     plan: bool,
 ) -> Turn:
     closed, late = _close(store, closings)
-    planned, more = _plan_due(store, now, decide) if plan else (0, False)
+    planned, more, next_due = _plan_due(store, now, decide) if plan else (0, False, _next_due(store))
     claimed = _claim(store, node_id, now, room) if room > 0 else ()
-    next_due = store.run("next_due").fetchone()["next_due"]
     return Turn(closed=closed, late=late, planned=planned, claimed=claimed, next_due=next_due, more=more)
 
 
@@ -85,20 +84,30 @@ def start_manual(
         if busy:
             continue
         claim = {"run_id": written["run_id"], "node_id": node_id, "now": now}
-        claimed.append(_claimed(store.run("claim_one_run", claim).fetchone()))
+        held = store.run("claim_one_run", claim).fetchone()
+        if held is None:
+            raise NodeLost(node_id)
+        claimed.append(_claimed(held))
     return tuple(claimed)
 
 
 def _close(store: Store, closings: Sequence[Closing]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     closed, late = [], []
     for closing in closings:
-        values = {name: getattr(closing, name) for name in _CLOSING}
+        values = {name: _storable(getattr(closing, name)) for name in _CLOSING}
         if store.run("close_run", values).rowcount == 1:
             closed.append(closing.run_id)
         else:
             store.run("keep_late_result", values)
             late.append(closing.run_id)
     return tuple(closed), tuple(late)
+
+
+def _storable(value: Any) -> Any:
+    # A file name that is not UTF-8 gets into a traceback as lone surrogates, which no engine stores; nor does every one store NUL.
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\0")
+    return value
 
 
 _CLOSING = (
@@ -118,61 +127,46 @@ _CLOSING = (
 )
 
 
-def _plan_due(store: Store, now: Instant, decide: Decide) -> tuple[int, bool]:
+def _plan_due(store: Store, now: Instant, decide: Decide) -> tuple[int, bool, Instant | None]:
     due = store.run("due_jobs", {"now": now, "limit": JOBS_A_TURN}).fetchall()
-    jobs = [_job_to_plan(row) for row in due]
-    return _write(store, [(job, decide(job, now)) for job in jobs], now), len(due) == JOBS_A_TURN
+    decisions = [(job, decide(job, now)) for job in map(_job_to_plan, due)]
+    planned = _write(store, decisions, now)
+    if not due or len(due) == JOBS_A_TURN:
+        return planned, bool(due), _next_due(store)
+    looks = [due[0]["following"], *(decision.next_due for _, decision in decisions)]
+    return planned, False, min((at for at in looks if at is not None), default=None)
 
 
-def _write(store: Store, decisions: Iterable[tuple[JobToPlan, Decision]], now: Instant) -> int:
-    runs: list[dict[str, Any]] = []
-    ranges: list[dict[str, Any]] = []
-    cursors: list[dict[str, Any]] = []
-    for job, decision in decisions:
-        identity = {"job_id": job.job_id, "version": job.version, "now": now}
-        runs += [
-            {
-                **identity,
-                "origin": run.origin,
-                "fire_at": run.fire_at,
-                "status": run.status,
-                "reason": run.reason,
-                "blocked_by": run.blocked_by,
-            }
-            for run in decision.runs
-        ]
-        ranges += [
-            {
-                **identity,
-                "first_at": span.first_at,
-                "last_at": span.last_at,
-                "count": span.count,
-                "status": span.status,
-                "reason": span.reason,
-            }
-            for span in decision.ranges
-        ]
-        cursors.append(
-            {
-                "job_id": job.job_id,
-                "planned_through": decision.planned_through,
-                "next_due": decision.next_due,
-                "next_run": decision.next_run,
-                "old": job.planned_through,
-            }
-        )
+def _next_due(store: Store) -> Instant | None:
+    at: Instant | None = store.run("next_due").fetchone()["next_due"]
+    return at
+
+
+def _write(store: Store, decisions: Sequence[tuple[JobToPlan, Decision]], now: Instant) -> int:
+    runs = [
+        (job.job_id, job.version, run.origin, run.fire_at, run.status, run.reason, run.blocked_by)
+        for job, decision in decisions
+        for run in decision.runs
+    ]
+    ranges = [
+        (job.job_id, job.version, span.first_at, span.last_at, span.count, span.status, span.reason)
+        for job, decision in decisions
+        for span in decision.ranges
+    ]
+    cursors = [
+        (job.job_id, decision.planned_through, decision.next_due, decision.next_run, job.planned_through)
+        for job, decision in decisions
+    ]
     if ranges:
-        store.run_many("write_range", ranges)
+        store.run("write_ranges", {"rows": json.dumps(ranges), "now": now})
     if runs:
-        store.run_many("write_run", runs)
+        store.run("write_runs", {"rows": json.dumps(runs), "now": now})
     if cursors:
-        moved = store.run_many("move_cursor", cursors)
+        moved = store.run("move_cursors", {"rows": json.dumps(cursors)}).rowcount
         if moved != len(cursors):
             raise LedgerBroken(
                 f"{len(cursors) - moved} of {len(cursors)} cursors were moved by somebody else in mid-turn"
             )
-    if runs or ranges:
-        store.run("raise_high_water", {"now": now})
     return len(runs) + len(ranges)
 
 

@@ -6,7 +6,7 @@ import os
 
 from systemprompt.ledger.migrations import migrate, pending_migrations
 from systemprompt.ledger.sqlite import catalogue, clockwork, nodes, retention
-from systemprompt.ledger.sqlite.reader import SqliteReader
+from systemprompt.ledger.sqlite.reader import MIGRATIONS, MIGRATIONS_TABLE, SqliteReader
 from systemprompt.ledger.sqlite.store import Store, database_error
 from systemprompt.ledger.statements import load_statements
 
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["MIGRATIONS", "MIGRATIONS_TABLE", "SqliteLedger"]
 
 _HERE = os.path.dirname(__file__)
-MIGRATIONS = os.path.join(_HERE, "migrations")
-MIGRATIONS_TABLE = "ledger_migrations"
 
 
 class SqliteLedger(SqliteReader):

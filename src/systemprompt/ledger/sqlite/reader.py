@@ -27,9 +27,12 @@ if TYPE_CHECKING:
         VersionView,
     )
 
-__all__ = ["READING", "SqliteReader", "open_reading_ledger"]
+__all__ = ["MIGRATIONS", "MIGRATIONS_TABLE", "READING", "SqliteReader", "open_reading_ledger"]
 
-READING = os.path.join(os.path.dirname(__file__), "sql", "reading.sql")
+_HERE = os.path.dirname(__file__)
+MIGRATIONS = os.path.join(_HERE, "migrations")
+MIGRATIONS_TABLE = "ledger_migrations"
+READING = os.path.join(_HERE, "sql", "reading.sql")
 
 
 class SqliteReader:
@@ -115,14 +118,16 @@ class SqliteReader:
         return int(self._store.fetch("state")[0]["high_water"])
 
     def change_marker(self) -> int:
-        return int(self._store.connection.execute("PRAGMA data_version").fetchone()[0])
+        return int(self._store.fetch("data_version")[0][0])
 
     def integrity_faults(self) -> list[str]:
-        rows = self._store.connection.execute("PRAGMA integrity_check(20)").fetchall()
-        faults = [str(row[0]) for row in rows if row[0] != "ok"]
-        broken = self._store.connection.execute("PRAGMA foreign_key_check").fetchmany(20)
+        try:
+            faults = [str(row[0]) for row in self._store.fetch("integrity_check") if row[0] != "ok"]
+            broken = self._store.fetch("foreign_key_check")
+        except DatabaseUnreachable as error:
+            return [error.message]  # so damaged that it cannot even be checked
         return faults + [
-            f"row {row['rowid']} of {row['table']} names a missing row of {row['parent']}" for row in broken
+            f"row {row['rowid']} of {row['table']} names a missing row of {row['parent']}" for row in broken[:20]
         ]
 
     def close(self) -> None:
@@ -133,15 +138,34 @@ def open_reading_ledger(path: str) -> SqliteReader:
     """Open an existing ledger to read only. Nothing is migrated, nothing written.
 
     Raises:
-        DatabaseUnreachable: there is no ledger at this path, or it cannot be read.
+        DatabaseUnreachable: there is no ledger at this path, it cannot be read, or it has still to be migrated.
+        DatabaseTooNew: a newer release wrote it.
     """
-    from systemprompt.ledger.sqlite.store import Store
+    import sqlite3
+
+    from systemprompt.ledger.migrations import pending_migrations
+    from systemprompt.ledger.sqlite.store import Store, database_error
 
     if not os.path.exists(path):
         raise DatabaseUnreachable(
             f"there is no ledger at {path!r}", hint="sp db migrate makes one", details={"path": path}
         )
-    return SqliteReader(Store(path, load_statements(READING), read_only=True))
+    store = Store(path, load_statements(READING), read_only=True)
+    try:
+        pending = pending_migrations(store.connection, MIGRATIONS, table=MIGRATIONS_TABLE)
+    except BaseException as error:
+        store.close()
+        if isinstance(error, sqlite3.Error):
+            raise database_error(error, path) from error
+        raise
+    if pending:
+        store.close()
+        raise DatabaseUnreachable(
+            f"the ledger at {path!r} has still to be migrated: {', '.join(pending)}",
+            hint="sp db migrate brings it to this release",
+            details={"path": path, "pending": pending},
+        )
+    return SqliteReader(store)
 
 
 def _job(row: sqlite3.Row) -> JobView:

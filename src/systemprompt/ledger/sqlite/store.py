@@ -118,11 +118,21 @@ class Store:
                 raise database_error(error, self.path) from error
 
     def stream(self, name: str, parameters: Mapping[str, Any]) -> Iterator[sqlite3.Row]:
-        """Read row by row with a named statement. Hold a `snapshot()` around it where others write meanwhile."""
+        """Read row by row with a named statement: in the caller's `snapshot()`, else in a view of its own.
+
+        A reader that takes its time must not share the connection that writes: it would see what is not committed yet, and
+        pin a view in which no write can begin.
+        """
+        with self._lock:
+            shared = self._connection.in_transaction
+        connection = self._connection if shared else open_connection(self.path, read_only=True)
         try:
-            yield from self._connection.execute(self._statements[name], parameters)
+            yield from connection.execute(self._statements[name], parameters)
         except sqlite3.Error as error:
             raise database_error(error, self.path) from error
+        finally:
+            if not shared:
+                connection.close()
 
     def begin(self, connection: sqlite3.Connection) -> None:
         """Take the write lock, trying again with jitter: SQLite's own busy handler is unfair and starves some writers."""

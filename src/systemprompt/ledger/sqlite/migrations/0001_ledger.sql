@@ -1,7 +1,7 @@
 -- The ledger. Instants are whole microseconds since the epoch, UTC. Rules stand here as constraints and triggers, so that a
 -- defect above them ends in an error, never in a wrong account.
 
--- One row of what belongs to the whole ledger: the last fence handed out and the highest instant a decision was made at.
+-- One row of what belongs to the whole ledger: the last fence handed out and the highest instant planned through.
 CREATE TABLE ledger_state (
     one        INTEGER PRIMARY KEY CHECK (one = 1),
     ledger_id  TEXT    NOT NULL,
@@ -47,6 +47,10 @@ CREATE INDEX scheduled_jobs_by_next_due ON scheduled_jobs (next_due) WHERE next_
 CREATE TRIGGER scheduled_jobs_cursor_moves_forward
 BEFORE UPDATE OF planned_through ON scheduled_jobs WHEN NEW.planned_through < OLD.planned_through
 BEGIN SELECT RAISE(ABORT, 'ledger: a cursor never moves back'); END;
+
+CREATE TRIGGER scheduled_jobs_raise_high_water
+AFTER UPDATE OF planned_through ON scheduled_jobs WHEN NEW.planned_through > OLD.planned_through
+BEGIN UPDATE ledger_state SET high_water = NEW.planned_through WHERE high_water < NEW.planned_through; END;
 
 CREATE TRIGGER scheduled_jobs_stay
 BEFORE DELETE ON scheduled_jobs

@@ -35,8 +35,8 @@ SET retired_at = :now, updated_at = :now, next_due = NULL, next_run = NULL, quar
 WHERE id = :job_id
 
 -- name: cancel_queued_of_job
-UPDATE job_runs SET status = 'cancelled', reason = 'retired', finished_at = max(:now, queued_at)
-WHERE job_id = :job_id AND status = 'queued'
+UPDATE job_runs INDEXED BY job_runs_open_of_job SET status = 'cancelled', reason = 'retired', finished_at = max(:now, queued_at)
+WHERE job_id = :job_id AND finished_at IS NULL AND status = 'queued'
 
 -- name: quarantine_source
 INSERT INTO quarantined_sources (source, error, since_at) VALUES (:source, :error, :now)

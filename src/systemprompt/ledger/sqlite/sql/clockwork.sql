@@ -1,8 +1,9 @@
 -- name: close_run
--- Only the holder of the current fence can close a run; for a zombie this changes no row.
+-- Only the holder of the current fence can close a run; for a zombie this changes no row. A run never starts before its claim
+-- nor ends before its start, though the wall clock may have gone back in between.
 UPDATE job_runs
-SET status = :status, reason = :reason, finished_at = max(:finished_at, coalesce(:started_at, started_at)),
-    started_at = coalesce(:started_at, started_at), duration_ms = :duration_ms,
+SET status = :status, reason = :reason, started_at = max(started_at, coalesce(:started_at, started_at)),
+    finished_at = max(:finished_at, started_at, coalesce(:started_at, started_at)), duration_ms = :duration_ms,
     items_processed = :items_processed, items_failed = :items_failed,
     message = :message, error = :error, exit_code = :exit_code, output = :output
 WHERE run_id = :run_id AND fence = :fence AND status = 'running'
@@ -14,12 +15,18 @@ WHERE run_id = :run_id AND fence = :fence AND late_result IS NULL
 
 -- name: due_jobs
 -- PostgreSQL adds FOR UPDATE OF j SKIP LOCKED. SQLite has one writer, so the transaction itself is the lock.
+-- `following` is when the first of the others is due: it spares the turn a statement. SQLite must be told which index: left
+-- alone it goes through the job's whole history.
 SELECT j.id AS job_id, j.job_name, j.version, v.schedule, v.time_zone, v.policies, v.enabled,
        j.quarantine_error IS NOT NULL AS quarantined, j.planned_through,
-       (SELECT min(o.run_id) FROM job_runs o WHERE o.job_id = j.id AND o.finished_at IS NULL) AS open_run,
-       (SELECT count(*) FROM job_runs o WHERE o.job_id = j.id AND o.finished_at IS NULL) AS open_runs,
-       EXISTS (SELECT 1 FROM job_runs o WHERE o.job_id = j.id AND o.finished_at IS NULL AND o.origin = 'catch_up')
-           AS catching_up
+       (SELECT min(o.run_id) FROM job_runs o INDEXED BY job_runs_open_of_job
+        WHERE o.job_id = j.id AND o.finished_at IS NULL) AS open_run,
+       (SELECT count(*) FROM job_runs o INDEXED BY job_runs_open_of_job
+        WHERE o.job_id = j.id AND o.finished_at IS NULL) AS open_runs,
+       EXISTS (SELECT 1 FROM job_runs o INDEXED BY job_runs_open_of_job
+               WHERE o.job_id = j.id AND o.finished_at IS NULL AND o.origin = 'catch_up')
+           AS catching_up,
+       (SELECT min(later.next_due) FROM scheduled_jobs later WHERE later.next_due > :now) AS following
 FROM scheduled_jobs j JOIN job_versions v ON v.job_id = j.id AND v.version = j.version
 WHERE j.next_due <= :now
 ORDER BY j.next_due
@@ -29,39 +36,46 @@ LIMIT :limit
 -- The same view of one job, due or not: before its version ends.
 SELECT j.id AS job_id, j.job_name, j.version, v.schedule, v.time_zone, v.policies, v.enabled,
        j.quarantine_error IS NOT NULL AS quarantined, j.planned_through,
-       (SELECT min(o.run_id) FROM job_runs o WHERE o.job_id = j.id AND o.finished_at IS NULL) AS open_run,
-       (SELECT count(*) FROM job_runs o WHERE o.job_id = j.id AND o.finished_at IS NULL) AS open_runs,
-       EXISTS (SELECT 1 FROM job_runs o WHERE o.job_id = j.id AND o.finished_at IS NULL AND o.origin = 'catch_up')
+       (SELECT min(o.run_id) FROM job_runs o INDEXED BY job_runs_open_of_job
+        WHERE o.job_id = j.id AND o.finished_at IS NULL) AS open_run,
+       (SELECT count(*) FROM job_runs o INDEXED BY job_runs_open_of_job
+        WHERE o.job_id = j.id AND o.finished_at IS NULL) AS open_runs,
+       EXISTS (SELECT 1 FROM job_runs o INDEXED BY job_runs_open_of_job
+               WHERE o.job_id = j.id AND o.finished_at IS NULL AND o.origin = 'catch_up')
            AS catching_up
 FROM scheduled_jobs j JOIN job_versions v ON v.job_id = j.id AND v.version = j.version
 WHERE j.id = :job_id
 
--- name: write_run
--- blocked_by 0 means: by the job's lowest open run, which may be a row of this very batch.
+-- name: write_runs
+-- All rows of a turn in one statement, in order: :rows is a JSON array of arrays. PostgreSQL takes arrays and UNNEST.
 INSERT INTO job_runs (job_id, version, origin, fire_at, due_at, status, reason, blocked_by, queued_at, finished_at)
-VALUES (:job_id, :version, :origin, :fire_at, :fire_at, :status, :reason,
-        CASE :blocked_by WHEN 0 THEN
-            (SELECT min(o.run_id) FROM job_runs o WHERE o.job_id = :job_id AND o.finished_at IS NULL)
-        ELSE :blocked_by END,
-        :now, CASE :status WHEN 'queued' THEN NULL ELSE :now END)
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), json_extract(value, '$[3]'),
+       json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]'), json_extract(value, '$[6]'),
+       :now, CASE json_extract(value, '$[4]') WHEN 'queued' THEN NULL ELSE :now END
+FROM json_each(:rows) ORDER BY key
 
--- name: write_range
+-- name: write_ranges
 INSERT INTO job_run_ranges (job_id, version, first_at, last_at, count, status, reason, written_at)
-VALUES (:job_id, :version, :first_at, :last_at, :count, :status, :reason, :now)
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), json_extract(value, '$[3]'),
+       json_extract(value, '$[4]'), json_extract(value, '$[5]'), json_extract(value, '$[6]'), :now
+FROM json_each(:rows) ORDER BY key
 
--- name: move_cursor
+-- name: move_cursors
 -- Compare and swap: a cursor that somebody else moved is not touched, and the whole turn is undone.
 UPDATE scheduled_jobs
-SET planned_through = :planned_through, next_due = :next_due, next_run = :next_run
-WHERE id = :job_id AND planned_through = :old
-
--- name: raise_high_water
-UPDATE ledger_state SET high_water = :now WHERE high_water < :now
+SET planned_through = moved.planned_through, next_due = moved.next_due, next_run = moved.next_run
+FROM (
+    SELECT json_extract(value, '$[0]') AS job_id, json_extract(value, '$[1]') AS planned_through,
+           json_extract(value, '$[2]') AS next_due, json_extract(value, '$[3]') AS next_run, json_extract(value, '$[4]') AS old
+    FROM json_each(:rows)
+) AS moved
+WHERE scheduled_jobs.id = moved.job_id AND scheduled_jobs.planned_through = moved.old
 
 -- name: claim_queued_runs
 -- Queued runs in due order, at most one a job and none of a job that is running. PostgreSQL wraps the choice in a
 -- MATERIALIZED CTE with SKIP LOCKED; here the single writer makes the choice and the update one step. The predicate is
--- repeated outside all the same, so that the twins read alike.
+-- repeated outside all the same, so that the twins read alike. A node that was declared lost takes nothing more.
+-- CAST: in RETURNING a column has lost its type, and the look-up would go through every job.
 UPDATE job_runs
 SET status = 'running', node_id = :node_id, started_at = max(:now, queued_at), attempt = attempt + 1, fence = pick.fence
 FROM (
@@ -77,16 +91,12 @@ FROM (
     ) ready
 ) AS pick
 WHERE job_runs.run_id = pick.run_id AND job_runs.status = 'queued'
-RETURNING run_id, (SELECT j.job_name FROM scheduled_jobs j WHERE j.id = job_id) AS job_name, version, origin, fire_at,
+  AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = :node_id AND n.stopped_at IS NOT NULL)
+RETURNING run_id, (SELECT j.job_name FROM scheduled_jobs j WHERE j.id = CAST(job_id AS TEXT)) AS job_name, version, origin, fire_at,
           attempt, fence, started_at, actor, parameters, enforce
 
 -- name: next_due
 SELECT min(next_due) AS next_due FROM scheduled_jobs WHERE next_due IS NOT NULL
-
--- name: queued_left
--- Whether a run could be claimed at once if a node had room.
-SELECT EXISTS (SELECT 1 FROM job_runs r JOIN scheduled_jobs j ON j.id = r.job_id
-               WHERE r.status = 'queued' AND j.running = 0 AND j.quarantine_error IS NULL) AS waiting
 
 -- name: write_manual_run
 INSERT INTO job_runs (job_id, version, origin, due_at, status, reason, blocked_by, queued_at, finished_at, actor, parameters,
@@ -100,12 +110,14 @@ UPDATE job_runs
 SET status = 'running', node_id = :node_id, started_at = max(:now, queued_at), attempt = attempt + 1,
     fence = (SELECT s.fence FROM ledger_state s) + 1
 WHERE run_id = :run_id AND status = 'queued'
-RETURNING run_id, (SELECT j.job_name FROM scheduled_jobs j WHERE j.id = job_id) AS job_name, version, origin, fire_at,
+  AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = :node_id AND n.stopped_at IS NOT NULL)
+RETURNING run_id, (SELECT j.job_name FROM scheduled_jobs j WHERE j.id = CAST(job_id AS TEXT)) AS job_name, version, origin, fire_at,
           attempt, fence, started_at, actor, parameters, enforce
 
 -- name: job_for_manual_start
 SELECT j.id AS job_id, j.version, j.running, j.quarantine_error,
-       (SELECT min(o.run_id) FROM job_runs o WHERE o.job_id = j.id AND o.status = 'running') AS running_run
+       (SELECT min(o.run_id) FROM job_runs o INDEXED BY job_runs_open_of_job
+        WHERE o.job_id = j.id AND o.finished_at IS NULL AND o.status = 'running') AS running_run
 FROM scheduled_jobs j WHERE j.job_name = :name AND j.retired_at IS NULL
 
 -- name: job_names

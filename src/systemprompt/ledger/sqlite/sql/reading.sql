@@ -11,7 +11,8 @@ SELECT * FROM job_versions WHERE :job_id IS NULL OR job_id = :job_id ORDER BY jo
 SELECT r.*, j.job_name FROM job_runs r JOIN scheduled_jobs j ON j.id = r.job_id WHERE r.run_id = :run_id
 
 -- name: open_runs
-SELECT r.*, j.job_name FROM job_runs r JOIN scheduled_jobs j ON j.id = r.job_id WHERE r.finished_at IS NULL
+SELECT r.*, j.job_name FROM job_runs r INDEXED BY job_runs_open_of_job JOIN scheduled_jobs j ON j.id = r.job_id
+WHERE r.finished_at IS NULL
 ORDER BY r.due_at, r.run_id
 
 -- name: attempts_of_run
@@ -38,6 +39,16 @@ ORDER BY g.job_id, g.first_at
 -- name: nodes
 SELECT * FROM nodes ORDER BY started_at, node_id
 
+-- name: data_version
+-- A number that changes when another connection has committed.
+PRAGMA data_version
+
+-- name: integrity_check
+PRAGMA integrity_check(20)
+
+-- name: foreign_key_check
+PRAGMA foreign_key_check
+
 -- name: clock_events
 SELECT seen_at, kind, delta_us, action, node_id FROM clock_events ORDER BY event_id
 
@@ -48,7 +59,7 @@ SELECT fence, high_water FROM ledger_state
 SELECT source, error FROM quarantined_sources ORDER BY source
 
 -- name: living_nodes
-SELECT * FROM nodes n
-WHERE n.stopped_at IS NULL
-   OR n.node_id IN (SELECT r.node_id FROM job_runs r WHERE r.status = 'running')
-ORDER BY n.node_id
+SELECT * FROM nodes INDEXED BY nodes_living WHERE stopped_at IS NULL
+UNION
+SELECT * FROM nodes WHERE node_id IN (SELECT r.node_id FROM job_runs r INDEXED BY job_runs_of_node WHERE r.status = 'running')
+ORDER BY node_id

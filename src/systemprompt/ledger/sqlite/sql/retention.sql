@@ -2,7 +2,8 @@
 -- What may go of each job: older than asked, not past the cursor, and older than its oldest open run.
 SELECT j.id AS job_id, j.pruned_through,
        min(:before, j.planned_through,
-           coalesce((SELECT min(r.due_at) FROM job_runs r WHERE r.job_id = j.id AND r.finished_at IS NULL), :before)) AS floor
+           coalesce((SELECT min(r.due_at) FROM job_runs r INDEXED BY job_runs_open_of_job
+                     WHERE r.job_id = j.id AND r.finished_at IS NULL), :before)) AS floor
 FROM scheduled_jobs j
 WHERE EXISTS (SELECT 1 FROM job_runs r WHERE r.job_id = j.id AND r.due_at < :before)
    OR EXISTS (SELECT 1 FROM job_run_ranges g WHERE g.job_id = j.id AND g.last_at < :before)
