@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from dataclasses import dataclass
 from queue import SimpleQueue
 
@@ -150,10 +151,16 @@ class Watcher:
 def _drain(node: Node, grace: float, messages: SimpleQueue[str]) -> bool:
     drained = threading.Thread(target=_then, args=(lambda: node.drain(grace), messages), daemon=True)
     drained.start()
-    if messages.get() == "drained":
-        return True
-    node.kill()
-    return False
+    asked_at = time.monotonic()
+    while (message := messages.get()) != "drained":
+        # `timeout` and some supervisors signal the process and then its group: one wish, sent twice.
+        if message == "failed" or time.monotonic() - asked_at > _ONE_WISH_S:
+            node.kill()
+            return False
+    return True
+
+
+_ONE_WISH_S = 0.3
 
 
 def _then(work: Callable[[], None], messages: SimpleQueue[str]) -> None:
