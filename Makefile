@@ -43,7 +43,7 @@ format: $(READY) ## let ruff put the code in order
 	@$(BIN)/ruff format .
 
 bench: $(READY) ## measure against floors and peers in the same run
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench all
 
 picture: $(READY) ## draw the README's terminal again
 	@$(BIN)/python docs/make_picture.py
