@@ -83,7 +83,7 @@ def _scan(ctx: JobContext, rows: dict[Key, Row]) -> _Scan:
     for source in ctx.settings.content_sources:
         found = find_files(ctx.path(source.path), source.pattern)
         for folder, why in found.unreadable.items():
-            place = _shown(os.path.join(source.path, folder))
+            place = _shown(os.path.normpath(os.path.join(source.path, folder)))
             scan.unknown.append((source.name, f"{folder}/" if folder else ""))
             scan.problems.append(f"{place}: {why}")
             scan.lost_sources += not folder

@@ -177,7 +177,10 @@ def _fields(source: str) -> tuple[dict[str, Any], dict[str, int]]:
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
-        line = getattr(error.problem_mark or error.context_mark, "line", -1) + 2
+        # Where text is never closed the problem is seen at the end, and the mistake stands where it was opened.
+        never_closed = "end of stream" in (error.problem or "")
+        mark = error.context_mark if never_closed and error.context_mark else error.problem_mark
+        line = getattr(mark, "line", -1) + 2
         raise BadDocument(line, f"front matter is not YAML: {error.problem or error.context}") from error
     except yaml.YAMLError as error:
         raise BadDocument(1, f"front matter is not YAML: {' '.join(str(error).split())}") from error
