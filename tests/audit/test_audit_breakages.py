@@ -67,8 +67,9 @@ BREAKAGES: dict[str, tuple[str, tuple[str, ...]]] = {
         "double",
         (
             (
-                f"INSERT INTO job_run_ranges (job_id, version, first_at, last_at, count, status, reason, written_at) SELECT job_id, "
-                f"version, last_at, last_at, 1, status, reason, written_at FROM job_run_ranges WHERE range_id = {MISSED}"
+                f"INSERT INTO job_run_ranges (job_id, version, first_at, last_at, count, status, reason, written_at) "
+                "SELECT job_id, version, last_at, last_at, 1, status, reason, written_at "
+                f"FROM job_run_ranges WHERE range_id = {MISSED}"
             ),
         ),
     ),
@@ -205,7 +206,8 @@ BREAKAGES: dict[str, tuple[str, tuple[str, ...]]] = {
         "unexplained",
         (
             (
-                f"UPDATE job_runs SET started_at = started_at - {9 * HOUR * SECOND}, finished_at = finished_at - {9 * HOUR * SECOND} "
+                f"UPDATE job_runs SET started_at = started_at - {9 * HOUR * SECOND}, "
+                f"finished_at = finished_at - {9 * HOUR * SECOND} "
                 f"WHERE run_id = (SELECT blocked_by FROM job_runs WHERE run_id = {AN_OVERLAP})"
             ),
         ),

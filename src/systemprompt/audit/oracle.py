@@ -16,7 +16,7 @@ import calendar
 from array import array
 from bisect import bisect_left
 from collections import deque
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -254,6 +254,8 @@ class _Dates:
         self._odd = [item for item in items if item[-1] == "W" or item.startswith("L-")]
         plain = [_plain(item) for item in items if item not in self._odd]
         self._any_plain = bool(plain)
+        for item in self._odd:
+            _odd(item, date(2000, 1, 1))  # what it cannot read it refuses now
         naive = datetime(2000, 1, 1)  # noqa: DTZ001 - naive is the point
         self._months: set[int] = CronSim(f"0 0 1 {_plain(month, _MONTHS)} *", naive).months
         self._cronsim = CronSim(f"0 0 {','.join(plain) or '*'} * {_weekdays(weekday)}", naive)
@@ -353,7 +355,7 @@ def _zone(schedule: str, name: str) -> ZoneInfo:
 
 def _offset(zone: ZoneInfo, second: int) -> int:
     """Return the seconds that local time is ahead of UTC at this instant."""
-    ahead = datetime.fromtimestamp(second, UTC).astimezone(zone).utcoffset()
+    ahead = datetime.fromtimestamp(second, zone).utcoffset()
     assert ahead is not None
     return ahead.days * _DAY + ahead.seconds
 

@@ -1,0 +1,203 @@
+"""What is legitimate draws no finding: other writers, clocks that step back, retention, quarantine, months of downtime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from audited import HOUR, START, World, broken, spec
+
+from systemprompt.audit.auditor import audit
+from systemprompt.clock import SECOND
+from systemprompt.errors import JobNotFound
+from systemprompt.ledger.records import ClockEvent, ManualStart, QuarantineNotice
+from systemprompt.ledger.sqlite.ledger import SqliteLedger
+from systemprompt.ledger.views import RunView
+from systemprompt.scheduler.planner import Planner
+
+MONTH = 30 * 24 * HOUR
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    world = World(tmp_path / "ledger.db")
+    world.join("node-a")
+    return world
+
+
+def test_an_empty_ledger_is_clean(world: World) -> None:
+    report = world.audit()
+
+    assert report.ok
+    assert report.verdict == "clean: 0 jobs in 0 versions; no fire time was due; 0 starts by hand, 0 open"
+
+
+def test_the_verdict_counts_what_was_checked(world: World) -> None:
+    world.declare(spec("tick", "*/10 * * * * *"))
+    world.work(6)
+
+    report = world.audit()
+
+    assert report.verdict == (
+        "clean: 1 job in 1 version; 6 fire times each have their one account (6 rows); 0 starts by hand, 0 open"
+    )
+    assert world.audit(start=START, end=START + 30 * SECOND).verdict == (
+        "clean: 1 job in 1 version; 3 fire times after 2026-10-23T12:00:00Z up to 2026-10-23T12:00:30Z "
+        "each have their one account (3 rows); 0 starts by hand, 0 open"
+    )
+
+
+def test_a_month_down_is_one_range_of_millions(world: World) -> None:
+    world.declare(spec("second", "* * * * * *"))
+    world.wait(MONTH)
+    world.turn()
+
+    report = world.audit()
+
+    assert report.ok
+    assert (report.counts.rows, report.counts.ranges, report.counts.in_ranges) == (1, 1, MONTH - 1)
+
+
+def test_one_more_or_less_among_millions_is_noticed(world: World, tmp_path: Path) -> None:
+    world.declare(spec("second", "* * * * * *"))
+    world.wait(MONTH)
+    world.turn()
+
+    fewer = broken(world, tmp_path / "b.db", "UPDATE job_run_ranges SET last_at = last_at - 1000000, count = count - 1")
+
+    (finding,) = fewer.audit().findings
+    assert (finding.kind, finding.count) == ("missing", 1)
+
+
+class Interrupted(SqliteLedger):
+    """A ledger to which another process writes between the audit's first reads and the rest."""
+
+    other: World
+
+    def runs_between(self, start: int, end: int, *, job_id: str | None = None) -> Iterator[RunView]:
+        self.other.work(5)
+        return super().runs_between(start, end, job_id=job_id)
+
+
+def test_what_others_write_meanwhile_changes_nothing(world: World) -> None:
+    world.declare(spec("tick", "*/10 * * * * *"))
+    world.work(3)
+    reading = Interrupted(str(world.path))
+    reading.other = world
+
+    report = audit(reading, now=world.now, alive=lambda node: None)
+
+    assert report.ok
+    assert report.counts.rows == 3
+    assert world.audit().counts.rows == 8
+
+
+def test_a_clock_that_went_back_is_no_finding(world: World) -> None:
+    world.declare(spec("tick", "*/10 * * * * *"))
+    world.work(6)
+    world.now -= HOUR * SECOND
+
+    assert world.audit().ok
+
+    world.work(3)
+    assert world.audit().ok
+
+
+def test_dates_may_contradict_by_as_much_as_the_clock_was_seen_to_step_back(world: World, tmp_path: Path) -> None:
+    world.declare(spec("tick", "*/10 * * * * *"))
+    world.work(3)
+    back = HOUR * SECOND
+    other = broken(world, tmp_path / "b.db", f"UPDATE job_runs SET started_at = started_at - {back} WHERE run_id = 2")
+
+    assert set(other.audit().by_kind) == {"misdated"}
+
+    event = ClockEvent(seen_at=world.now, kind="backward", delta_us=-back, action="none", node_id="node-a")
+    other.ledger.record_clock_event(event)
+    assert other.audit().ok
+
+
+def test_pruned_history_is_no_finding(world: World) -> None:
+    world.declare(spec("tick", "*/10 * * * * *"), spec("hand", ""))
+    world.work(6)
+    world.wait(HOUR)
+    world.work(6)
+    world.ledger.start_manual("node-a", world.now, [ManualStart(job_name="hand", actor="me")])
+
+    for cut in (START + 35 * SECOND, START + 1800 * SECOND, world.now):
+        assert world.ledger.prune(cut, limit=4) >= 0
+        assert world.audit().ok
+    assert world.audit().counts.rows < 12
+
+
+def test_an_overlap_whose_blocker_was_pruned_is_no_finding(world: World) -> None:
+    world.declare(spec("tick", "*/10 * * * * *"))
+    world.wait(10)
+    (run,) = world.turn()
+    world.wait(10)
+    world.turn()
+    world.finish(run)
+    world.work(3)
+
+    world.ledger.prune(START + 15 * SECOND, limit=9)
+
+    assert world.ledger.run(run.run_id) is None
+    assert world.audit().ok
+
+
+def test_a_job_that_cannot_be_loaded_is_accounted_for(world: World) -> None:
+    tick = spec("tick", "*/10 * * * * *")
+    world.declare(tick)
+    world.work(3)
+    notice = QuarantineNotice(name="tick", source="jobs.py", error="SyntaxError")
+    world.declare(quarantined=[notice])
+    world.wait(HOUR)
+    world.declare(tick)
+    world.work(3)
+
+    report = world.audit()
+
+    assert report.ok
+    assert report.counts.ranges >= 1
+
+
+def test_a_backlog_that_waits_for_room_is_no_finding(world: World) -> None:
+    world.declare(spec("every", "@every 1s", catch_up="all"))
+    world.wait(HOUR)
+    for _ in range(5):
+        world.turn(room=0)
+        assert world.audit().ok
+
+
+def test_a_job_edited_many_times_at_one_instant_is_clean(world: World) -> None:
+    for minute in range(5):
+        world.declare(spec("tick", f"{minute} * * * * *"))
+    world.work(6)
+    world.ledger.set_enabled("tick", False, world.now, Planner().decide, actor="me")
+    world.ledger.set_enabled("tick", True, world.now, Planner().decide, actor="me")
+    world.work(6)
+
+    report = world.audit()
+
+    assert report.ok
+    assert report.counts.versions == 7
+
+
+def test_an_unknown_job_is_said_to_be_unknown(world: World) -> None:
+    world.declare(spec("tick", "*/10 * * * * *"))
+
+    with pytest.raises(JobNotFound) as error:
+        world.audit(job_name="tikc")
+
+    assert error.value.suggestion == "tick"
+
+
+def test_the_audit_reads_only(world: World) -> None:
+    world.declare(spec("tick", "*/10 * * * * *"))
+    world.work(3)
+    watcher = SqliteLedger(str(world.path))
+    before = watcher.change_marker()
+
+    world.audit()
+
+    assert watcher.change_marker() == before

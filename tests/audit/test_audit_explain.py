@@ -1,0 +1,103 @@
+"""One fire time in words: who named it, what accounts for it, and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from audited import HOUR, START, World, broken, lived
+
+from systemprompt.audit.explain import Explanation, explain
+from systemprompt.clock import SECOND
+from systemprompt.errors import JobNotFound
+from systemprompt.ledger.records import REASONS
+from systemprompt.ledger.views import RangeView, RunView
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return lived(tmp_path_factory.mktemp("ledger") / "ledger.db")
+
+
+def said(world: World, name: str, at: int) -> tuple[Explanation, str]:
+    explanation = explain(world.ledger, name, at)
+    return explanation, "; ".join(explanation.sentences)
+
+
+def test_a_run_is_explained_with_its_attempts(world: World) -> None:
+    explanation, text = said(world, "tick", START + 10 * SECOND)
+
+    assert isinstance(explanation.account, RunView)
+    assert explanation.named
+    assert [attempt.attempt for attempt in explanation.attempts] == [1]
+    assert text.startswith(
+        "version 1 (*/10 * * * * *, Europe/Berlin) fires at 2026-10-23T12:00:10Z; "
+        "it is valid from 2026-10-23T12:00:00Z, added, by test; "
+    )
+    assert "(schedule) accounts for it: success" in text
+    assert "attempt 1 on node node-a began" in text
+
+
+def test_every_closed_account_is_explained_in_the_words_of_its_reason(world: World) -> None:
+    accounts = [run for run in world.ledger.runs_between(0, world.now) if run.reason and run.fire_at]
+    for run in accounts:
+        _, text = said(world, run.job_name, run.due_at)
+        assert REASONS[run.status][str(run.reason)] in text
+    for group in world.ledger.ranges_between(0, world.now):
+        explanation, text = said(world, group.job_name, group.last_at)
+        assert isinstance(explanation.account, RangeView)
+        assert REASONS[group.status][group.reason] in text
+
+
+def test_an_overlap_names_the_run_in_the_way(world: World) -> None:
+    blocked = next(run for run in world.ledger.runs_between(0, world.now) if run.reason == "overlap")
+
+    _, text = said(world, blocked.job_name, blocked.due_at)
+
+    assert f"run {blocked.blocked_by} was in the way" in text
+
+
+def test_an_instant_that_is_no_fire_time_is_told_its_neighbours(world: World) -> None:
+    explanation, text = said(world, "tick", START + 15 * SECOND)
+
+    assert not explanation.named
+    assert explanation.account is None
+    assert "does not fire at 2026-10-23T12:00:15Z" in text
+    assert "its fire time before is 2026-10-23T12:00:10Z; its fire time after is 2026-10-23T12:00:20Z" in text
+
+
+def test_the_future_is_still_to_come(world: World) -> None:
+    at = explain(world.ledger, "nightly", world.now).after
+    assert at is not None
+
+    _, text = said(world, "nightly", at)
+
+    assert "it is still to come: planned so far is everything up to" in text
+
+
+def test_before_a_job_was_known_no_version_names_anything(world: World) -> None:
+    _, text = said(world, "tick", START - HOUR * SECOND)
+
+    assert text == "no version of 'tick' was valid at 2026-10-23T11:00:00Z"
+
+
+def test_a_hole_is_called_a_defect(world: World, tmp_path: Path) -> None:
+    other = broken(world, tmp_path / "b.db", f"DELETE FROM job_runs WHERE fire_at = {START + 10 * SECOND}")
+
+    _, text = said(other, "tick", START + 10 * SECOND)
+
+    assert "it has no account: that is a defect, and `sp jobs audit` reports it" in text
+
+
+def test_pruned_history_says_so(world: World, tmp_path: Path) -> None:
+    other = broken(world, tmp_path / "b.db")
+    other.ledger.prune(START + 35 * SECOND, limit=99)
+
+    _, text = said(other, "tick", START + 10 * SECOND)
+
+    assert "its account was pruned, as was all up to 2026-10-23T12:00:30Z" in text
+
+
+def test_an_unknown_job_is_said_to_be_unknown(world: World) -> None:
+    with pytest.raises(JobNotFound):
+        explain(world.ledger, "nothing", START)
