@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from systemprompt.ledger.job_view import JobView
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -12,37 +14,6 @@ if TYPE_CHECKING:
     from systemprompt.clock import Instant
 
 __all__ = ["AttemptView", "HistoryPage", "HistoryQuery", "JobView", "RangeView", "RunView", "VersionView"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobView:
-    """One job as the ledger knows it. `planned_through` is the cursor; `pruned_through` is how far retention has gone."""
-
-    job_id: str
-    name: str
-    description: str
-    schedule: str
-    time_zone: str
-    enabled: bool
-    declared_enabled: bool
-    tags: tuple[str, ...]
-    owner: str | None
-    source: str
-    quarantine_error: str | None
-    retired_at: Instant | None
-    version: int
-    planned_through: Instant
-    pruned_through: Instant
-    next_due: Instant | None
-    next_run: Instant | None
-    running: int
-    last_run: Instant | None
-    last_run_id: int | None
-    last_status: str | None
-    last_error: str | None
-    run_count: int
-    created_at: Instant
-    updated_at: Instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

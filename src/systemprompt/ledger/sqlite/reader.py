@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from systemprompt.errors import DatabaseUnreachable
+from systemprompt.ledger.job_view import JobView
 from systemprompt.ledger.statements import load_statements
-from systemprompt.ledger.views import JobView
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,0 +1,42 @@
+"""A job as the ledger shows it, by itself: `sp jobs list` needs it and none of the other views."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from systemprompt.clock import Instant
+
+__all__ = ["JobView"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobView:
+    """One job as the ledger knows it. `planned_through` is the cursor; `pruned_through` is how far retention has gone."""
+
+    job_id: str
+    name: str
+    description: str
+    schedule: str
+    time_zone: str
+    enabled: bool
+    declared_enabled: bool
+    tags: tuple[str, ...]
+    owner: str | None
+    source: str
+    quarantine_error: str | None
+    retired_at: Instant | None
+    version: int
+    planned_through: Instant
+    pruned_through: Instant
+    next_due: Instant | None
+    next_run: Instant | None
+    running: int
+    last_run: Instant | None
+    last_run_id: int | None
+    last_status: str | None
+    last_error: str | None
+    run_count: int
+    created_at: Instant
+    updated_at: Instant
