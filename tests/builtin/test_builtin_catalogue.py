@@ -1,0 +1,81 @@
+"""What the house brings along, as discovery sees it."""
+
+from __future__ import annotations
+
+import importlib
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from app_database import TABLES, an_app
+
+from systemprompt.builtin import BUILTIN_MODULES
+from systemprompt.cron import Schedule
+from systemprompt.jobs.job import MODULE_JOBS, Job
+from systemprompt.ledger.migrations import migrate
+
+SCHEDULES = {
+    "behavioral_analysis": "Every 30 minutes",
+    "cleanup_empty_contexts": "Every 6 hours",
+    "cleanup_inactive_sessions": "Every 2 hours",
+    "content_ingestion": "Every hour",
+    "database_cleanup": "Daily at 3:00 AM",
+    "log_cleanup": "Daily at 2:00 AM",
+    "publish_content": None,  # every hour at half past, in whatever words
+    "session_cleanup": "Daily at 2:30 AM",
+}
+
+
+def test_each_module_submits_the_one_job_it_is_named_for() -> None:
+    found = {}
+    for module in BUILTIN_MODULES:
+        (submitted,) = getattr(importlib.import_module(module), MODULE_JOBS)
+        assert issubclass(submitted, Job)
+        assert module == f"systemprompt.builtin.{submitted.name}"
+        assert submitted.enabled
+        assert submitted.description
+        assert submitted.tags
+        found[submitted.name] = Schedule(submitted.schedule).describe()
+
+    assert {name: words for name, words in found.items() if SCHEDULES[name] is not None} == {
+        name: words for name, words in SCHEDULES.items() if words is not None
+    }
+    assert set(found) == set(SCHEDULES)
+
+
+def test_listing_the_jobs_loads_nothing_that_only_running_them_needs() -> None:
+    script = (
+        "import importlib, sys\n"
+        f"for module in {BUILTIN_MODULES!r}: importlib.import_module(module)\n"
+        "print(sorted({'yaml', 'jinja2', 'markdown_it', 'sqlite3', 'zoneinfo', 'logging'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_migration_runner_makes_the_tables_that_these_tests_use(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "migrated.db", isolation_level=None)
+
+    def begin(taken: sqlite3.Connection) -> None:
+        taken.execute("BEGIN IMMEDIATE")
+
+    applied = migrate(connection, str(TABLES.parent), table="app_migrations", begin=begin)
+
+    schema = "SELECT type, name, sql FROM sqlite_master WHERE name <> 'app_migrations' ORDER BY name"
+    with an_app(tmp_path) as app:
+        assert [tuple(row.values()) for row in app.db.fetch(schema)] == connection.execute(schema).fetchall()
+    connection.close()
+    assert applied == [TABLES.name]
+
+
+@pytest.mark.parametrize(
+    "table", ["logs", "users", "user_sessions", "session_requests", "user_contexts", "task_messages"]
+)
+def test_every_table_is_strict(tmp_path: Path, table: str) -> None:
+    with an_app(tmp_path) as app:
+        row = app.db.fetch_one("SELECT strict FROM pragma_table_list WHERE name = ?", (table,))
+
+    assert row == {"strict": 1}
