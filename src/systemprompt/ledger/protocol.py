@@ -39,99 +39,13 @@ if TYPE_CHECKING:
 else:
     Protocol = object
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "LedgerReader"]
 
 
-class Ledger(Protocol):
-    """The durable record of every job, version, run, range, attempt and node."""
+class LedgerReader(Protocol):
+    """The half that reads: what a reading command opens."""
 
     dialect: str
-
-    # -- the clockwork of a node ----------------------------------------------------------------------------------------
-
-    def turn(
-        self,
-        node_id: str,
-        now: Instant,
-        decide: Decide,
-        *,
-        closings: Sequence[Closing] = (),
-        room: int = 0,
-        plan: bool = True,
-    ) -> Turn:
-        """Close what ended, plan what is due, claim up to `room` queued runs in due order: one commit for all of it.
-
-        A closing is accepted only under the run's current fence; a zombie's is kept as the attempt's late result. The cursor of
-        a job moves by compare-and-swap together with its rows. At most one run of a job is claimed while none of it runs. Two
-        nodes in a turn at once never claim the same run, and never write the same fire time.
-        """
-        ...
-
-    def start_manual(
-        self, node_id: str, now: Instant, starts: Sequence[ManualStart], *, skip_running: bool = False
-    ) -> tuple[Claimed, ...]:
-        """Write and claim a run for each start, all or none.
-
-        A job that is running is refused with `JobAlreadyRunning`, or with `skip_running` gets an account `skipped`, `overlap`
-        and is left out of the result. An unknown name is `JobNotFound`, a node that was declared lost `NodeLost`.
-        """
-        ...
-
-    def change_marker(self) -> int:
-        """Return a number that differs from the last one returned when another process may have written. Cheap: poll it."""
-        ...
-
-    # -- nodes ----------------------------------------------------------------------------------------------------------
-
-    def join(self, node: NodeIdentity) -> None:
-        """Enter a node that is about to plan or run."""
-        ...
-
-    def beat(self, node_id: str, now: Instant) -> bool:
-        """Count one heartbeat up. False: this node was declared lost; it must stop its runs and take a fresh id."""
-        ...
-
-    def leave(self, node_id: str, now: Instant) -> None:
-        """Mark a node as stopped. Its open runs, if any, are then rescued by anybody."""
-        ...
-
-    def living_nodes(self) -> list[NodeIdentity]:
-        """Return the nodes that have not stopped, and those stopped ones that still hold open runs."""
-        ...
-
-    def rescue(self, node_id: str, seen_beat: int, now: Instant, *, max_attempts: int) -> list[Rescued] | None:
-        """Declare a node lost and settle its runs: `failed` with `node_lost`, or `queued` again under `on_lost: rerun`.
-
-        None where the node beat since `seen_beat`: it lives, nothing is changed. A run is rescued once, whoever asks.
-        """
-        ...
-
-    def record_clock_event(self, event: ClockEvent) -> None: ...
-
-    # -- jobs and versions ----------------------------------------------------------------------------------------------
-
-    def sync_catalogue(
-        self,
-        specs: Sequence[JobSpec],
-        quarantined: Sequence[QuarantineNotice],
-        now: Instant,
-        decide: Decide,
-        *,
-        actor: str,
-    ) -> SyncReport:
-        """Make the ledger's jobs those of the catalogue. A changed schedule, zone, policy or declared `enabled` closes the
-        present version (planned through `now` first) and opens the next; a job that left is retired, its open version closed.
-        Writes nothing where nothing changed.
-        """
-        ...
-
-    def set_enabled(
-        self, job_name: str, enabled: bool, now: Instant, decide: Decide, *, actor: str, why: str = ""
-    ) -> JobView:
-        """Enable or disable a job from `now` on, as a new version. Doing it twice changes nothing."""
-        ...
-
-    # -- reading --------------------------------------------------------------------------------------------------------
 
     def snapshot(self) -> AbstractContextManager[None]:
         """Let every read inside the `with` see one state of the ledger, whatever others write meanwhile."""
@@ -177,6 +91,100 @@ class Ledger(Protocol):
 
     def high_water(self) -> Instant: ...
 
+    def living_nodes(self) -> list[NodeIdentity]:
+        """Return the nodes that have not stopped, and those stopped ones that still hold open runs."""
+        ...
+
+    def change_marker(self) -> int:
+        """Return a number that differs from the last one returned when another process may have written. Cheap: poll it."""
+        ...
+
+    def integrity_faults(self) -> Iterable[str]:
+        """Return what the engine's own check of the stored file has to say; empty where it is sound."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Ledger(LedgerReader, Protocol):
+    """The durable record of every job, version, run, range, attempt and node."""
+
+    # -- the clockwork of a node ----------------------------------------------------------------------------------------
+
+    def turn(
+        self,
+        node_id: str,
+        now: Instant,
+        decide: Decide,
+        *,
+        closings: Sequence[Closing] = (),
+        room: int = 0,
+        plan: bool = True,
+    ) -> Turn:
+        """Close what ended, plan what is due, claim up to `room` queued runs in due order: one commit for all of it.
+
+        A closing is accepted only under the run's current fence; a zombie's is kept as the attempt's late result. The cursor of
+        a job moves by compare-and-swap together with its rows. At most one run of a job is claimed while none of it runs. Two
+        nodes in a turn at once never claim the same run, and never write the same fire time.
+        """
+        ...
+
+    def start_manual(
+        self, node_id: str, now: Instant, starts: Sequence[ManualStart], *, skip_running: bool = False
+    ) -> tuple[Claimed, ...]:
+        """Write and claim a run for each start, all or none.
+
+        A job that is running is refused with `JobAlreadyRunning`, or with `skip_running` gets an account `skipped`, `overlap`
+        and is left out of the result. An unknown name is `JobNotFound`, a node that was declared lost `NodeLost`.
+        """
+        ...
+
+    # -- nodes ----------------------------------------------------------------------------------------------------------
+
+    def join(self, node: NodeIdentity) -> None:
+        """Enter a node that is about to plan or run."""
+        ...
+
+    def beat(self, node_id: str, now: Instant) -> bool:
+        """Count one heartbeat up. False: this node was declared lost; it must stop its runs and take a fresh id."""
+        ...
+
+    def leave(self, node_id: str, now: Instant) -> None:
+        """Mark a node as stopped. Its open runs, if any, are then rescued by anybody."""
+        ...
+
+    def rescue(self, node_id: str, seen_beat: int, now: Instant, *, max_attempts: int) -> list[Rescued] | None:
+        """Declare a node lost and settle its runs: `failed` with `node_lost`, or `queued` again under `on_lost: rerun`.
+
+        None where the node beat since `seen_beat`: it lives, nothing is changed. A run is rescued once, whoever asks.
+        """
+        ...
+
+    def record_clock_event(self, event: ClockEvent) -> None: ...
+
+    # -- jobs and versions ----------------------------------------------------------------------------------------------
+
+    def sync_catalogue(
+        self,
+        specs: Sequence[JobSpec],
+        quarantined: Sequence[QuarantineNotice],
+        now: Instant,
+        decide: Decide,
+        *,
+        actor: str,
+    ) -> SyncReport:
+        """Make the ledger's jobs those of the catalogue. A changed schedule, zone, policy or declared `enabled` closes the
+        present version (planned through `now` first) and opens the next; a job that left is retired, its open version closed.
+        Writes nothing where nothing changed.
+        """
+        ...
+
+    def set_enabled(
+        self, job_name: str, enabled: bool, now: Instant, decide: Decide, *, actor: str, why: str = ""
+    ) -> JobView:
+        """Enable or disable a job from `now` on, as a new version. Doing it twice changes nothing."""
+        ...
+
     # -- retention ------------------------------------------------------------------------------------------------------
 
     def prune(self, before: Instant, *, limit: int) -> int:
@@ -186,9 +194,3 @@ class Ledger(Protocol):
         is a whole suffix, and `pruned_through` says where it begins.
         """
         ...
-
-    def integrity_faults(self) -> Iterable[str]:
-        """Return what the engine's own check of the stored file has to say; empty where it is sound."""
-        ...
-
-    def close(self) -> None: ...
