@@ -188,8 +188,10 @@ def test_tags_that_look_alike_have_pages_of_their_own_and_case_does_not_count(ap
     assert "Start" in site(app)["tags/python.html"].read_text()
 
 
-def test_drafts_and_what_is_dated_for_later_wait(app: App) -> None:
+def test_drafts_and_what_is_dated_for_later_wait(app: App, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     publish(app)
+    assert "2 held back: drafts, or dated later" in caplog.messages
     assert not {"my-blog/draft.html", "my-blog/tomorrow.html"} & set(site(app))
 
     app.clock.advance(DAY / 1e6)

@@ -44,6 +44,9 @@ class PublishContent(Job):
         from systemprompt.builtin.site_pages import Site
 
         problems: list[str] = []
+        waiting = ctx.db_pool.fetch_one(_WAITING, {"now": self.clock.now()})
+        if waiting is not None and waiting["rows"]:
+            ctx.logger.info("%d held back: drafts, or dated later", waiting["rows"])
         pages = list(_pages(ctx, self.clock.now(), problems))
         folders = {source.name: ctx.path(source.path) for source in ctx.settings.content_sources}
         site = Site(target, pages, folders=folders, time_zone=ctx.settings.time_zone)
@@ -156,4 +159,9 @@ _TO_PUBLISH = """
     FROM markdown_content
     WHERE removed_at IS NULL AND draft = 0 AND (published_at IS NULL OR published_at <= :now)
     ORDER BY source, path
+"""
+
+_WAITING = """
+    SELECT count(*) AS rows FROM markdown_content
+    WHERE removed_at IS NULL AND (draft = 1 OR published_at > :now)
 """
