@@ -104,6 +104,13 @@ def test_a_clock_that_went_back_is_no_finding(world: World) -> None:
     assert world.audit().ok
 
 
+def test_a_job_added_just_before_the_clock_went_back_is_clean(world: World) -> None:
+    world.declare(spec("tick", "*/10 * * * * *"))
+    world.now -= HOUR * SECOND
+
+    assert world.audit().ok
+
+
 def test_dates_may_contradict_by_as_much_as_the_clock_was_seen_to_step_back(world: World, tmp_path: Path) -> None:
     world.declare(spec("tick", "*/10 * * * * *"))
     world.work(3)

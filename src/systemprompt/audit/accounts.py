@@ -206,7 +206,10 @@ class _Sweep:
             )
 
     def _count(self, fire_times: int, **more: int) -> None:
-        self._case.findings.counts.update(fire_times=fire_times, **more)
+        counts = self._case.findings.counts
+        counts["fire_times"] += fire_times
+        for name, number in more.items():
+            counts[name] += number
 
 
 def _spelled(case: JobCase, at: Instant) -> str:

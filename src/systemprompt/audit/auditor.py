@@ -108,10 +108,12 @@ def _check_jobs(
 
 def _checked(case: JobCase, runs: Iterator[RunView]) -> Iterator[RunView]:
     """Check each run by itself, and pass on those that account for a fire time."""
+    counts, by_status = case.findings.counts, case.findings.by_status
     for run in runs:
         attempts = list(case.setting.ledger.attempts(run.run_id))
-        case.findings.by_status[run.status] += 1
-        case.findings.counts.update(attempts=len(attempts), manual=run.origin == "manual")
+        by_status[run.status] += 1
+        counts["attempts"] += len(attempts)
+        counts["manual"] += run.origin == "manual"
         check_run(case, run, attempts)
         if run.fire_at is not None:
             yield run

@@ -48,7 +48,7 @@ class Readable(Protocol):
 class Setting:
     """What is true of the whole ledger during one audit.
 
-    latest   the latest instant at which anything can have been decided: now, or the high-water mark if the clock went back
+    latest   the latest instant that anything can have been planned through: now, or the high-water mark if the clock went back
     slack    microseconds by which two instants of one run may contradict each other: a little, and the largest backward step of
              the clock that a node recorded
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from systemprompt.clock import SECOND, iso
+from systemprompt.clock import iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from systemprompt.ledger.records import NodeIdentity
 
 __all__ = ["check_job", "check_open_runs"]
-
-_SOON = 2 * SECOND
-"""A job with a backlog is looked at again this long after the last look, not at its next fire time, which has passed."""
 
 
 def check_job(case: JobCase) -> None:
@@ -102,9 +99,10 @@ def _check_present_version(case: JobCase) -> None:
 
 def _check_cursor(case: JobCase) -> None:
     job, setting = case.job, case.setting
-    if job.planned_through > setting.latest + setting.slack:
-        latest = iso(setting.latest)
-        case.found("cursor", f"its cursor is at {iso(job.planned_through)}, past {latest}", at=job.planned_through)
+    # A job that was added just before the clock went back has had no other decision yet.
+    latest = max(setting.latest, *(version.valid_from for version in case.versions[-1:]), job.created_at)
+    if job.planned_through > latest + setting.slack:
+        case.found("cursor", f"its cursor is at {iso(job.planned_through)}, past {iso(latest)}", at=job.planned_through)
     if job.pruned_through > job.planned_through:
         pruned, planned = iso(job.pruned_through), iso(job.planned_through)
         case.found("cursor", f"it was pruned through {pruned}, past its cursor at {planned}", at=job.pruned_through)
@@ -131,9 +129,10 @@ def _check_next_due(case: JobCase) -> None:
         case.found("cursor", sentence, at=following)
         return
     # What is disabled or quarantined starts nothing; it is accounted for once a day.
+    # A backlog is looked at again a second after the last look, not at its next fire time, which has passed.
     idle = not present.enabled or job.quarantine_error is not None
     backlog = present.policies.get("catch_up") == "all" and bool(case.open_runs)
-    limit = max(following, case.setting.latest + _SOON) if backlog else following
+    limit = max(following, case.setting.latest + case.setting.slack) if backlog else following
     if not idle and job.next_due > limit:
         sentence = f"it will be looked at again at {iso(job.next_due)}, though it fires at {iso(following)}"
         case.found("cursor", sentence, at=following)
