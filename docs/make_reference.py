@@ -1,0 +1,201 @@
+"""Write the reference parts of the docs from the program's own tables: `.venv/bin/python docs/make_reference.py`.
+
+Each part stands under one heading, from there to the next heading of that rank. `tests/docs` fails where a page differs from
+what this would write.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from systemprompt.cli.exit_codes import EXIT_CODES
+from systemprompt.cli.help import usage
+from systemprompt.cli.parse import GLOBAL_FLAGS, HOME_GROUP, Flag, flags_of, load
+from systemprompt.cli.table import COMMANDS
+from systemprompt.ledger.records import REASONS
+from systemprompt.profile.schema import PROFILE, Key, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+DOCS = Path(__file__).resolve().parent
+
+
+def main() -> int:
+    for path, heading, made in PARTS:
+        page = DOCS / path
+        text = page.read_text(encoding="utf-8")
+        written = with_part(text, heading, made())
+        if written != text:
+            page.write_text(written, encoding="utf-8")
+            print(f"written: {page}")
+    return 0
+
+
+def with_part(text: str, heading: str, part: str) -> str:
+    """Return a page's text with what stands under `heading` replaced."""
+    before, found, rest = text.partition(f"\n{heading}\n")
+    if not found:
+        raise ValueError(f"no heading {heading!r}")
+    _, following, after = rest.partition("\n## ")
+    return f"{before}{found}\n{part.strip()}\n{following}{after}"
+
+
+def commands() -> str:
+    """Every command with its arguments and flags."""
+    return "\n".join(line for command in COMMANDS for line in _command(command))
+
+
+def global_flags() -> str:
+    rows = [
+        (f"`{', '.join(word for word in (short, f'{name} {metavar}' if metavar else name) if word)}`", text)
+        for name, short, metavar, text in GLOBAL_FLAGS
+    ]
+    return _table(("flag", "what it does"), rows)
+
+
+def exit_codes() -> str:
+    """Every exit code, with what it means."""
+    meanings = {
+        2: "the call is wrong: an unknown flag, a value that is none",
+        3: "no such job, or no such run",
+        4: "the profile is missing or wrong, or a job definition is",
+        5: "a database cannot be opened or is busy for too long",
+        6: "conflict: the job is running already, or a file exists",
+        7: "the command wants a confirmation and may not ask",
+        130: "interrupted; what was begun is accounted for",
+    }
+    rows = [("0", "fine"), ("1", "a job failed, the audit found something, doctor found a fault")]
+    rows += [(str(code), meanings[code]) for _, code in EXIT_CODES]
+    return _table(("code", "meaning"), [*rows, ("70", "a defect of systemprompt; `-v` shows where")])
+
+
+def profile() -> str:
+    """Every key of a profile, section by section."""
+    sections = [("The top level", "", PROFILE)]
+    below = {"jobs": ".NAME", "named": ".NAME", "list": "[]"}
+    sections += [(f"`{place}`", place + below.get(key.kind, ""), key) for place, key in walk() if key.keys]
+    lines = []
+    for title, prefix, key in sections:
+        lines += [f"### {title}", ""]
+        if prefix:
+            lines += [f"{_sentence(key.meaning)} Keys of `{prefix}`:", ""]
+        lines += [_table(("key", "value", "default", "meaning"), [_key_row(one) for one in key.keys]), ""]
+    return "\n".join(lines)
+
+
+def reasons() -> str:
+    """Every status, and every reason it may have."""
+    rows = [
+        ("`queued`", "", "open: planned, and waiting for a node with room"),
+        ("`running`", "", "open: a node holds it"),
+        ("`success`", "", "closed: the job came to its end and said so"),
+    ]
+    rows += [(f"`{status}`", f"`{name}`", meaning) for status, of in REASONS.items() for name, meaning in of.items()]
+    return _table(("status", "reason", "meaning"), rows)
+
+
+PARTS: tuple[tuple[str, str, Callable[[], str]], ...] = (
+    ("commands.md", "## Global flags", global_flags),
+    ("commands.md", "## Exit codes", exit_codes),
+    ("commands.md", "## Every command", commands),
+    ("profile.md", "## Every key", profile),
+    ("concepts.md", "## Statuses and reasons", reasons),
+)
+"""Page, heading, and what makes the part."""
+
+
+def _command(command: object) -> Iterator[str]:
+    from systemprompt.cli.table import Command
+
+    assert isinstance(command, Command)
+    short = " ".join(command.path[1:]) if command.path[0] == HOME_GROUP else command.name
+    yield f"### sp {short}"
+    yield ""
+    yield command.summary
+    yield ""
+    yield "```text"
+    yield usage(command)
+    yield "```"
+    yield ""
+    flags = flags_of(load(command.params))
+    if flags:
+        yield _table(("argument or flag", "default", "what it says"), [_flag_row(flag) for flag in flags])
+        yield ""
+    yield f"Example: `{command.example}`. Artifact type `{command.artifact_type}`, title `{command.title}`."
+    yield ""
+
+
+def _flag_row(flag: Flag) -> tuple[str, str, str]:
+    if flag.positional:
+        spelled = flag.metavar + ("..." if flag.repeatable else "")
+    else:
+        spelled = flag.long if flag.kind == "bool" else f"{flag.long} {flag.metavar}"
+        spelled = f"{flag.short}, {spelled}" if flag.short else spelled
+    default = "" if flag.default in (None, False, "", (), {}) or flag.required else f"`{flag.default}`"
+    text = flag.help
+    if flag.choices and flag.metavar != "|".join(flag.choices):
+        text += f": {', '.join(flag.choices)}"
+    return f"`{spelled}`", "required" if flag.required else default, text
+
+
+def _key_row(key: Key) -> tuple[str, str, str, str]:
+    value = " or ".join(f"`{choice}`" for choice in key.choices) if key.kind == "choice" else KINDS[key.kind]
+    default = "required" if key.required else _written(key.default)
+    if key.kind == "choice" and key.default is None:
+        default = f"`{key.choices[0]}`"
+    meaning = key.meaning + (f"; for example `{key.example}`" if key.example and key.kind != "choice" else "")
+    return f"`{key.name}`", value, default, meaning
+
+
+KINDS = {
+    "choice": "",
+    "database": "`sqlite:///FILE`",
+    "extensions": "list of folders, files, modules",
+    "flag": "`true` or `false`",
+    "identifier": "SQL name",
+    "identifiers": "mapping of SQL names",
+    "jobs": "mapping: job name to section, or list of sections with `name`",
+    "ledger": "path",
+    "list": "list of sections",
+    "name": "name",
+    "named": "mapping: table to section",
+    "names": "list of job names",
+    "path": "path",
+    "schedule": "cron expression",
+    "seconds": "duration",
+    "section": "section",
+    "text": "text",
+    "texts": "list of texts",
+    "time_zone": "IANA name",
+    "timeout": "duration, or `none`",
+    "url": "URL",
+    "values": "mapping",
+    "whole": "whole number",
+    "word_map": "mapping of texts",
+    "words": "list of words",
+}
+"""What may stand there, in a reader's words."""
+
+
+def _written(default: str | int | bool | None) -> str:
+    if default is None:
+        return ""
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
+    return f"`{default}`" if default != "" else "empty"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
