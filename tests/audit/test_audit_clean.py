@@ -174,6 +174,8 @@ def test_a_backlog_that_waits_for_room_is_no_finding(world: World) -> None:
     for _ in range(5):
         world.turn(room=0)
         assert world.audit().ok
+    world.now -= 2 * HOUR * SECOND
+    assert world.audit().ok
 
 
 def test_a_job_edited_many_times_at_one_instant_is_clean(world: World) -> None:

@@ -129,11 +129,10 @@ def _check_next_due(case: JobCase) -> None:
         case.found("cursor", sentence, at=following)
         return
     # What is disabled or quarantined starts nothing; it is accounted for once a day.
-    # A backlog is looked at again a second after the last look, not at its next fire time, which has passed.
+    # A backlog is looked at again a second after the last look; when that was is written nowhere, and clocks go back.
     idle = not present.enabled or job.quarantine_error is not None
     backlog = present.policies.get("catch_up") == "all" and bool(case.open_runs)
-    limit = max(following, case.setting.latest + case.setting.slack) if backlog else following
-    if not idle and job.next_due > limit:
+    if not idle and not backlog and job.next_due > following:
         sentence = f"it will be looked at again at {iso(job.next_due)}, though it fires at {iso(following)}"
         case.found("cursor", sentence, at=following)
 
