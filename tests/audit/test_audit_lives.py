@@ -1,0 +1,115 @@
+"""Whatever happens to a ledger in an order that chance chose, every promise holds after each step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import pytest
+from audited import HOUR, World, spec
+
+from systemprompt.clock import SECOND
+from systemprompt.errors import ConflictError
+from systemprompt.ledger.records import Claimed, Closing, JobSpec, ManualStart, QuarantineNotice
+
+SCHEDULES = ["*/10 * * * * *", "0 * * * * *", "@every 7s", "0 30 2 * * *", "* * * * * *", "0 0 */3 * * *", ""]
+OUTCOMES = [("success", None), ("failed", "exception"), ("cancelled", "requested")]
+
+
+class Life:
+    """Random ticks, endings, edits, losses, zombies, prunings and clock steps on one world."""
+
+    def __init__(self, path: Path, seed: int) -> None:
+        self.random = Random(seed)
+        self.world = World(path)
+        self.nodes = 0
+        self.held: list[Claimed] = []
+        self.zombies: list[Claimed] = []
+        self.specs = {name: self.any_spec(name) for name in ("a", "b", "c", "d")}
+        self.new_node()
+        self.world.declare(*self.specs.values())
+
+    def any_spec(self, name: str) -> JobSpec:
+        choose = self.random.choice
+        catch_up, on_lost = choose(["latest", "skip", "all"]), choose(["fail", "rerun"])
+        return spec(name, choose(SCHEDULES), enabled=choose([True, True, False]), catch_up=catch_up, on_lost=on_lost)
+
+    def new_node(self) -> None:
+        self.nodes += 1
+        self.node = f"node-{self.nodes}"
+        self.world.join(self.node)
+
+    def tick(self) -> None:
+        self.world.wait(self.random.choice([0.5, 1, 5, 30, 300]))
+        ended = [run for run in self.held if self.random.random() < 0.6]
+        self.held = [run for run in self.held if run not in ended]
+        closings: list[Closing] = [self.world.close(run, *self.random.choice(OUTCOMES)) for run in ended]
+        closings += [self.world.close(self.zombies.pop()) for _ in self.zombies[:1]]
+        room = self.random.choice([0, 1, 9])
+        self.held += self.world.ledger.turn(
+            self.node, self.world.now, self.world.decide, closings=closings, room=room
+        ).claimed
+
+    def sleep(self) -> None:
+        self.world.wait(self.random.choice([1, 40, 240]) * HOUR)
+
+    def edit(self) -> None:
+        name = self.random.choice("abcdef")
+        self.specs[name] = self.any_spec(name)
+        self.world.declare(*self.specs.values())
+
+    def switch(self) -> None:
+        enabled = self.random.random() < 0.6
+        self.world.ledger.set_enabled(self.any_name(), enabled, self.world.now, self.world.decide, actor="test")
+
+    def retire(self) -> None:
+        self.specs.pop(self.any_name())
+        self.specs = self.specs or {"a": self.any_spec("a")}
+        self.world.declare(*self.specs.values())
+
+    def quarantine(self) -> None:
+        name = self.any_name()
+        rest = [kept for kept in self.specs.values() if kept.name != name]
+        self.world.declare(*rest, quarantined=[QuarantineNotice(name=name, source="", error="it does not import")])
+
+    def by_hand(self) -> None:
+        starts = [ManualStart(job_name=self.any_name(), actor="test")]
+        try:
+            self.held += self.world.ledger.start_manual(self.node, self.world.now, starts, skip_running=True)
+        except ConflictError as error:
+            if "quarantined" not in error.message:
+                raise
+
+    def lose_node(self) -> None:
+        lost = self.node
+        self.new_node()
+        self.world.ledger.rescue(lost, 0, self.world.now, max_attempts=2)
+        self.zombies, self.held = self.zombies + self.held, []
+
+    def prune(self) -> None:
+        before = self.world.now - self.random.choice([0, 60, HOUR, 24 * HOUR]) * SECOND
+        self.world.ledger.prune(before, limit=self.random.choice([1, 5, 1000]))
+
+    def step_back(self) -> None:
+        self.world.now -= self.random.choice([1, 60, HOUR]) * SECOND
+
+    def any_name(self) -> str:
+        return self.random.choice(sorted(self.specs))
+
+    def step(self) -> str:
+        rare = [self.sleep, self.edit, self.switch, self.retire, self.quarantine, self.by_hand, self.lose_node]
+        chosen = self.random.choice([self.tick] * 8 + [*rare, self.prune, self.step_back])
+        chosen()
+        return chosen.__name__
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_after_every_step_of_any_life_the_audit_is_clean(seed: int, tmp_path: Path) -> None:
+    life = Life(tmp_path / "ledger.db", seed)
+    steps = []
+    for _ in range(40):
+        steps.append(life.step())
+
+        report = life.world.audit()
+
+        assert report.findings == (), steps
