@@ -266,7 +266,7 @@ def say(text: str = "") -> None:
 def _echo(node: subprocess.Popen[str]) -> None:
     # What a node says of each start would be too much here; the history has it.
     assert node.stdout is not None
-    width = shutil.get_terminal_size((118, 24)).columns - 10
+    width = shutil.get_terminal_size().columns - 10 if sys.stdout.isatty() else 1_000
     for line in node.stdout:
         said = line[11:] if line[10:11] == "T" else line  # the date is today's
         if ": started, run" not in said:
