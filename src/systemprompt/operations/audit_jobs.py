@@ -72,7 +72,7 @@ def audit_jobs(system: System, params: AuditParams) -> AuditReport:
     """
     from dataclasses import asdict
 
-    from systemprompt.audit import audit
+    from systemprompt.audit.auditor import audit
     from systemprompt.runner.identity import is_gone, this_machine
 
     machine = this_machine()
