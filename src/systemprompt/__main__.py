@@ -1,0 +1,10 @@
+"""`python -m systemprompt` is `sp`."""
+
+from __future__ import annotations
+
+import sys
+
+from systemprompt.cli.main import run
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -1,0 +1,111 @@
+"""A real `sp serve` in a process of its own, followed through the events it writes."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 30.0
+SP = [sys.executable, "-m", "systemprompt"]
+
+
+class Installation:
+    """A profile with job files in a folder of its own."""
+
+    def __init__(self, folder: Path, extra: str = "") -> None:
+        self.folder = folder
+        self.profile = folder / "profile.yaml"
+        self.ledger = folder / "app.ledger.db"
+        self.environ = {
+            **os.environ,
+            "SYSTEMPROMPT_PROFILE": str(self.profile),
+            "XDG_CACHE_HOME": str(folder / "cache"),
+        }
+        (folder / "jobs").mkdir()
+        self.write_profile(extra)
+
+    def write_profile(self, extra: str = "") -> None:
+        self.profile.write_text(
+            f"name: served\ndatabase: sqlite:///app.db\nextensions: [jobs/]\n{extra}", encoding="utf-8"
+        )
+
+    def job_file(self, name: str, text: str) -> None:
+        (self.folder / "jobs" / name).write_text(f"from systemprompt import job\n\n\n{text}", encoding="utf-8")
+
+    def sp(self, *arguments: str, code: int = 0) -> dict[str, Any]:
+        done = subprocess.run(
+            [*SP, "--json", *arguments], env=self.environ, capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+
+class Served:
+    """One running node. `wait` returns the first event that fits, in the order they came."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.seen: list[dict[str, Any]] = []
+        self._events: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def wait(self, kind: str, fits: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:
+        while True:
+            event = self._events.get(timeout=PATIENCE)
+            assert event is not None, f"the node ended before {kind}: {self.seen[-10:]}"
+            self.seen.append(event)
+            if event["event"] == kind and fits(event):
+                return event
+
+    def run_of(self, job: str) -> dict[str, Any]:
+        return self.wait("run_started", lambda event: event["job_name"] == job)
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def ended(self) -> int:
+        return self.process.wait(PATIENCE)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        with self.process.stderr:
+            for line in self.process.stderr:
+                if line.startswith("{"):
+                    self._events.put(json.loads(line))
+        self._events.put(None)
+
+
+@contextmanager
+def serving(installation: Installation, *arguments: str) -> Iterator[Served]:
+    process = subprocess.Popen(
+        [*SP, "--json", "serve", *arguments],
+        env=installation.environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    served = Served(process)
+    try:
+        served.wait("serving")
+        yield served
+    finally:
+        served.close()
+        assert process.stdout is not None
+        process.stdout.close()
