@@ -190,7 +190,7 @@ class Ledger(LedgerReader, Protocol):
     def prune(self, before: Instant, *, limit: int) -> int:
         """Delete up to `limit` closed accounts older than `before`; return how many went.
 
-        Never an open run, never one past a job's cursor, never anything younger than an open run of the same job: what is left
-        is a whole suffix, and `pruned_through` says where it begins.
+        Never an open run, never anything younger than an open run of the same job: what is left is a whole suffix, and
+        `pruned_through`, which is never past the cursor, says where it begins.
         """
         ...

@@ -1,0 +1,19 @@
+"""The rules that every engine of the ledger keeps.
+
+An engine is put through them by a test class that inherits from `LedgerRules` and by a fixture named `stage`, a
+`ledger_stage.Stage` on a fresh database; see `test_sqlite_conformance.py`. Nothing here knows an engine.
+"""
+
+from __future__ import annotations
+
+from rules_catalogue import CatalogueRules
+from rules_nodes import NodeRules
+from rules_planning import PlanningRules
+from rules_reading import ReadingRules
+from rules_runs import RunRules
+
+__all__ = ["LedgerRules"]
+
+
+class LedgerRules(PlanningRules, RunRules, NodeRules, CatalogueRules, ReadingRules):
+    """All of them."""

@@ -1,0 +1,182 @@
+"""What the conformance suite stands on: an engine to be proved, a clock moved by hand, and short words for what a node does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from systemprompt.audit.auditor import audit
+from systemprompt.clock import SECOND, Instant, ManualClock
+from systemprompt.ledger.protocol import Ledger
+from systemprompt.ledger.records import (
+    Claimed,
+    Closing,
+    JobSpec,
+    ManualStart,
+    NodeIdentity,
+    QuarantineNotice,
+    SyncReport,
+    Turn,
+)
+from systemprompt.ledger.views import HistoryQuery, RangeView, RunView
+from systemprompt.scheduler.planner import Planner
+
+if TYPE_CHECKING:
+    from systemprompt.ledger.records import Decide
+
+START = 1_767_225_600 * SECOND
+"""2026-01-01T00:00:00Z."""
+
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
+
+EVERY_SECOND, EVERY_MINUTE, HOURLY = "* * * * * *", "0 * * * * *", "0 0 * * * *"
+
+
+class Engine(Protocol):
+    """One database of the engine under proof, migrated, and as many handles on it as a test wants."""
+
+    def open_again(self) -> Ledger:
+        """Return another handle, as another process would have it."""
+        ...
+
+
+def spec(name: str, schedule: str = EVERY_MINUTE, *, enabled: bool = True, **more: Any) -> JobSpec:
+    """Describe a job. What is not a field of JobSpec is a policy."""
+    shown = {key: more.pop(key) for key in ("description", "tags", "owner", "source", "time_zone") if key in more}
+    values = {"description": "", "time_zone": "UTC", "source": "file:jobs.py", **shown}
+    return JobSpec(name=name, schedule=schedule, enabled=enabled, policies=more, **values)
+
+
+class Stage:
+    """A ledger with a clock and two nodes, a and b. `sound` at the end of a test: the audit must find nothing."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.ledger = engine.open_again()
+        self.clock = ManualClock(START)
+        self.decide: Decide = Planner().decide
+        self.audited = True
+        self.join("a", "b")
+
+    @property
+    def now(self) -> Instant:
+        return self.clock.now()
+
+    def wait(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    def join(self, *names: str) -> None:
+        for name in names:
+            self.ledger.join(node(name, self.now))
+
+    def declare(self, *specs: JobSpec, quarantined: Sequence[QuarantineNotice] = ()) -> SyncReport:
+        return self.ledger.sync_catalogue(list(specs), list(quarantined), self.now, self.decide, actor="test")
+
+    def enable(self, name: str, enabled: bool, why: str = "") -> None:
+        self.ledger.set_enabled(name, enabled, self.now, self.decide, actor="me", why=why)
+
+    def turn(self, *closings: Closing, node: str = "a", room: int = 99, plan: bool = True) -> Turn:
+        return self.ledger.turn(node, self.now, self.decide, closings=closings, room=room, plan=plan)
+
+    def claim_one(self, *, node: str = "a") -> Claimed:
+        (claimed,) = self.turn(node=node).claimed
+        return claimed
+
+    def start(self, *names: str, node: str = "a", skip_running: bool = False, **more: Any) -> tuple[Claimed, ...]:
+        starts = [ManualStart(job_name=name, actor="me", **more) for name in names]
+        return self.ledger.start_manual(node, self.now, starts, skip_running=skip_running)
+
+    def end(self, claimed: Claimed, status: str = "success", reason: str | None = None, **more: Any) -> Closing:
+        return ending(claimed, self.now, status, reason, **more)
+
+    def finish(self, *claimed: Claimed, node: str = "a") -> Turn:
+        return self.turn(*map(self.end, claimed), node=node, room=0, plan=False)
+
+    def runs(self, name: str | None = None) -> list[RunView]:
+        """Return runs by due_at."""
+        job_id = None if name is None else self.job_id(name)
+        return list(self.ledger.runs_between(-(2**62), 2**62, job_id=job_id))
+
+    def ranges(self, name: str | None = None) -> list[RangeView]:
+        job_id = None if name is None else self.job_id(name)
+        return list(self.ledger.ranges_between(-(2**62), 2**62, job_id=job_id))
+
+    def job_id(self, name: str) -> str:
+        job = self.ledger.job(name)
+        assert job is not None
+        return job.job_id
+
+    def cursor(self, name: str) -> Instant:
+        job = self.ledger.job(name)
+        assert job is not None
+        return job.planned_through
+
+    def accounted(self, name: str) -> int:
+        """Return how many fire times have an account."""
+        runs = sum(run.fire_at is not None for run in self.runs(name))
+        return runs + sum(account.count for account in self.ranges(name))
+
+    def total(self, **query: Any) -> int:
+        return self.ledger.history(HistoryQuery(**query)).total
+
+    def sound(self) -> None:
+        if self.audited:
+            report = audit(self.ledger, now=self.now, alive=lambda _: None)
+            assert report.ok, [finding.sentence for finding in report.findings]
+        assert list(self.ledger.integrity_faults()) == []
+
+
+def node(name: str, now: Instant, *, kind: str = "serve", lease_ms: int = 30_000) -> NodeIdentity:
+    return NodeIdentity(
+        node_id=name,
+        kind=kind,
+        host="here",
+        machine="boot/pid",
+        pid=1,
+        pid_started_at=1,
+        program="test",
+        lease_ms=lease_ms,
+        capacity=4,
+        started_at=now,
+    )
+
+
+def ending(claimed: Claimed, now: Instant, status: str = "success", reason: str | None = None, **more: Any) -> Closing:
+    return Closing(
+        run_id=claimed.run_id,
+        attempt=claimed.attempt,
+        fence=claimed.fence,
+        status=status,
+        reason=reason,
+        started_at=more.pop("started_at", claimed.started_at),
+        finished_at=more.pop("finished_at", now),
+        **more,
+    )
+
+
+def at(seconds: float) -> Instant:
+    """Return the instant this many seconds after START."""
+    return START + round(seconds * SECOND)
+
+
+def together(*work: Callable[[], None]) -> None:
+    """Do these at once in threads of their own, begun as near together as can be; raise what one of them raised."""
+    import threading
+
+    gate = threading.Barrier(len(work))
+    errors: list[BaseException] = []
+
+    def do(one: Callable[[], None]) -> None:
+        try:
+            gate.wait(10)
+            one()
+        except BaseException as error:  # noqa: BLE001  # raised again below
+            errors.append(error)
+
+    threads = [threading.Thread(target=do, args=(one,)) for one in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    if errors:
+        raise errors[0]

@@ -1,0 +1,185 @@
+"""Reading and retention: pages, snapshots, and what may be forgotten."""
+
+from __future__ import annotations
+
+import pytest
+from ledger_stage import DAY, EVERY_SECOND, HOUR, START, Stage, at, spec
+
+from systemprompt.ledger.records import ManualStart
+from systemprompt.ledger.views import HistoryQuery, RangeView
+
+
+def lived(stage: Stage) -> None:
+    """Two jobs over ten minutes: one always well, one failing every other time, a start by hand, an hour of downtime."""
+    stage.declare(spec("well"), spec("ill"), spec("by_hand", ""))
+    for minute in range(10):
+        stage.wait(60)
+        for run in stage.turn().claimed:
+            bad = run.job_name == "ill" and minute % 2
+            stage.turn(stage.end(run, *(("failed", "exception") if bad else ("success",))), plan=False, room=0)
+    stage.finish(*stage.start("by_hand"))
+    stage.wait(HOUR)
+    stage.finish(*stage.turn().claimed)
+
+
+class ReadingRules:
+    """What readers see, and what retention leaves them."""
+
+    def test_history_is_newest_first_with_runs_and_ranges_mixed(self, stage: Stage) -> None:
+        lived(stage)
+        page = stage.ledger.history(HistoryQuery(limit=1_000))
+        instants = [one.last_at if isinstance(one, RangeView) else one.due_at for one in page.entries]
+        assert instants == sorted(instants, reverse=True)
+        assert page.total == len(page.entries) == 20 + 1 + 2 + 2
+        assert sum(isinstance(one, RangeView) for one in page.entries) == 2
+
+    def test_history_counts_all_that_match_and_shows_what_was_asked_for(self, stage: Stage) -> None:
+        lived(stage)
+        page = stage.ledger.history(HistoryQuery(limit=3))
+        assert (len(page.entries), page.total) == (3, 25)
+        assert page.entries == stage.ledger.history(HistoryQuery(limit=1_000)).entries[:3]
+
+    @pytest.mark.parametrize(
+        ("query", "total"),
+        [
+            ({"job_name": "ill"}, 12),
+            ({"job_name": "nobody"}, 0),
+            ({"status": "failed"}, 5),
+            ({"status": "missed"}, 2),
+            ({"status": "missed", "job_name": "well"}, 1),
+            ({"status": "running"}, 0),
+            ({"origin": "manual"}, 1),
+            ({"origin": "catch_up"}, 0),
+            ({"origin": "schedule"}, 24),
+            ({"since": at(300)}, 6 * 2 + 1 + 2 + 2),
+            ({"until": at(300)}, 4 * 2),
+            ({"since": at(60), "until": at(61), "job_name": "well", "status": "success", "origin": "schedule"}, 1),
+        ],
+        ids=str,
+    )
+    def test_history_is_filtered_by_all_that_is_asked(self, stage: Stage, query: dict[str, object], total: int) -> None:
+        lived(stage)
+        page = stage.ledger.history(HistoryQuery(limit=1_000, **query))  # type: ignore[arg-type]  # fields by name
+        assert (page.total, len(page.entries)) == (total, total)
+
+    def test_runs_between_excludes_its_start_and_includes_its_end(self, stage: Stage) -> None:
+        lived(stage)
+        found = list(stage.ledger.runs_between(at(60), at(120)))
+        assert [(run.job_name, run.due_at) for run in found] == [("ill", at(120)), ("well", at(120))]
+        assert [run.job_name for run in stage.ledger.runs_between(START, at(60), job_id=stage.job_id("well"))] == [
+            "well"
+        ]
+
+    def test_ranges_between_are_those_that_touch(self, stage: Stage) -> None:
+        lived(stage)
+        (gap,) = stage.ranges("well")
+        job_id = stage.job_id("well")
+        touching = [
+            (gap.first_at - 1, gap.first_at),
+            (gap.last_at - 1, gap.last_at + 9),
+            (gap.first_at, gap.last_at - 1),
+        ]
+        for start, end in touching:
+            assert list(stage.ledger.ranges_between(start, end, job_id=job_id)) == [gap]
+        for start, end in ((gap.last_at, gap.last_at + 9), (START, gap.first_at - 1)):
+            assert list(stage.ledger.ranges_between(start, end, job_id=job_id)) == []
+
+    def test_a_snapshot_shows_one_state_whatever_others_write(self, stage: Stage) -> None:
+        lived(stage)
+        reader = stage.engine.open_again()
+        with reader.snapshot():
+            before = reader.history(HistoryQuery(limit=1_000))
+            stage.wait(60)
+            stage.finish(*stage.turn().claimed)
+            assert reader.history(HistoryQuery(limit=1_000)) == before
+            assert len(list(reader.runs_between(-1, 2**62))) == 23
+        assert reader.history(HistoryQuery(limit=1_000)).total == before.total + 2
+
+    def test_a_reader_that_takes_its_time_holds_nobody_up(self, stage: Stage) -> None:
+        lived(stage)
+        slow = stage.ledger.runs_between(-1, 2**62)
+        next(slow)
+        other = stage.engine.open_again()
+        stage.wait(60)
+        claimed = other.turn("b", stage.now, stage.decide, room=9).claimed
+        stage.finish(*claimed, node="b")
+        assert len(list(slow)) == 22, "a view of its own, from when it began"
+
+    def test_the_change_marker_tells_of_others_and_not_of_oneself(self, stage: Stage) -> None:
+        stage.declare(spec("job", ""))
+        other = stage.engine.open_again()
+        mine, theirs = stage.ledger.change_marker(), other.change_marker()
+        assert (stage.ledger.change_marker(), other.change_marker()) == (mine, theirs)
+        stage.ledger.start_manual("a", stage.now, [ManualStart(job_name="job", actor="me")])
+        assert stage.ledger.change_marker() == mine
+        assert other.change_marker() != theirs
+
+    def test_a_turn_with_nothing_to_do_changes_nothing_for_others(self, stage: Stage) -> None:
+        stage.declare(spec("job"))
+        other = stage.engine.open_again()
+        marker = other.change_marker()
+        stage.turn()
+        assert other.change_marker() == marker
+
+    def test_the_high_water_mark_never_falls(self, stage: Stage) -> None:
+        stage.declare(spec("job", EVERY_SECOND))
+        stage.wait(100)
+        stage.finish(*stage.turn().claimed)
+        stage.clock.step(-50)
+        stage.turn()
+        assert stage.ledger.high_water() == at(100)
+
+    def test_absent_things_are_none(self, stage: Stage) -> None:
+        assert stage.ledger.job("nobody") is None
+        assert stage.ledger.run(99) is None
+        assert list(stage.ledger.attempts(99)) == []
+
+    # -- retention ------------------------------------------------------------------------------------------------------
+
+    def test_prune_takes_the_oldest_and_leaves_a_suffix_of_which_the_audit_knows(self, stage: Stage) -> None:
+        lived(stage)
+        assert stage.ledger.prune(at(300), limit=1_000) == 8
+        job = stage.ledger.job("well")
+        assert job is not None
+        assert at(240) <= job.pruned_through < at(300)
+        assert next(run.due_at for run in stage.runs("well")) == at(300)
+        assert stage.ledger.prune(at(300), limit=1_000) == 0
+
+    def test_prune_goes_in_bounded_batches(self, stage: Stage) -> None:
+        lived(stage)
+        gone = []
+        while batch := stage.ledger.prune(at(601), limit=3):
+            gone.append(batch)
+            stage.sound()
+        assert sum(gone) == 21
+        assert max(gone) == 3
+
+    def test_prune_never_takes_an_open_run_nor_what_is_younger_than_it(self, stage: Stage) -> None:
+        stage.declare(spec("job", EVERY_SECOND, catch_up="all"))
+        stage.wait(3)
+        first = stage.claim_one()
+        stage.finish(first)
+        stage.turn(room=1)
+        stage.wait(3)
+        stage.turn(room=0)
+        assert stage.ledger.prune(at(10 * DAY), limit=1_000) == 1
+        assert next(run.fire_at for run in stage.runs()) == at(2)
+
+    def test_prune_never_takes_a_range_that_reaches_into_what_is_kept(self, stage: Stage) -> None:
+        lived(stage)
+        stage.ledger.prune(at(1_000), limit=1_000)
+        assert len(stage.ranges()) == 2
+        assert {run.job_name for run in stage.runs()} == {"well", "ill"}
+
+    def test_prune_leaves_nothing_to_fire_again(self, stage: Stage) -> None:
+        lived(stage)
+        cursor = stage.cursor("well")
+        stage.ledger.prune(at(10 * DAY), limit=1_000)
+        assert stage.turn().claimed == ()
+        assert stage.cursor("well") == cursor
+
+    def test_prune_forgets_nodes_that_stopped_long_ago(self, stage: Stage) -> None:
+        stage.ledger.leave("b", stage.now)
+        stage.wait(DAY)
+        stage.ledger.prune(stage.now, limit=10)
+        assert [one.node_id for one in stage.ledger.nodes()] == ["a"]

@@ -1,0 +1,143 @@
+"""What a turn costs on SQLite: counted in statements and in steps of SQLite's machine, never in time."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from ledger_stage import EVERY_MINUTE, EVERY_SECOND, START, at, ending, node, spec
+
+from systemprompt.clock import SECOND
+from systemprompt.ledger import sqlite
+from systemprompt.ledger.sqlite.ledger import SqliteLedger
+from systemprompt.scheduler.planner import Planner
+
+DECIDE = Planner().decide
+CLOCKWORK = Path(sqlite.__file__).parent / "sql" / "clockwork.sql"
+
+
+def opened(path: Path, heard: list[str] | None = None) -> SqliteLedger:
+    ledger = SqliteLedger(str(path), on_statement=None if heard is None else heard.append)
+    ledger.migrate()
+    ledger.join(node("a", START))
+    return ledger
+
+
+def declare(ledger: SqliteLedger, *specs: object) -> None:
+    ledger.sync_catalogue(list(specs), [], START, DECIDE, actor="test")  # type: ignore[arg-type]  # specs
+
+
+def traced(ledger: SqliteLedger) -> dict[str, None]:
+    """Let SQLite itself say which statements it runs, values and all. A trigger is told as the statement that set it off."""
+    said: dict[str, None] = {}
+    ledger._store.connection.set_trace_callback(lambda text: said.setdefault(text))
+    return said
+
+
+def steps(ledger: SqliteLedger) -> list[int]:
+    """Count the steps of SQLite's machine, by hundreds."""
+    counted: list[int] = []
+
+    def count() -> int:
+        counted.append(1)
+        return 0
+
+    ledger._store.connection.set_progress_handler(count, 100)
+    return counted
+
+
+def test_a_hundred_fires_are_planned_and_claimed_with_four_statements(tmp_path: Path) -> None:
+    heard: list[str] = []
+    ledger = opened(tmp_path / "ledger.db", heard)
+    declare(ledger, *(spec(f"job{n}", EVERY_SECOND) for n in range(100)))
+    heard.clear()
+    said = traced(ledger)
+    turn = ledger.turn("a", at(1), DECIDE, room=100)
+    assert len(turn.claimed) == 100
+    assert heard == ["begin", "due_jobs", "write_runs", "move_cursors", "claim_queued_runs", "commit", "committed"]
+    assert len(said) == 4 + 2, "SQLite ran more than those four between BEGIN and COMMIT"
+
+
+def test_a_hundred_misfires_cost_one_statement_more(tmp_path: Path) -> None:
+    heard: list[str] = []
+    ledger = opened(tmp_path / "ledger.db", heard)
+    declare(ledger, *(spec(f"job{n}", EVERY_SECOND) for n in range(100)))
+    heard.clear()
+    assert ledger.turn("a", at(3_600), DECIDE, room=100).planned == 200
+    assert heard[1:-2] == ["due_jobs", "write_ranges", "write_runs", "move_cursors", "claim_queued_runs"]
+
+
+def test_a_job_due_on_a_free_node_costs_one_commit_to_start_and_one_to_close(tmp_path: Path) -> None:
+    heard: list[str] = []
+    ledger = opened(tmp_path / "ledger.db", heard)
+    declare(ledger, spec("job", EVERY_SECOND))
+    heard.clear()
+    (claimed,) = ledger.turn("a", at(1), DECIDE, room=1).claimed
+    ledger.turn("a", at(1) + 1, DECIDE, closings=[ending(claimed, at(1) + 1)], room=1)
+    assert heard.count("committed") == 2
+
+
+@pytest.mark.parametrize("idle", [0, 2_000])
+def test_a_tick_costs_what_is_due_not_what_is_registered(tmp_path: Path, idle: int) -> None:
+    ledger = opened(tmp_path / "ledger.db")
+    jobs = [spec(f"job{n}", EVERY_SECOND) for n in range(10)]
+    declare(ledger, *jobs, *(spec(f"idle{n}", "0 0 0 1 1 *") for n in range(idle)))
+    counted = steps(ledger)
+    claimed = ledger.turn("a", at(1), DECIDE, room=10).claimed
+    ledger.turn("a", at(1), DECIDE, closings=[ending(run, at(1)) for run in claimed])
+    ledger.living_nodes()
+    assert len(claimed) == 10
+    assert len(counted) < 150, "with or without idle jobs"
+
+
+def test_a_tick_costs_the_same_after_a_long_history(tmp_path: Path) -> None:
+    ledger = opened(tmp_path / "ledger.db")
+    declare(ledger, *(spec(f"job{n}", EVERY_SECOND) for n in range(5)))
+    costs = []
+    for second in range(1, 401):
+        counted = steps(ledger)
+        claimed = ledger.turn("a", at(second), DECIDE, room=10).claimed
+        ledger.turn("a", at(second), DECIDE, closings=[ending(run, at(second)) for run in claimed])
+        ledger.open_runs()
+        costs.append(len(counted))
+    assert max(costs[-10:]) <= min(costs[5:15]) + 5
+
+
+def test_rescue_and_watch_cost_the_same_after_a_thousand_nodes(tmp_path: Path) -> None:
+    ledger = opened(tmp_path / "ledger.db")
+    counted = steps(ledger)
+    assert len(ledger.living_nodes()) == 1
+    alone = len(counted)
+    ledger._store.connection.executescript(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)"
+        " INSERT INTO nodes (node_id, kind, host, machine, pid, pid_started_at, program, lease_ms, capacity, started_at,"
+        " beat_at, stopped_at, fate) SELECT 'n' || i, 'run', '', '', 1, 1, '', 1, 1, 1, 1, 1, 'left' FROM n"
+    )
+    counted.clear()
+    assert len(ledger.living_nodes()) == 1
+    assert len(counted) <= alone + 1
+
+
+def test_every_statement_of_the_clockwork_finds_its_rows_by_an_index(tmp_path: Path) -> None:
+    ledger = opened(tmp_path / "ledger.db")
+    allowed = re.compile(r"SCAN (ledger_state|s|json_each|pick|ready|\(subquery-\d+\)|scheduled_jobs USING)")
+    walked = []
+    for name, text in ledger._store._statements.items():
+        if f"-- name: {name}\n" not in CLOCKWORK.read_text():
+            continue
+        values = {key: "[]" if key == "rows" else 1 for key in re.findall(r":(\w+)", text)}
+        plan = [row[3] for row in ledger._store.connection.execute(f"EXPLAIN QUERY PLAN {text}", values)]
+        walked += [(name, step) for step in plan if step.startswith("SCAN") and not allowed.match(step)]
+        # A job's whole history is behind this index; only what is open is anybody's business here.
+        walked += [(name, step) for step in plan if "job_runs_by_job (job_id=?)" in step]
+    assert walked == []
+
+
+def test_a_thousand_due_jobs_a_turn_and_more_is_said(tmp_path: Path) -> None:
+    ledger = opened(tmp_path / "ledger.db")
+    declare(ledger, *(spec(f"job{n:04}", EVERY_MINUTE) for n in range(1_050)))
+    first = ledger.turn("a", at(60), DECIDE, room=0)
+    assert (first.planned, first.more, first.next_due) == (1_000, True, at(60))
+    second = ledger.turn("a", at(60), DECIDE, room=0)
+    assert (second.planned, second.more, second.next_due) == (50, False, START + 120 * SECOND)
