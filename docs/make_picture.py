@@ -20,10 +20,9 @@ from rich.text import Text
 
 HERE = Path(__file__).resolve().parent
 PICTURE = HERE / "terminal.svg"
-WIDTH = 112
+WIDTH = 124
 COMMANDS = (
-    "jobs list --tag content",
-    "jobs history -n 16",
+    "jobs history -n 20",
     "jobs audit",
 )
 
