@@ -140,7 +140,7 @@ class Air:
         if isinstance(work, Job):
             job = work
         elif callable(work):
-            job = FunctionJob(work, work.__code__.co_argcount > 0, {"name": name})  # type: ignore[attr-defined]  # a function
+            job = FunctionJob(work, work.__code__.co_argcount > 0, {"name": name})
         else:
             command = tuple(work)
         definition = JobDefinition(
@@ -168,6 +168,15 @@ class Air:
             (finished,) = found()
             return finished
 
+    def begun(self, *run_ids: int) -> None:
+        """Wait until each of these jobs has told its first progress."""
+
+        def all_did() -> bool:
+            return {run_id for run_id, *_ in self.progress} >= set(run_ids)
+
+        with self._changed:
+            assert self._changed.wait_for(all_did, WAIT_S), f"of {run_ids} began only {self.progress}"
+
     def lines(self, run_id: int, source: str | None = None) -> list[tuple[str, str, str]]:
         """Return what a run left in the log, as (level, source, message)."""
         assert self.logs.flush(WAIT_S)
@@ -190,7 +199,9 @@ class Air:
             self._changed.notify_all()
 
     def _progressed(self, run_id: int, done: int, total: int | None, note: str) -> None:
-        self.progress.append((run_id, done, total, note))
+        with self._changed:
+            self.progress.append((run_id, done, total, note))
+            self._changed.notify_all()
 
 
 class Lifeline:
@@ -207,7 +218,9 @@ class Lifeline:
         data = b""
         while not data.endswith(b"\n"):
             self._wait()
-            data += os.read(self._fd, 1)
+            letter = os.read(self._fd, 1)
+            assert letter, f"the last holder ended after {data!r}"
+            data += letter
         return data.decode().strip()
 
     def ended(self) -> None:

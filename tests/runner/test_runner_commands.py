@@ -125,7 +125,9 @@ def test_a_command_starts_with_usual_signals_and_no_descriptors_of_ours() -> Non
 
 
 def test_a_flood_is_cut_and_its_end_is_kept() -> None:
-    flood = "import os\nfor _ in range(2000): os.write(1, b'x' * 99 + b'\\n' + b'y' * 65436)\nos.write(1, b'\\nthe end\\n')"
+    flood = (
+        "import os\nfor _ in range(2000): os.write(1, b'x' * 99 + b'\\n' + b'y' * 65436)\nos.write(1, b'\\nthe end\\n')"
+    )
     with Air(max_output_bytes=100_000) as air:
         run = air.fly(python(flood))  # 131 MB
         end = air.landed(run)

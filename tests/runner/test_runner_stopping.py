@@ -19,11 +19,13 @@ def _pass(air: Air, clock: ManualClock, seconds: float) -> float | None:
     return air.runner.expire(clock.monotonic())
 
 
-async def _for_ever() -> None:
+async def _for_ever(ctx: JobContext) -> None:
+    ctx.progress(0)
     await asyncio.Event().wait()
 
 
 def _until_asked(ctx: JobContext) -> None:
+    ctx.progress(0)
     ctx.cancel.wait(10)
     ctx.raise_if_cancelled()
 
@@ -33,6 +35,7 @@ def test_a_job_is_stopped_at_its_timeout_and_not_before(job: object) -> None:
     clock = ManualClock()
     with Air(clock=clock) as air:
         run = air.fly(job, timeout_s=30)  # type: ignore[arg-type]  # parametrized functions are objects to mypy
+        air.begun(run)
         assert _pass(air, clock, 29.9) == 30
         assert air.runner.running() == {run}
         _pass(air, clock, 0.1)
@@ -47,6 +50,7 @@ def test_a_job_is_stopped_at_its_timeout_and_not_before(job: object) -> None:
 def test_a_cancelled_job_ends_with_the_reason_it_was_cancelled_for(job: object, reason: str) -> None:
     with Air() as air:
         run = air.fly(job)  # type: ignore[arg-type]  # parametrized functions are objects to mypy
+        air.begun(run)
         assert air.runner.cancel(run, reason)
         end = air.landed(run)
         assert not air.runner.cancel(run, reason)
@@ -62,8 +66,9 @@ def test_the_first_reason_to_stop_stands() -> None:
     clock = ManualClock()
     release = threading.Event()
     with Air(clock=clock, kill_grace=5) as air:
-        timed_out = air.fly(lambda: release.wait(10), timeout_s=10)
-        cancelled = air.fly(lambda: release.wait(10), timeout_s=12)
+        timed_out = air.fly(lambda ctx: (ctx.progress(0), release.wait(10)), timeout_s=10)
+        cancelled = air.fly(lambda ctx: (ctx.progress(0), release.wait(10)), timeout_s=12)
+        air.begun(timed_out, cancelled)
         _pass(air, clock, 10)
         assert air.runner.cancel_all("shutdown") == 1
         _pass(air, clock, 5)
@@ -76,12 +81,14 @@ def test_a_thread_that_does_not_react_is_given_up_on_after_the_grace_and_reports
     clock = ManualClock()
     release = threading.Event()
 
-    def stubborn() -> JobResult:
+    def stubborn(ctx: JobContext) -> JobResult:
+        ctx.progress(0)
         release.wait(10)
         return JobResult.success().with_stats(9, 0)
 
     with Air(clock=clock, kill_grace=5) as air:
         run = air.fly(stubborn, timeout_s=10, fence=4)
+        air.begun(run)
         _pass(air, clock, 10)
         assert air.runner.running() == {run}
         _pass(air, clock, 5)
@@ -102,7 +109,8 @@ def test_a_task_that_swallows_its_cancellation_is_given_up_on_and_the_next_job_g
     clock = ManualClock()
     release = threading.Event()
 
-    async def blocks() -> None:
+    async def blocks(ctx: JobContext) -> None:
+        ctx.progress(0)
         release.wait(10)
 
     async def quick() -> str:
@@ -110,6 +118,7 @@ def test_a_task_that_swallows_its_cancellation_is_given_up_on_and_the_next_job_g
 
     with Air(clock=clock, kill_grace=5) as air:
         run = air.fly(blocks, timeout_s=10)
+        air.begun(run)
         _pass(air, clock, 10)
         _pass(air, clock, 5)
         assert air.landed(run).outcome.reason == "timeout"
@@ -122,7 +131,8 @@ def test_given_up_threads_do_not_use_up_the_pool() -> None:
     clock = ManualClock()
     release = threading.Event()
     with Air(clock=clock, kill_grace=1, max_threads=1) as air:
-        stuck = air.fly(lambda: release.wait(10))
+        stuck = air.fly(lambda ctx: (ctx.progress(0), release.wait(10)))
+        air.begun(stuck)
         waiting = air.fly(lambda: "at last")
         air.runner.cancel(stuck, "requested")
         _pass(air, clock, 1)
@@ -134,7 +144,7 @@ def test_given_up_threads_do_not_use_up_the_pool() -> None:
 def test_a_run_that_waits_for_a_thread_is_cancelled_without_ever_beginning() -> None:
     release, ran = threading.Event(), threading.Event()
     with Air(max_threads=1) as air:
-        air.fly(lambda: release.wait(10))
+        air.begun(air.fly(lambda ctx: (ctx.progress(0), release.wait(10))))
         waiting = air.fly(ran.set)
         air.runner.cancel(waiting, "shutdown")
         assert "it had not begun" in (air.landed(waiting).outcome.message or "")
@@ -145,11 +155,13 @@ def test_a_run_that_waits_for_a_thread_is_cancelled_without_ever_beginning() -> 
 
 def test_work_that_was_finished_though_asked_to_stop_is_a_success() -> None:
     def finishes(ctx: JobContext) -> JobResult:
+        ctx.progress(0)
         ctx.cancel.wait(10)
         return JobResult.success().with_message("all of it")
 
     with Air() as air:
         run = air.fly(finishes)
+        air.begun(run)
         air.runner.cancel(run, "shutdown")
         assert air.landed(run).outcome.message == "all of it"
 
@@ -158,11 +170,13 @@ def test_work_that_was_finished_after_its_timeout_is_a_timeout_with_its_statisti
     clock = ManualClock()
 
     def finishes(ctx: JobContext) -> JobResult:
+        ctx.progress(0)
         ctx.cancel.wait(10)
         return JobResult.success().with_stats(5, 0)
 
     with Air(clock=clock) as air:
         run = air.fly(finishes, timeout_s=3)
+        air.begun(run)
         _pass(air, clock, 3)
         end = air.landed(run)
     assert (end.outcome.reason, end.outcome.items_processed) == ("timeout", 5)
@@ -171,14 +185,16 @@ def test_work_that_was_finished_after_its_timeout_is_a_timeout_with_its_statisti
 def test_a_job_that_breaks_while_it_stops_keeps_its_traceback() -> None:
     clock = ManualClock()
 
-    async def breaks() -> None:
+    async def breaks(ctx: JobContext) -> None:
         try:
+            ctx.progress(0)
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             raise OSError("half-written file") from None
 
     with Air(clock=clock) as air:
         timed_out, cancelled = air.fly(breaks, timeout_s=3), air.fly(breaks)
+        air.begun(timed_out, cancelled)
         _pass(air, clock, 3)
         air.runner.cancel(cancelled, "shutdown")
         end = air.landed(timed_out)
@@ -207,7 +223,12 @@ def test_a_task_cancelled_before_its_first_step_still_ends() -> None:
 def test_kill_all_ends_every_run_at_once() -> None:
     release = threading.Event()
     with Air(kill_grace=3600) as air:
-        runs = [air.fly(lambda: release.wait(10)), air.fly(_for_ever), air.fly(["sleep", "1000"])]
+        runs = [
+            air.fly(lambda ctx: (ctx.progress(0), release.wait(10))),
+            air.fly(_for_ever),
+            air.fly(["sleep", "1000"]),
+        ]
+        air.begun(*runs[:2])
         air.runner.cancel_all("shutdown")
         air.runner.kill_all()
         assert air.runner.wait_idle(10)

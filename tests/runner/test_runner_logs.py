@@ -1,0 +1,181 @@
+"""What a run says reaches the table, in order and in bounds, and no trouble with it reaches the run."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import threading
+
+import pytest
+from flying import WAIT_S, Air, LogDatabase
+
+from systemprompt.clock import ManualClock
+from systemprompt.jobs.context import JobContext
+from systemprompt.runner.run_logs import RunLogs
+
+
+def test_what_a_job_logs_is_kept_with_its_run() -> None:
+    def work(ctx: JobContext) -> None:
+        ctx.logger.debug("small")
+        ctx.logger.getChild("part").warning("from %s", "a part", extra={"pages": 3})
+        try:
+            raise ValueError("12 apples")
+        except ValueError:
+            ctx.logger.exception("it broke")
+
+    with Air() as air:
+        run = air.fly(work, name="feeds", attempt=2)
+        air.landed(run)
+        lines = air.lines(run)
+        assert lines[:2] == [("DEBUG", "job", "small"), ("WARNING", "job", "from a part")]
+        assert lines[2][0] == "ERROR"
+        assert lines[2][2].startswith("it broke\nTraceback")
+        assert lines[2][2].endswith("ValueError: 12 apples")
+        rows = air.database.fetch("SELECT DISTINCT job_name, run_id, attempt FROM logs")
+        assert rows == [("feeds", run, 2)]
+        assert json.loads(air.database.fetch("SELECT fields FROM logs")[1][0]) == {"pages": 3}
+
+
+def test_a_run_leaves_no_logger_behind() -> None:
+    def work(ctx: JobContext) -> None:
+        ctx.logger.getChild("part").info("hello")
+
+    before = set(logging.Logger.manager.loggerDict)
+    with Air() as air:
+        air.landed(air.fly(work, name="a_name_of_its_own"))
+    assert not [name for name in set(logging.Logger.manager.loggerDict) - before if "a_name_of_its_own" in name]
+
+
+@pytest.mark.parametrize(
+    ("message", "arguments", "kept"),
+    [
+        ("%d apples", ("no",), "%d apples (its arguments do not fit: TypeError: "),
+        ("a\x00b \udc80", (), "a\\x00b \\udc80"),
+        ("x" * 10_000, (), "x" * 8192 + " ... (1808 more characters)"),
+    ],
+)
+def test_no_message_is_too_odd_to_keep(message: str, arguments: tuple[str, ...], kept: str) -> None:
+    with Air() as air:
+        run = air.fly(lambda ctx: ctx.logger.info(message, *arguments))
+        assert air.landed(run).outcome.status == "success"
+        assert air.lines(run)[0][2].startswith(kept)
+
+
+def test_fields_that_json_cannot_say_cost_no_line() -> None:
+    circular: dict[str, object] = {}
+    circular["self"] = circular
+    with Air() as air:
+        run = air.fly(lambda ctx: ctx.logger.info("kept", extra={"odd": circular}))
+        air.landed(run)
+        assert air.lines(run) == [("INFO", "job", "kept")]
+
+
+def test_a_run_that_says_too_much_is_cut_with_one_line_that_says_so() -> None:
+    def work(ctx: JobContext) -> None:
+        for number in range(50):
+            ctx.logger.info("line %d", number)
+
+    with Air(lines_per_run=10) as air:
+        run, other = air.fly(work), air.fly(lambda ctx: ctx.logger.info("still heard"))
+        air.landed(run)
+        air.landed(other)
+        assert [message for _, _, message in air.lines(run)] == [f"line {number}" for number in range(10)] + [
+            "further lines dropped: a run keeps its first 10"
+        ]
+        assert air.lines(other) == [("INFO", "job", "still heard")]
+
+
+def test_lines_wait_for_a_busy_database() -> None:
+    with Air() as air:
+        air.database.busy.set()
+        run = air.fly(lambda ctx: ctx.logger.info("patience"))
+        assert air.landed(run).outcome.status == "success"
+        assert air.database.refused.wait(WAIT_S)
+        air.database.busy.clear()
+        assert air.lines(run) == [("INFO", "job", "patience")]
+
+
+def test_lines_that_find_no_room_are_counted() -> None:
+    database = LogDatabase()
+    logs = RunLogs(database, max_pending=5, flush_after_s=0)
+    database.busy.set()
+    log = logs.open(job_name="work", run_id=1, attempt=1)
+    log.write("taken and tried")
+    assert database.refused.wait(WAIT_S)
+    for number in range(12):
+        log.write(f"line {number}")
+    database.busy.clear()
+    assert logs.close()
+    messages = [message for (message,) in database.fetch("SELECT message FROM logs ORDER BY id")]
+    assert messages == [
+        "taken and tried",
+        *(f"line {number}" for number in range(5)),
+        "7 lines dropped: they came faster than the database took them",
+    ]
+
+
+def test_lines_are_written_in_batches() -> None:
+    database = LogDatabase()
+    logs = RunLogs(database, flush_after_s=3600)
+    log = logs.open(job_name="work", run_id=1, attempt=1)
+    for number in range(400):
+        log.write(str(number))
+    assert logs.flush(WAIT_S)
+    assert database.commits <= 2
+    assert logs.close()
+
+
+def test_a_database_that_refuses_lines_fails_no_job(caplog: pytest.LogCaptureFixture) -> None:
+    with Air() as air:
+        air.database.fetch("DROP TABLE logs")
+        run = air.fly(lambda ctx: ctx.logger.info("into the void"))
+        assert air.landed(run).outcome.status == "success"
+        assert air.logs.flush(WAIT_S)
+    assert "1 log lines dropped: the database refused them" in caplog.text
+    assert any(record.exc_info and record.exc_info[0] is sqlite3.OperationalError for record in caplog.records)
+
+
+def test_closing_gives_up_on_a_database_that_stays_busy(caplog: pytest.LogCaptureFixture) -> None:
+    database = LogDatabase()
+    database.busy.set()
+    logs = RunLogs(database, flush_after_s=0)
+    logs.open(job_name="work", run_id=1, attempt=1).write("lost")
+    assert database.refused.wait(WAIT_S)
+    assert not logs.close(timeout=0)
+    assert "1 log lines were not written" in caplog.text
+
+
+def test_without_a_database_lines_go_nowhere() -> None:
+    logs = RunLogs(None)
+    logs.open(job_name="work", run_id=1, attempt=1).write("gone")
+    assert logs.flush(0)
+    assert logs.close()
+
+
+def test_lines_carry_the_clocks_instant() -> None:
+    database = LogDatabase()
+    logs = RunLogs(database, clock=ManualClock(123_456_789))
+    logs.open(job_name="work", run_id=None, attempt=1).write("now")
+    assert logs.close()
+    assert database.fetch("SELECT created_at FROM logs") == [(123_456_789,)]
+
+
+def test_many_threads_write_to_one_log() -> None:
+    def work(ctx: JobContext) -> None:
+        def say(who: int) -> None:
+            for number in range(100):
+                ctx.logger.info("%d %d", who, number)
+
+        threads = [threading.Thread(target=say, args=(who,)) for who in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    with Air() as air:
+        run = air.fly(work)
+        air.landed(run)
+        lines = [tuple(map(int, message.split())) for _, _, message in air.lines(run)]
+        assert len(lines) == 800
+        assert [number for who, number in lines if who == 3] == list(range(100))

@@ -1,0 +1,223 @@
+"""Jobs in a process of their own: the same job, the same context, and an end for certain. Real processes."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flying import Air, Lifeline
+
+from systemprompt.clock import from_datetime
+from systemprompt.jobs.definition import JobSource
+from systemprompt.jobs.job import Job
+from systemprompt.jobs.settings import ContentSource, HostTable, JobSettings, Paths, PublishTarget, Retention
+from systemprompt.runner.flight import Finished
+from systemprompt.runner.runner import ChildDatabase
+
+HEAD = "import asyncio, logging, os, signal, sys, threading, time\nfrom systemprompt import JobResult, job\n\n"
+
+
+@contextmanager
+def _process(folder: Path, body: str, **options: Any) -> Iterator[tuple[Air, int]]:
+    """Fly the job `work` of a file with this code."""
+    file = folder / "jobs_of_a_test.py"
+    file.write_text(HEAD + body)
+    air_options = {key: options.pop(key) for key in ("kill_grace", "settings", "child_database") if key in options}
+    with Air(**air_options) as air:
+        source = JobSource(kind="file", name=str(file))
+        yield air, air.fly(_Elsewhere(), isolation="process", source=source, **options)
+
+
+class _Elsewhere(Job):
+    """What the node holds of the job; its process loads the real one."""
+
+    name = "work"
+
+
+def _end(folder: Path, body: str, **options: Any) -> Finished:
+    with _process(folder, body, **options) as (air, run):
+        return air.landed(run)
+
+
+def test_a_job_in_a_process_of_its_own_gets_the_whole_context(tmp_path: Path) -> None:
+    settings = JobSettings(
+        paths=Paths(home=str(tmp_path), profile=str(tmp_path / "profile.yaml")),
+        time_zone="Europe/Berlin",
+        content_sources=(ContentSource(name="notes", path="notes"),),
+        publish=PublishTarget(path="site"),
+        tables={"logs": HostTable(table="app_logs", columns={"level": "severity"})},
+        retention=Retention(logs_days=3),
+    )
+    body = """
+@job(name="work")
+def work(ctx):
+    ctx.progress(2, 2, "both")
+    ctx.logger.info("%s pages", 3, extra={"pages": 3, "where": {1}})
+    logging.getLogger("a.library").warning("from a library")
+    print("on stdout", os.getpid() != ctx.get_parameter("node", int))
+    print("on stderr", file=sys.stderr)
+    assert repr(ctx.settings) == ctx.get_parameter("settings"), ctx.settings
+    assert sys.stdin.read() == ""
+    said = (ctx.job_name, ctx.run_id, ctx.fire_at.isoformat(), ctx.attempt, ctx.fence, ctx.actor, ctx.enforce)
+    return JobResult.success().with_message(repr(said)).with_stats(3, 1)
+"""
+    with _process(
+        tmp_path,
+        body,
+        settings=settings,
+        fire_at=from_datetime(datetime(2026, 7, 1, 10, tzinfo=UTC)),
+        time_zone="Europe/Berlin",
+        attempt=2,
+        fence=5,
+        actor="cli:alice",
+        enforce=True,
+        defaults={"node": os.getpid()},
+        parameters={"settings": repr(settings)},
+    ) as (air, run):
+        end = air.landed(run)
+        assert end.outcome.status == "success", end.outcome.error
+        assert end.outcome.message == "('work', 1, '2026-07-01T12:00:00+02:00', 2, 5, 'cli:alice', True)"
+        assert (end.outcome.items_processed, end.outcome.items_failed, end.outcome.exit_code) == (3, 1, 0)
+        assert air.progress == [(run, 2, 2, "both")]
+        assert sorted(air.lines(run)) == [
+            ("INFO", "job", "3 pages"),
+            ("INFO", "stdout", "on stdout True"),
+            ("WARNING", "job", "from a library"),
+            ("WARNING", "stderr", "on stderr"),
+        ]
+        (fields,) = air.database.fetch("SELECT fields FROM logs WHERE message = '3 pages'")
+        assert fields == ('{"pages": 3, "where": "{1}"}',)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "reason", "text"),
+    [
+        ("return None", "success", None, None),
+        ("return {1: object}", "success", None, "{1: <class 'object'>}"),
+        ("return JobResult.failure('feed is gone')", "failed", "reported", "feed is gone"),
+        ("raise ValueError('12 apples')", "failed", "exception", "ValueError: 12 apples"),
+        ("sys.exit(4)", "failed", "exception", "SystemExit: 4"),
+        ("os._exit(4)", "failed", "exit_nonzero", "the job's process ended with exit code 4"),
+        ("os._exit(0)", "failed", "exception", "the job's process ended with exit code 0 and did not say"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "failed", "killed", "the job's process was killed by SIGSEGV"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["", "async "])
+def test_a_process_ends_as_its_job_does(
+    tmp_path: Path, kind: str, code: str, status: str, reason: str | None, text: str | None
+) -> None:
+    if kind and "os." in code:
+        code = f"await asyncio.sleep(0); {code}"
+    end = _end(tmp_path, f"@job(name='work')\n{kind}def work():\n    {code}\n")
+    assert (end.outcome.status, end.outcome.reason) == (status, reason)
+    assert (end.outcome.message or "").startswith(text or "")
+    if reason == "exception" and "raise" in code:
+        assert "in work" in (end.outcome.error or "")
+
+
+def test_the_last_words_of_a_process_that_dies_are_its_error(tmp_path: Path) -> None:
+    body = "@job(name='work')\ndef work():\n    print('out of cheese', file=sys.stderr)\n    os.abort()\n"
+    end = _end(tmp_path, body)
+    assert (end.outcome.reason, end.outcome.error) == ("killed", "out of cheese")
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("import no_such_module\n", "No module named 'no_such_module'"),
+        ("raise SystemExit(3)\n", "SystemExit"),
+        ("@job(name='other')\ndef work(): ...\n", "holds no job named 'work'"),
+    ],
+)
+def test_a_job_that_does_not_load_in_its_process_says_why(tmp_path: Path, body: str, text: str) -> None:
+    end = _end(tmp_path, body)
+    assert (end.outcome.status, end.outcome.reason) == ("failed", "not_loaded")
+    assert text in (end.outcome.error or "")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "def work(ctx):\n    print('up')\n    ctx.cancel.wait(60)\n    ctx.raise_if_cancelled()\n",
+        "async def work(ctx):\n    print('up')\n    await asyncio.sleep(60)\n",
+    ],
+)
+def test_term_asks_a_job_in_a_process_to_stop(tmp_path: Path, body: str) -> None:
+    with _process(tmp_path, f"@job(name='work')\n{body}", kill_grace=30) as (air, run):
+        air.said(run, "up")
+        air.runner.cancel(run, "shutdown")
+        end = air.landed(run)
+    assert (end.outcome.status, end.outcome.reason) == ("cancelled", "shutdown")
+
+
+def test_a_job_in_a_process_that_does_not_stop_is_ended(tmp_path: Path) -> None:
+    pipe = Lifeline(tmp_path)
+    body = f"""
+@job(name="work")
+def work():
+    fd = os.open({pipe.path!r}, os.O_WRONLY)
+    if os.fork() == 0:
+        os.setsid()
+    os.write(fd, b"up\\n")
+    while True:
+        time.sleep(60)
+"""
+    with _process(tmp_path, body, kill_grace=0.1) as (air, run):
+        assert pipe.word() == "up"
+        assert pipe.word() == "up"
+        air.runner.cancel(run, "lease_lost")
+        assert air.landed(run).outcome.reason == "lease_lost"
+        pipe.ended()
+
+
+def test_a_result_counts_though_its_process_does_not_end_by_itself(tmp_path: Path) -> None:
+    body = (
+        "@job(name='work')\ndef work():\n    threading.Thread(target=time.sleep, args=(60,)).start()\n    return 'ok'\n"
+    )
+    with _process(tmp_path, body, kill_grace=0.1) as (air, run):
+        assert air.landed(run).outcome.message == "ok"
+        assert "threads that are not daemons" in air.lines(run, "stderr")[0][2]
+
+
+def test_a_large_context_and_many_log_lines_pass(tmp_path: Path) -> None:
+    body = """
+@job(name="work")
+def work(ctx):
+    for number in range(5000):
+        ctx.logger.debug("line %d", number)
+    return str(len(ctx.get_parameter("long")))
+"""
+    with _process(tmp_path, body, parameters={"long": "x" * 1_000_000}) as (air, run):
+        assert air.landed(run).outcome.message == "1000000"
+        assert [line[2] for line in air.lines(run)] == [f"line {number}" for number in range(5000)]
+
+
+def open_for_a_test(location: str) -> Any:
+    """Stands in for the profile's database in a child."""
+    connection = sqlite3.connect(location)
+
+    class Opened:
+        dialect = "sqlite"
+
+        def fetch(self, sql: str) -> list[Any]:
+            return connection.execute(sql).fetchall()
+
+    return Opened()
+
+
+def test_the_database_is_opened_again_in_the_process(tmp_path: Path) -> None:
+    path = str(tmp_path / "app.db")
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE facts AS SELECT 'from the database' AS fact")
+    connection.commit()
+    connection.close()
+    body = "@job(name='work')\ndef work(ctx):\n    return ctx.db_pool.fetch('SELECT fact FROM facts')[0][0]\n"
+    opener = ChildDatabase(opener="test_runner_process_jobs:open_for_a_test", location=path)
+    end = _end(tmp_path, body, child_database=opener)
+    assert end.outcome.message == "from the database", end.outcome.error
