@@ -234,3 +234,11 @@ def test_the_oracle_loads_nothing_of_what_it_judges() -> None:
         "systemprompt.clock",
         "systemprompt.errors",
     }
+
+
+def test_what_the_package_offers_can_be_had() -> None:
+    from systemprompt import audit
+
+    assert {name: getattr(audit, name).__class__ is not None for name in audit.__all__} == dict.fromkeys(
+        audit.__all__, True
+    )
