@@ -90,7 +90,8 @@ class Demo:
     def furnish(self) -> None:
         heading("A new installation")
         shutil.copytree(HERE / "jobs", self.folder / "jobs", ignore=shutil.ignore_patterns("__pycache__"))
-        places = {"docs": json.dumps(str(REPOSITORY / "docs")), "examples": json.dumps(str(REPOSITORY / "examples"))}
+        # In a profile `$` begins a variable and `$$` is a dollar sign.
+        places = {name: json.dumps(str(REPOSITORY / name).replace("$", "$$")) for name in ("docs", "examples")}
         (self.folder / "profile.yaml").write_text(PROFILE.format(**places), encoding="utf-8")
         say(f"A throw-away folder, {self.folder}, gets a profile, a file of jobs and an empty ledger.")
 

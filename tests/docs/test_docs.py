@@ -47,7 +47,7 @@ def test_relative_links_lead_to_files(name: str) -> None:
     assert [link for link in links if link and "://" not in link and not (page.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("docs/") and name.count("/") == 1])
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("docs/")])
 def test_pages_of_the_docs_have_front_matter(name: str) -> None:
     _, front_matter, _ = (ROOT / name).read_text(encoding="utf-8").split("---\n", 2)
     assert {"title", "description", "tags", "date"} <= set(yaml.safe_load(front_matter))
