@@ -47,7 +47,7 @@ def _of_group(group: Group) -> str:
         below = {"jobs": f"{jobs} Short for `{HOME_GROUP} jobs`.", **below}
     name = " ".join(("sp", *group.path))
     lines = [group.summary, "", f"usage: {name} COMMAND [FLAGS]", "", "commands:"]
-    lines += _columns([(word, summary) for word, summary in below.items()])
+    lines += _columns(list(below.items()))
     if not group.path:
         lines += ["", *_global_help(), "", *_first_steps()]
     else:

@@ -10,7 +10,11 @@ import sys
 
 __all__ = ["install"]
 
-_ModuleType = type(sys)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+else:
+    ModuleType = type(sys)  # the module `types` is one import more
 
 
 def install() -> None:
@@ -19,7 +23,7 @@ def install() -> None:
         sys.modules["inspect"] = _LazyInspect("inspect")
 
 
-class _LazyInspect(_ModuleType):
+class _LazyInspect(ModuleType):
     """Becomes the real module's face at the first touch of any attribute; the real one takes its place in `sys.modules`."""
 
     def __getattr__(self, name: str) -> object:
@@ -37,7 +41,7 @@ class _LazyInspect(_ModuleType):
         return dir(_load(self))
 
 
-def _load(stand_in: _ModuleType) -> _ModuleType:
+def _load(stand_in: ModuleType) -> ModuleType:
     if sys.modules.get("inspect") is stand_in:
         del sys.modules["inspect"]
     from importlib import import_module  # two threads at once: the import system's own lock lets one of them do it

@@ -29,6 +29,9 @@ def run() -> int:
         # Whoever read our answer has enough of it (`sp jobs history | head`); that is no error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    if _leaves_at_once:
+        # The answer is out and nothing is open: taking the interpreter apart would cost more than making it did.
+        os._exit(code)
     return code
 
 
@@ -95,11 +98,18 @@ def _refuse(error: BaseException, settings: CliSettings) -> int:
     return exit_code_of(shown)
 
 
+_leaves_at_once: list[bool] = []
+
+
 def _prepare(command: Command) -> None:
     if command.light:
+        import gc
+
         from systemprompt.cli.lazy_inspect import install
 
         install()
+        gc.disable()  # it lives for some milliseconds and makes nothing worth collecting
+        _leaves_at_once.append(True)
 
 
 def _apply_globals(call: Call, settings: CliSettings) -> None:

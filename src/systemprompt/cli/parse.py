@@ -206,7 +206,7 @@ class _Scan:
         word = self.rest[0]
         name, equals, value = word.partition("=")
         if name not in _GLOBALS:
-            if len(word) > 2 and word[0] == "-" and all("-" + letter in _GLOBALS for letter in word[1:]):  # noqa: PLR2004  # -qv
+            if len(word) > 2 and word[0] == "-" and all("-" + letter in _GLOBALS for letter in word[1:]):  # -qv
                 self.rest[:1] = ["-" + letter for letter in word[1:]]
                 return self.take_global()
             return False

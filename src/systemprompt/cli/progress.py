@@ -117,12 +117,18 @@ def _sentence(kind: str, values: dict[str, object]) -> str:
     if kind == "rescued":
         return f"{name}: run {run} taken from node {values.get('node_id')}, which is gone: {values.get('status')}"
     if kind == "serving":
-        jobs = f"{values.get('jobs')} jobs" + (f", {values['quarantined']} quarantined" if values.get("quarantined") else "")
+        jobs = f"{values.get('jobs')} jobs" + (
+            f", {values['quarantined']} quarantined" if values.get("quarantined") else ""
+        )
         return f"node {values.get('node_id')} serves {jobs} of {values.get('profile')}; Ctrl-C or SIGTERM stops it"
     if kind == "draining":
         return f"{values.get('signal')}: {values.get('running')} runs may finish within {values.get('grace'):g} s; again to end now"
     if kind == "reloaded":
-        changes = [f"{word} {', '.join(map(str, names))}" for word, names in values.items() if isinstance(names, list) and names]
+        changes = [
+            f"{word} {', '.join(map(str, names))}"
+            for word, names in values.items()
+            if isinstance(names, list) and names
+        ]
         return f"profile or job files changed: {'; '.join(changes) or 'nothing of note'}"
     rest = " ".join(f"{key}={value}" for key, value in values.items() if value is not None)
     return f"{kind.replace('_', ' ')}  {rest}".rstrip()

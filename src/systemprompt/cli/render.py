@@ -10,7 +10,16 @@ if TYPE_CHECKING:
     from systemprompt.cli.settings import CliSettings, CommandResult
     from systemprompt.errors import SystempromptError
 
-__all__ = ["plain", "render_error", "render_event", "render_help", "render_note", "render_result", "render_status", "render_traceback"]
+__all__ = [
+    "plain",
+    "render_error",
+    "render_event",
+    "render_help",
+    "render_note",
+    "render_result",
+    "render_status",
+    "render_traceback",
+]
 
 
 def render_result(settings: CliSettings, result: CommandResult[Any]) -> None:

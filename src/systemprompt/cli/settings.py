@@ -145,9 +145,7 @@ class CommandResult(Generic[T]):
 
     __slots__ = ("artifact_type", "data", "exit_code", "time_zone", "title")
 
-    def __init__(
-        self, data: T, artifact_type: str, title: str, *, exit_code: int = 0, time_zone: str = "UTC"
-    ) -> None:
+    def __init__(self, data: T, artifact_type: str, title: str, *, exit_code: int = 0, time_zone: str = "UTC") -> None:
         self.data = data
         self.artifact_type = artifact_type
         self.title = title

@@ -146,9 +146,7 @@ def _context(system: System, job_name: str, parameters: Mapping[str, object]) ->
     )
 
 
-def _run(
-    system: System, name: str, parameters: dict[str, str], on_event: Callable[[NodeEvent], None] | None
-) -> JobRun:
+def _run(system: System, name: str, parameters: dict[str, str], on_event: Callable[[NodeEvent], None] | None) -> JobRun:
     from systemprompt.operations.run_jobs import RunJobsParams, run_jobs
 
     asked = RunJobsParams(names=(name,), parameters=parameters, enforce=True)

@@ -98,7 +98,9 @@ def db_migrate(system: System) -> DbMigrated:
     )
     changed = [one for one in done if one.before != one.after]
     said = ", ".join(f"{one.name} from schema {one.before} to {one.after}" for one in changed)
-    return DbMigrated(databases=done, message=f"Migrated {said}" if changed else "Both databases are at the newest schema")
+    return DbMigrated(
+        databases=done, message=f"Migrated {said}" if changed else "Both databases are at the newest schema"
+    )
 
 
 def database_states(profile: Profile) -> Iterator[DatabaseState]:

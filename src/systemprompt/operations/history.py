@@ -12,7 +12,7 @@ from systemprompt.operations.parameters import param
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from systemprompt.clock import Instant
-    from systemprompt.ledger.protocol import Ledger
+    from systemprompt.ledger.protocol import LedgerReader
     from systemprompt.ledger.views import RangeView, RunView
 
 __all__ = ["ORIGINS", "History", "HistoryEntry", "HistoryParams", "history"]
@@ -45,6 +45,7 @@ class HistoryEntry:
     run_id        the run's number; null for a range
     origin        `schedule`, `catch_up`, `manual`, `backfill` or `bootstrap`; null for a range
     fire_at       the fire time it accounts for; null for a manual start and for a range
+    lateness_ms   how long after its fire time it started, to the microsecond; null for what never started or has none
     reason        why it is not a success, from a closed list
     blocked_by    the run that was in the way, for `skipped` with reason `overlap`
     count         fire times accounted for: 1, or a range's number
@@ -59,6 +60,7 @@ class HistoryEntry:
     run_id: int | None
     origin: str | None
     fire_at: str | None
+    lateness_ms: float | None
     finished_at: str | None
     reason: str | None
     duration_ms: int | None
@@ -81,14 +83,14 @@ class History:
     total: int
 
 
-def history(ledger: Ledger, params: HistoryParams, *, now: Instant, time_zone: str = "UTC") -> History:
+def history(ledger: LedgerReader, params: HistoryParams, *, now: Instant, time_zone: str = "UTC") -> History:
     """Return accounts, newest first.
 
     Raises:
         JobNotFound: `job` names no job.
         UsageError: `status`, `origin`, `since` or `until` is none.
     """
-    from systemprompt.ledger.views import HistoryQuery
+    from systemprompt.ledger.views import HistoryQuery, RunView
 
     if params.job is not None:
         known_job(ledger, params.job)
@@ -105,7 +107,7 @@ def history(ledger: Ledger, params: HistoryParams, *, now: Instant, time_zone: s
         )
     )
     return History(
-        entries=tuple(_of_run(entry) if hasattr(entry, "run_id") else _of_range(entry) for entry in page.entries),
+        entries=tuple(_of_run(entry) if isinstance(entry, RunView) else _of_range(entry) for entry in page.entries),
         total=page.total,
     )
 
@@ -132,6 +134,7 @@ def _of_run(run: RunView) -> HistoryEntry:
         run_id=run.run_id,
         origin=run.origin,
         fire_at=iso_or_none(run.fire_at),
+        lateness_ms=None if run.fire_at is None or run.started_at is None else (run.started_at - run.fire_at) / 1_000,
         finished_at=iso_or_none(run.finished_at),
         reason=run.reason,
         duration_ms=run.duration_ms,
@@ -157,6 +160,7 @@ def _of_range(found: RangeView) -> HistoryEntry:
         run_id=None,
         origin=None,
         fire_at=None,
+        lateness_ms=None,
         finished_at=None,
         reason=found.reason,
         duration_ms=None,

@@ -8,7 +8,7 @@ from systemprompt.errors import UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from systemprompt.clock import Instant
-    from systemprompt.ledger.protocol import Ledger
+    from systemprompt.ledger.protocol import LedgerReader
     from systemprompt.ledger.views import JobView
 
 __all__ = ["iso_or_none", "known_job", "read_instant"]
@@ -50,7 +50,7 @@ def read_instant(text: str, name: str, now: Instant, time_zone: str) -> Instant:
         raise UsageError(f"{name} {text!r} is not an instant", hint=_FORMS) from None
 
 
-def known_job(ledger: Ledger, name: str) -> JobView:
+def known_job(ledger: LedgerReader, name: str) -> JobView:
     """Return a job of the ledger.
 
     Raises:

@@ -9,7 +9,9 @@ from systemprompt.operations.parameters import param
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from systemprompt.ledger.protocol import Ledger
+    from collections.abc import Mapping
+
+    from systemprompt.ledger.protocol import LedgerReader
     from systemprompt.ledger.views import JobView
 
 __all__ = ["JobEntry", "JobList", "ListJobsParams", "list_jobs"]
@@ -51,17 +53,19 @@ class JobEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobList:
-    """The jobs by name, and how many they are."""
+    """The jobs by name, and how many they are. `broken_sources` has what could not be loaded at all: source -> error."""
 
     jobs: tuple[JobEntry, ...]
     total: int
+    broken_sources: Mapping[str, str]
 
 
-def list_jobs(ledger: Ledger, params: ListJobsParams) -> JobList:
+def list_jobs(ledger: LedgerReader, params: ListJobsParams) -> JobList:
     """Return the jobs that the ledger knows, by name."""
     views = ledger.jobs(retired=params.all)
     chosen = [_entry(view) for view in views if not params.tag or set(params.tag) <= set(view.tags)]
-    return JobList(jobs=tuple(chosen), total=len(chosen))
+    broken = {notice.source: notice.error for notice in ledger.quarantined_sources()}
+    return JobList(jobs=tuple(chosen), total=len(chosen), broken_sources=broken)
 
 
 def _entry(view: JobView) -> JobEntry:

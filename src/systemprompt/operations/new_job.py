@@ -88,7 +88,9 @@ def write_new_file(path: str, text: str) -> None:
         with open(path, "x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError as error:
-        raise ConflictError(f"{path!r} exists and is left as it is", hint="move it away, or choose another place") from error
+        raise ConflictError(
+            f"{path!r} exists and is left as it is", hint="move it away, or choose another place"
+        ) from error
     except OSError as error:
         raise ConfigurationError(
             f"{path!r} cannot be written: {error.strerror or error}", hint="choose a folder that this user may write to"

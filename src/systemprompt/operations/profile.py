@@ -22,6 +22,7 @@ __all__ = [
 
 _SECRET_WORDS = ("password", "passwd", "secret", "token", "api_key", "apikey", "credential", "private_key", "dsn")
 _MASK = "***"
+_OURS = ("path", "name", "fingerprint")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,7 @@ def check_profile(profile: Profile) -> ProfileCheck:
 def show_profile(profile: Profile) -> ProfileShown:
     """Return a profile's values, with the secrets in them masked."""
     settings = profile.as_dict()
-    masked = {key: _masked(key, value) for key, value in settings.items() if key not in ("path", "name")}
+    masked = {key: _masked(key, value) for key, value in settings.items() if key not in _OURS}
     return ProfileShown(profile=profile.path, name=profile.name, settings=masked)
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from systemprompt.jobs.database import Database
-    from systemprompt.ledger.protocol import Ledger
+    from systemprompt.ledger.protocol import LedgerReader
 
 __all__ = ["LEVELS", "LogEntry", "RunLogs", "RunLogsParams", "run_logs"]
 
@@ -54,7 +54,7 @@ class RunLogs:
     total: int
 
 
-def run_logs(ledger: Ledger, database: Database, params: RunLogsParams) -> RunLogs:
+def run_logs(ledger: LedgerReader, database: Database, params: RunLogsParams) -> RunLogs:
     """Return the last lines of a run's log.
 
     Raises:
@@ -64,9 +64,9 @@ def run_logs(ledger: Ledger, database: Database, params: RunLogsParams) -> RunLo
     wanted = _levels(params.level)
     run = ledger.run(params.run_id)
     if run is None:
-        raise RunNotFound(str(params.run_id))
+        raise RunNotFound(params.run_id)
     marks = ", ".join("?" for _ in wanted)
-    where = f"run_id = ? AND (lower(level) IN ({marks}) OR ?)"  # noqa: S608  # question marks only
+    where = f"run_id = ? AND (lower(level) IN ({marks}) OR ?)"  # question marks only
     values = (params.run_id, *wanted, params.level is None)
     counted = database.fetch_one(f"SELECT count(*) AS n FROM logs WHERE {where}", values)  # noqa: S608
     rows = database.fetch(

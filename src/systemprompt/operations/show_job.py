@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from systemprompt.clock import Instant
-    from systemprompt.ledger.protocol import Ledger
+    from systemprompt.ledger.protocol import LedgerReader
     from systemprompt.ledger.views import JobView, VersionView
 
 __all__ = ["JobDetails", "ShowJobParams", "show_job"]
@@ -71,7 +71,7 @@ class JobDetails:
     next_fire_times: tuple[str, ...]
 
 
-def show_job(ledger: Ledger, params: ShowJobParams, *, now: Instant) -> JobDetails:
+def show_job(ledger: LedgerReader, params: ShowJobParams, *, now: Instant) -> JobDetails:
     """Return everything the ledger knows of one job.
 
     Raises:
@@ -126,10 +126,8 @@ def _fire_times(view: JobView, version: VersionView | None, now: Instant) -> tup
     except CronError as error:  # a zone that left the machine's data: still worth showing the rest of the job
         return str(error), ()
     times: list[str] = []
-    at: int | None = now
-    while view.retired_at is None and len(times) < _FIRE_TIMES:
-        at = schedule.next_after(at)
-        if at is None:
-            break
+    at = schedule.next_after(now) if view.retired_at is None else None
+    while at is not None and len(times) < _FIRE_TIMES:
         times.append(iso(at))
+        at = schedule.next_after(at)
     return schedule.describe(), tuple(times)

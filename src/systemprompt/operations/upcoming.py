@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from systemprompt.clock import Instant
-    from systemprompt.ledger.protocol import Ledger
+    from systemprompt.ledger.protocol import LedgerReader
     from systemprompt.ledger.views import JobView, VersionView
 
 __all__ = ["LeftOut", "Upcoming", "UpcomingParams", "UpcomingRun", "upcoming"]
@@ -56,7 +56,7 @@ class Upcoming:
     left_out: tuple[LeftOut, ...]
 
 
-def upcoming(ledger: Ledger, params: UpcomingParams, *, now: Instant) -> Upcoming:
+def upcoming(ledger: LedgerReader, params: UpcomingParams, *, now: Instant) -> Upcoming:
     """Return the next fire times after `now`, in order.
 
     Raises:

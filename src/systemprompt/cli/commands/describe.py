@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 __all__ = ["completion", "schema"]
 
 
-def schema(settings: CliSettings, params: SchemaParams) -> CommandResult[Schemas]:
+def schema(settings: CliSettings, params: SchemaParams) -> CommandResult[Schemas]:  # noqa: ARG001  # every command takes both
     from systemprompt.cli.schema import schemas
 
     return CommandResult(schemas(params), "text", "JSON Schema")
 
 
-def completion(settings: CliSettings, params: CompletionParams) -> CommandResult[Completion]:
+def completion(settings: CliSettings, params: CompletionParams) -> CommandResult[Completion]:  # noqa: ARG001  # every command takes both
     from systemprompt.cli.completion import completion
 
     return CommandResult(completion(params), "text", "Shell Completion")

@@ -35,20 +35,20 @@ def new_job(settings: CliSettings, params: NewJobParams) -> CommandResult[NewJob
     return CommandResult(new_job(profile, params, cwd=settings.cwd), "text", "Job Created")
 
 
-def profile_check(settings: CliSettings, params: ProfileCheckParams) -> CommandResult[ProfileCheck]:
+def profile_check(settings: CliSettings, params: ProfileCheckParams) -> CommandResult[ProfileCheck]:  # noqa: ARG001  # every command takes both
     from systemprompt.operations.profile import check_profile
 
     return CommandResult(check_profile(settings.load_profile()), "text", "Profile Check")
 
 
-def profile_show(settings: CliSettings, params: ProfileShowParams) -> CommandResult[ProfileShown]:
+def profile_show(settings: CliSettings, params: ProfileShowParams) -> CommandResult[ProfileShown]:  # noqa: ARG001  # every command takes both
     from systemprompt.operations.profile import show_profile
 
     data = show_profile(settings.load_profile())
     return CommandResult(data, "presentation_card", f"Profile: {data.name}")
 
 
-def db_migrate(settings: CliSettings, params: DbMigrateParams) -> CommandResult[DbMigrated]:
+def db_migrate(settings: CliSettings, params: DbMigrateParams) -> CommandResult[DbMigrated]:  # noqa: ARG001  # every command takes both
     from systemprompt.operations.database import db_migrate
     from systemprompt.system import System
 
@@ -56,13 +56,13 @@ def db_migrate(settings: CliSettings, params: DbMigrateParams) -> CommandResult[
         return CommandResult(db_migrate(system), "text", "Database Migration")
 
 
-def db_status(settings: CliSettings, params: DbStatusParams) -> CommandResult[DbStatus]:
+def db_status(settings: CliSettings, params: DbStatusParams) -> CommandResult[DbStatus]:  # noqa: ARG001  # every command takes both
     from systemprompt.operations.database import db_status
 
     return CommandResult(db_status(settings.load_profile()), "table", "Database Status")
 
 
-def doctor(settings: CliSettings, params: DoctorParams) -> CommandResult[Diagnosis]:
+def doctor(settings: CliSettings, params: DoctorParams) -> CommandResult[Diagnosis]:  # noqa: ARG001  # every command takes both
     from systemprompt.operations.doctor import doctor
 
     data = doctor(settings.profile_path, environ=settings.environ, clock=settings.the_clock())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["VIEWS", "shown"]
 
-VIEWS: dict[str, Callable[[Page, Any, str], None]] = {
+VIEWS: dict[str, Callable[[Page, Any], None]] = {
     "JobList": tables.jobs,
     "JobDetails": cards.job,
     "RunJobsResult": tables.runs,
@@ -41,6 +41,6 @@ VIEWS: dict[str, Callable[[Page, Any, str], None]] = {
 
 def shown(settings: CliSettings, result: CommandResult[Any]) -> str:
     """Return an answer as text for this terminal, or for a pipe: then without colour, and nothing is cut."""
-    page = Page(settings, result.time_zone)
-    VIEWS[type(result.data).__name__](page, result.data, result.title)
+    page = Page(settings, title=result.title, time_zone=result.time_zone)
+    VIEWS[type(result.data).__name__](page, result.data)
     return page.text()

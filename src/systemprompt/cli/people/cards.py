@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["job", "profile"]
 
 
-def job(page: Page, data: JobDetails, title: str) -> None:
-    page.heading(title)
+def job(page: Page, data: JobDetails) -> None:
+    page.heading(page.title)
     if data.description:
         page.line(data.description)
     page.blank()
@@ -27,7 +27,7 @@ def job(page: Page, data: JobDetails, title: str) -> None:
     schedule = f"{data.schedule_human}  ({data.schedule}, {data.time_zone})" if data.schedule else "only by hand"
     rows += [
         ("schedule", schedule),
-        ("next run", page.time_and_zone(data.next_run) or "none"),
+        ("next run", _next_run(page, data)),
         ("last run", _last_run(page, data)),
         ("runs", str(data.run_count)),
     ]
@@ -49,8 +49,8 @@ def job(page: Page, data: JobDetails, title: str) -> None:
             page.line("  ", page.time(at), page.dim(f"  {page.relative(at)}"))
 
 
-def profile(page: Page, data: ProfileShown, title: str) -> None:
-    page.heading(title, data.profile)
+def profile(page: Page, data: ProfileShown) -> None:
+    page.heading(page.title, data.profile)
     page.blank()
     page.facts([(name, value) for name, value in _flat(data.settings)])
 
@@ -61,10 +61,18 @@ def _state(page: Page, data: JobDetails) -> Text:
     word = "quarantined" if data.quarantine_error else "enabled" if data.enabled else "disabled"
     shown = page.status(word)
     if data.enabled is not data.declared_enabled:
-        shown.append(f" by hand; code and profile say {'enabled' if data.declared_enabled else 'disabled'}", style="dim")
+        shown.append(
+            f" by hand; code and profile say {'enabled' if data.declared_enabled else 'disabled'}", style="dim"
+        )
     if data.running:
         shown.append(f", {data.running} running", style="cyan")
     return shown
+
+
+def _next_run(page: Page, data: JobDetails) -> str | Text:
+    if page.is_overdue(data.next_run):
+        return page.status("warn", f"{page.time_and_zone(data.next_run)}: overdue, no node seems to serve")
+    return page.time_and_zone(data.next_run) or "none"
 
 
 def _last_run(page: Page, data: JobDetails) -> Text:

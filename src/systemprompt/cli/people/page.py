@@ -49,12 +49,14 @@ STYLES = {
 """Word -> how it looks. Green is well, red wants a hand, yellow did not happen, cyan is going on, dim is off."""
 
 _WIDE = 100_000
+_OVERDUE = 60 * SECOND
 
 
 class Page:
     """Collects what a view writes. On a pipe it is as wide as its content, and there is no escape sequence in it."""
 
-    def __init__(self, settings: CliSettings, time_zone: str) -> None:
+    def __init__(self, settings: CliSettings, *, title: str, time_zone: str) -> None:
+        self.title = title
         self.now = settings.the_clock().now()
         self.zone = ZoneInfo(time_zone)
         self.zone_name = time_zone
@@ -116,6 +118,16 @@ class Page:
 
     def time_and_zone(self, iso: str | None) -> str:
         return "" if iso is None else f"{self.time(iso)} {self._local(iso).tzname()}, {self.relative(iso)}"
+
+    def due(self, iso: str | None) -> str | Text:
+        """Return how far away a fire time is, or that it should have run by now."""
+        if self.is_overdue(iso):
+            return self.status("warn", f"overdue {self.relative(iso).removesuffix(' ago')}")
+        return self.relative(iso)
+
+    def is_overdue(self, iso: str | None) -> bool:
+        """Whether a fire time is so long past that no node can be serving."""
+        return iso is not None and self.now - from_datetime(datetime.fromisoformat(iso)) > _OVERDUE
 
     def relative(self, iso: str | None) -> str:
         """Return how far away an instant is: `in 4 min`, `2 h ago`."""

@@ -23,8 +23,8 @@ __all__ = ["audit", "checks", "databases", "history", "jobs", "logs", "runs", "u
 _ROOM_FOR_DESCRIPTIONS = 120
 
 
-def jobs(page: Page, data: JobList, title: str) -> None:
-    page.heading(title, f"{data.total}")
+def jobs(page: Page, data: JobList) -> None:
+    page.heading(page.title, f"{data.total}")
     if not data.jobs:
         page.line("No job matches.")
         return
@@ -40,7 +40,7 @@ def jobs(page: Page, data: JobList, title: str) -> None:
             job.schedule or page.dim("by hand"),
             page.status(_state(job)),
             last,
-            page.relative(job.next_run),
+            page.due(job.next_run),
         ]
         rows.append([*row, page.dim(job.description)] if wide else row)
     page.table(columns, rows)
@@ -48,10 +48,16 @@ def jobs(page: Page, data: JobList, title: str) -> None:
     if broken:
         page.blank()
         page.line(page.status("quarantined"), f": sp jobs show {broken[0]} says why")
+    for source, error in data.broken_sources.items():
+        page.blank()
+        page.line(page.status("fail", "not loaded"), f": {source}\n{error}")
+    if any(page.is_overdue(job.next_run) for job in data.jobs):
+        page.blank()
+        page.line(page.status("warn", "overdue"), ": no node seems to serve; sp doctor says more, sp serve starts one")
 
 
-def runs(page: Page, data: RunJobsResult, title: str) -> None:
-    page.heading(title)
+def runs(page: Page, data: RunJobsResult) -> None:
+    page.heading(page.title)
     page.table(
         ["JOB", "STATUS", "TOOK", "RUN", "PROCESSED", "FAILED", "MESSAGE"],
         [
@@ -78,8 +84,8 @@ def runs(page: Page, data: RunJobsResult, title: str) -> None:
         page.line(page.dim(f"what it said: sp jobs logs {failed}"))
 
 
-def history(page: Page, data: History, title: str) -> None:
-    page.heading(title, f"{len(data.entries)} of {data.total}, times in {page.zone_name}")
+def history(page: Page, data: History) -> None:
+    page.heading(page.title, f"{len(data.entries)} of {data.total}, times in {page.zone_name}")
     if not data.entries:
         page.line("Nothing ran yet." if not data.total else "")
         return
@@ -101,8 +107,8 @@ def history(page: Page, data: History, title: str) -> None:
     )
 
 
-def upcoming(page: Page, data: Upcoming, title: str) -> None:
-    page.heading(title, f"times in {page.zone_name}")
+def upcoming(page: Page, data: Upcoming) -> None:
+    page.heading(page.title, f"times in {page.zone_name}")
     if data.entries:
         page.table(
             ["JOB", "WHEN", "", "ITS ZONE"],
@@ -118,8 +124,10 @@ def upcoming(page: Page, data: Upcoming, title: str) -> None:
         page.line(page.dim("left out: " + ", ".join(f"{one.job_name} ({one.why})" for one in data.left_out)))
 
 
-def logs(page: Page, data: RunLogs, title: str) -> None:
-    page.heading(title, f"{data.job_name}, {data.status}, {len(data.entries)} of {data.total} lines, {page.zone_name}")
+def logs(page: Page, data: RunLogs) -> None:
+    page.heading(
+        page.title, f"{data.job_name}, {data.status}, {len(data.entries)} of {data.total} lines, {page.zone_name}"
+    )
     for entry in data.entries:
         when = page.time(entry.at)[11:]
         fields = "".join(f" {key}={value}" for key, value in (entry.fields or {}).items())
@@ -132,8 +140,8 @@ def logs(page: Page, data: RunLogs, title: str) -> None:
         )
 
 
-def audit(page: Page, data: AuditReport, title: str) -> None:
-    page.heading(title)
+def audit(page: Page, data: AuditReport) -> None:
+    page.heading(page.title)
     page.line(page.status("ok" if data.clean else "fail", data.verdict))
     if data.findings:
         page.blank()
@@ -143,8 +151,8 @@ def audit(page: Page, data: AuditReport, title: str) -> None:
         )
 
 
-def databases(page: Page, data: DbStatus, title: str) -> None:
-    page.heading(title)
+def databases(page: Page, data: DbStatus) -> None:
+    page.heading(page.title)
     page.table(
         ["DATABASE", "STATE", "SCHEMA", "SIZE", "PATH"],
         [
@@ -158,8 +166,8 @@ def databases(page: Page, data: DbStatus, title: str) -> None:
         page.line("mend it: sp db migrate")
 
 
-def checks(page: Page, data: Diagnosis, title: str) -> None:
-    page.heading(title)
+def checks(page: Page, data: Diagnosis) -> None:
+    page.heading(page.title)
     page.table(
         ["", "CHECK", "WHAT IS SO"],
         [

@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 __all__ = ["cleanup", "message", "migrated", "node", "schemas", "script", "steps", "switched"]
 
 
-def switched(page: Page, data: JobSwitched, title: str) -> None:
+def switched(page: Page, data: JobSwitched) -> None:
     already = "" if data.changed or data.dry_run else " (it was already)"
     page.line(data.message, page.dim(already))
     if data.next_run is not None:
         page.line(page.dim(f"next run: {page.time_and_zone(data.next_run)}"))
 
 
-def cleanup(page: Page, data: SessionCleanup | LogCleanup, title: str) -> None:
+def cleanup(page: Page, data: SessionCleanup | LogCleanup) -> None:
     page.line(page.status("failed", data.message) if data.error else data.message)
     if data.error:
         page.line(page.dim(f"what it said: sp jobs logs {data.run_id}"))
 
 
-def steps(page: Page, data: Initialised | NewJob, title: str) -> None:
+def steps(page: Page, data: Initialised | NewJob) -> None:
     page.line(data.message)
     page.blank()
     page.line(page.dim("next:"))
@@ -39,22 +39,22 @@ def steps(page: Page, data: Initialised | NewJob, title: str) -> None:
         page.line("  ", command)
 
 
-def message(page: Page, data: ProfileCheck, title: str) -> None:
+def message(page: Page, data: ProfileCheck) -> None:
     page.line(page.status("ok", data.message))
 
 
-def migrated(page: Page, data: DbMigrated, title: str) -> None:
+def migrated(page: Page, data: DbMigrated) -> None:
     page.line(data.message)
     for one in data.databases:
         page.line(page.dim(f"  {one.name}  schema {one.after}  {one.path}"))
 
 
-def node(page: Page, data: ServeResult, title: str) -> None:
+def node(page: Page, data: ServeResult) -> None:
     ending = "every run came to its end" if data.clean else "work was ended by force, and is accounted for"
     page.line(f"node {data.node_id} stopped by {data.stopped_by}: {ending}")
 
 
-def schemas(page: Page, data: Schemas, title: str) -> None:
+def schemas(page: Page, data: Schemas) -> None:
     from json import dumps
 
     from systemprompt.cli.render import plain
@@ -62,5 +62,5 @@ def schemas(page: Page, data: Schemas, title: str) -> None:
     page.line(dumps(plain(data), indent=2))
 
 
-def script(page: Page, data: Completion, title: str) -> None:
+def script(page: Page, data: Completion) -> None:
     page.line(data.script)

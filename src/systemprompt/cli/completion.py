@@ -1,0 +1,170 @@
+"""Scripts that complete commands, flags and job names: static text, written from the command table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from systemprompt.cli.parse import GLOBAL_FLAGS, HOME_GROUP, flags_of, load
+from systemprompt.cli.table import COMMANDS, GROUPS, Command
+from systemprompt.operations.parameters import param
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["SHELLS", "Completion", "CompletionParams", "completion"]
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletionParams:
+    """For which shell."""
+
+    shell: str = param("the shell that will read the script", positional=True, choices=SHELLS, metavar="SHELL")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """A script to be sourced, and where it usually goes."""
+
+    shell: str
+    script: str
+
+
+def completion(params: CompletionParams) -> Completion:
+    """Return the script for a shell."""
+    write = {"bash": _bash, "zsh": _zsh, "fish": _fish}[params.shell]
+    return Completion(shell=params.shell, script=write())
+
+
+_JOB_NAMES = "sp --json jobs list 2>/dev/null | tr '{' '\\n' | sed -n 's/^\"name\": \"\\([^\"]*\\)\".*/\\1/p'"
+_GLOBAL = " ".join(name for entry in GLOBAL_FLAGS for name in entry[:2] if name)
+
+
+def _entries() -> Iterator[tuple[str, list[tuple[str, str]], Command | None]]:
+    """Yield every path with what may follow it: words, or flags for a command. The short paths of jobs are among them."""
+    for group in GROUPS:
+        depth = len(group.path)
+        words: dict[str, str] = {}
+        for command in COMMANDS:
+            if command.path[:depth] == group.path:
+                last = len(command.path) == depth + 1
+                below = next((g.summary for g in GROUPS if g.path == command.path[: depth + 1]), "")
+                words.setdefault(command.path[depth], command.summary if last else below)
+        if not group.path:
+            words = {"jobs": "List, run, watch and switch scheduled jobs.", **words}
+        for path in _spellings(group.path):
+            yield path, list(words.items()), None
+    for command in COMMANDS:
+        flags = [
+            (name, flag.help) for flag in flags_of(load(command.params)) if not flag.positional for name in (flag.long,)
+        ]
+        for path in _spellings(command.path):
+            yield path, flags, command
+
+
+def _spellings(path: tuple[str, ...]) -> list[str]:
+    full = " ".join(path)
+    return [full, " ".join(path[1:])] if path[:1] == (HOME_GROUP,) and len(path) > 1 else [full]
+
+
+def _takes_job(command: Command) -> bool:
+    """Whether the arguments of a command are names of jobs."""
+    return command.name != "infra jobs new" and any(
+        flag.positional and flag.field in ("name", "names") for flag in flags_of(load(command.params))
+    )
+
+
+def _bash() -> str:
+    groups, cases = [], []
+    for path, words, command in _entries():
+        listed = " ".join(word for word, _ in words)
+        if command is None:
+            groups.append(path)
+            cases.append(f'    "{path}") words="{listed}" ;;')
+        else:
+            jobs = " jobs=yes" if _takes_job(command) else ""
+            cases.append(f'    "{path}") words="{listed}"{jobs} ;;')
+    known = " | ".join(f'"{path}"' for path, _, _ in _entries() if path)
+    return "\n".join(
+        [
+            "# sp: completion for bash. Load it with: source <(sp completion bash)",
+            "_sp() {",
+            '  local cur="${COMP_WORDS[COMP_CWORD]}" prev="${COMP_WORDS[COMP_CWORD-1]}" path="" words="" jobs="" word i',
+            "  for ((i = 1; i < COMP_CWORD; i++)); do",
+            '    word="${COMP_WORDS[i]}"',
+            '    case "$word" in',
+            "      --profile) i=$((i + 1)); continue ;;",
+            "      -*) continue ;;",
+            "    esac",
+            '    case "${path:+$path }$word" in',
+            f'      {known}) path="${{path:+$path }}$word" ;;',
+            "    esac",
+            "  done",
+            '  case "$prev" in',
+            f'    --job) COMPREPLY=($(compgen -W "$({_JOB_NAMES})" -- "$cur")); return ;;',
+            '    --profile | --dir) COMPREPLY=($(compgen -f -- "$cur")); return ;;',
+            "  esac",
+            '  case "$path" in',
+            *cases,
+            "  esac",
+            f'  [[ "$cur" == -* ]] && words="$words {_GLOBAL}"',
+            f'  [[ -n "$jobs" && "$cur" != -* ]] && words="$({_JOB_NAMES})"',
+            '  COMPREPLY=($(compgen -W "$words" -- "$cur"))',
+            "}",
+            "complete -F _sp sp systemprompt",
+        ]
+    )
+
+
+def _zsh() -> str:
+    head = "# sp: completion for zsh. Load it with: source <(sp completion zsh)"
+    return "\n".join(
+        [head, "autoload -Uz compinit bashcompinit", "compinit", "bashcompinit", *_bash().splitlines()[1:]]
+    )
+
+
+def _fish() -> str:
+    lines = [
+        "# sp: completion for fish. Load it with: sp completion fish | source",
+        "function __sp_at",
+        "    set -l words",
+        "    set -l skip 0",
+        "    for word in (commandline -opc)[2..-1]",
+        "        if test $skip = 1",
+        "            set skip 0",
+        "        else if test $word = --profile",
+        "            set skip 1",
+        "        else if not string match -q -- '-*' $word",
+        "            set -a words $word",
+        "        end",
+        "    end",
+        '    test "$words" = "$argv[1]"; or begin; test -n "$argv[2]"; and string match -q -- "$argv[1] *" "$words"; end',
+        "end",
+        "function __sp_jobs",
+        f"    {_JOB_NAMES}",
+        "end",
+    ]
+    for name in ("sp", "systemprompt"):
+        lines.append(f"complete -c {name} -f")
+        for long, short, metavar, text in GLOBAL_FLAGS:
+            letter = f" -s {short[1:]}" if short else ""
+            value = " -r -F" if metavar else ""
+            lines.append(f"complete -c {name} -l {long[2:]}{letter}{value} -d {_fish_text(text)}")
+        for path, words, command in _entries():
+            for word, text in words:
+                if command is None:
+                    lines.append(f"complete -c {name} -n '__sp_at \"{path}\"' -a {word} -d {_fish_text(text)}")
+                else:
+                    value = " -x -a '(__sp_jobs)'" if word == "--job" else ""
+                    lines.append(
+                        f"complete -c {name} -n '__sp_at \"{path}\" more' -l {word[2:]}{value} -d {_fish_text(text)}"
+                    )
+            if command is not None and _takes_job(command):
+                lines.append(f"complete -c {name} -n '__sp_at \"{path}\" more' -a '(__sp_jobs)'")
+    return "\n".join(lines)
+
+
+def _fish_text(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
