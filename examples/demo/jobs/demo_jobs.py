@@ -36,7 +36,7 @@ def fingerprint(ctx: JobContext) -> JobResult:
     return JobResult.success().with_message(f"sha256 {digest.hexdigest()[:16]}")
 
 
-@job(schedule="@every 8s", parameters={"folder": "public", "seconds": 4}, on_lost="rerun")
+@job(schedule="@every 8s", parameters={"folder": "public", "seconds": 6}, on_lost="rerun")
 def mirror(ctx: JobContext) -> JobResult:
     """Copies the site, page by page. Doing it twice is harmless, so a lost run may run again."""
     pages = _pages(ctx)
@@ -50,7 +50,7 @@ def mirror(ctx: JobContext) -> JobResult:
     return JobResult.success().with_message(f"{len(pages)} pages copied").with_stats(len(pages), 0)
 
 
-@job(schedule="@every 8s", parameters={"seconds": 3})
+@job(schedule="@every 8s", parameters={"seconds": 5})
 def post_digest(ctx: JobContext) -> JobResult:
     """Posts something that must not be posted twice, so a lost run stays lost (the default)."""
     ctx.cancel.wait(ctx.get_parameter("seconds", float))
