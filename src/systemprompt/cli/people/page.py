@@ -6,6 +6,7 @@ from datetime import datetime
 from io import StringIO
 from zoneinfo import ZoneInfo
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -49,6 +50,7 @@ STYLES = {
 """Word -> how it looks. Green is well, red wants a hand, yellow did not happen, cyan is going on, dim is off."""
 
 _WIDE = 100_000
+_NARROW = 110
 _OVERDUE = 60 * SECOND
 
 
@@ -78,6 +80,11 @@ class Page:
         """Return the page. Lines carry no blanks at their end."""
         return "".join(f"{line.rstrip()}\n" for line in self._out.getvalue().splitlines())
 
+    @property
+    def narrow(self) -> bool:
+        """Whether the terminal has no room for dates and reasons in columns of their own."""
+        return self.width is not None and self.width < _NARROW
+
     def line(self, *parts: str | Text) -> None:
         """Write one line, wrapped where the terminal is narrower."""
         self._console.print(Text.assemble(*parts), soft_wrap=self.width is None)
@@ -88,14 +95,46 @@ class Page:
     def heading(self, text: str, note: str = "") -> None:
         self.line(Text(text, style="bold"), Text(f"  {note}" if note else "", style="dim"))
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str | Text]], *, right: Sequence[str] = ()) -> None:
-        """Write a table. Words of a narrow terminal fold within their column; no column is ever left out here."""
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str | Text]],
+        *,
+        right: Sequence[str] = (),
+        optional: Sequence[str] = (),
+        least: int = 16,
+    ) -> None:
+        """Write a table. Where the terminal is too narrow the `optional` columns go, in their order, and the last one folds.
+
+        `least` is how many columns of the terminal the last one needs to be worth showing.
+        """
+        kept = self._that_fit(columns, rows, optional, least)
+        whole_words = self._fits(kept, columns, rows, least)
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False, show_edge=False)
-        for column in columns:
-            table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        for number in kept:
+            table.add_column(
+                columns[number],
+                justify="right" if columns[number] in right else "left",
+                overflow="fold",
+                no_wrap=number != kept[-1] and whole_words,
+            )
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*(row[number] for number in kept))
         self._console.print(table)
+
+    def _that_fit(
+        self, columns: Sequence[str], rows: Sequence[Sequence[str | Text]], optional: Sequence[str], least: int
+    ) -> list[int]:
+        kept = list(range(len(columns)))
+        for name in optional:
+            if self._fits(kept, columns, rows, least):
+                break
+            kept.remove(columns.index(name))
+        return kept
+
+    def _fits(self, kept: list[int], columns: Sequence[str], rows: Sequence[Sequence[str | Text]], least: int) -> bool:
+        widths = [max(cell_len(str(cell)) for cell in (columns[at], *(row[at] for row in rows))) for at in kept]
+        return sum(widths[:-1]) + 2 * (len(kept) - 1) + min(widths[-1], least) <= (self.width or _WIDE)
 
     def facts(self, rows: Sequence[tuple[str, str | Text]]) -> None:
         """Write a card: names on the left, what is so on the right."""

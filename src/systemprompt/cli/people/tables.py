@@ -20,30 +20,33 @@ if TYPE_CHECKING:
 
 __all__ = ["audit", "checks", "databases", "history", "jobs", "logs", "runs", "upcoming"]
 
-_ROOM_FOR_DESCRIPTIONS = 120
-
 
 def jobs(page: Page, data: JobList) -> None:
     page.heading(page.title, f"{data.total}")
     if not data.jobs:
         page.line("No job matches.")
         return
-    wide = page.width is None or page.width >= _ROOM_FOR_DESCRIPTIONS
-    columns = ["NAME", "SCHEDULE", "STATE", "LAST RUN", "NEXT RUN", *(["DESCRIPTION"] if wide else [])]
     rows = []
     for job in data.jobs:
         last = page.status(job.last_status) if job.last_status else Text("")
         if job.last_run:
             last.append(f" {page.relative(job.last_run)}", style="dim")
-        row: list[str | Text] = [
-            Text(job.name, style="bold" if not job.retired else "dim"),
-            job.schedule or page.dim("by hand"),
-            page.status(_state(job)),
-            last,
-            page.due(job.next_run),
-        ]
-        rows.append([*row, page.dim(job.description)] if wide else row)
-    page.table(columns, rows)
+        rows.append(
+            [
+                Text(job.name, style="bold" if not job.retired else "dim"),
+                job.schedule or page.dim("by hand"),
+                page.status(_state(job)),
+                last,
+                page.due(job.next_run),
+                page.dim(job.description),
+            ]
+        )
+    page.table(
+        ["NAME", "SCHEDULE", "STATE", "LAST RUN", "NEXT RUN", "DESCRIPTION"],
+        rows,
+        optional=("DESCRIPTION", "SCHEDULE", "LAST RUN"),
+        least=56,
+    )
     broken = [job.name for job in data.jobs if job.quarantined]
     if broken:
         page.blank()
@@ -73,6 +76,7 @@ def runs(page: Page, data: RunJobsResult) -> None:
             for run in data.jobs_run
         ],
         right=("TOOK", "RUN", "PROCESSED", "FAILED"),
+        optional=("FAILED", "PROCESSED"),
     )
     page.blank()
     if data.dry_run:
@@ -95,8 +99,8 @@ def history(page: Page, data: History) -> None:
             [
                 str(entry.run_id or ""),
                 Text(entry.job_name, style="bold"),
-                _status(page, entry.status, entry.reason),
-                page.time(entry.run_at),
+                _status(page, entry.status, None if page.narrow else entry.reason),
+                page.relative(entry.run_at) if page.narrow else page.time(entry.run_at),
                 duration(entry.duration_ms),
                 entry.origin or "",
                 _what(page, entry),
@@ -104,6 +108,7 @@ def history(page: Page, data: History) -> None:
             for entry in data.entries
         ],
         right=("RUN", "TOOK"),
+        optional=("ORIGIN", "TOOK"),
     )
 
 
@@ -200,8 +205,14 @@ def _status(page: Page, status: str, reason: str | None) -> Text:
 
 
 def _what(page: Page, entry: HistoryEntry) -> str:
+    told = _told(page, entry)
+    return " ".join(filter(None, (f"({entry.reason})", told))) if page.narrow and entry.reason else told
+
+
+def _told(page: Page, entry: HistoryEntry) -> str:
     if entry.kind == "range":
-        return f"{entry.count:,} fire times, from {page.time(entry.first_at)}"
+        since = f"from {page.time(entry.first_at)}"
+        return f"{entry.count:,} fire times, {since}" if entry.count > 1 else "1 fire time"
     if entry.blocked_by is not None:
         return f"run {entry.blocked_by} was in the way"
     return _last_line(entry.error) or entry.message or ""
