@@ -65,7 +65,7 @@ def init_profile(params: InitParams, *, cwd: str) -> Initialised:
         profile=profile,
         files=tuple(files),
         message=f"Wrote {profile} and {len(files) - 1} files beside it",
-        next_commands=(*enter, "sp jobs list", "sp jobs run content_ingestion publish_content"),
+        next_commands=(*enter, "sp jobs list", "sp jobs run content_ingestion publish_content --sequential"),
     )
 
 
