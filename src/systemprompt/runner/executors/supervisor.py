@@ -157,6 +157,8 @@ class Supervisor:
                 if key.data is None:
                     _read(woken)
                     continue
+                if key.fd not in self._selector.get_map():
+                    continue  # closed with its process a moment ago; the number may be another's by now
                 process, name = key.data
                 try:
                     self._heard(process, name, key.fd)
