@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent
 PICTURE = HERE / "terminal.svg"
 WIDTH = 124
 COMMANDS = (
-    "jobs history -n 20",
+    "jobs history -n 22",
     "jobs audit",
 )
 

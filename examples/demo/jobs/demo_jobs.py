@@ -73,7 +73,7 @@ class MoodyFeed(Job):
         if turn == 0:
             return JobResult.failure("the feed answered 503")
         if turn == 3:
-            raise TimeoutError("the feed did not answer within 2 s")
+            raise TimeoutError("no answer within 2 s")
         return JobResult.success().with_message(f"{turn} new entries").with_stats(turn, 0)
 
 
