@@ -52,7 +52,7 @@ def open_system(
     return system
 
 
-def open_reader(profile_path: str, *, environ: Mapping[str, str]) -> SqliteReader:
+def open_reader(profile_path: str, *, environ: Mapping[str, str], clock: Clock | None = None) -> SqliteReader:
     """Open the ledger to read. Where nothing changed since it was last read, no profile is parsed and no job imported.
 
     Otherwise the catalogue is read and the ledger made to agree first; where the ledger cannot be written, it is read as it is.
@@ -67,7 +67,7 @@ def open_reader(profile_path: str, *, environ: Mapping[str, str]) -> SqliteReade
 
     profile = load_profile(profile_path, environ)
     try:
-        with System(profile, environ=environ) as system:
+        with System(profile, environ=environ, clock=clock) as system:
             system.sync()
     except DatabaseUnreachable:
         if not os.path.exists(profile.ledger):
