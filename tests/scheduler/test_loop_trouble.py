@@ -1,0 +1,263 @@
+"""Clocks that jump, a database that is busy, leases that run out: a node's clockwork keeps its accounts straight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from loop_stage import HEARTBEAT, LEASE, START, LoopStage, at, spec
+
+from systemprompt.clock import SECOND
+from systemprompt.errors import DatabaseUnreachable
+from systemprompt.scheduler.planner import Planner
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[LoopStage]:
+    stage = LoopStage(tmp_path / "ledger.db")
+    yield stage
+    stage.sound()
+    stage.close()
+
+
+def declare_lost(stage: LoopStage, node_id: str = "one") -> None:
+    beat = next(node.beat for node in stage.real.nodes() if node.node_id == node_id)
+    assert stage.other().rescue(node_id, beat, stage.clock.now(), max_attempts=5) is not None
+
+
+# -- clocks -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_jump_forward_is_recorded_and_what_it_leapt_over_says_so(stage: LoopStage) -> None:
+    stage.begin(spec("job", "0 * * * * *"))
+    stage.clock.step(3_600)
+    stage.step()
+    (event,) = stage.real.clock_events()
+    assert (event.kind, event.delta_us, event.node_id) == ("forward", 3_600 * SECOND, "one")
+    (gap,) = stage.real.ranges_between(0, 2**62)
+    assert (gap.status, gap.reason, gap.count) == ("missed", "clock_jump", 59)
+    assert [run.fire_at for run in stage.take()] == [at(3_600)]
+    stage.step(600)
+    spans = list(stage.real.ranges_between(0, 2**62))
+    assert spans[-1].reason != "clock_jump", "that was one jump, not every gap from then on"
+
+
+def test_time_asleep_is_no_jump_of_the_clock(stage: LoopStage) -> None:
+    stage.begin(spec("job", "0 * * * * *"))
+    stage.step(3_600)
+    assert stage.real.clock_events() == []
+    (gap,) = stage.real.ranges_between(0, 2**62)
+    assert gap.reason == "superseded"
+
+
+def test_a_jump_backward_is_recorded_and_fires_nothing_twice(stage: LoopStage) -> None:
+    stage.begin(spec("job", "0 * * * * *"))
+    for _ in range(5):
+        stage.step(60)
+        stage.end(*stage.take())
+    stage.clock.step(-180)
+    stage.step()
+    assert [event.kind for event in stage.real.clock_events()] == ["backward"]
+    for _ in range(3):
+        stage.step(60)
+    assert stage.take() == []
+    stage.step(60)
+    assert [run.fire_at for run in stage.take()] == [at(360)]
+
+
+def test_the_small_steps_of_ntp_are_not_worth_a_record(stage: LoopStage) -> None:
+    stage.begin(spec("job"))
+    for by in (1.5, -1.9, 0.3):
+        stage.clock.step(by)
+        stage.step()
+    assert stage.real.clock_events() == []
+
+
+def test_a_jump_seen_while_the_database_is_busy_is_recorded_when_it_is_not(stage: LoopStage) -> None:
+    stage.begin(spec("job", "0 * * * * *"))
+    for error in (None, DatabaseUnreachable("disk full")):
+        stage.ledger.error = error
+        if error is None:
+            stage.ledger.busy()
+        stage.clock.step(100)
+        assert stage.step() == pytest.approx(0.1)
+    assert stage.real.clock_events() == []
+    stage.ledger.busy(False)
+    stage.step()
+    assert [event.delta_us for event in stage.real.clock_events()] == [100 * SECOND] * 2
+    assert {gap.reason for gap in stage.real.ranges_between(0, 2**62)} == {"clock_jump"}
+
+
+def test_a_start_with_the_clock_behind_the_ledger_is_recorded(tmp_path: Path) -> None:
+    before = LoopStage(tmp_path / "ledger.db")
+    before.begin(spec("job"))
+    before.step(3_600)
+    before.end(*before.take())
+    before.step()
+    before.real.leave("one", before.clock.now())
+    after = LoopStage(tmp_path / "ledger.db", node_id="two", now=at(1_000))
+    after.loop.join()
+    after.step()
+    (event,) = after.real.clock_events()
+    assert (event.kind, event.node_id) == ("backward", "two")
+    assert after.take() == []
+
+
+# -- a database that is busy --------------------------------------------------------------------------------------------
+
+
+def test_a_busy_database_costs_no_end_and_no_fire_time(stage: LoopStage) -> None:
+    stage.begin(spec("job", "*/10 * * * * *"))
+    stage.step(10)
+    (run,) = stage.take()
+    stage.ledger.busy()
+    stage.end(run)
+    for _ in range(20):
+        assert stage.step(0.5) == pytest.approx(0.1)
+    stage.ledger.busy(False)
+    stage.step()
+    assert stage.closed == [run.run_id]
+    assert [run.fire_at for run in stage.take()] == [at(20)]
+
+
+def test_a_busy_database_is_complained_of_every_few_seconds_only(
+    stage: LoopStage, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage.begin(spec("job"))
+    stage.ledger.busy()
+    for _ in range(100):
+        stage.step(0.1)
+    assert 2 <= caplog.text.count("the ledger cannot be written just now") <= 3
+    stage.ledger.busy(False)
+
+
+def test_a_node_that_cannot_beat_for_most_of_its_lease_stops_its_runs_and_says_so_once(stage: LoopStage) -> None:
+    stage.begin(spec("job", "*/10 * * * * *"))
+    stage.step(10)
+    (run,) = stage.take()
+    stage.ledger.busy()
+    elapsed = 0.0
+    while not stage.lost:
+        stage.step(0.5)
+        elapsed += 0.5
+    assert stage.lost == ["database"]
+    assert 0.6 * LEASE - HEARTBEAT <= elapsed <= 0.6 * LEASE + 1, "well before others may take them"
+    for _ in range(10):
+        stage.step(0.5)
+    assert stage.lost == ["database"]
+    stage.end(run, status="cancelled", reason="lease_lost")
+    stage.ledger.busy(False)
+    stage.step()
+    assert (stage.closed, stage.loop.node_id) == ([run.run_id], "one"), "nobody took it: it still had its own to close"
+
+
+def test_a_node_that_holds_nothing_has_no_lease_to_lose(stage: LoopStage) -> None:
+    stage.begin(spec("job", "0 0 * * * *"))
+    stage.ledger.busy()
+    for _ in range(100):
+        stage.step(1)
+    assert stage.lost == []
+    stage.ledger.busy(False)
+
+
+# -- leases -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_node_that_was_declared_lost_goes_on_under_a_fresh_id(stage: LoopStage) -> None:
+    stage.begin(spec("job", "*/10 * * * * *"))
+    stage.step(10)
+    (run,) = stage.take()
+    declare_lost(stage)
+    stage.step(HEARTBEAT)
+    assert (stage.lost, stage.loop.node_id) == (["fenced"], "fresh-1")
+    assert {node.node_id: node.fate for node in stage.real.nodes()} == {"one": "lost", "fresh-1": None}
+    stage.end(run, status="cancelled", reason="lease_lost")
+    stage.step()
+    assert (stage.closed, stage.late) == ([], [run.run_id])
+    assert stage.statuses() == ["failed"]
+
+
+def test_a_run_given_back_to_the_same_process_waits_for_its_former_attempt_to_end(stage: LoopStage) -> None:
+    stage.begin(spec("job", "*/10 * * * * *", on_lost="rerun"))
+    stage.step(10)
+    (first,) = stage.take()
+    declare_lost(stage)
+    stage.step(HEARTBEAT)
+    stage.step(0.5)
+    assert stage.take() == [], "the former attempt is still in the air here"
+    stage.end(first, status="cancelled", reason="lease_lost")
+    stage.step()
+    (second,) = stage.take()
+    assert (second.run_id, second.attempt) == (first.run_id, 2)
+    assert stage.late == [first.run_id]
+
+
+def test_between_being_declared_lost_and_hearing_of_it_nothing_is_claimed(stage: LoopStage) -> None:
+    stage.begin(spec("job", "*/5 * * * * *"))
+    declare_lost(stage)
+    stage.step(5)
+    assert (stage.take(), stage.loop.node_id) == ([], "one")
+    stage.step(1)
+    assert [run.fire_at for run in stage.take()] == [at(5)]
+
+
+def test_a_fresh_id_that_could_not_be_entered_is_tried_again(stage: LoopStage) -> None:
+    stage.begin(spec("job", "*/10 * * * * *"))
+    declare_lost(stage)
+    join = stage.real.join
+    calls: list[str] = []
+
+    def refuse_once(node: object) -> None:
+        calls.append("join")
+        if len(calls) == 1:
+            stage.ledger.busy()
+            raise stage.ledger.error or AssertionError
+        join(node)  # type: ignore[arg-type]  # an identity
+
+    stage.real.join = refuse_once  # type: ignore[method-assign]  # for this test
+    stage.step(HEARTBEAT)
+    stage.ledger.busy(False)
+    stage.step(4)
+    assert len(calls) == 2
+    assert stage.loop.node_id in {node.node_id for node in stage.real.nodes() if node.stopped_at is None}
+    assert [run.fire_at for run in stage.take()] == [at(10)]
+
+
+def test_a_silent_node_is_lost_after_a_whole_lease_on_our_own_monotonic_clock(stage: LoopStage) -> None:
+    stage.real.join(stage.identity("other"))
+    stage.declare(spec("job", "*/10 * * * * *", on_lost="rerun"))
+    stage.real.turn("other", at(10), Planner().decide, room=1)
+    stage.clock.advance(10)
+    stage.loop.join()
+    watched = 0.0
+    while not stage.rescued:
+        stage.step(1)
+        watched += 1
+        assert watched < 2 * LEASE
+    assert LEASE < watched <= LEASE + HEARTBEAT + 1
+    assert [(one.node_id, one.status) for one in stage.rescued] == [("other", "queued")]
+    assert [(run.fire_at, run.attempt) for run in stage.take()] == [(at(10), 2)]
+
+
+def test_no_wall_clock_however_wrong_expires_anybody(stage: LoopStage) -> None:
+    stage.real.join(stage.identity("other"))
+    stage.begin(spec("job", ""))
+    other = stage.other()
+    for by in (86_400 * 365, -86_400 * 365 * 2, 40, -40):
+        stage.clock.step(by)
+        stage.step(HEARTBEAT)
+        assert other.beat("other", START - 10**15) is True, "its own clock is wrong as well"
+    for _ in range(4):
+        stage.clock.step(10_000)
+        stage.step(HEARTBEAT)
+    assert {node.node_id: node.fate for node in stage.real.nodes()} == {"one": None, "other": None}
+
+
+def test_a_node_that_keeps_beating_is_never_lost(stage: LoopStage) -> None:
+    stage.real.join(stage.identity("other"))
+    stage.begin(spec("job", ""))
+    other = stage.other()
+    for _ in range(20):
+        stage.step(LEASE * 0.9)
+        assert other.beat("other", stage.clock.now()) is True

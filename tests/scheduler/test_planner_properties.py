@@ -1,0 +1,164 @@
+"""Whatever the schedule, the policies and the gap: every fire time up to the new cursor has exactly one account."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from systemprompt.clock import SECOND, from_datetime
+from systemprompt.cron import Schedule
+from systemprompt.ledger.records import REASONS, Decision, JobToPlan
+from systemprompt.scheduler.planner import BACKLOG, Planner
+
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
+
+# Each with a gap (seconds) that holds enough of its fire times to matter and few enough to count by hand.
+SCHEDULES = (
+    ("* * * * * *", 2_000),
+    ("*/7 * * * * *", 10_000),
+    ("0 * * * * *", 2 * DAY),
+    ("0 */15 * * * *", 20 * DAY),
+    ("30 0 2 * * *", 900 * DAY),
+    ("0 30 2 * * *", 900 * DAY),
+    ("0 0 * * * *", 60 * DAY),
+    ("0 0 0 1 * *", 3_000 * DAY),
+    ("0 0 12 L * 5#2", 3_000 * DAY),
+    ("@every 90s", 2 * DAY),
+    ("@every 7h", 100 * DAY),
+    ("0 0 0 29 2 *", 9_000 * DAY),
+)
+ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia", "Asia/Kathmandu")
+BASE = from_datetime(datetime(2024, 1, 1, tzinfo=UTC))
+
+
+@st.composite
+def planned(draw: st.DrawFn) -> tuple[JobToPlan, int, Planner]:
+    expression, longest = draw(st.sampled_from(SCHEDULES))
+    open_runs = draw(st.sampled_from((0, 0, 1, 2, 40, 99, 100, 150)))
+    cursor = BASE + draw(st.integers(0, 900 * DAY * SECOND))
+    gap = draw(st.one_of(st.integers(-longest, longest), st.sampled_from((0, 1, 9, 10, 11, 60)))) * SECOND
+    job = JobToPlan(
+        job_id="job",
+        job_name="job",
+        version=1,
+        schedule=expression,
+        time_zone=draw(st.sampled_from(ZONES)),
+        policies={
+            "catch_up": draw(st.sampled_from(("latest", "skip", "all"))),
+            "dst_gap": draw(st.sampled_from(("run", "skip"))),
+            "dst_fold": draw(st.sampled_from(("first", "second", "both"))),
+        },
+        enabled=draw(st.integers(0, 4)) > 0,
+        quarantined=draw(st.integers(0, 4)) == 0,
+        planned_through=cursor,
+        open_run=7 if open_runs else None,
+        open_runs=open_runs,
+        catching_up=bool(open_runs) and draw(st.booleans()),
+    )
+    return job, cursor + gap + draw(st.integers(-1, 1)), Planner(clock_jumped=draw(st.booleans()))
+
+
+def schedule_of(job: JobToPlan) -> Schedule:
+    policies = {name: str(job.policies[name]) for name in ("dst_gap", "dst_fold")}
+    return Schedule(job.schedule, job.time_zone, **policies)
+
+
+@settings(deadline=None, max_examples=400)
+@given(planned())
+def test_runs_and_ranges_are_exactly_the_fire_times_between_the_cursors(case: tuple[JobToPlan, int, Planner]) -> None:
+    job, now, planner = case
+    decision = planner.decide(job, now)
+    assert job.planned_through <= decision.planned_through <= max(now, job.planned_through)
+    owed = list(schedule_of(job).instants_between(job.planned_through, decision.planned_through))
+    told = [run.fire_at for run in decision.runs]
+    for span in decision.ranges:
+        inside = [at for at in owed if span.first_at <= at <= span.last_at]
+        assert (inside[0], inside[-1], len(inside)) == (span.first_at, span.last_at, span.count)
+        told += inside
+    assert sorted(told) == owed
+    assert len(decision.ranges) <= 1
+
+
+@settings(deadline=None, max_examples=400)
+@given(planned())
+def test_every_account_has_a_status_and_a_reason_of_the_closed_list(case: tuple[JobToPlan, int, Planner]) -> None:
+    job, now, planner = case
+    decision = planner.decide(job, now)
+    for run in decision.runs:
+        if run.status == "queued":
+            assert (run.reason, run.blocked_by) == (None, None)
+            assert run.origin == ("schedule" if run.fire_at >= now - planner.grace else "catch_up")
+        else:
+            assert run.reason in REASONS[run.status]
+            assert run.reason != "overlap" or run.blocked_by == job.open_run
+    for span in decision.ranges:
+        assert span.reason in REASONS[span.status]
+        assert span.status != "missed" or not planner.clock_jumped or span.reason == "clock_jump"
+
+
+@settings(deadline=None, max_examples=400)
+@given(planned())
+def test_what_starts_is_what_the_policies_allow(case: tuple[JobToPlan, int, Planner]) -> None:
+    job, now, planner = case
+    decision = planner.decide(job, now)
+    queued = [run for run in decision.runs if run.status == "queued"]
+    if job.quarantined or not job.enabled:
+        assert not decision.runs
+        assert {span.reason for span in decision.ranges} <= {"disabled" if not job.enabled else "quarantined"}
+    elif job.policies["catch_up"] == "all":
+        assert job.open_runs + len(queued) <= max(BACKLOG, job.open_runs)
+        assert not [span for span in decision.ranges if span.reason in ("superseded", "down")]
+    else:
+        assert len(queued) <= (1 if job.open_run is None else 0)
+        if job.policies["catch_up"] == "skip":
+            assert all(run.fire_at >= now - planner.grace for run in queued)
+
+
+@settings(deadline=None, max_examples=400)
+@given(planned())
+def test_the_next_look_is_ahead_and_never_past_a_fire_time_that_would_start(
+    case: tuple[JobToPlan, int, Planner],
+) -> None:
+    job, now, planner = case
+    decision = planner.decide(job, now)
+    assert decision.next_due is not None
+    assert decision.next_due > now
+    following = schedule_of(job).next_after(decision.planned_through)
+    if job.quarantined or not job.enabled:
+        assert decision.next_run is None
+    else:
+        assert decision.next_run == following
+        if decision.planned_through >= now:
+            assert decision.next_due == following
+    assert planner.decide(job, now) == decision, "pure"
+
+
+@settings(deadline=None, max_examples=100)
+@given(planned(), st.lists(st.integers(0, 5_000), min_size=1, max_size=6))
+@example(
+    (
+        JobToPlan(
+            job_id="job", job_name="job", version=1, schedule="* * * * * *", time_zone="UTC",
+            policies={"catch_up": "all", "dst_gap": "run", "dst_fold": "first"},
+            enabled=True, quarantined=False, planned_through=BASE, open_run=3, open_runs=1, catching_up=False,
+        ),
+        BASE + HOUR * SECOND,
+        Planner(),
+    ),
+    [5],
+)  # fmt: skip
+def test_planning_in_many_steps_forgets_nothing_and_repeats_nothing(
+    case: tuple[JobToPlan, int, Planner], pauses: list[int]
+) -> None:
+    job, now, planner = case
+    decisions: list[Decision] = []
+    for pause in pauses:
+        decisions.append(planner.decide(job, now))
+        values = {name: getattr(job, name) for name in job.__dataclass_fields__}
+        job = JobToPlan(**{**values, "planned_through": decisions[-1].planned_through})
+        now += pause * SECOND
+    accounted = sum(len(one.runs) + sum(span.count for span in one.ranges) for one in decisions)
+    owed = schedule_of(job).count_between(case[0].planned_through, job.planned_through)
+    assert accounted == owed
