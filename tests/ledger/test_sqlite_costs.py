@@ -31,7 +31,7 @@ def declare(ledger: SqliteLedger, *specs: object) -> None:
 def traced(ledger: SqliteLedger) -> dict[str, None]:
     """Let SQLite itself say which statements it runs, values and all. A trigger is told as the statement that set it off."""
     said: dict[str, None] = {}
-    ledger._store.connection.set_trace_callback(lambda text: said.setdefault(text))
+    ledger._store.connection.set_trace_callback(said.setdefault)
     return said
 
 

@@ -1,0 +1,125 @@
+"""A real node in this process: threads, the machine's clock, a ledger in a file; and ways to wait for what it says."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from systemprompt.audit.auditor import audit
+from systemprompt.clock import SystemClock
+from systemprompt.jobs.definition import Catalogue, JobDefinition, JobSource
+from systemprompt.jobs.job import FunctionJob
+from systemprompt.jobs.policies import Policies
+from systemprompt.jobs.settings import JobSettings
+from systemprompt.ledger.records import JobSpec
+from systemprompt.ledger.sqlite.ledger import SqliteLedger
+from systemprompt.ledger.views import HistoryQuery, RunView
+from systemprompt.node import Node, NodeEvent, NodeSettings
+from systemprompt.runner.run_logs import RunLogs
+from systemprompt.scheduler.loop import Pace
+from systemprompt.scheduler.planner import Planner
+
+WAIT_S = 20.0
+"""No test waits this long unless it is about to fail."""
+
+EVERY_SECOND = "* * * * * *"
+
+
+def definition(function: Callable[..., Any], schedule: str = EVERY_SECOND, **policies: Any) -> JobDefinition:
+    name = function.__name__
+    return JobDefinition(
+        name=name,
+        schedule=schedule,
+        policies=Policies(**policies),
+        source=JobSource(kind="module", name="tests"),
+        job=FunctionJob(function, function.__code__.co_argcount > 0, {"name": name}),
+    )
+
+
+def catalogue(*definitions: JobDefinition) -> Catalogue:
+    return Catalogue(jobs={one.name: one for one in definitions})
+
+
+class NodeStage:
+    """One installation with any number of nodes in this process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "ledger.db"
+        self.clock = SystemClock()
+        self.ledger = self.open()
+        self.events: list[NodeEvent] = []
+        self._changed = threading.Condition()
+        self._nodes: list[Node] = []
+        self._opened: list[SqliteLedger] = []
+
+    def open(self) -> SqliteLedger:
+        ledger = SqliteLedger(str(self.path))
+        ledger.migrate()
+        return ledger
+
+    def declare(self, *definitions: JobDefinition) -> None:
+        specs = [
+            JobSpec(
+                name=one.name,
+                description="",
+                schedule=one.schedule,
+                time_zone=one.time_zone,
+                enabled=one.enabled,
+                policies=one.policies.as_dict(),
+            )
+            for one in definitions
+        ]
+        self.ledger.sync_catalogue(specs, [], self.clock.now(), Planner().decide, actor="test")
+
+    def node(self, *definitions: JobDefinition, kind: str = "serve", declared: bool = True, **more: Any) -> Node:
+        """Build a node that has these jobs; the ledger is told of them first."""
+        if declared:
+            self.declare(*definitions)
+        pace = Pace(poll=0.02, heartbeat=0.1, lease=more.pop("lease", 30.0))
+        ledger = self.open()
+        self._opened.append(ledger)
+        node = Node(
+            ledger=ledger,
+            clock=self.clock,
+            settings=NodeSettings(kind=kind, pace=pace, kill_grace=0.3, **more),
+            job_settings=JobSettings(),
+            database=None,
+            child_database=None,
+            logs=RunLogs(None),
+            catalogue=catalogue(*definitions),
+            on_event=self._hear,
+        )
+        self._nodes.append(node)
+        return node
+
+    def wait(self, kind: str, job_name: str | None = None, count: int = 1) -> list[NodeEvent]:
+        """Wait until so many events of this kind (of this job's runs) have come; return them."""
+
+        def found() -> list[NodeEvent]:
+            runs = {e.values["run_id"] for e in self.events if job_name and e.values.get("job_name") == job_name}
+            mine = [e for e in self.events if e.kind == kind]
+            return [e for e in mine if job_name is None or e.values.get("run_id") in runs]
+
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(found()) >= count, WAIT_S), (kind, job_name, self.events)
+            return found()
+
+    def runs(self, name: str) -> list[RunView]:
+        entries = self.ledger.history(HistoryQuery(job_name=name, limit=1_000)).entries
+        return [entry for entry in entries if isinstance(entry, RunView)]
+
+    def close(self) -> None:
+        for node in self._nodes:
+            node.close()
+            assert node.error is None, node.error
+        report = audit(self.ledger, now=self.clock.now(), alive=lambda _: None)
+        assert report.ok, [finding.sentence for finding in report.findings]
+        for ledger in (self.ledger, *self._opened):
+            ledger.close()
+
+    def _hear(self, event: NodeEvent) -> None:
+        with self._changed:
+            self.events.append(event)
+            self._changed.notify_all()
