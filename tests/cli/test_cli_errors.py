@@ -134,6 +134,18 @@ def test_a_reader_that_leaves_early_is_no_error(desk: Desk) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("line", ["--json jobs --help", "jobs --help", "--json jobs nope"])
+def test_an_answer_that_cannot_be_written_is_said_on_stderr(line: str) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m systemprompt {line} > /dev/full"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (70, "error: the answer cannot be written: No space left on device\n")
+
+
 def test_every_family_of_errors_has_its_exit_code() -> None:
     families = {
         errors.UsageError: 2,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from systemprompt.cli.parse import GLOBAL_FLAGS, flags_of, load, parse
-from systemprompt.cli.table import COMMANDS, GROUPS
+from systemprompt.cli.table import COMMANDS, GROUPS, Command, Group
 from systemprompt.errors import UsageError
 from systemprompt.operations.history import HistoryParams
 from systemprompt.operations.run_jobs import RunJobsParams
@@ -132,7 +132,8 @@ def test_every_group_of_the_table_gathers_commands_and_every_command_has_its_gro
 def test_every_example_is_a_call_that_can_be_read() -> None:
     import shlex
 
-    for entry in (*COMMANDS, *GROUPS):
+    entries: tuple[Command | Group, ...] = (*COMMANDS, *GROUPS)
+    for entry in entries:
         example = entry.example.removeprefix("source <(").removesuffix(")")
         program, *words = shlex.split(example)
         assert program == "sp"

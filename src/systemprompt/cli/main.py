@@ -6,6 +6,14 @@ import os
 import sys
 
 from systemprompt.cli.parse import Call, load, parse, wanted_format
+from systemprompt.cli.render import (
+    AnswerLost,
+    render_error,
+    render_help,
+    render_lost_answer,
+    render_result,
+    render_traceback,
+)
 from systemprompt.cli.settings import CliSettings
 
 TYPE_CHECKING = False
@@ -27,16 +35,27 @@ def run() -> int:
         settings.stdout.flush()
     except BrokenPipeError:
         # Whoever read our answer has enough of it (`sp jobs history | head`); that is no error of ours.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output(settings)
         code = 0
+    except AnswerLost as error:
+        from systemprompt.cli.exit_codes import INTERNAL
+
+        _drop_output(settings)
+        render_lost_answer(settings, error)
+        code = INTERNAL
     if _leaves_at_once:
         # The answer is out and nothing is open: taking the interpreter apart would cost more than making it did.
         os._exit(code)
     return code
 
 
+def _drop_output(settings: CliSettings) -> None:
+    """Let what is still in the buffer of stdout go nowhere, or the interpreter would stumble over it on its way out."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), settings.stdout.fileno())
+
+
 def main(argv: Sequence[str], settings: CliSettings) -> int:
-    """Run one call and return its exit code. Every error is shown, none escapes but a broken pipe."""
+    """Run one call and return its exit code. Every error is shown; only an answer that cannot be written escapes."""
     settings.format = wanted_format(argv)
     try:
         call = parse(argv, before_leaf=_prepare)
@@ -44,15 +63,13 @@ def main(argv: Sequence[str], settings: CliSettings) -> int:
         if "--version" in call.globals or "--help" in call.globals or call.parameters is None:
             return _explain(call, settings)
         return _answer(call, settings)
-    except BrokenPipeError:
+    except (BrokenPipeError, AnswerLost):
         raise
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the door: every error becomes an answer and an exit code
         return _refuse(error, settings)
 
 
 def _answer(call: Call, settings: CliSettings) -> int:
-    from systemprompt.cli.render import render_result
-
     command = call.target
     function = load(command.function)  # type: ignore[union-attr]  # with parameters it is a command
     if getattr(command, "runs_jobs", False):
@@ -68,7 +85,6 @@ def _answer(call: Call, settings: CliSettings) -> int:
 
 def _explain(call: Call, settings: CliSettings) -> int:
     from systemprompt.cli.help import help_text, version_text
-    from systemprompt.cli.render import render_help
 
     if "--version" in call.globals:
         render_help(settings, version_text(), "Version")
@@ -79,7 +95,6 @@ def _explain(call: Call, settings: CliSettings) -> int:
 
 def _refuse(error: BaseException, settings: CliSettings) -> int:
     from systemprompt.cli.exit_codes import exit_code_of
-    from systemprompt.cli.render import render_error, render_traceback
     from systemprompt.errors import Interrupted, SystempromptError
 
     if isinstance(error, KeyboardInterrupt):
@@ -123,9 +138,11 @@ def _apply_globals(call: Call, settings: CliSettings) -> None:
 
 
 def _settings_of_process() -> CliSettings:
-    stdout = sys.stdout
+    # A stream that was closed (`sp ... >&-`) is None.
+    stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # open for the process's life
+    stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # open for the process's life
     terminal = _is_terminal(stdout)
-    for stream in (stdout, sys.stderr):
+    for stream in (stdout, stderr):
         # A file name that is no text, or a terminal that lacks a letter, must not end a command.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a process's own streams can
     return CliSettings(
@@ -133,7 +150,7 @@ def _settings_of_process() -> CliSettings:
         cwd=_cwd(),
         stdin=sys.stdin,
         stdout=stdout,
-        stderr=sys.stderr,
+        stderr=stderr,
         width=_columns() if terminal else None,
         color=terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
     )

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from systemprompt.errors import SystempromptError
 
 __all__ = [
+    "AnswerLost",
     "plain",
     "render_error",
     "render_event",
@@ -22,24 +23,26 @@ __all__ = [
 ]
 
 
+class AnswerLost(Exception):
+    """Stdout would not take the answer. A reader that left is a BrokenPipeError instead, and no error."""
+
+
 def render_result(settings: CliSettings, result: CommandResult[Any]) -> None:
     """Show what a command answered: one document for programs, or a table, a card or a text for people."""
     if not settings.for_people:
         envelope = {"data": plain(result.data), "artifact_type": result.artifact_type, "title": result.title}
-        settings.stdout.write(_document(settings, envelope))
+        _answer(settings, _document(settings, envelope))
     elif not settings.quiet:
         from systemprompt.cli.people import shown
 
-        settings.stdout.write(shown(settings, result))
-    settings.stdout.flush()
+        _answer(settings, shown(settings, result))
 
 
 def render_error(settings: CliSettings, error: SystempromptError) -> None:
     """Show an error: the envelope on stdout for programs, two lines on stderr for people."""
     if not settings.for_people:
         fields = {"code": error.code, "message": error.message, "hint": error.hint, "details": plain(error.details)}
-        settings.stdout.write(_document(settings, {"error": fields}))
-        settings.stdout.flush()
+        _answer(settings, _document(settings, {"error": fields}))
         return
     lines = [_painted(settings, "error", "31") + f": {error.message}"]
     if error.hint:
@@ -50,11 +53,10 @@ def render_error(settings: CliSettings, error: SystempromptError) -> None:
 def render_help(settings: CliSettings, text: str, title: str) -> None:
     """Show help: as it is for people, in the envelope for programs."""
     if settings.for_people:
-        settings.stdout.write(text)
+        _answer(settings, text)
     else:
         envelope = {"data": {"text": text}, "artifact_type": "text", "title": title}
-        settings.stdout.write(_document(settings, envelope))
-    settings.stdout.flush()
+        _answer(settings, _document(settings, envelope))
 
 
 def render_note(settings: CliSettings, text: str) -> None:
@@ -84,6 +86,13 @@ def render_traceback(settings: CliSettings, error: BaseException) -> None:
     _write_lines(settings.stderr, ["".join(traceback.format_exception(error)).rstrip()])
 
 
+def render_lost_answer(settings: CliSettings, error: OSError) -> None:
+    """Say that the answer could not be written: the disk is full, the terminal is gone."""
+    _write_lines(
+        settings.stderr, [_painted(settings, "error", "31") + f": the answer cannot be written: {error.strerror}"]
+    )
+
+
 def plain(value: Any) -> Any:
     """Return records as dicts and tuples as lists, all the way down: what JSON and YAML can hold."""
     if value is None or value.__class__ in (str, int, bool, float):
@@ -96,6 +105,16 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(held) for held in value]
     return value if isinstance(value, (str, int, float)) else str(value)
+
+
+def _answer(settings: CliSettings, text: str) -> None:
+    try:
+        settings.stdout.write(text)
+        settings.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise AnswerLost(error.strerror or str(error)) from error
 
 
 def _document(settings: CliSettings, envelope: Mapping[str, object]) -> str:

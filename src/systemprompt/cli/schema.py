@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from systemprompt.cli.parse import HOME_GROUP, load
+from systemprompt.cli.render import plain
 from systemprompt.cli.table import COMMANDS, Command
 from systemprompt.errors import UsageError, did_you_mean
 from systemprompt.operations.parameters import param
@@ -123,4 +124,5 @@ def _definitions(kind: type) -> tuple[dict[str, Any], dict[str, Any]]:
             described["minimum"] = field.metadata["minimum"]
         if field.metadata["choices"]:
             described["enum"] = [*field.metadata["choices"], *([None] if field.default is None else [])]
-    return reference, definitions
+    plain_definitions: dict[str, Any] = plain(definitions)  # defaults that are tuples, as JSON has them
+    return reference, plain_definitions

@@ -112,7 +112,7 @@ class CliSettings:
         """Open the ledger for reading, the quick way where nothing changed since the last command."""
         from systemprompt.system import open_reader
 
-        return open_reader(self.profile_path(), environ=self.environ)
+        return open_reader(self.profile_path(), environ=self.environ, clock=self.clock)
 
     def time_zone(self, *, always: bool = False) -> str:
         """Return the profile's zone where a person reads times in it, or `always`; else `UTC`, without looking."""

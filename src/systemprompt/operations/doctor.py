@@ -195,7 +195,9 @@ def _jobs(system: System) -> Iterator[Check]:
 
 
 def _ledger(system: System) -> Iterator[Check]:
-    now, high = system.clock.now(), system.ledger.high_water()
+    now = system.clock.now()
+    cursors = (job.planned_through for job in system.ledger.jobs())
+    high = max(system.ledger.high_water(), *cursors, 0)
     if now < high - _BEHIND_BY:
         yield Check(
             name="clock",

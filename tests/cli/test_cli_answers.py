@@ -1,0 +1,352 @@
+"""Whole answers, as people read them and as programs do."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+from desk import Desk
+
+from systemprompt.cli.table import COMMANDS, GROUPS, Command, Group
+
+TRACEBACK = "Traceback (most recent call last):\n  ...\nConnectionError: no route to feed.example"
+
+
+@pytest.fixture
+def busy(desk: Desk) -> Desk:
+    """Two runs by hand, then two hours with no node."""
+    desk.ran("nightly_report", message="Wrote 3 pages", items_processed=3)
+    desk.ran("broken_feed", status="failed", reason="exception", error=TRACEBACK, took_s=0.2)
+    return desk
+
+
+def block(text: str) -> str:
+    return textwrap.dedent(text).lstrip("\n")
+
+
+def test_list_on_a_pipe_is_as_wide_as_it_needs_and_has_no_escape_sequence(busy: Desk) -> None:
+    assert busy.sp("jobs list --tag reports").out == block("""
+        Available Jobs  1
+        NAME            SCHEDULE     STATE    LAST RUN         NEXT RUN  DESCRIPTION
+        nightly_report  0 0 3 * * *  enabled  success 1 s ago  in 13 h   Writes the nightly report
+    """)
+
+
+def test_list_gives_up_the_description_where_the_terminal_is_narrow(busy: Desk) -> None:
+    busy.width = 80
+
+    answer = busy.sp("jobs list")
+
+    assert "DESCRIPTION" not in answer.out
+    assert max(map(len, answer.out.splitlines())) <= 80
+    assert "cleanup_inactive_sessions  0 0 */2 * * *   enabled                   in 59 min" in answer.out
+
+
+def test_list_has_colours_that_mean_something_on_a_terminal_only(busy: Desk) -> None:
+    busy.width, busy.color = 80, True
+
+    assert "\x1b[32menabled\x1b[0m" in busy.sp("jobs list").out
+    assert "\x1b[1;31mfailed\x1b[0m" in busy.sp("jobs list").out
+    assert "\x1b" not in busy.sp("jobs list --no-color").out
+
+
+def test_show(busy: Desk) -> None:
+    assert busy.sp("jobs show nightly_report").out == block(f"""
+        Job: nightly_report
+        Writes the nightly report
+
+        state            enabled
+        schedule         Daily at 3:00 AM  (0 0 3 * * *, Europe/Berlin)
+        next run         2026-01-15 03:00:00 CET, in 13 h
+        last run         success  2026-01-14 13:00:00 CET, 1 s ago, run 1
+        runs             1
+        tags             reports
+        owner            ops
+        source           file:{busy.home}/jobs/desk_jobs.py
+        policies         catch_up latest, dst_fold first, dst_gap run, isolation thread, on_lost fail, overlap skip, timeout_s none
+        version          1 of 1
+        accounted up to  2026-01-14 13:00:00 CET, 1 s ago
+
+        next fire times  Europe/Berlin
+          2026-01-15 03:00:00  in 13 h
+          2026-01-16 03:00:00  in 37 h
+          2026-01-17 03:00:00  in 2 d
+          2026-01-18 03:00:00  in 3 d
+          2026-01-19 03:00:00  in 4 d
+    """)
+
+
+def test_history_mixes_runs_and_ranges_newest_first(busy: Desk) -> None:
+    busy.planned(after_s=3600)
+
+    assert busy.sp("jobs history --job broken_feed").out == block("""
+        Job Execution History  3 of 3, times in Europe/Berlin
+        RUN  JOB          STATUS               WHEN                   TOOK  ORIGIN    WHAT
+          3  broken_feed  queued               2026-01-14 14:00:00          schedule
+             broken_feed  missed (superseded)  2026-01-14 13:45:00                    3 fire times, from 2026-01-14 13:15:00
+          2  broken_feed  failed (exception)   2026-01-14 13:00:01  200 ms  manual    ConnectionError: no route to feed.example
+    """)
+
+
+def test_a_range_is_one_entry_for_programs_with_its_count_and_ends(busy: Desk) -> None:
+    busy.planned(after_s=3600)
+
+    data = busy.sp("--json jobs history --job broken_feed --status missed").data
+
+    assert data == {
+        "entries": [
+            {
+                "job_name": "broken_feed",
+                "status": "missed",
+                "run_at": "2026-01-14T12:45:00Z",
+                "error": None,
+                "kind": "range",
+                "run_id": None,
+                "origin": None,
+                "fire_at": None,
+                "lateness_ms": None,
+                "finished_at": None,
+                "reason": "superseded",
+                "duration_ms": None,
+                "attempt": 0,
+                "items_processed": 0,
+                "items_failed": 0,
+                "message": None,
+                "actor": None,
+                "blocked_by": None,
+                "count": 3,
+                "first_at": "2026-01-14T12:15:00Z",
+                "last_at": "2026-01-14T12:45:00Z",
+            }
+        ],
+        "total": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("flags", "runs"),
+    [
+        ("--since 1h", [2, 1]),
+        ("--since 2026-01-14", [2, 1]),
+        ("--since 2026-01-15", []),
+        ("--until 2026-01-14T12:00:01Z", [1]),
+        ("--since 2026-01-14T13:00:01+01:00", [2]),
+        ("--origin manual", [2, 1]),
+        ("--origin catch_up", []),
+    ],
+)
+def test_history_is_filtered_by_time_and_origin(busy: Desk, flags: str, runs: list[int]) -> None:
+    data = busy.sp(f"--json jobs history {flags}").data
+
+    assert [entry["run_id"] for entry in data["entries"]] == runs
+    assert data["total"] == len(runs)
+
+
+def test_upcoming_merges_all_schedules_and_names_what_is_left_out(busy: Desk) -> None:
+    busy.sp("jobs disable behavioral_analysis")
+
+    assert busy.sp("jobs upcoming -n 3").out == block("""
+        Upcoming Runs  times in Europe/Berlin
+        JOB              WHEN                            ITS ZONE
+        broken_feed      2026-01-14 13:15:00  in 14 min  Europe/Berlin
+        broken_feed      2026-01-14 13:30:00  in 29 min  Europe/Berlin
+        publish_content  2026-01-14 13:30:00  in 29 min  Europe/Berlin
+
+        left out: behavioral_analysis (disabled)
+    """)
+
+
+def test_upcoming_within_hours_of_one_job(desk: Desk) -> None:
+    assert desk.sp("--json jobs upcoming --job broken_feed --hours 0.5").data == {
+        "entries": [
+            {
+                "job_name": "broken_feed",
+                "fire_at": "2026-01-14T12:15:00Z",
+                "local_time": "2026-01-14T13:15:00+01:00",
+                "time_zone": "Europe/Berlin",
+                "in_seconds": 900,
+            },
+            {
+                "job_name": "broken_feed",
+                "fire_at": "2026-01-14T12:30:00Z",
+                "local_time": "2026-01-14T13:30:00+01:00",
+                "time_zone": "Europe/Berlin",
+                "in_seconds": 1800,
+            },
+        ],
+        "total": 2,
+        "left_out": [],
+    }
+
+
+def test_switching_twice_changes_nothing_and_says_so(desk: Desk) -> None:
+    assert desk.sp("jobs disable broken_feed --dry-run").out == "Job 'broken_feed' would be disabled\n"
+    assert desk.sp("jobs disable broken_feed --why", "feed is down").out == "Job 'broken_feed' has been disabled\n"
+    assert desk.sp("jobs disable broken_feed").out == "Job 'broken_feed' has been disabled (it was already)\n"
+    assert desk.sp("--json jobs show broken_feed").data["versions"] == 2
+    assert desk.sp("jobs enable broken_feed").out == block("""
+        Job 'broken_feed' has been enabled
+        next run: 2026-01-14 13:15:00 CET, in 15 min
+    """)
+
+
+def test_run_tells_people_what_happens_and_how_it_ended(live: Desk) -> None:
+    answer = live.sp("jobs run broken_feed")
+
+    assert answer.code == 1
+    assert answer.err.splitlines()[0] == "broken_feed: started, run 1"
+    lines = answer.out.splitlines()
+    assert lines[0] == "Job Execution Results"
+    assert lines[1].split() == ["JOB", "STATUS", "TOOK", "RUN", "PROCESSED", "FAILED", "MESSAGE"]
+    assert lines[2].startswith("broken_feed  failed (exception)")
+    assert lines[2].endswith("ConnectionError: no route to feed.example")
+    assert lines[-2:] == ["0 succeeded, 1 failed", "what it said: sp jobs logs 1"]
+    assert live.sp("jobs run by_hand --quiet").err == ""
+
+
+def test_a_failed_run_has_its_traceback_in_the_answer_for_programs(live: Desk) -> None:
+    answer = live.sp("--json jobs run broken_feed by_hand")
+
+    assert answer.code == 1
+    failed, fine = answer.data["jobs_run"]
+    assert failed["reason"] == "exception"
+    assert failed["error"].startswith("Traceback")
+    assert failed["result"]["success"] is False
+    assert fine["status"] == "success"
+    assert answer.err == ""
+
+
+def test_run_by_tag_and_without_running(live: Desk) -> None:
+    assert live.sp("jobs run --tag reports --dry-run").out == block("""
+        Job Execution Results
+        JOB             STATUS     TOOK  RUN  PROCESSED  FAILED  MESSAGE
+        nightly_report  would run
+
+        1 would run; nothing was started
+    """)
+    assert live.sp("--json jobs history").data["total"] == 0
+
+
+def test_logs_of_a_run_are_what_it_logged_and_printed(live: Desk) -> None:
+    live.sp("jobs run nightly_report")
+
+    data = live.sp("--json jobs logs 1").data
+    assert (data["run_id"], data["job_name"], data["status"]) == (1, "nightly_report", "success")
+    logged = next(entry for entry in data["entries"] if entry["message"] == "counting")
+    assert (logged["level"], logged["source"], logged["fields"]) == ("info", "job", {"pages": 3})
+    assert live.sp("--json jobs logs 1 --level error").data["entries"] == []
+    assert "counting pages=3" in live.sp("jobs logs 1").out
+    assert live.sp("--json jobs logs 1 -n 0").data["entries"] == []
+
+
+def test_an_audit_of_a_sound_ledger_is_clean(busy: Desk) -> None:
+    busy.planned(after_s=3600)
+
+    answer = busy.sp("--json jobs audit")
+
+    assert answer.code == 0
+    assert answer.data["clean"] is True
+    assert answer.data["findings"] == []
+    assert answer.data["counts"]["fire_times"] == 9
+    assert busy.sp("jobs audit --from 1h").out.startswith("Audit\nclean: ")
+
+
+def test_an_audit_of_a_ledger_that_somebody_touched_says_what_is_missing(busy: Desk) -> None:
+    import sqlite3
+
+    busy.planned(after_s=3600)
+    with sqlite3.connect(busy.home / "data/app.ledger.db") as connection:
+        for trigger in [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")]:
+            connection.execute(f"DROP TRIGGER {trigger}")
+        connection.execute("DELETE FROM job_run_ranges WHERE count = 3")
+    connection.close()
+
+    answer = busy.sp("jobs audit")
+
+    assert answer.code == 1
+    assert "3 fire times" in answer.out
+    assert busy.sp("--json jobs audit").data["clean"] is False
+
+
+def test_a_job_that_cannot_be_loaded_is_listed_and_shown_with_its_error(desk: Desk) -> None:
+    desk.sp("jobs list")
+    with open(desk.home / "jobs/desk_jobs.py", "a", encoding="utf-8") as file:
+        file.write("\n@job(name='by_hand')\ndef again():\n    pass\n")
+    (desk.home / "jobs/torn.py").write_text("import no_such_module\n", encoding="utf-8")
+
+    listed = desk.sp("--json jobs list").data
+    assert [job["name"] for job in listed["jobs"] if job["quarantined"]] == ["by_hand"]
+    assert list(listed["broken_sources"]) == [f"file:{desk.home}/jobs/torn.py"]
+    assert "no_such_module" in desk.sp("jobs list").out
+    assert desk.sp("--json jobs show by_hand").data["quarantine_error"]
+    assert "quarantined" in desk.sp("jobs show by_hand").out
+    doctor = desk.sp("--json doctor")
+    assert doctor.code == 1
+    assert {check["name"] for check in doctor.data["checks"] if check["status"] == "fail"} == {
+        "job module",
+        "job by_hand",
+    }
+
+
+def test_a_job_that_left_is_listed_only_with_all(desk: Desk) -> None:
+    desk.ran("by_hand")
+    text = (desk.home / "jobs/desk_jobs.py").read_text(encoding="utf-8")
+    (desk.home / "jobs/desk_jobs.py").write_text(text[: text.index('@job(name="by_hand"')], encoding="utf-8")
+
+    assert "by_hand" not in desk.sp("jobs list").out
+    assert "retired" in desk.sp("jobs list --all").out
+    assert desk.sp("--json jobs history --job by_hand").data["total"] == 1
+
+
+def test_yaml_is_the_same_document(busy: Desk) -> None:
+    import yaml
+
+    for line in ("jobs list", "jobs show nope", "jobs history", "--version"):
+        assert yaml.safe_load(busy.sp(f"{line} --yaml").out) == busy.sp(f"{line} --json").document
+
+
+def test_json_is_on_one_line_for_a_pipe_and_indented_for_a_terminal(busy: Desk) -> None:
+    assert busy.sp("--json jobs list").out.count("\n") == 1
+    busy.width = 80
+    assert busy.sp("--json jobs list").out.startswith('{\n  "data": {\n    "jobs": [\n')
+
+
+def test_quiet_says_nothing_but_errors(busy: Desk) -> None:
+    assert busy.sp("-q jobs list").out == ""
+    assert busy.sp("-q jobs show nope").err.startswith("error: ")
+    assert busy.sp("-q --json jobs list").data["total"] == 11
+
+
+def test_help_at_each_level_has_an_example(desk: Desk) -> None:
+    entries: tuple[Command | Group, ...] = (*GROUPS, *COMMANDS)
+    for entry in entries:
+        answer = desk.sp(" ".join((*entry.path, "--help")))
+        assert answer.code == 0
+        assert answer.out.endswith(f"\nexample: {entry.example}\n")
+    assert desk.sp("").out == desk.sp("--help").out
+    assert desk.sp("jobs").out == desk.sp("infra jobs --help").out
+    assert desk.sp("--json jobs --help").data == {"text": desk.sp("jobs --help").out}
+
+
+def test_help_of_a_command(desk: Desk) -> None:
+    assert desk.sp("jobs run --help").out == block("""
+        Run jobs now and account for them like any other run.
+
+        usage: sp infra jobs run [NAME...] [--all] [--tag TAG]... [--param KEY=VALUE]... [--sequential] [--enforce] [--dry-run]
+
+        arguments:
+          NAME  job name(s) to run
+
+        flags:
+              --all              run all enabled jobs
+              --tag TAG          run the enabled jobs with this tag; may be repeated
+          -p, --param KEY=VALUE  a parameter for the jobs; may be repeated
+              --sequential       run jobs one at a time (default: parallel)
+              --enforce          let destructive jobs do what they otherwise only report
+              --dry-run          say what would run, and run nothing
+
+        global flags: --json --yaml --profile --non-interactive --no-color --quiet --verbose --version --help
+        `sp jobs run` is the same command.
+
+        example: sp infra jobs run database_cleanup
+    """)
