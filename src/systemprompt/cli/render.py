@@ -86,11 +86,9 @@ def render_traceback(settings: CliSettings, error: BaseException) -> None:
     _write_lines(settings.stderr, ["".join(traceback.format_exception(error)).rstrip()])
 
 
-def render_lost_answer(settings: CliSettings, error: OSError) -> None:
+def render_lost_answer(settings: CliSettings, error: AnswerLost) -> None:
     """Say that the answer could not be written: the disk is full, the terminal is gone."""
-    _write_lines(
-        settings.stderr, [_painted(settings, "error", "31") + f": the answer cannot be written: {error.strerror}"]
-    )
+    _write_lines(settings.stderr, [_painted(settings, "error", "31") + f": the answer cannot be written: {error}"])
 
 
 def plain(value: Any) -> Any:
