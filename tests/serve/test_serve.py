@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -94,14 +93,12 @@ def test_a_second_signal_ends_the_node_at_once(installation: Installation) -> No
         node.run_of("stubborn")
         node.signal(signal.SIGTERM)
         node.wait("draining")
-        # Other signals of the same moment are one wish; this one comes a moment later, so it is sent until it is heard.
-        while node.process.poll() is None:
-            node.signal(signal.SIGINT)
-            with suppress(subprocess.TimeoutExpired):
-                node.process.wait(0.1)
+        with pytest.raises(subprocess.TimeoutExpired):
+            node.process.wait(0.5)  # signals of one moment are one wish; this one comes later
+        node.signal(signal.SIGINT)
         assert node.ended() == 0
 
-    with serving(installation) as node:
+    with serving(installation, "--grace", "0") as node:
         node.run_of("steady")
         node.signal(signal.SIGTERM)
         node.ended()
@@ -113,15 +110,15 @@ def test_a_disabled_job_stops_at_once_and_an_enabled_one_starts_within_a_second(
     with serving(installation) as node:
         node.run_of("steady")
         installation.sp("jobs", "disable", "steady")
-        disabled_at = at(installation.sp("jobs", "show", "steady")["data"]["updated_at"])
+        disabled_at = datetime.now(UTC)
         for _ in range(3):
             node.run_of("other")
         assert all(at(run["fire_at"]) <= disabled_at for run in runs(installation, "steady") if run["fire_at"])
 
+        enabled_at = datetime.now(UTC)
         installation.sp("jobs", "enable", "steady")
-        enabled_at = at(installation.sp("jobs", "show", "steady")["data"]["updated_at"])
         again = node.wait("run_started", lambda e: e["job_name"] == "steady" and at(e["fire_at"]) > enabled_at)
-        assert (at(again["started_at"]) - enabled_at).total_seconds() < 2.0
+        assert (at(again["started_at"]) - enabled_at).total_seconds() < 3.0
         node.signal(signal.SIGTERM)
         assert node.ended() == 0
 
@@ -173,7 +170,7 @@ def test_a_profile_edit_is_taken_over_and_a_faulty_one_is_refused_while_work_goe
     with serving(installation) as node:
         node.run_of("steady")
         installation.write_profile("scheduler: {jobs: {steady: {schedule: 'every day'}}}\n")
-        assert "is not a cron expression" in node.wait("profile_invalid")["error"]
+        assert "scheduler.jobs.steady.schedule: 'every day'" in node.wait("profile_invalid")["error"]
         node.run_of("steady")
 
         installation.write_profile("scheduler: {jobs: {shell: {command: [echo, hi], schedule: '* * * * * *'}}}\n")
