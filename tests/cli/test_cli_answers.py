@@ -350,3 +350,20 @@ def test_help_of_a_command(desk: Desk) -> None:
 
         example: sp infra jobs run database_cleanup
     """)
+
+
+def test_a_tag_that_no_job_has_is_not_found(desk: Desk) -> None:
+    answer = desk.sp("jobs run --tag feedz")
+
+    assert answer.code == 3
+    assert answer.err == "error: no enabled job has the tag 'feedz'\nhint: did you mean 'feeds'?\n"
+    assert desk.sp("--json jobs list --tag feeds --tag reports").data["total"] == 2
+
+
+def test_what_a_program_may_read_is_never_folded_for_a_terminal(desk: Desk) -> None:
+    import json
+
+    wide = desk.sp("completion bash").out
+    desk.width = 40
+    assert desk.sp("completion bash").out == wide
+    assert json.loads(desk.sp("schema jobs history").out)["commands"].keys() == {"infra jobs history"}

@@ -21,7 +21,7 @@ __all__ = ["JobEntry", "JobList", "ListJobsParams", "list_jobs"]
 class ListJobsParams:
     """Which jobs to list."""
 
-    tag: tuple[str, ...] = param("only jobs with this tag; given more than once, with all of them", ())
+    tag: tuple[str, ...] = param("only jobs with this tag; may be repeated: with any of them", ())
     all: bool = param("also the jobs that left the installation", False)
 
 
@@ -63,7 +63,7 @@ class JobList:
 def list_jobs(ledger: LedgerReader, params: ListJobsParams) -> JobList:
     """Return the jobs that the ledger knows, by name."""
     views = ledger.jobs(retired=params.all)
-    chosen = [_entry(view) for view in views if not params.tag or set(params.tag) <= set(view.tags)]
+    chosen = [_entry(view) for view in views if not params.tag or set(params.tag) & set(view.tags)]
     broken = {notice.source: notice.error for notice in ledger.quarantined_sources()}
     return JobList(jobs=tuple(chosen), total=len(chosen), broken_sources=broken)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from systemprompt.errors import Interrupted, JobAlreadyRunning, JobNotFound, UsageError
+from systemprompt.errors import Interrupted, JobAlreadyRunning, JobNotFound, NotFoundError, UsageError, did_you_mean
 from systemprompt.operations.parameters import param
 
 TYPE_CHECKING = False
@@ -114,8 +114,12 @@ def _choose(jobs: Iterable[JobView], params: RunJobsParams) -> list[JobView]:
         return startable
     tagged = [job for job in startable if set(params.tag) & set(job.tags)]
     if not tagged:
-        known = sorted({tag for job in by_name.values() for tag in job.tags})
-        raise JobNotFound(", ".join(params.tag), known)
+        near = did_you_mean(params.tag[0], {tag for job in by_name.values() for tag in job.tags})
+        raise NotFoundError(
+            f"no enabled job has the tag {' or '.join(map(repr, params.tag))}",
+            hint=f"did you mean {near!r}?" if near else "sp --json jobs list shows the tags of each job",
+            details={"tags": list(params.tag), "did_you_mean": near},
+        )
     return tagged
 
 

@@ -89,6 +89,10 @@ class Page:
         """Write one line, wrapped where the terminal is narrower."""
         self._console.print(Text.assemble(*parts), soft_wrap=self.width is None)
 
+    def verbatim(self, text: str) -> None:
+        """Write text that a program may read, exactly as it is."""
+        self._console.out(text, highlight=False)
+
     def blank(self) -> None:
         self._console.print()
 

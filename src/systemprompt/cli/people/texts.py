@@ -59,8 +59,8 @@ def schemas(page: Page, data: Schemas) -> None:
 
     from systemprompt.cli.render import plain
 
-    page.line(dumps(plain(data), indent=2))
+    page.verbatim(dumps(plain(data), indent=2))
 
 
 def script(page: Page, data: Completion) -> None:
-    page.line(data.script)
+    page.verbatim(data.script)
