@@ -197,7 +197,7 @@ class Node:
                 message = f"this node has no job named {run.job_name!r}; sp doctor shows what could not be loaded"
                 self._not_started(run, "failed", "not_loaded", message)
                 continue
-            self._on_event(
+            self._tell(
                 NodeEvent(
                     kind="run_started",
                     values={
@@ -269,7 +269,7 @@ class Node:
         for run_id in closed:
             finished = self._outcomes.get(run_id)
             if finished is not None:
-                self._on_event(
+                self._tell(
                     NodeEvent(
                         kind="run_finished",
                         values={
@@ -289,27 +289,33 @@ class Node:
         for run_id in late:
             if self._settings.kind == "serve":
                 self._outcomes.pop(run_id, None)
-            self._on_event(NodeEvent(kind="run_late", values={"run_id": run_id}))
+            self._tell(NodeEvent(kind="run_late", values={"run_id": run_id}))
 
     def _progressed(self, run_id: int, done: int, total: int | None, note: str) -> None:
         values = {"run_id": run_id, "done": done, "total": total, "note": note}
-        self._on_event(NodeEvent(kind="progress", values=values))
+        self._tell(NodeEvent(kind="progress", values=values))
 
     def _rescued(self, rescued: Sequence[Rescued]) -> None:
         for run in rescued:
             values = {"run_id": run.run_id, "job_name": run.job_name, "node_id": run.node_id, "status": run.status}
-            self._on_event(NodeEvent(kind="rescued", values=values))
+            self._tell(NodeEvent(kind="rescued", values=values))
 
     def _lease_lost(self, why: str) -> NodeIdentity:
-        self._on_event(NodeEvent(kind="lease_lost", values={"why": why, "node_id": self.loop.node_id}))
+        self._tell(NodeEvent(kind="lease_lost", values={"why": why, "node_id": self.loop.node_id}))
         self.runner.cancel_all("lease_lost")
         return self._fresh_identity()
+
+    def _tell(self, event: NodeEvent) -> None:
+        try:
+            self._on_event(event)
+        except Exception:  # whoever watches, with a closed terminal say, must not end the node
+            log.exception("telling of %s failed", event.kind)
 
     def _failed(self, error: Exception) -> None:
         with self._closed:
             self.error = error
             self._closed.notify_all()
-        self._on_event(NodeEvent(kind="failed", values={"error": str(error)}))
+        self._tell(NodeEvent(kind="failed", values={"error": str(error)}))
 
     def _fresh_identity(self) -> NodeIdentity:
         settings = self._settings

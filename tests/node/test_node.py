@@ -16,6 +16,7 @@ from systemprompt.errors import JobAlreadyRunning
 from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.result import JobResult
 from systemprompt.ledger.records import ManualStart
+from systemprompt.node import NodeEvent
 from systemprompt.scheduler.planner import Planner
 
 
@@ -246,6 +247,22 @@ def test_whatever_a_job_raises_or_says_the_node_goes_on(stage: NodeStage) -> Non
     assert accounts["surrogate"] == accounts["exits"] == ("failed", "exception")
     assert accounts["odd"] == ("success", None)
     assert "\\udcff" in (stage.runs("surrogate")[0].error or "")
+
+
+def test_whoever_watches_a_node_cannot_end_it(stage: NodeStage) -> None:
+    def tick() -> None: ...
+
+    def closed_terminal(event: NodeEvent) -> None:
+        heard.release()
+        raise BrokenPipeError
+
+    heard = threading.Semaphore(0)
+    node = stage.node(definition(tick))
+    node._on_event = closed_terminal
+    node.start()
+    assert all(heard.acquire(timeout=WAIT_S) for _ in range(4))
+    node.drain(5)
+    assert len(stage.runs("tick")) >= 2
 
 
 def test_a_node_for_starts_by_hand_plans_nothing_and_waits_for_its_own(stage: NodeStage) -> None:

@@ -46,11 +46,25 @@ def this_machine() -> str:
 def is_gone(node: NodeIdentity, machine: str) -> bool | None:
     """Say whether the node's process is gone for certain; None where it lives elsewhere and cannot be looked at.
 
-    A process id that was given to another process since has another start time.
+    A process id that was given to another process since has another start time. One that is there but hidden from this user
+    (`hidepid`), or whose start was never known, is left to its lease.
     """
-    if node.machine != machine:
+    if node.machine != machine or not node.pid_started_at:
         return None
-    return _started_at(node.pid) != node.pid_started_at
+    started_at = _started_at(node.pid)
+    if started_at is None and _is_hidden(node.pid):
+        return None
+    return started_at != node.pid_started_at
+
+
+def _is_hidden(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return False
 
 
 def _started_at(pid: int) -> int | None:
@@ -60,7 +74,7 @@ def _started_at(pid: int) -> int | None:
             state, *fields = stream.read().rpartition(b")")[2].split()
     except FileNotFoundError:
         return None if os.path.exists("/proc/self/stat") else _started_at_elsewhere(pid)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):
         return None
     # A zombie runs no code any more: its parent only has not asked how it ended.
     return None if state in (b"Z", b"X") else int(fields[18])

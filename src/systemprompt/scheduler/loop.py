@@ -165,10 +165,16 @@ class Loop:
                 with self._wake:
                     if self._stopping and not self._ended:
                         break
-            self._ledger.leave(self.node_id, self._clock.now())
+            self._leave()
         except Exception as error:  # reported to the node, which ends with it
             log.exception("the clockwork stopped")
             self._hooks.failed(error)
+
+    def _leave(self) -> None:
+        try:
+            self._ledger.leave(self.node_id, self._clock.now())
+        except (DatabaseBusy, DatabaseUnreachable) as error:
+            log.warning("this node could not say that it left; others will see that it is gone: %s", error)
 
     def step(self) -> float:
         """Do one round; return the seconds until the next is needed."""

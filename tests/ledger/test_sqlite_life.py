@@ -1,0 +1,143 @@
+"""Any life a ledger may lead, in any order, and the audit after each step."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from ledger_stage import START, ending, node, spec
+
+from systemprompt.audit.auditor import audit
+from systemprompt.clock import SECOND
+from systemprompt.errors import ConflictError
+from systemprompt.ledger.records import Claimed, JobSpec, ManualStart, QuarantineNotice
+from systemprompt.ledger.sqlite.ledger import SqliteLedger
+from systemprompt.scheduler.planner import Planner
+
+NAMES = ("one", "two", "three")
+SCHEDULES = ("*/7 * * * * *", "0 * * * * *", "0 */5 * * * *", "0 30 2 * * *", "@every 40s", "")
+PAUSES = (0.001, 1, 6, 9, 10, 11, 40, 300, 3_600, 90_000)
+
+
+class Life(RuleBasedStateMachine):
+    """Two nodes, three jobs, a clock that jumps. What is held is what some process still believes it holds, zombies too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.ledger = SqliteLedger(str(Path(self.folder.name) / "ledger.db"))
+        self.ledger.migrate()
+        self.ledger._store.connection.execute("PRAGMA synchronous = OFF")  # no power will fail here
+        self.now = START
+        self.nodes = 0
+        self.node = ""
+        self.held: list[Claimed] = []
+        self.specs: dict[str, JobSpec] = {}
+        self.broken: dict[str, QuarantineNotice] = {}
+        self.decide = Planner().decide
+        self.fences: set[int] = set()
+        self.join()
+
+    def teardown(self) -> None:
+        self.ledger.close()
+        self.folder.cleanup()
+
+    def join(self) -> None:
+        self.nodes += 1
+        self.node = f"node{self.nodes}"
+        self.ledger.join(node(self.node, self.now))
+
+    def sync(self) -> None:
+        specs = [spec for name, spec in self.specs.items() if name not in self.broken]
+        self.ledger.sync_catalogue(specs, list(self.broken.values()), self.now, self.decide, actor="life")
+
+    def take(self, claimed: tuple[Claimed, ...]) -> None:
+        for run in claimed:
+            assert run.fence not in self.fences
+            self.fences.add(run.fence)
+        self.held += claimed
+
+    @rule(pause=st.sampled_from(PAUSES))
+    def time_passes(self, pause: float) -> None:
+        self.now += round(pause * SECOND)
+
+    @rule(step=st.sampled_from((-4_000, -61, -3, 5, 7_200)))
+    def the_clock_is_set(self, step: int) -> None:
+        self.now += step * SECOND
+        kind = "forward" if step > 0 else "backward"
+        from systemprompt.ledger.records import ClockEvent
+
+        event = ClockEvent(seen_at=self.now, kind=kind, delta_us=step * SECOND, action="", node_id=self.node)
+        self.ledger.record_clock_event(event)
+
+    @rule(
+        name=st.sampled_from(NAMES),
+        schedule=st.sampled_from(SCHEDULES),
+        catch_up=st.sampled_from(("latest", "skip", "all")),
+        on_lost=st.sampled_from(("fail", "rerun")),
+        enabled=st.booleans(),
+        zone=st.sampled_from(("UTC", "Europe/Berlin")),
+    )
+    def a_job_is_declared(self, name: str, schedule: str, enabled: bool, zone: str, **policies: str) -> None:
+        self.broken.pop(name, None)
+        self.specs[name] = spec(name, schedule, enabled=enabled, time_zone=zone, **policies)
+        self.sync()
+
+    @rule(name=st.sampled_from(NAMES))
+    def a_job_leaves(self, name: str) -> None:
+        self.specs.pop(name, None)
+        self.broken.pop(name, None)
+        self.sync()
+
+    @rule(name=st.sampled_from(NAMES))
+    def a_job_breaks(self, name: str) -> None:
+        self.broken[name] = QuarantineNotice(name=name, source="file:jobs.py", error="SyntaxError")
+        self.sync()
+
+    @rule(name=st.sampled_from(NAMES), enabled=st.booleans())
+    def somebody_switches_it(self, name: str, enabled: bool) -> None:
+        if any(job.name == name for job in self.ledger.jobs()):
+            self.ledger.set_enabled(name, enabled, self.now, self.decide, actor="me")
+
+    @rule(room=st.integers(0, 3), ends=st.lists(st.integers(0, 5), max_size=3))
+    def a_node_takes_its_turn(self, room: int, ends: list[int]) -> None:
+        closings = []
+        for index in ends:
+            if index < len(self.held):
+                run = self.held.pop(index)
+                bad = index % 2
+                closings.append(ending(run, self.now, *(("failed", "exception") if bad else ("success",))))
+        turn = self.ledger.turn(self.node, self.now, self.decide, closings=closings, room=room)
+        assert len(turn.claimed) <= room
+        assert len(turn.closed) + len(turn.late) == len(closings)
+        self.take(turn.claimed)
+
+    @rule(name=st.sampled_from(NAMES), skip=st.booleans())
+    def somebody_starts_it(self, name: str, skip: bool) -> None:
+        if any(job.name == name for job in self.ledger.jobs()):
+            start = ManualStart(job_name=name, actor="me")
+            with suppress(ConflictError):  # it runs already, or is quarantined
+                self.take(self.ledger.start_manual(self.node, self.now, [start], skip_running=skip))
+
+    @rule(tries=st.integers(1, 3))
+    def the_node_dies_and_another_takes_over(self, tries: int) -> None:
+        assert self.ledger.rescue(self.node, 0, self.now, max_attempts=tries) is not None
+        self.join()
+
+    @precondition(lambda self: self.now > START + 100 * SECOND)
+    @rule(age=st.sampled_from((0, 100, 5_000)), limit=st.integers(1, 30))
+    def old_accounts_go(self, age: int, limit: int) -> None:
+        self.ledger.prune(self.now - age * SECOND, limit=limit)
+
+    @invariant()
+    def the_audit_finds_nothing(self) -> None:
+        report = audit(self.ledger, now=self.now, alive=lambda _: None)
+        assert report.ok, [finding.sentence for finding in report.findings]
+
+
+TestLife = Life.TestCase
+TestLife.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)

@@ -1,0 +1,61 @@
+"""Whether a node's process is gone is said only where it is certain."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from systemprompt.clock import SystemClock
+from systemprompt.ledger.records import NodeIdentity
+from systemprompt.runner.identity import is_gone, this_machine, this_process
+
+
+def identity(**changes: object) -> NodeIdentity:
+    mine = this_process(kind="serve", program="test", lease_s=30, capacity=1, now=SystemClock().now())
+    return replace(mine, **changes)  # type: ignore[arg-type]  # fields by name
+
+
+def test_each_process_takes_a_fresh_id() -> None:
+    assert identity().node_id != identity().node_id
+
+
+def test_this_very_process_is_not_gone() -> None:
+    assert is_gone(identity(), this_machine()) is False
+
+
+def test_a_process_of_another_machine_cannot_be_looked_at() -> None:
+    assert is_gone(identity(machine="other/boot"), this_machine()) is None
+
+
+def test_a_process_id_that_was_given_to_another_process_is_gone() -> None:
+    mine = identity()
+    assert is_gone(replace(mine, pid_started_at=mine.pid_started_at - 1), this_machine()) is True
+
+
+def test_a_process_that_ended_is_gone_even_while_nobody_asked_how() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    node = identity(pid=child.pid)
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert is_gone(node, this_machine()) is True
+    child.communicate()
+    assert is_gone(node, this_machine()) is True
+
+
+def test_a_process_whose_start_was_never_known_is_left_to_its_lease() -> None:
+    assert is_gone(identity(pid_started_at=0), this_machine()) is None
+
+
+def test_a_process_that_is_there_but_hidden_is_left_to_its_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    from systemprompt.runner import identity as module
+
+    def refuse(pid: int, number: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(module, "_started_at", lambda pid: None)
+    monkeypatch.setattr(os, "kill", refuse)
+    assert is_gone(identity(pid_started_at=7), this_machine()) is None
