@@ -24,6 +24,7 @@ $(READY): pyproject.toml requirements/dev.lock
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q src
 	@touch $(READY)
 
 demo: $(READY) ## run real jobs on real input, kill the node in mid-run, and read the account

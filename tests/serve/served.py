@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,8 +62,9 @@ class Served:
         self._reader.start()
 
     def wait(self, kind: str, fits: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:
+        deadline = time.monotonic() + PATIENCE
         while True:
-            event = self._events.get(timeout=PATIENCE)
+            event = self._events.get(timeout=max(0.0, deadline - time.monotonic()))
             assert event is not None, f"the node ended before {kind}: {self.seen[-10:]}"
             self.seen.append(event)
             if event["event"] == kind and fits(event):

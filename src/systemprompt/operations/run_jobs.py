@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +13,7 @@ from systemprompt.operations.parameters import param
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from systemprompt.ledger.records import Claimed
     from systemprompt.ledger.views import JobView
@@ -88,6 +91,11 @@ def run_jobs(
         would = tuple(JobRun(job_name=job.name, status="would_run") for job in chosen)
         return RunJobsResult(jobs_run=would, total=len(would), succeeded=0, failed=0, dry_run=True)
     node = system.node("run", on_event or _unwatched)
+    with _terminate_as_interrupt():
+        return _run(system, node, chosen, params)
+
+
+def _run(system: System, node: Node, chosen: list[JobView], params: RunJobsParams) -> RunJobsResult:
     node.start()
     try:
         busy = [job for job in system.ledger.jobs() if job.running and job.name in {one.name for one in chosen}]
@@ -134,7 +142,8 @@ def _carry_out(system: System, node: Node, names: list[str], params: RunJobsPara
                 started = node.start_manual(_starts(batch, system.actor, params), skip_running=bool(claimed))
                 claimed |= {run.job_name: run for run in started}
                 open_ids |= {run.run_id for run in started}
-            open_ids -= node.wait_any(open_ids)
+            # Never for ever at once: a signal that another thread took is heard when this one wakes.
+            open_ids -= node.wait_any(open_ids, timeout=_WAKE_S)
             if node.error is not None:
                 raise node.error
     except KeyboardInterrupt:
@@ -148,6 +157,19 @@ def _carry_out(system: System, node: Node, names: list[str], params: RunJobsPara
     runs = tuple(_as_result(name, claimed.get(name), node) for name in names)
     succeeded = sum(run.status == "success" for run in runs)
     return RunJobsResult(jobs_run=runs, total=len(runs), succeeded=succeeded, failed=len(runs) - succeeded)
+
+
+@contextmanager
+def _terminate_as_interrupt() -> Iterator[None]:
+    # A supervisor's SIGTERM means what Ctrl-C means: stop, and account for it. Only a main thread may say so.
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def _starts(names: Iterable[str], actor: str, params: RunJobsParams) -> list[Any]:
@@ -187,3 +209,6 @@ def _as_result(name: str, run: Claimed | None, node: Node) -> JobRun:
 
 def _unwatched(_event: NodeEvent) -> None:
     pass
+
+
+_WAKE_S = 0.5
