@@ -20,12 +20,12 @@ __all__ = ["Store", "database_error", "open_connection"]
 _OLDEST_SQLITE = (3, 35, 0)
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _HINTS = {
-    sqlite3.SQLITE_CANTOPEN: "create the folder, or mend the path or its permissions: sp doctor",
+    sqlite3.SQLITE_CANTOPEN: "make the folder, or mend the path, or give this user the right to write there: `sp doctor` looks",
     sqlite3.SQLITE_READONLY: "the file or its folder is read-only: give this user the right to write there",
     sqlite3.SQLITE_FULL: "the disk is full: free some space; nothing was written",
     sqlite3.SQLITE_NOTADB: "the file is not a SQLite database: is the path right?",
     sqlite3.SQLITE_CORRUPT: "the file is damaged: stop the nodes, restore a backup, then: sp doctor",
-    sqlite3.SQLITE_IOERR: "the disk or file system failed: see the system's log",
+    sqlite3.SQLITE_IOERR: "the disk is full or has failed: `sp doctor` shows what is free, the system's log the rest",
 }
 
 
