@@ -143,13 +143,6 @@ class Node:
         self._claimed(claimed)
         return claimed
 
-    def wait_for(self, run_ids: Iterable[int], timeout: float | None = None) -> bool:
-        """Wait until the ends of these runs are durable; False where that took longer, or the node failed."""
-        wanted = set(run_ids)
-        with self._closed:
-            self._closed.wait_for(lambda: wanted <= self._durable or self.error is not None, timeout)
-            return wanted <= self._durable
-
     def wait_any(self, run_ids: Iterable[int], timeout: float | None = None) -> set[int]:
         """Wait until the end of at least one of these runs is durable; return those that are. Empty ids return at once."""
         wanted = set(run_ids)

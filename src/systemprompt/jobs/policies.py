@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 from systemprompt.errors import JobDefinitionError, did_you_mean
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["CHOICES", "Policies", "seconds_of"]
 
@@ -59,12 +55,6 @@ class Policies:
     def as_dict(self) -> dict[str, object]:
         """Return the JSON form that a version keeps."""
         return asdict(self)
-
-    @classmethod
-    def from_dict(cls, stored: Mapping[str, object]) -> Policies:
-        """Read the JSON form back. Unknown keys come from a newer release and are left out."""
-        known = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in stored.items() if name in known})  # type: ignore[arg-type]  # checked in __post_init__
 
 
 def seconds_of(duration: float | timedelta | str | None) -> float | None:
