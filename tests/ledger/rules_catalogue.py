@@ -98,7 +98,7 @@ class CatalogueRules:
         job = stage.ledger.job("job")
         assert job is not None
         assert (job.quarantine_error, job.retired_at, job.next_run) == ("SyntaxError: line 3", None, None)
-        assert stage.declare(quarantined=[BROKEN]).is_empty
+        assert stage.declare(quarantined=[BROKEN]) == SyncReport()
         worse = QuarantineNotice(name="job", source="file:jobs.py", error="worse")
         assert stage.declare(quarantined=[worse]).quarantined == ("job",)
         assert stage.declare(spec("job")).released == ("job",)
@@ -145,7 +145,7 @@ class CatalogueRules:
     def test_the_last_writer_of_enabled_wins(self, stage: Stage) -> None:
         stage.declare(spec("job"))
         stage.enable("job", False)
-        assert stage.declare(spec("job")).is_empty, "the code said nothing new: the command holds"
+        assert stage.declare(spec("job")) == SyncReport(), "the code said nothing new: the command holds"
         assert stage.declare(spec("job", description="new")).changed == ("job",)
         job = stage.ledger.job("job")
         assert job is not None

@@ -102,10 +102,6 @@ class SyncReport:
     quarantined: tuple[str, ...] = ()
     released: tuple[str, ...] = ()
 
-    @property
-    def is_empty(self) -> bool:
-        return not (self.added or self.changed or self.retired or self.quarantined or self.released)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobToPlan:
