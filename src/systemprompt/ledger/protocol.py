@@ -55,7 +55,9 @@ class LedgerReader(Protocol):
         """Return the jobs by name."""
         ...
 
-    def job(self, name: str) -> JobView | None: ...
+    def job(self, name: str) -> JobView | None:
+        """Return the job of this name, retired or not; None where there never was one."""
+        ...
 
     def quarantined_sources(self) -> list[QuarantineNotice]:
         """Return the job modules that could not be loaded when the catalogue was last read, by source."""
@@ -65,31 +67,45 @@ class LedgerReader(Protocol):
         """Return versions by job and number."""
         ...
 
-    def run(self, run_id: int) -> RunView | None: ...
+    def run(self, run_id: int) -> RunView | None:
+        """Return one run; None where no run has this id, or it was pruned."""
+        ...
 
     def attempts(self, run_id: int | None = None) -> Iterator[AttemptView]:
         """Yield attempts by fence."""
         ...
 
-    def history(self, query: HistoryQuery) -> HistoryPage: ...
+    def history(self, query: HistoryQuery) -> HistoryPage:
+        """Return one page of runs and ranges, newest first, and how many match in all; both halves from one view."""
+        ...
 
     def runs_between(self, start: Instant, end: Instant, *, job_id: str | None = None) -> Iterator[RunView]:
         """Yield every run with `due_at` in (start, end], by job and due_at; memory use does not grow with their number."""
         ...
 
-    def open_runs(self) -> list[RunView]: ...
+    def open_runs(self) -> list[RunView]:
+        """Return every run that is queued or running, by due_at and run id."""
+        ...
 
     def ranges_between(self, start: Instant, end: Instant, *, job_id: str | None = None) -> Iterator[RangeView]:
         """Yield every range that touches (start, end], by job and first_at."""
         ...
 
-    def nodes(self) -> list[NodeIdentity]: ...
+    def nodes(self) -> list[NodeIdentity]:
+        """Return every node that has not been pruned, by when it started."""
+        ...
 
-    def clock_events(self) -> list[ClockEvent]: ...
+    def clock_events(self) -> list[ClockEvent]:
+        """Return the jumps of the wall clock that nodes have recorded, in the order they were written."""
+        ...
 
-    def last_fence(self) -> int: ...
+    def last_fence(self) -> int:
+        """Return the highest fence ever given out, 0 where nothing was claimed."""
+        ...
 
-    def high_water(self) -> Instant: ...
+    def high_water(self) -> Instant:
+        """Return the furthest instant that any job was ever planned through. A wall clock behind it was set back."""
+        ...
 
     def living_nodes(self) -> list[NodeIdentity]:
         """Return the nodes that have not stopped, and those stopped ones that still hold open runs."""
@@ -103,7 +119,9 @@ class LedgerReader(Protocol):
         """Return what the engine's own check of the stored file has to say; empty where it is sound."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Let go of the connection. Nothing is written."""
+        ...
 
 
 class Ledger(LedgerReader, Protocol):
@@ -160,7 +178,9 @@ class Ledger(LedgerReader, Protocol):
         """
         ...
 
-    def record_clock_event(self, event: ClockEvent) -> None: ...
+    def record_clock_event(self, event: ClockEvent) -> None:
+        """Keep what a node saw of its clocks, and what it did about it."""
+        ...
 
     # -- jobs and versions ----------------------------------------------------------------------------------------------
 
@@ -182,13 +202,18 @@ class Ledger(LedgerReader, Protocol):
     def set_enabled(
         self, job_name: str, enabled: bool, now: Instant, decide: Decide, *, actor: str, why: str = ""
     ) -> JobView:
-        """Enable or disable a job from `now` on, as a new version. Doing it twice changes nothing."""
+        """Enable or disable a job from `now` on, as a new version. Doing it twice changes nothing.
+
+        Raises:
+            JobNotFound: no job of the installation has this name; a retired one counts as none.
+        """
         ...
 
     # -- retention ------------------------------------------------------------------------------------------------------
 
     def prune(self, before: Instant, *, limit: int) -> int:
-        """Delete up to `limit` closed accounts older than `before`; return how many went.
+        """Delete about `limit` closed accounts older than `before`, oldest first, those of one instant together; return how
+        many went. Nodes that stopped before then go too, unless they still hold a run.
 
         Never an open run, never anything younger than an open run of the same job: what is left is a whole suffix, and
         `pruned_through`, which is never past the cursor, says where it begins.
