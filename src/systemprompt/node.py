@@ -38,7 +38,8 @@ log = logging.getLogger("systemprompt.node")
 class NodeEvent:
     """Something a person who watches a node wants to know: `kind`, and plain values.
 
-    run_started, run_finished, run_late, rescued, lease_lost, progress, reloaded, failed
+    from a node        run_started, run_finished, run_late, rescued, lease_lost, progress, failed
+    from `sp serve`    serving, draining, reloaded, reload_failed, profile_invalid
     """
 
     kind: str
@@ -47,9 +48,11 @@ class NodeEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSettings:
-    """What kind of node this is and what it may take. Times in seconds.
+    """What kind of node this is and what it may take.
 
-    kind   `serve` plans and claims what is due; `run` only carries out manual starts
+    kind         `serve` plans and claims what is due; `run` only carries out manual starts
+    grace        microseconds; a fire time seen later than this is a misfire
+    kill_grace   seconds between asking work to stop and ending it by force
     """
 
     kind: str = "serve"
