@@ -29,8 +29,9 @@ def __getattr__(name: str) -> object:
     # Names load when first used: `import systemprompt` costs a command nothing.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+    import sys
 
-    value = getattr(import_module(_HOMES[name]), name)
+    __import__(_HOMES[name])
+    value = getattr(sys.modules[_HOMES[name]], name)
     globals()[name] = value
     return value
