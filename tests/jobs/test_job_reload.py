@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from job_files import own_modules
 
 from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.discovery import discover
@@ -24,13 +25,9 @@ TEXT = "from systemprompt import job\n{imports}\n@job()\ndef x(): return {value}
 
 @pytest.fixture(autouse=True)
 def _own_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(sys, "path", [str(tmp_path / "lib"), *sys.path])
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
-            del sys.modules[name]
+    with own_modules(tmp_path):
+        yield
 
 
 def write(path: Path, value: object, imports: str = "") -> Path:
