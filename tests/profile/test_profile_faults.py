@@ -62,7 +62,7 @@ content:
     error = caught.value
     found = list(error.faults)
     schedule = found.pop(12)
-    assert schedule.startswith("line 16: scheduler.jobs[4].schedule: 'every day' is not a schedule: ")
+    assert schedule.startswith("line 16: scheduler.jobs[4].schedule: 'every day' is not a cron expression: ")
     assert found == [
         "line 1: name: '5' is a number, not text; put it in quotes: '5'",
         "line 1: database: it is missing; write database: sqlite:///data/app.db",
@@ -98,7 +98,7 @@ content:
 
 def test_a_job_whose_schedule_is_wrong_is_named_by_its_key_in_the_mapping_form(tmp_path: Path) -> None:
     [fault] = faults(tmp_path, DATABASE + 'scheduler:\n  jobs:\n    feeds:\n      schedule: "0 0 24 * * *"\n')
-    assert fault.startswith("line 5: scheduler.jobs.feeds.schedule: '0 0 24 * * *' is not a schedule: ")
+    assert fault.startswith("line 5: scheduler.jobs.feeds.schedule: '0 0 24 * * *' is not a cron expression: ")
     assert "24" in fault
     assert "0-23" in fault
 

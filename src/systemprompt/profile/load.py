@@ -104,7 +104,7 @@ def _check_schedule(place: str, schedule: str, zone: str, policies: dict[str, An
         Schedule(schedule, zone, dst_gap=chosen.dst_gap, dst_fold=chosen.dst_fold)
     except CronError as error:
         advice = error.hint or 'write six fields, seconds first: "0 30 2 * * *", or @every 90s'
-        checked.fault(place, f"{schedule!r} is not a schedule: {error.reason}; {advice}")
+        checked.fault(place, f"{schedule!r} is not a cron expression: {error.reason}; {advice}")
 
 
 def _sources(found: Any, checked: Checked) -> tuple[ContentSource, ...]:
