@@ -77,4 +77,4 @@ def test_public_names_are_the_listed_ones() -> None:
         assert getattr(systemprompt, name) is not None
     assert sorted(systemprompt.__all__) == list(systemprompt.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'Jop'"):
-        systemprompt.Jop  # noqa: B018
+        systemprompt.Jop  # noqa: B018  # asking for it is the test

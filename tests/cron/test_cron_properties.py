@@ -20,7 +20,7 @@ from systemprompt.cron.zones import Zone, load_zone
 ZONES = sorted(available_timezones() - {"localtime", "Factory"})
 MINUTE = timedelta(minutes=1)
 OLDEST = datetime(1900, 1, 1)  # noqa: DTZ001 - Hypothesis takes naive bounds
-NEWEST = datetime(2500, 1, 1)  # noqa: DTZ001
+NEWEST = datetime(2500, 1, 1)  # noqa: DTZ001 - as above
 ODD = [
     "Australia/Lord_Howe",
     "Africa/Casablanca",

@@ -12,9 +12,9 @@ pytest.register_assert_rewrite(
 )
 
 from conformance import LedgerRules  # noqa: E402  # its asserts are rewritten from here on
-from ledger_stage import Stage  # noqa: E402
+from ledger_stage import Stage  # noqa: E402  # as above
 
-from systemprompt.ledger.sqlite.ledger import SqliteLedger  # noqa: E402
+from systemprompt.ledger.sqlite.ledger import SqliteLedger  # noqa: E402  # as above
 
 
 class SqliteEngine:

@@ -90,7 +90,7 @@ def _apply(connection: sqlite3.Connection, file: str, table: str) -> None:
         connection.execute(statement)
     connection.execute(f'CREATE TABLE IF NOT EXISTS "{table}" (number INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT')
     name = os.path.basename(file)
-    connection.execute(f'INSERT INTO "{table}" (number, name) VALUES (?, ?)', (_number(name), name))  # noqa: S608
+    connection.execute(f'INSERT INTO "{table}" (number, name) VALUES (?, ?)', (_number(name), name))  # noqa: S608  # as above
 
 
 def _statements(script: str) -> list[str]:

@@ -68,9 +68,9 @@ def run_logs(ledger: LedgerReader, database: Database, params: RunLogsParams) ->
     marks = ", ".join("?" for _ in wanted)
     where = f"run_id = ? AND (lower(level) IN ({marks}) OR ?)"  # question marks only
     values = (params.run_id, *wanted, params.level is None)
-    counted = database.fetch_one(f"SELECT count(*) AS n FROM logs WHERE {where}", values)  # noqa: S608
+    counted = database.fetch_one(f"SELECT count(*) AS n FROM logs WHERE {where}", values)  # noqa: S608  # as above
     rows = database.fetch(
-        f"SELECT * FROM (SELECT * FROM logs WHERE {where} ORDER BY id DESC LIMIT ?) ORDER BY id",  # noqa: S608
+        f"SELECT * FROM (SELECT * FROM logs WHERE {where} ORDER BY id DESC LIMIT ?) ORDER BY id",  # noqa: S608  # as above
         (*values, params.limit),
     )
     return RunLogs(

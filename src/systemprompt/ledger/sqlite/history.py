@@ -38,20 +38,20 @@ def read_history(
     runs_where = _where(values, {"job": _JOB, "status": "status = :status", "origin": "origin = :origin"}, "due_at")
     # The text below is put together from our own fragments; every value is a bound parameter.
     runs = connection.execute(
-        f"SELECT r.*, (SELECT job_name FROM scheduled_jobs j WHERE j.id = r.job_id) AS job_name FROM job_runs r"  # noqa: S608
+        f"SELECT r.*, (SELECT job_name FROM scheduled_jobs j WHERE j.id = r.job_id) AS job_name FROM job_runs r"  # noqa: S608  # our own fragments
         f"{runs_where} ORDER BY due_at DESC, run_id DESC LIMIT :limit",
         values,
     ).fetchall()
-    total = connection.execute(f"SELECT count(*) FROM job_runs{runs_where}", values).fetchone()[0]  # noqa: S608
+    total = connection.execute(f"SELECT count(*) FROM job_runs{runs_where}", values).fetchone()[0]  # noqa: S608  # our own fragments
     ranges: list[sqlite3.Row] = []
     if query.origin in (None, "schedule"):
         where = _where(values, {"job": _JOB, "status": "status = :status"}, "last_at")
         ranges = connection.execute(
-            f"SELECT g.*, (SELECT job_name FROM scheduled_jobs j WHERE j.id = g.job_id) AS job_name FROM job_run_ranges g"  # noqa: S608
+            f"SELECT g.*, (SELECT job_name FROM scheduled_jobs j WHERE j.id = g.job_id) AS job_name FROM job_run_ranges g"  # noqa: S608  # our own fragments
             f"{where} ORDER BY last_at DESC, range_id DESC LIMIT :limit",
             values,
         ).fetchall()
-        total += connection.execute(f"SELECT count(*) FROM job_run_ranges{where}", values).fetchone()[0]  # noqa: S608
+        total += connection.execute(f"SELECT count(*) FROM job_run_ranges{where}", values).fetchone()[0]  # noqa: S608  # our own fragments
     newest_first: Iterator[RunView | RangeView] = merge(map(to_run, runs), map(to_range, ranges), key=_newest_first)
     return HistoryPage(entries=tuple(islice(newest_first, query.limit)), total=total)
 
