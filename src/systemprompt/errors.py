@@ -259,8 +259,10 @@ class Interrupted(SystempromptError):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word nearest to this one, or None where nothing is near."""
+    """Return the known word that this one begins, where there is but one; else the nearest, or None where nothing is near."""
     from difflib import get_close_matches  # it loads `re`, which a command that works has no need of
 
-    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    words = list(known)
+    begun = [one for one in words if one.startswith(word)] if len(word) > 1 else []
+    near = begun if len(begun) == 1 else get_close_matches(word, words, n=1, cutoff=0.6)
     return near[0] if near else None

@@ -142,6 +142,20 @@ def test_history_is_filtered_by_time_and_origin(busy: Desk, flags: str, runs: li
     assert data["total"] == len(runs)
 
 
+def test_a_history_without_entries_says_that_none_matches_and_not_that_nothing_ran(busy: Desk) -> None:
+    answer = busy.sp("jobs history --status cancelled")
+
+    assert answer.out.splitlines()[1:] == ["No run matches."]
+
+
+@pytest.mark.parametrize(("command", "start", "end"), [("history", "--since", "--until"), ("audit", "--from", "--to")])
+def test_a_span_that_ends_before_it_begins_is_refused(busy: Desk, command: str, start: str, end: str) -> None:
+    answer = busy.sp(f"jobs {command} {start} 1d {end} 2d")
+
+    assert answer.code == 2
+    assert answer.err == f"error: {start} '1d' is after {end} '2d'\nhint: {start} takes the earlier of the two\n"
+
+
 def test_upcoming_merges_all_schedules_and_names_what_is_left_out(busy: Desk) -> None:
     busy.sp("jobs disable behavioral_analysis")
 

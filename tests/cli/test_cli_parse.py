@@ -69,6 +69,11 @@ def test_help_is_found_anywhere_even_where_an_argument_is_missing() -> None:
             "'lst' is not a command of 'sp infra jobs'",
             "did you mean 'list'? sp infra jobs --help shows all",
         ),
+        (
+            "jobs hist",
+            "'hist' is not a command of 'sp infra jobs'",
+            "did you mean 'history'? sp infra jobs --help shows all",
+        ),
         ("joobs list", "'joobs' is not a command of 'sp'", "did you mean 'jobs'? sp --help shows all"),
         ("xyzzy", "'xyzzy' is not a command of 'sp'", "sp --help shows all"),
         ("--jsn jobs list", "'sp' has no flag '--jsn'", "did you mean '--json'? sp --help shows all"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from systemprompt.clock import iso
-from systemprompt.operations.instants import iso_or_none, read_instant
+from systemprompt.operations.instants import iso_or_none, read_span
 from systemprompt.operations.parameters import param
 
 TYPE_CHECKING = False
@@ -68,7 +68,7 @@ def audit_jobs(system: System, params: AuditParams) -> AuditReport:
 
     Raises:
         JobNotFound: `job` names no job, not even a retired one.
-        UsageError: `start` or `end` is no instant.
+        UsageError: `start` or `end` is no instant, or `start` is after `end`.
     """
     from dataclasses import asdict
 
@@ -81,14 +81,15 @@ def audit_jobs(system: System, params: AuditParams) -> AuditReport:
         gone = is_gone(node, machine)
         return None if gone is None else not gone
 
-    now, zone = system.clock.now(), system.profile.time_zone
+    now = system.clock.now()
+    start, end = read_span(("--from", params.start), ("--to", params.end), now, system.profile.time_zone)
     report = audit(
         system.ledger,
         now=now,
         alive=alive,
         job_name=params.job,
-        start=None if params.start is None else read_instant(params.start, "--from", now, zone),
-        end=None if params.end is None else read_instant(params.end, "--to", now, zone),
+        start=start,
+        end=end,
     )
     findings = tuple(
         AuditFinding(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from systemprompt.clock import iso
 from systemprompt.errors import UsageError, did_you_mean
-from systemprompt.operations.instants import iso_or_none, known_job, read_instant
+from systemprompt.operations.instants import iso_or_none, known_job, read_span
 from systemprompt.operations.parameters import param
 
 TYPE_CHECKING = False
@@ -88,7 +88,7 @@ def history(ledger: LedgerReader, params: HistoryParams, *, now: Instant, time_z
 
     Raises:
         JobNotFound: `job` names no job.
-        UsageError: `status`, `origin`, `since` or `until` is none.
+        UsageError: `status`, `origin`, `since` or `until` is none, or `since` is after `until`.
     """
     from systemprompt.ledger.views import HistoryQuery, RunView
 
@@ -96,13 +96,14 @@ def history(ledger: LedgerReader, params: HistoryParams, *, now: Instant, time_z
         known_job(ledger, params.job)
     if params.status is not None:
         _check_status(params.status)
+    since, until = read_span(("--since", params.since), ("--until", params.until), now, time_zone)
     page = ledger.history(
         HistoryQuery(
             job_name=params.job,
             status=params.status,
             origin=params.origin,
-            since=None if params.since is None else read_instant(params.since, "--since", now, time_zone),
-            until=None if params.until is None else read_instant(params.until, "--until", now, time_zone),
+            since=since,
+            until=until,
             limit=params.limit,
         )
     )

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from systemprompt.ledger.protocol import LedgerReader
     from systemprompt.ledger.views import JobView
 
-__all__ = ["iso_or_none", "known_job", "read_instant"]
+__all__ = ["iso_or_none", "known_job", "read_instant", "read_span"]
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _FORMS = "write 2h, 3d, 2026-01-14, or 2026-01-14T10:30:00Z"
@@ -48,6 +48,22 @@ def read_instant(text: str, name: str, now: Instant, time_zone: str) -> Instant:
         return from_datetime(when)
     except (ValueError, OverflowError):
         raise UsageError(f"{name} {text!r} is not an instant", hint=_FORMS) from None
+
+
+def read_span(
+    start: tuple[str, str | None], end: tuple[str, str | None], now: Instant, time_zone: str
+) -> tuple[Instant | None, Instant | None]:
+    """Return the two instants of a call that names them by two flags, each a flag and its text; None stays None.
+
+    Raises:
+        UsageError: one of them is no instant, or the first is after the second: such a span holds nothing, whatever happened.
+    """
+    first, last = (None if text is None else read_instant(text, flag, now, time_zone) for flag, text in (start, end))
+    if first is not None and last is not None and first > last:
+        raise UsageError(
+            f"{start[0]} {start[1]!r} is after {end[0]} {end[1]!r}", hint=f"{start[0]} takes the earlier of the two"
+        )
+    return first, last
 
 
 def known_job(ledger: LedgerReader, name: str) -> JobView:

@@ -91,7 +91,8 @@ def runs(page: Page, data: RunJobsResult) -> None:
 def history(page: Page, data: History) -> None:
     page.heading(page.title, f"{len(data.entries)} of {data.total}, times in {page.zone_name}")
     if not data.entries:
-        page.line("Nothing ran yet." if not data.total else "")
+        if not data.total:
+            page.line("No run matches.")
         return
     page.table(
         ["RUN", "JOB", "STATUS", "WHEN", "TOOK", "ORIGIN", "WHAT"],
