@@ -211,6 +211,19 @@ class LedgerBroken(DatabaseError):
     code = "ledger_broken"
 
 
+class LedgerReplaced(DatabaseError):
+    """The file that a process has open is no longer the one at its path: two processes would keep two ledgers."""
+
+    code = "ledger_replaced"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"database {path!r} was deleted or replaced while it was in use",
+            hint="put the right file in its place and start again; nothing more was written",
+            details={"path": path},
+        )
+
+
 class ConflictError(SystempromptError):
     """Right in itself, but the present state forbids it."""
 

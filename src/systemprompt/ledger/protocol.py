@@ -112,7 +112,11 @@ class LedgerReader(Protocol):
         ...
 
     def change_marker(self) -> int:
-        """Return a number that differs from the last one returned when another process may have written. Cheap: poll it."""
+        """Return a number that differs from the last one returned when another process may have written. Cheap: poll it.
+
+        Raises:
+            LedgerReplaced: what is open is not the installation's ledger any more: a node must end.
+        """
         ...
 
     def integrity_faults(self) -> Iterable[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 import time
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
-from systemprompt.errors import ProfileInvalid, SystempromptError
+from systemprompt.errors import DatabaseBusy, DatabaseUnreachable, ProfileInvalid, SystempromptError
 from systemprompt.jobs.fingerprint import fingerprint_of
 from systemprompt.node import NodeEvent
 from systemprompt.operations.parameters import param
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from systemprompt.system import System
 
 __all__ = ["ServeParams", "ServeResult", "Watcher", "serve"]
+
+log = logging.getLogger("systemprompt.node")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +94,7 @@ class Watcher:
     """Notices changes of the profile and of job files, and has the node go on with what they say now.
 
     A change is taken over when the files stood still for one look, so that a file caught half-written is not quarantined.
+    While the ledger cannot be written the change is not forgotten: it is taken over as soon as it can be.
     """
 
     def __init__(
@@ -122,8 +126,12 @@ class Watcher:
             self._settling = seen
             return False
         self._settling = None
-        self._files = seen
-        self._take_over()
+        before, self._files = self._files, seen
+        try:
+            self._take_over()
+        except (DatabaseBusy, DatabaseUnreachable):
+            self._files = before
+            raise
         return True
 
     def _take_over(self) -> None:
@@ -142,10 +150,16 @@ class Watcher:
     def _run(self) -> None:
         while not self._stop.wait(self._every):
             try:
-                self.look()
-            except SystempromptError as error:
-                # The files stay as they were seen; the node goes on with what it has.
-                self._on_event(NodeEvent(kind="reload_failed", values={"error": error.message}))
+                self._look_and_tell()
+            except Exception:  # a closed terminal, no memory: a watcher that ended would leave the node deaf for good
+                log.exception("looking for changes failed; trying again")
+
+    def _look_and_tell(self) -> None:
+        try:
+            self.look()
+        except SystempromptError as error:
+            # The node goes on with what it has.
+            self._on_event(NodeEvent(kind="reload_failed", values={"error": error.message}))
 
 
 def _drain(node: Node, grace: float, messages: SimpleQueue[str]) -> bool:

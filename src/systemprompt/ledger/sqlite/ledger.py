@@ -47,6 +47,10 @@ class SqliteLedger(SqliteReader):
         super().__init__(Store(path, statements, patience=patience, on_statement=on_statement))
         self.path = path
 
+    def be_patient(self, seconds: float) -> None:
+        """Wait for other writers no longer than this from now on."""
+        self._store.be_patient(seconds)
+
     # -- schema ---------------------------------------------------------------------------------------------------------
 
     def migrate(self) -> list[str]:

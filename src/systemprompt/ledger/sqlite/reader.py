@@ -118,6 +118,7 @@ class SqliteReader:
         return int(self._store.fetch("state")[0]["high_water"])
 
     def change_marker(self) -> int:
+        self._store.check_place()
         return int(self._store.fetch("data_version")[0][0])
 
     def integrity_faults(self) -> list[str]:

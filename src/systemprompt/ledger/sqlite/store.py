@@ -8,7 +8,7 @@ import threading
 import time
 from contextlib import contextmanager
 
-from systemprompt.errors import DatabaseBusy, DatabaseError, DatabaseUnreachable, LedgerBroken
+from systemprompt.errors import DatabaseBusy, DatabaseError, DatabaseUnreachable, LedgerBroken, LedgerReplaced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class Store:
         self._lock = threading.RLock()
         self._depth = 0
         self._connection = open_connection(path, read_only=read_only)
+        self._place = _place_of(path)
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -63,11 +64,13 @@ class Store:
 
         Raises:
             DatabaseBusy: another process held the lock for longer than this store is patient. Nothing was written.
+            LedgerReplaced: see `check_place`.
         """
         with self._lock:
             if self._depth:
                 raise LedgerBroken("a write transaction was opened inside another")
             self._say("begin")
+            self.check_place()
             self.begin(self._connection)
             self._depth = 1
             try:
@@ -98,6 +101,19 @@ class Store:
             finally:
                 if outermost and self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+
+    def be_patient(self, seconds: float) -> None:
+        """Wait for other writers no longer than this from now on."""
+        self._patience = seconds
+
+    def check_place(self) -> None:
+        """See that the open file is still the one at its path. SQLite itself writes on into a file that was deleted.
+
+        Raises:
+            LedgerReplaced: it was deleted or replaced. Whoever opens the path now would see, and keep, another ledger.
+        """
+        if self._place is not None and _place_of(self.path) != self._place:
+            raise LedgerReplaced(self.path)
 
     def run(self, name: str, parameters: Mapping[str, Any] | Sequence[Any] = ()) -> sqlite3.Cursor:
         """Run a named statement inside a transaction of the caller's."""
@@ -245,6 +261,14 @@ def _connect(name: str, *, uri: bool) -> sqlite3.Connection:
     return sqlite3.connect(
         name, uri=uri, isolation_level=None, check_same_thread=False, timeout=0, cached_statements=256
     )
+
+
+def _place_of(path: str) -> tuple[int, int] | None:
+    try:
+        seen = os.stat(path)
+    except OSError:
+        return None
+    return seen.st_dev, seen.st_ino
 
 
 def _quote(path: str) -> str:
