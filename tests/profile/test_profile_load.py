@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -263,15 +265,20 @@ def test_every_key_has_a_meaning_and_every_policy_a_key() -> None:
     assert find_key("database") in PROFILE.keys
 
 
-def test_every_application_table_may_be_the_hosts_own() -> None:
+def test_every_application_table_and_column_may_be_the_hosts_own() -> None:
     import systemprompt.builtin
 
     folder = os.path.join(os.path.dirname(systemprompt.builtin.__file__), "migrations", "sqlite")
-    tables = set()
-    for name in os.listdir(folder):
-        with open(os.path.join(folder, name), encoding="utf-8") as file:
-            tables |= {line.split()[2] for line in file if line.startswith("CREATE TABLE ")}
-    assert sorted(tables) == list(HOST_TABLES)
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for name in sorted(os.listdir(folder)):
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                connection.executescript(file.read())
+        names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
+        made = {
+            name: tuple(row[0] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (name,)))
+            for (name,) in names
+        }
+    assert made == HOST_TABLES
 
 
 def test_it_works_without_libyaml_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

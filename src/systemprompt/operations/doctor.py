@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from systemprompt.clock import SECOND, iso
-from systemprompt.errors import DatabaseError, SystempromptError
+from systemprompt.errors import ConfigurationError, DatabaseError, SystempromptError
 from systemprompt.operations.database import database_states
 
 TYPE_CHECKING = False
@@ -81,6 +81,8 @@ def _checks(profile_path: Callable[[], str], environ: Mapping[str, str], clock: 
     yield from _space(profile)
     yield _zone_data(profile)
     with System(profile, environ=environ, clock=clock) as system:
+        if all(check.status == "ok" for check in databases):
+            yield from _host_tables(system)
         yield from _jobs(system)
         if all(check.status == "ok" for check in databases):  # else opening the ledger would make or migrate it
             try:
@@ -164,6 +166,21 @@ def _space(profile: Profile) -> Iterator[Check]:
         )
 
 
+def _host_tables(system: System) -> Iterator[Check]:
+    from systemprompt.builtin.tables import find_table
+    from systemprompt.jobs.context import JobContext
+
+    context = JobContext(job_name="doctor", settings=system.settings, database=system.database)
+    for logical, host in system.profile.tables.items():
+        name = f"table for {logical}"
+        try:
+            find_table(context, logical, needs=host.columns)
+        except (ConfigurationError, DatabaseError) as error:
+            yield Check(name=name, status="fail", message=error.message, mend=error.hint)
+        else:
+            yield Check(name=name, status="ok", message=f"{host.table}, with the columns that the profile names")
+
+
 def _zone_data(profile: Profile) -> Check:
     from zoneinfo import TZPATH, ZoneInfo, ZoneInfoNotFoundError
 
@@ -182,12 +199,13 @@ def _zone_data(profile: Profile) -> Check:
 
 def _jobs(system: System) -> Iterator[Check]:
     catalogue = system.catalogue
-    for one in catalogue.quarantined:
+    # Two jobs of one name are one fault in two places.
+    for name, error, hint in dict.fromkeys((one.name, one.error, one.hint) for one in catalogue.quarantined):
         yield Check(
-            name=f"job {one.name}" if one.name else "job module",
+            name=f"job {name}" if name else "job module",
             status="fail",
-            message=one.error,
-            mend=one.hint or "mend it; until then it is quarantined and everything else runs on",
+            message=error,
+            mend=hint or "change what the error names; until then it is quarantined and everything else runs on",
         )
     if not catalogue.quarantined:
         scheduled = sum(bool(job.schedule) for job in catalogue.jobs.values())

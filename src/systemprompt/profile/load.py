@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from systemprompt.errors import CronError, ProfileInvalid
+from systemprompt.errors import CronError, ProfileInvalid, did_you_mean
 from systemprompt.jobs.fingerprint import fingerprint_of
 from systemprompt.jobs.overrides import JobOverride
 from systemprompt.jobs.policies import CHOICES, Policies
@@ -14,11 +14,11 @@ from systemprompt.profile.check import Checked, check
 from systemprompt.profile.document import Values, parse, read_bytes
 from systemprompt.profile.kinds import Reader
 from systemprompt.profile.profile import DatabaseAddress, Limits, Profile
-from systemprompt.profile.schema import PROFILE
+from systemprompt.profile.schema import HOST_TABLES, PROFILE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["load_profile"]
 
@@ -52,7 +52,7 @@ def _build(path: str, fingerprint: str, checked: Checked, values: Values) -> Pro
     }
     sources = _sources(content.get("sources", ()), checked)
     publish = content.get("publish")
-    tables = {name: HostTable(**section) for name, _, section in said.get("tables", ()) if "table" in section}
+    tables = _tables(said.get("tables", ()), checked)
     if "database" not in said:
         return None
     url, file = said["database"]
@@ -78,6 +78,19 @@ def _build(path: str, fingerprint: str, checked: Checked, values: Values) -> Pro
         retention=Retention(**said.get("retention", {})),
         environment_read=dict(values.read),
     )
+
+
+def _tables(said: Iterable[tuple[str, str, dict[str, Any]]], checked: Checked) -> dict[str, HostTable]:
+    tables = {}
+    for name, place, section in said:
+        for ours in section.get("columns", ()):
+            if ours not in HOST_TABLES[name]:
+                near = did_you_mean(ours, HOST_TABLES[name])
+                known = f"did you mean {near!r}?" if near else f"there are: {', '.join(HOST_TABLES[name])}"
+                checked.fault(f"{place}.columns", f"our {name} has no column {ours!r} to stand in for; {known}")
+        if "table" in section:
+            tables[name] = HostTable(**section)
+    return tables
 
 
 def _override(name: str, place: str, said: dict[str, Any], zone: str, checked: Checked, home: str) -> JobOverride:

@@ -12,16 +12,22 @@ if TYPE_CHECKING:
 
 __all__ = ["HOST_TABLES", "PROFILE", "Key", "find_key", "walk"]
 
-HOST_TABLES = (
-    "logs",
-    "markdown_content",
-    "session_requests",
-    "task_messages",
-    "user_contexts",
-    "user_sessions",
-    "users",
-)
-"""The tables that the built-in jobs work on, and that a host application may have under names of its own."""
+HOST_TABLES = {
+    "logs": ("id", "created_at", "level", "source", "message", "fields", "job_name", "run_id", "attempt"),
+    "markdown_content": (
+        *("id", "source", "path", "slug", "title", "description", "body", "tags", "front_matter", "draft"),
+        *("published_at", "updated_at", "content_hash", "parsed_as", "ingested_at", "removed_at"),
+    ),
+    "session_requests": ("id", "session_id", "requested_at", "method", "path", "status", "duration_ms"),
+    "task_messages": ("id", "context_id", "role", "content", "created_at"),
+    "user_contexts": ("id", "user_id", "name", "created_at", "updated_at"),
+    "user_sessions": (
+        *("id", "user_id", "started_at", "last_activity_at", "ended_at", "end_reason", "ip_address", "user_agent"),
+        *("request_count", "error_count", "behavior_score", "scored_at", "flagged_at", "flags", "ban_applied_at"),
+    ),
+    "users": ("id", "name", "email", "status", "banned_at", "ban_reason", "created_at"),
+}
+"""The tables that the built-in jobs work on, with our names of their columns. A host application may have them under others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,7 +269,7 @@ PROFILE = Key(
         Key(
             name="tables",
             kind="named",
-            choices=HOST_TABLES,
+            choices=tuple(HOST_TABLES),
             meaning="tables of your own application for the built-in jobs to work on, in place of ours",
             keys=_TABLE,
         ),
