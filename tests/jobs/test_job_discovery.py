@@ -194,6 +194,21 @@ def test_what_a_module_prints_while_it_loads_stays_off_stdout(
     assert captured.err == "hello\n"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@job()\ndef x():\n    yield 1\n",
+        "@job()\nasync def x(ctx):\n    yield 1\n",
+        "@submit_job\nclass X(Job):\n    name = 'x'\n    def execute(self, ctx):\n        yield 1\n",
+    ],
+)
+def test_a_job_that_yields_is_refused_because_calling_it_would_do_nothing(write: JobFolder, text: str) -> None:
+    (found,) = files(write("a.py", text)).quarantined
+
+    assert found.name == "x"
+    assert found.error == "job 'x': its function has a yield, so calling it makes a generator and does no work"
+
+
 def test_a_job_can_be_loaded_again_from_its_source_alone(write: JobFolder) -> None:
     path = write("a.py", "@job()\ndef x(): return 5\nsubmit_job('odd')\n")
     source = files(path).jobs["x"].source

@@ -93,6 +93,16 @@ def test_a_new_job_is_listed_runs_and_its_test_passes(tmp_path: Path) -> None:
     assert sp(tmp_path, "jobs", "new", "nightly_sums", code=6)["error"]["code"] == "conflict"
 
 
+def test_a_new_job_does_not_take_the_name_of_another(tmp_path: Path) -> None:
+    sp(tmp_path, "init")
+
+    for name in ("session_cleanup", "hello"):
+        error = sp(tmp_path, "jobs", "new", name, code=6)["error"]
+        assert error["message"].startswith(f"a job is named {name!r} already, in ")
+    assert not list(tmp_path.rglob("session_cleanup.py"))
+    assert sp(tmp_path, "jobs", "show", "session_cleanup")["data"]["quarantine_error"] is None
+
+
 def test_a_new_job_outside_the_profiles_folders_says_how_to_list_it(tmp_path: Path) -> None:
     data = sp(tmp_path, "jobs", "new", "alone", "--dir", "elsewhere")["data"]
 
@@ -162,6 +172,25 @@ def test_doctor_sees_a_damaged_ledger_and_a_newer_one(tmp_path: Path) -> None:
     ledger.write_bytes(b"no database at all" * 1000)
 
     assert "fail" in {status for name, (status, _) in checks(tmp_path, 1).items() if "database" in name}
+
+
+def test_doctor_says_a_fault_in_two_places_once_and_sees_tables_that_are_not_there(tmp_path: Path) -> None:
+    sp(tmp_path, "init")
+    home = tmp_path / ".systemprompt/profiles/local"
+    (home / "jobs/twin.py").write_text("from systemprompt import job\n\n@job()\ndef hello(): pass\n", encoding="utf-8")
+    with (home / "profile.yaml").open("a", encoding="utf-8") as profile:
+        profile.write("tables:\n  logs: {table: app_log}\n  users: {table: user_contexts, columns: {email: mail}}\n")
+        profile.write("  user_sessions: {table: user_sessions}\n")
+    sp(tmp_path, "db", "migrate")
+
+    found = sp(tmp_path, "doctor", code=1)["data"]["checks"]
+    by_name = {check["name"]: check for check in found}
+
+    assert [check["name"] for check in found].count("job hello") == 1
+    assert by_name["job hello"]["message"].startswith("two jobs are named 'hello'")
+    assert by_name["table for logs"]["mend"] == "mend tables.logs in the profile"
+    assert by_name["table for users"]["message"] == "table 'user_contexts' has no column 'mail', needed as users.email"
+    assert by_name["table for user_sessions"]["status"] == "ok"
 
 
 def test_doctor_sees_a_clock_that_was_set_back_and_a_node_that_is_gone(tmp_path: Path) -> None:

@@ -15,6 +15,10 @@ from systemprompt.jobs.policies import CHOICES, Policies, seconds_of
 __all__ = ["define_command", "define_job", "name_of", "read_job"]
 
 
+_YIELDS = 0x20 | 0x200
+"""Flags of a code object: a generator, an asynchronous generator (CO_GENERATOR and CO_ASYNC_GENERATOR of `inspect`)."""
+
+
 def name_of(submitted: object) -> str | None:
     """Return the name a submitted thing goes by, where that much can be read."""
     name = getattr(submitted, "name", None)
@@ -25,7 +29,7 @@ def read_job(submitted: object) -> Job:
     """Return the job of a submitted class or instance, its name checked.
 
     Raises:
-        JobDefinitionError: it is neither, cannot be made, has no `execute`, or a name that cannot be used.
+        JobDefinitionError: it is neither, cannot be made, has no `execute` or one that yields, or a name that cannot be used.
     """
     what = submitted if isinstance(submitted, type) else type(submitted)
     if not issubclass(what, Job):
@@ -50,6 +54,12 @@ def read_job(submitted: object) -> Job:
         )
     if not callable(job.execute):
         raise JobDefinitionError(f"job {job.name!r}: execute is {job.execute!r}, which cannot be called")
+    function = getattr(job, "function", job.execute)  # of @job, and of a class
+    if getattr(getattr(function, "__code__", None), "co_flags", 0) & _YIELDS:
+        raise JobDefinitionError(
+            f"job {job.name!r}: its function has a yield, so calling it makes a generator and does no work",
+            hint="return a JobResult, and tell how far it is with ctx.progress(done, total)",
+        )
     return job
 
 

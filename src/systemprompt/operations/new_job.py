@@ -10,6 +10,8 @@ from systemprompt.operations.parameters import param
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from systemprompt.profile.profile import Profile
 
 __all__ = ["NewJob", "NewJobParams", "new_job", "write_new_file"]
@@ -35,12 +37,14 @@ class NewJob:
     next_commands: tuple[str, ...]
 
 
-def new_job(profile: Profile | None, params: NewJobParams, *, cwd: str) -> NewJob:
+def new_job(
+    profile: Profile | None, params: NewJobParams, *, cwd: str, environ: Mapping[str, str] | None = None
+) -> NewJob:
     """Write `NAME.py` and `test_NAME.py`. Nothing that exists is overwritten; of the two files both are written or none.
 
     Raises:
         JobDefinitionError: no job may have this name.
-        ConflictError: one of the files exists.
+        ConflictError: one of the files exists, or a job of this name does: a second would put both in quarantine.
         ConfigurationError: there is no job folder to write to, or it cannot be written.
     """
     from systemprompt.profile.starters import function_name, new_job_file
@@ -59,6 +63,8 @@ def new_job(profile: Profile | None, params: NewJobParams, *, cwd: str) -> NewJo
     for file in (path, test_path):
         if os.path.lexists(file):
             raise ConflictError(f"{file!r} exists and is left as it is", hint="choose another name, or another --dir")
+    if profile is not None:
+        _refuse_taken(profile, params.name, environ or {})
     write_new_file(path, text)
     write_new_file(test_path, test)
     listed = any(os.path.realpath(one) == os.path.realpath(os.path.dirname(path)) for one in folders)
@@ -74,6 +80,20 @@ def new_job(profile: Profile | None, params: NewJobParams, *, cwd: str) -> NewJo
             f"python -m pytest {test_path}",
         ),
     )
+
+
+def _refuse_taken(profile: Profile, name: str, environ: Mapping[str, str]) -> None:
+    from systemprompt.system import System
+
+    with System(profile, environ=environ) as system:
+        catalogue = system.catalogue
+    places = {job.name: job.source.name for job in catalogue.jobs.values()}
+    # What the profile says of a job that is not there yet is no job, and is what the new file will answer to.
+    places |= {one.name: one.source.name for one in catalogue.quarantined if one.name and one.source.kind != "command"}
+    if name in places:
+        raise ConflictError(
+            f"a job is named {name!r} already, in {places[name]!r}", hint="choose another name; nothing was written"
+        )
 
 
 def write_new_file(path: str, text: str) -> None:

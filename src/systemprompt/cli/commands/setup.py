@@ -32,7 +32,7 @@ def new_job(settings: CliSettings, params: NewJobParams) -> CommandResult[NewJob
     except ProfileNotFound:
         if params.dir is None or settings.profile is not None:
             raise
-    return CommandResult(new_job(profile, params, cwd=settings.cwd), "text", "Job Created")
+    return CommandResult(new_job(profile, params, cwd=settings.cwd, environ=settings.environ), "text", "Job Created")
 
 
 def profile_check(settings: CliSettings, params: ProfileCheckParams) -> CommandResult[ProfileCheck]:  # noqa: ARG001  # every command takes both
