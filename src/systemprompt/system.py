@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from systemprompt.node import Node, NodeEvent
     from systemprompt.profile.profile import Profile
 
-__all__ = ["System", "open_reader", "open_system"]
+__all__ = ["APPLICATION_MIGRATIONS", "APPLICATION_MIGRATIONS_TABLE", "System", "open_reader", "open_system"]
 
 APPLICATION_MIGRATIONS = os.path.join(os.path.dirname(__file__), "builtin", "migrations", "sqlite")
 APPLICATION_MIGRATIONS_TABLE = "systemprompt_migrations"

@@ -16,6 +16,7 @@ __all__ = [
     "render_error",
     "render_event",
     "render_help",
+    "render_lost_answer",
     "render_note",
     "render_result",
     "render_status",

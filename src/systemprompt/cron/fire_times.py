@@ -102,7 +102,7 @@ class WallFireTimes:
             total += self.times.before(end)
         return total
 
-    def chunks(self, first: int, last: int, tables: Tables[T]) -> Iterator[tuple[int, tuple[T, ...]]]:
+    def chunks(self, first: int, last: int, tables: _Tables[T]) -> Iterator[tuple[int, tuple[T, ...]]]:
         """Yield the fire times from first to last, both included, as (base, seconds after it), by month, day, hour or minute.
 
         The seconds come converted by `tables`, each table once an iteration: a caller adds them to the base in one sweep.
@@ -123,7 +123,7 @@ class WallFireTimes:
             else:
                 yield base, converted
 
-    def _month_chunks(self, first: int, last: int, tables: Tables[T]) -> Iterator[tuple[int, Table[T]]]:
+    def _month_chunks(self, first: int, last: int, tables: _Tables[T]) -> Iterator[tuple[int, Table[T]]]:
         day = self.days.next_day(first // _DAY)
         while day is not None and day * _DAY <= last:
             when = date.fromordinal(day + EPOCH_ORDINAL)
@@ -132,14 +132,14 @@ class WallFireTimes:
             yield start * _DAY, tables.of_month(mask)
             day = self.days.next_day(start + mask.bit_length())
 
-    def _day_chunks(self, first: int, last: int, tables: Tables[T]) -> Iterator[tuple[int, Table[T]]]:
+    def _day_chunks(self, first: int, last: int, tables: _Tables[T]) -> Iterator[tuple[int, Table[T]]]:
         of_day = tables.of_day()
         day = self.days.next_day(first // _DAY)
         while day is not None and day * _DAY <= last:
             yield day * _DAY, of_day
             day = self.days.next_day(day + 1)
 
-    def _hour_chunks(self, first: int, last: int, tables: Tables[T]) -> Iterator[tuple[int, Table[T]]]:
+    def _hour_chunks(self, first: int, last: int, tables: _Tables[T]) -> Iterator[tuple[int, Table[T]]]:
         of_hour, hours = tables.of_hour(), bits(self.times.hours)
         day = self.days.next_day(first // _DAY)
         while day is not None and day * _DAY <= last:
@@ -151,7 +151,7 @@ class WallFireTimes:
                     yield base, of_hour
             day = self.days.next_day(day + 1)
 
-    def _minute_chunks(self, first: int, last: int, tables: Tables[T]) -> Iterator[tuple[int, Table[T]]]:
+    def _minute_chunks(self, first: int, last: int, tables: _Tables[T]) -> Iterator[tuple[int, Table[T]]]:
         of_minute, minutes, hours = tables.of_minute(), bits(self.times.minutes), bits(self.times.hours)
         day = self.days.next_day(first // _DAY)
         while day is not None and day * _DAY <= last:
@@ -172,7 +172,7 @@ _DAILY_CHUNKS = 240
 _HOURLY_CHUNKS = 240
 
 
-class Tables(Generic[T]):
+class _Tables(Generic[T]):
     """The offsets of a month's, day's, hour's or minute's fire times in seconds, and each converted, made on first use."""
 
     __slots__ = ("_convert", "_known", "_times")
@@ -300,7 +300,7 @@ class FireTimes:
 
         A fire time is the wall time and one of the seconds after it; less the offset it is an instant.
         """
-        tables = Tables(self._wall.times, convert)
+        tables = _Tables(self._wall.times, convert)
         zone = self._zone
         for index, begin, end in self._stretches(first, last):
             offset, start = zone.offsets[index], zone.starts[index]

@@ -155,7 +155,7 @@ def _by_itself(flight: Flight, ended: Ended) -> Outcome:
     is_command = flight.definition.command is not None
     what = "the command" if is_command else "the job's process"
     if ended.signal is not None:
-        message = f"{what} was killed by {signal_name(ended.signal)}"
+        message = f"{what} was killed by {_signal_name(ended.signal)}"
         return Outcome(status="failed", reason="killed", message=message, error=ended.stderr or message)
     if ended.exit_code is None:
         message = f"{what} was killed together with its guard"
@@ -190,7 +190,7 @@ def _not_started(flight: Flight, failure: NotStarted, folder: str, took_ms: int)
     return Outcome(status="failed", reason="spawn_error", message=text, error=text, duration_ms=took_ms)
 
 
-def signal_name(number: int) -> str:
+def _signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
     except ValueError:

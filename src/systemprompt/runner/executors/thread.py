@@ -34,7 +34,7 @@ __all__ = ["DaemonPool", "DaemonPoolFutures", "ThreadExecutor"]
 _log = logging.getLogger("systemprompt.runner")
 
 
-class Awaits(Protocol):
+class _Awaits(Protocol):
     """Who finishes a flight whose plain `execute` returned an awaitable."""
 
     def adopt(self, flight: Flight, awaitable: Awaitable[Any]) -> None: ...
@@ -44,7 +44,7 @@ class ThreadExecutor:
     """Runs each flight in a daemon thread of a pool."""
 
     def __init__(
-        self, *, settings: JobSettings, database: Database | None, max_threads: int, awaitables: Awaits
+        self, *, settings: JobSettings, database: Database | None, max_threads: int, awaitables: _Awaits
     ) -> None:
         self._settings = settings
         self._database = database
