@@ -46,6 +46,7 @@ __all__ = [
     "JobDefinitionError",
     "JobNotFound",
     "LedgerBroken",
+    "LedgerReplaced",
     "NodeLost",
     "NotFoundError",
     "ParameterError",
