@@ -284,3 +284,17 @@ CREATE TABLE clock_events (
     action   TEXT    NOT NULL,
     node_id  TEXT    NOT NULL
 ) STRICT;
+
+-- A job under its present version, as the planner sees it. SQLite must be told which index: left alone it goes through the job's
+-- whole history.
+CREATE VIEW jobs_to_plan AS
+SELECT j.id AS job_id, j.job_name, j.version, v.schedule, v.time_zone, v.policies, v.enabled,
+       j.quarantine_error IS NOT NULL AS quarantined, j.planned_through, j.next_due,
+       (SELECT min(o.run_id) FROM job_runs o INDEXED BY job_runs_open_of_job
+        WHERE o.job_id = j.id AND o.finished_at IS NULL) AS open_run,
+       (SELECT count(*) FROM job_runs o INDEXED BY job_runs_open_of_job
+        WHERE o.job_id = j.id AND o.finished_at IS NULL) AS open_runs,
+       EXISTS (SELECT 1 FROM job_runs o INDEXED BY job_runs_open_of_job
+               WHERE o.job_id = j.id AND o.finished_at IS NULL AND o.origin = 'catch_up')
+           AS catching_up
+FROM scheduled_jobs j JOIN job_versions v ON v.job_id = j.id AND v.version = j.version;

@@ -14,37 +14,17 @@ UPDATE job_attempts SET late_result = :status, late_at = :finished_at
 WHERE run_id = :run_id AND fence = :fence AND late_result IS NULL
 
 -- name: due_jobs
--- PostgreSQL adds FOR UPDATE OF j SKIP LOCKED. SQLite has one writer, so the transaction itself is the lock.
--- `following` is when the first of the others is due: it spares the turn a statement. SQLite must be told which index: left
--- alone it goes through the job's whole history.
-SELECT j.id AS job_id, j.job_name, j.version, v.schedule, v.time_zone, v.policies, v.enabled,
-       j.quarantine_error IS NOT NULL AS quarantined, j.planned_through,
-       (SELECT min(o.run_id) FROM job_runs o INDEXED BY job_runs_open_of_job
-        WHERE o.job_id = j.id AND o.finished_at IS NULL) AS open_run,
-       (SELECT count(*) FROM job_runs o INDEXED BY job_runs_open_of_job
-        WHERE o.job_id = j.id AND o.finished_at IS NULL) AS open_runs,
-       EXISTS (SELECT 1 FROM job_runs o INDEXED BY job_runs_open_of_job
-               WHERE o.job_id = j.id AND o.finished_at IS NULL AND o.origin = 'catch_up')
-           AS catching_up,
-       (SELECT min(later.next_due) FROM scheduled_jobs later WHERE later.next_due > :now) AS following
-FROM scheduled_jobs j JOIN job_versions v ON v.job_id = j.id AND v.version = j.version
-WHERE j.next_due <= :now
-ORDER BY j.next_due
+-- PostgreSQL locks the rows with SKIP LOCKED. SQLite has one writer, so the transaction itself is the lock.
+-- `following` is when the first of the others is due: it spares the turn a statement.
+SELECT p.*, (SELECT min(later.next_due) FROM scheduled_jobs later WHERE later.next_due > :now) AS following
+FROM jobs_to_plan p
+WHERE p.next_due <= :now
+ORDER BY p.next_due
 LIMIT :limit
 
 -- name: one_job_to_plan
--- The same view of one job, due or not: before its version ends.
-SELECT j.id AS job_id, j.job_name, j.version, v.schedule, v.time_zone, v.policies, v.enabled,
-       j.quarantine_error IS NOT NULL AS quarantined, j.planned_through,
-       (SELECT min(o.run_id) FROM job_runs o INDEXED BY job_runs_open_of_job
-        WHERE o.job_id = j.id AND o.finished_at IS NULL) AS open_run,
-       (SELECT count(*) FROM job_runs o INDEXED BY job_runs_open_of_job
-        WHERE o.job_id = j.id AND o.finished_at IS NULL) AS open_runs,
-       EXISTS (SELECT 1 FROM job_runs o INDEXED BY job_runs_open_of_job
-               WHERE o.job_id = j.id AND o.finished_at IS NULL AND o.origin = 'catch_up')
-           AS catching_up
-FROM scheduled_jobs j JOIN job_versions v ON v.job_id = j.id AND v.version = j.version
-WHERE j.id = :job_id
+-- Due or not: before its version ends.
+SELECT * FROM jobs_to_plan WHERE job_id = :job_id
 
 -- name: write_runs
 -- All rows of a turn in one statement, in order: :rows is a JSON array of arrays. PostgreSQL takes arrays and UNNEST.
