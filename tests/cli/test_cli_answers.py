@@ -63,7 +63,7 @@ def test_show(busy: Desk) -> None:
         tags             reports
         owner            ops
         source           file:{busy.home}/jobs/desk_jobs.py
-        policies         catch_up latest, dst_fold first, dst_gap run, isolation thread, on_lost fail, overlap skip, timeout_s none
+        policies         catch_up latest, dst_fold first, dst_gap run, isolation thread, on_lost fail, overlap skip, no timeout
         version          1 of 1
         accounted up to  2026-01-14 13:00:00 CET, 1 s ago
 
@@ -300,6 +300,22 @@ def test_a_job_that_cannot_be_loaded_is_listed_and_shown_with_its_error(desk: De
         "job module",
         "job by_hand",
     }
+
+
+def test_a_schedule_that_cannot_be_read_is_not_shown_as_by_hand(desk: Desk) -> None:
+    (desk.home / "jobs/bad.py").write_text(
+        "from systemprompt import job\n\n@job(schedule='0 24 * * *')\ndef late(): pass\n", encoding="utf-8"
+    )
+
+    listed = next(line for line in desk.sp("jobs list").out.splitlines() if line.startswith("late "))
+    assert listed.split() == ["late", "quarantined"]
+    assert "hand" not in desk.sp("jobs show late").out
+
+
+def test_the_fire_times_of_a_disabled_job_are_shown_as_what_starts_nothing(busy: Desk) -> None:
+    busy.sp("jobs disable nightly_report")
+
+    assert "next fire times  Europe/Berlin, none of them starts it\n" in busy.sp("jobs show nightly_report").out
 
 
 def test_a_job_that_left_is_listed_only_with_all(desk: Desk) -> None:

@@ -14,12 +14,13 @@ import pytest
 from flying import Air
 
 from systemprompt.clock import from_datetime
+from systemprompt.errors import ConfigurationError
 from systemprompt.jobs.context import JobCancelled, JobContext
 from systemprompt.jobs.definition import JobDefinition, JobSource
 from systemprompt.jobs.job import Job
 from systemprompt.jobs.result import JobResult
 from systemprompt.runner.flight import Assignment
-from systemprompt.runner.outcome import Outcome, outcome_of_value
+from systemprompt.runner.outcome import Outcome, outcome_of_exception, outcome_of_value
 
 
 class Unspeakable:
@@ -56,6 +57,13 @@ def _raise_async(error: BaseException) -> Callable[[], Any]:
 def test_what_a_job_returns_is_a_success_and_its_message(value: object, message: str | None) -> None:
     outcome = outcome_of_value(value, took_ms=3)
     assert (outcome.status, outcome.reason, outcome.message) == ("success", None, message)
+
+
+def test_an_error_of_ours_says_what_is_true_and_the_way_out() -> None:
+    outcome = outcome_of_exception(ConfigurationError("there is no table 'a'", hint="mend tables.logs"), took_ms=0)
+
+    assert outcome.message == "there is no table 'a' (mend tables.logs)"
+    assert outcome_of_exception(ValueError("bad thing"), took_ms=0).message == "ValueError: bad thing"
 
 
 def test_a_value_whose_repr_raises_is_a_success_all_the_same() -> None:

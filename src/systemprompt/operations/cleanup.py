@@ -157,5 +157,8 @@ def _said(run: JobRun) -> tuple[int, str]:
     number = run.result.items_processed if run.result is not None else 0
     if run.status == "success" and run.result is not None and run.result.message:
         return number, run.result.message
-    last_line = (run.error or run.reason or run.status).strip().splitlines()[-1]
-    return number, f"{run.job_name} did not succeed: {last_line}"
+    if run.result is not None and run.result.message:
+        why = run.result.message
+    else:
+        why = (run.error or run.reason or run.status).strip().splitlines()[-1]
+    return number, f"{run.job_name} did not succeed: {why}"

@@ -6,6 +6,7 @@ import asyncio
 import traceback
 from dataclasses import asdict, dataclass, fields, replace
 
+from systemprompt.errors import SystempromptError
 from systemprompt.jobs.context import JobCancelled
 from systemprompt.jobs.result import JobResult
 
@@ -122,11 +123,17 @@ def outcome_of_value(value: object, *, took_ms: int) -> Outcome:
 
 
 def outcome_of_exception(error: BaseException, *, took_ms: int, reason: str = "exception") -> Outcome:
-    """Keep what a job raised, with its traceback. SystemExit and KeyboardInterrupt too: a job never ends its node."""
-    last_line = "".join(traceback.format_exception_only(error)).strip().split("\n")[-1]
+    """Keep what a job raised, with its traceback. SystemExit and KeyboardInterrupt too: a job never ends its node.
+
+    An error of our family says in the message what is true and the way out; of any other its type and text are the message.
+    """
+    if isinstance(error, SystempromptError):
+        said = " ".join(error.message.split()) + (f" ({error.hint})" if error.hint else "")
+    else:
+        said = "".join(traceback.format_exception_only(error)).strip().split("\n")[-1]
     text = "".join(traceback.format_exception(error))
     return Outcome(
-        status="failed", reason=reason, message=_short(last_line), error=text[-MAX_ERROR_CHARS:], duration_ms=took_ms
+        status="failed", reason=reason, message=_short(said), error=text[-MAX_ERROR_CHARS:], duration_ms=took_ms
     )
 
 

@@ -24,7 +24,8 @@ def job(page: Page, data: JobDetails) -> None:
     rows: list[tuple[str, str | Text]] = [("state", _state(page, data))]
     if data.quarantine_error:
         rows.append(("error", page.status("quarantined", data.quarantine_error)))
-    schedule = f"{data.schedule_human}  ({data.schedule}, {data.time_zone})" if data.schedule else "only by hand"
+    by_hand = "" if data.quarantine_error else "only by hand"  # what cannot be loaded may have one that cannot be read
+    schedule = f"{data.schedule_human}  ({data.schedule}, {data.time_zone})" if data.schedule else by_hand
     rows += [
         ("schedule", schedule),
         ("next run", _next_run(page, data)),
@@ -37,14 +38,15 @@ def job(page: Page, data: JobDetails) -> None:
         ("tags", ", ".join(data.tags) or "none"),
         ("owner", data.owner or "nobody"),
         ("source", data.source),
-        ("policies", ", ".join(f"{name} {_value(value)}" for name, value in data.policies.items())),
+        ("policies", ", ".join(_policy(name, value) for name, value in data.policies.items())),
         ("version", f"{data.version} of {data.versions}"),
         ("accounted up to", page.time_and_zone(data.planned_through)),
     ]
     page.facts([row for row in rows if row[1]])
     if data.next_fire_times:
         page.blank()
-        page.line(Text("next fire times", style="bold"), page.dim(f"  {page.zone_name}"))
+        idle = "" if data.next_run else ", none of them starts it"
+        page.line(Text("next fire times", style="bold"), page.dim(f"  {page.zone_name}{idle}"))
         for at in data.next_fire_times:
             page.line("  ", page.time(at), page.dim(f"  {page.relative(at)}"))
 
@@ -83,8 +85,14 @@ def _last_run(page: Page, data: JobDetails) -> Text:
     return shown.append(f"  {page.time_and_zone(data.last_run)}{number}", style="default")
 
 
+def _policy(name: str, value: object) -> str:
+    if name == "timeout_s":
+        return "no timeout" if value is None else f"timeout {value} s"
+    return f"{name} {value}"
+
+
 def _value(value: object) -> str:
-    return "none" if value is None else str(value)
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

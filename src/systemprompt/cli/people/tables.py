@@ -34,7 +34,7 @@ def jobs(page: Page, data: JobList) -> None:
         rows.append(
             [
                 Text(job.name, style="bold" if not job.retired else "dim"),
-                job.schedule or page.dim("by hand"),
+                job.schedule or ("" if job.quarantined else page.dim("by hand")),
                 page.status(_state(job)),
                 last,
                 page.due(job.next_run),
@@ -71,7 +71,7 @@ def runs(page: Page, data: RunJobsResult) -> None:
                 str(run.run_id or ""),
                 str(run.result.items_processed) if run.result else "",
                 str(run.result.items_failed) if run.result else "",
-                _last_line(run.error) or (run.result.message if run.result and run.result.message else ""),
+                _why(run.reason, run.error, run.result.message if run.result else None),
             ]
             for run in data.jobs_run
         ],
@@ -216,11 +216,18 @@ def _told(page: Page, entry: HistoryEntry) -> str:
         return f"{entry.count:,} fire times, {since}" if entry.count > 1 else "1 fire time"
     if entry.blocked_by is not None:
         return f"run {entry.blocked_by} was in the way"
-    return _last_line(entry.error) or entry.message or ""
+    return _why(entry.reason, entry.error, entry.message)
 
 
 def _failures(page: Page, count: int) -> Text:
     return page.status("failed", f"{count} failed") if count else Text("0 failed")
+
+
+def _why(reason: str | None, error: str | None, message: str | None) -> str:
+    """Return the line that says most: of an exception its message, of a program the last that it wrote to stderr."""
+    if reason == "exception" and message:
+        return message
+    return _last_line(error) or message or ""
 
 
 def _last_line(text: str | None) -> str:
