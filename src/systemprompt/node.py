@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 
 from systemprompt.ledger.records import Closing, ManualStart
-from systemprompt.runner.flight import Assignment
+from systemprompt.runner.flight import Assignment, Finished
 from systemprompt.runner.identity import this_process
+from systemprompt.runner.outcome import Outcome
 from systemprompt.runner.rescue import Rescue
 from systemprompt.runner.runner import Runner
 from systemprompt.scheduler.loop import Hooks, Loop, Pace
@@ -21,11 +23,11 @@ if TYPE_CHECKING:
 
     from systemprompt.clock import Clock
     from systemprompt.jobs.database import Database
-    from systemprompt.jobs.definition import Catalogue
+    from systemprompt.jobs.definition import Catalogue, JobDefinition
     from systemprompt.jobs.settings import JobSettings
     from systemprompt.ledger.protocol import Ledger
     from systemprompt.ledger.records import Claimed, NodeIdentity, Rescued
-    from systemprompt.runner.flight import Finished
+    from systemprompt.runner.outcome import Status
     from systemprompt.runner.run_logs import RunLogs
     from systemprompt.runner.runner import ChildDatabase
 
@@ -87,6 +89,8 @@ class Node:
         self._clock = clock
         self._settings = settings
         self.catalogue = catalogue
+        self._parked: list[Claimed] = []
+        self._parking = threading.Lock()
         self._logs = logs
         self._on_event = on_event
         self._closed = threading.Condition()
@@ -158,13 +162,19 @@ class Node:
         return self._outcomes.get(run_id)
 
     def adopt(self, catalogue: Catalogue) -> None:
-        """Go on with a new catalogue. Runs in the air keep the code they started with."""
-        self.catalogue = catalogue
+        """Go on with a new catalogue. Runs in the air keep the code they started with; those that waited for theirs begin."""
+        with self._parking:
+            self.catalogue = catalogue
+            known = [run for run in self._parked if run.job_name in catalogue.jobs]
+            self._parked = [run for run in self._parked if run.job_name not in catalogue.jobs]
+        for run in known:
+            self._begin(run, catalogue.jobs[run.job_name])
         self.loop.look()
 
     def drain(self, grace: float, reason: str = "shutdown") -> None:
         """Take no more work, let what runs finish within `grace` seconds, then stop it; every end is accounted for."""
         self.loop.drain()
+        self._unpark()
         if not self.runner.wait_idle(grace):
             self.runner.cancel_all(reason)
             self.runner.wait_idle(self._settings.kill_grace + 10.0)
@@ -178,6 +188,7 @@ class Node:
 
     def close(self, timeout: float = 10.0) -> None:
         """Make every end durable, leave the ledger, and let the threads go. Safe to call twice."""
+        self._unpark()
         self.runner.close(timeout)
         self.loop.stop()
         if self._thread.is_alive():
@@ -188,11 +199,6 @@ class Node:
 
     def _claimed(self, claimed: Sequence[Claimed]) -> None:
         for run in claimed:
-            definition = self.catalogue.jobs.get(run.job_name)
-            if definition is None:
-                message = f"this node has no job named {run.job_name!r}; sp doctor shows what could not be loaded"
-                self._not_started(run, "failed", "not_loaded", message)
-                continue
             self._tell(
                 NodeEvent(
                     kind="run_started",
@@ -206,32 +212,57 @@ class Node:
                     },
                 )
             )
-            assignment = Assignment(
-                run_id=run.run_id,
-                definition=definition,
-                fire_at=run.fire_at,
-                attempt=run.attempt,
-                fence=run.fence,
-                parameters=run.parameters,
-                actor=run.actor,
-                enforce=definition.enforce if run.enforce is None else run.enforce,
-            )
-            try:
-                self.runner.start(assignment)
-            except RuntimeError:  # the runner was closed while the claim was on its way
-                self._not_started(run, "cancelled", "shutdown", "the node was stopping before the run began")
+            with self._parking:
+                definition = self.catalogue.jobs.get(run.job_name)
+                parked = definition is None and self._settings.kind == "serve"
+                if parked:
+                    # Any command may bring a new job file into the ledger before this node has looked: its code is on the way.
+                    self._parked.append(run)
+            if definition is not None:
+                self._begin(run, definition)
+            elif parked:
+                self.runner.later(_PARKED_S, partial(self._unpark, run))
+            else:
+                self._without_code(run)
 
-    def _not_started(self, run: Claimed, status: str, reason: str, message: str) -> None:
-        self.loop.ended(
-            Closing(
+    def _unpark(self, only: Claimed | None = None) -> None:
+        with self._parking:
+            gone = [run for run in self._parked if only is None or run is only]
+            self._parked = [run for run in self._parked if run not in gone]
+        for run in gone:
+            self._without_code(run)
+
+    def _without_code(self, run: Claimed) -> None:
+        message = f"this node has no job named {run.job_name!r}; sp doctor shows what could not be loaded"
+        self._not_started(run, "failed", "not_loaded", message)
+
+    def _begin(self, run: Claimed, definition: JobDefinition) -> None:
+        assignment = Assignment(
+            run_id=run.run_id,
+            definition=definition,
+            fire_at=run.fire_at,
+            attempt=run.attempt,
+            fence=run.fence,
+            parameters=run.parameters,
+            actor=run.actor,
+            enforce=definition.enforce if run.enforce is None else run.enforce,
+        )
+        try:
+            self.runner.start(assignment)
+        except RuntimeError:  # the runner was closed while the claim was on its way
+            self._not_started(run, "cancelled", "shutdown", "the node was stopping before the run began")
+
+    def _not_started(self, run: Claimed, status: Status, reason: str, message: str) -> None:
+        now = self._clock.now()
+        outcome = Outcome(status=status, reason=reason, message=message, error=message)
+        self._finished(
+            Finished(
                 run_id=run.run_id,
                 attempt=run.attempt,
                 fence=run.fence,
-                status=status,
-                reason=reason,
-                finished_at=self._clock.now(),
-                message=message,
-                error=message,
+                outcome=outcome,
+                started_at=now,
+                finished_at=now,
             )
         )
 
@@ -299,6 +330,7 @@ class Node:
     def _lease_lost(self, why: str) -> NodeIdentity:
         self._tell(NodeEvent(kind="lease_lost", values={"why": why, "node_id": self.loop.node_id}))
         self.runner.cancel_all("lease_lost")
+        self._unpark()
         return self._fresh_identity()
 
     def _tell(self, event: NodeEvent) -> None:
@@ -322,3 +354,7 @@ class Node:
             capacity=settings.capacity,
             now=self._clock.now(),
         )
+
+
+_PARKED_S = 10.0
+"""How long a claimed run waits for its job's code to be loaded."""

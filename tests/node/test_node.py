@@ -138,6 +138,37 @@ def test_a_job_that_this_node_cannot_load_fails_with_that_reason(stage: NodeStag
     assert "this node has no job named 'unknown'" in (run.message or "")
 
 
+def test_a_run_whose_code_is_still_on_its_way_begins_when_it_is_there(stage: NodeStage) -> None:
+    # Any command brings a new job file into the ledger; the node may claim its run before it has read the file itself.
+    def known() -> None: ...
+
+    def new() -> str:
+        return "here now"
+
+    stage.declare(definition(known, ""), definition(new, ""))
+    node = stage.node(definition(known, ""), declared=False)
+    node.start()
+    node.start_manual(by_hand("new"))
+    assert stage.runs("new")[0].status == "running"
+    node.adopt(catalogue(definition(known, ""), definition(new, "")))
+    stage.wait("run_finished", "new")
+    (run,) = stage.runs("new")
+    assert (run.status, run.message) == ("success", "here now")
+    node.drain(1)
+
+
+def test_a_run_whose_code_never_comes_is_closed_after_a_while(stage: NodeStage) -> None:
+    def unknown() -> None: ...
+
+    stage.declare(definition(unknown, ""))
+    node = stage.node(declared=False)
+    node.start()
+    node.start_manual(by_hand("unknown"))
+    node.runner.expire(stage.clock.monotonic() + 3_600)
+    (event,) = stage.wait("run_finished", "unknown")
+    assert event.values["reason"] == "not_loaded"
+
+
 def test_bootstrap_jobs_run_once_at_the_start(stage: NodeStage) -> None:
     def setup(ctx: JobContext) -> None:
         assert ctx.fire_at is None

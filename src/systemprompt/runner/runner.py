@@ -168,6 +168,10 @@ class Runner:
         with self._changed:
             return self._changed.wait_for(lambda: not self._flights, timeout)
 
+    def later(self, after_s: float, action: Callable[[], object]) -> None:
+        """Do this once so many seconds have passed, in the thread that keeps the timeouts; never, once the runner is closed."""
+        self._deadlines.add(after_s, action)
+
     def expire(self, now: float) -> float | None:
         """Do what is due at this monotonic moment: timeouts, and graces that are over. Return the next moment, or None.
 
