@@ -23,7 +23,7 @@ from markupsafe import Markup, escape
 from systemprompt.clock import Instant, iso, to_datetime
 from systemprompt.jobs.settings import PublishTarget
 
-__all__ = ["Page", "RenderedPage", "Site", "slug_part"]
+__all__ = ["Page", "RenderedPage", "Site"]
 
 _TEMPLATES = os.path.join(os.path.dirname(__file__), "templates")
 _FEED_ENTRIES = 50
@@ -64,14 +64,6 @@ class RenderedPage:
     data: bytes
     assets: Mapping[str, str]
     missing: tuple[str, ...]
-
-
-@dataclass(slots=True)
-class _Links:
-    """What one page's links led to."""
-
-    assets: dict[str, str] = field(default_factory=dict)
-    missing: list[str] = field(default_factory=list)
 
 
 class Site:
@@ -185,7 +177,7 @@ class Site:
         addresses: dict[str, str] = {}
         taken = {"index"}
         for key in self._tags:
-            part = slug_part(key.replace("+", "plus").replace("#", "sharp"))
+            part = _slug_part(key.replace("+", "plus").replace("#", "sharp"))
             if not part or part in taken:
                 part = f"{part}-{hashlib.sha256(key.encode()).hexdigest()[:8]}".lstrip("-")
             taken.add(part)
@@ -292,13 +284,21 @@ class Site:
         return real
 
 
-def slug_part(text: str) -> str:
+@dataclass(slots=True)
+class _Links:
+    """What one page's links led to."""
+
+    assets: dict[str, str] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+
+def _slug_part(text: str) -> str:
     """Return text as one part of an address."""
     return re.sub(r"[^\w.]+", "-", text.casefold()).strip("-._")
 
 
 def _source_part(source: str) -> str:
-    return slug_part(source) or "content"
+    return _slug_part(source) or "content"
 
 
 def _name_headings(tokens: Sequence[Token]) -> None:

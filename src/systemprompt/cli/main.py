@@ -49,11 +49,6 @@ def run() -> int:
     return code
 
 
-def _drop_output(settings: CliSettings) -> None:
-    """Let what is still in the buffer of stdout go nowhere, or the interpreter would stumble over it on its way out."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), settings.stdout.fileno())
-
-
 def main(argv: Sequence[str], settings: CliSettings) -> int:
     """Run one call and return its exit code. Every error is shown; only an answer that cannot be written escapes."""
     settings.format = wanted_format(argv)
@@ -67,6 +62,11 @@ def main(argv: Sequence[str], settings: CliSettings) -> int:
         raise
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the door: every error becomes an answer and an exit code
         return _refuse(error, settings)
+
+
+def _drop_output(settings: CliSettings) -> None:
+    """Let what is still in the buffer of stdout go nowhere, or the interpreter would stumble over it on its way out."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), settings.stdout.fileno())
 
 
 def _answer(call: Call, settings: CliSettings) -> int:

@@ -165,13 +165,13 @@ class Field:
         )
 
 
-def _span(first: int, last: int) -> str:
-    return str(first) if first == last else f"{first}-{last}"
-
-
 def shortened(value: str) -> str:
     """Return a value as a message shows it: quoted, and not a page long."""
     return repr(value if len(value) <= 60 else f"{value[:57]}...")
+
+
+def _span(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first}-{last}"
 
 
 _MEMO_LIMIT = 4096

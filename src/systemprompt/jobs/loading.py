@@ -27,20 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["job_files_of", "load_source", "module_files"]
 
 
-@dataclass(slots=True)
-class _Loaded:
-    """A job file as it was last read."""
-
-    source: bytes
-    fingerprint: str
-    module: ModuleType
-
-
-_files: dict[str, _Loaded] = {}
-_modules: dict[str, dict[str, str]] = {}  # extension module -> the files that it and its submodules came from
-_beside: dict[str, dict[str, tuple[str, str]]] = {}  # folder of job files -> what they imported from beside them
-
-
 def load_source(source: JobSource) -> list[object]:
     """Import one source and return what it submitted, in order.
 
@@ -89,6 +75,20 @@ def _submitted(modules: Iterable[ModuleType]) -> list[object]:
 
 
 # --- job files
+
+
+@dataclass(slots=True)
+class _Loaded:
+    """A job file as it was last read."""
+
+    source: bytes
+    fingerprint: str
+    module: ModuleType
+
+
+_files: dict[str, _Loaded] = {}
+_modules: dict[str, dict[str, str]] = {}  # extension module -> the files that it and its submodules came from
+_beside: dict[str, dict[str, tuple[str, str]]] = {}  # folder of job files -> what they imported from beside them
 
 
 def _load_file(source: JobSource) -> ModuleType:

@@ -79,20 +79,6 @@ class Ended:
     survivors: str = ""
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Process:
-    """One guard, and the pipes to it and to what it guards. `facts` are the guard's words, by their first."""
-
-    flight: Flight
-    guard: subprocess.Popen[bytes]
-    control: int
-    streams: StreamLog
-    open: dict[int, str] = field(default_factory=dict)
-    facts: dict[str, str] = field(default_factory=dict)
-    partial: dict[str, bytearray] = field(default_factory=dict)
-    result: dict[str, Any] | None = None
-
-
 class Supervisor:
     """Starts processes under guards and reports each one's end once. Every method returns at once, from any thread."""
 
@@ -294,6 +280,20 @@ class Supervisor:
         os.close(process.control)
         del self._processes[process.flight]
         self._on_ended(process.flight, _ended(process))
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Process:
+    """One guard, and the pipes to it and to what it guards. `facts` are the guard's words, by their first."""
+
+    flight: Flight
+    guard: subprocess.Popen[bytes]
+    control: int
+    streams: StreamLog
+    open: dict[int, str] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
+    partial: dict[str, bytearray] = field(default_factory=dict)
+    result: dict[str, Any] | None = None
 
 
 def _ended(process: _Process) -> Ended:
