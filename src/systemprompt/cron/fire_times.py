@@ -172,38 +172,6 @@ _DAILY_CHUNKS = 240
 _HOURLY_CHUNKS = 240
 
 
-class _Tables(Generic[T]):
-    """The offsets of a month's, day's, hour's or minute's fire times in seconds, and each converted, made on first use."""
-
-    __slots__ = ("_convert", "_known", "_times")
-
-    def __init__(self, times: DayTimes, convert: Callable[[int], T]) -> None:
-        self._times = times
-        self._convert = convert
-        self._known: dict[int, Table[T]] = {}
-
-    def of_minute(self) -> Table[T]:
-        return self._known.get(-3) or self._learn(-3, bits(self._times.seconds))
-
-    def of_hour(self) -> Table[T]:
-        return self._known.get(-1) or self._learn(-1, self._times.of_hour())
-
-    def of_day(self) -> Table[T]:
-        return self._known.get(-2) or self._learn(-2, self._times.of_day())
-
-    def of_month(self, days: int) -> Table[T]:
-        """Return the table of a month with these matching days, counted from the day before the month."""
-        known = self._known.get(days)
-        if known is not None:
-            return known
-        of_day = self._times.of_day()
-        return self._learn(days, tuple(day * _DAY + second for day in bits(days) for second in of_day))
-
-    def _learn(self, key: int, seconds: tuple[int, ...]) -> Table[T]:
-        table = self._known[key] = (seconds, tuple(map(self._convert, seconds)))
-        return table
-
-
 class FireTimes:
     """The fire times of an expression in a zone, as seconds since the epoch. Strictly rising, and each exists on the wall."""
 
@@ -393,6 +361,38 @@ class PeriodicFireTimes:
             whole = (min(last + 1, following, at + period * len(table)) - at - 1) // period + 1
             yield at + offset, offset, at + offset < zone.walls[index], table[:whole]
             at += whole * period
+
+
+class _Tables(Generic[T]):
+    """The offsets of a month's, day's, hour's or minute's fire times in seconds, and each converted, made on first use."""
+
+    __slots__ = ("_convert", "_known", "_times")
+
+    def __init__(self, times: DayTimes, convert: Callable[[int], T]) -> None:
+        self._times = times
+        self._convert = convert
+        self._known: dict[int, Table[T]] = {}
+
+    def of_minute(self) -> Table[T]:
+        return self._known.get(-3) or self._learn(-3, bits(self._times.seconds))
+
+    def of_hour(self) -> Table[T]:
+        return self._known.get(-1) or self._learn(-1, self._times.of_hour())
+
+    def of_day(self) -> Table[T]:
+        return self._known.get(-2) or self._learn(-2, self._times.of_day())
+
+    def of_month(self, days: int) -> Table[T]:
+        """Return the table of a month with these matching days, counted from the day before the month."""
+        known = self._known.get(days)
+        if known is not None:
+            return known
+        of_day = self._times.of_day()
+        return self._learn(days, tuple(day * _DAY + second for day in bits(days) for second in of_day))
+
+    def _learn(self, key: int, seconds: tuple[int, ...]) -> Table[T]:
+        table = self._known[key] = (seconds, tuple(map(self._convert, seconds)))
+        return table
 
 
 # The outermost day of the calendar is no date in every zone, so none of its instants is a fire time.

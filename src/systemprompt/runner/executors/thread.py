@@ -34,12 +34,6 @@ __all__ = ["DaemonPool", "DaemonPoolFutures", "ThreadExecutor"]
 _log = logging.getLogger("systemprompt.runner")
 
 
-class _Awaits(Protocol):
-    """Who finishes a flight whose plain `execute` returned an awaitable."""
-
-    def adopt(self, flight: Flight, awaitable: Awaitable[Any]) -> None: ...
-
-
 class ThreadExecutor:
     """Runs each flight in a daemon thread of a pool."""
 
@@ -212,3 +206,9 @@ class DaemonPoolFutures(ThreadPoolExecutor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002  # never waits: that is its point
         self._daemons.close()
+
+
+class _Awaits(Protocol):
+    """Who finishes a flight whose plain `execute` returned an awaitable."""
+
+    def adopt(self, flight: Flight, awaitable: Awaitable[Any]) -> None: ...
