@@ -15,7 +15,8 @@
     │   ├── DatabaseUnreachable
     │   ├── DatabaseBusy
     │   ├── DatabaseTooNew
-    │   └── LedgerBroken            the ledger refused a change that would break a promise
+    │   ├── LedgerBroken            the ledger refused a change that would break a promise
+    │   └── LedgerReplaced          the file at the ledger's path is no longer the one that is open
     ├── ConflictError               true of the call, but not of the present state
     │   ├── JobAlreadyRunning
     │   └── NodeLost                this node was declared lost: others have settled its runs
