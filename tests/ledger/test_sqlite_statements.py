@@ -1,0 +1,38 @@
+"""The `.sql` files and the code that runs them name the same statements."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import systemprompt.ledger.sqlite
+from systemprompt.ledger.statements import load_statements
+
+CODE = Path(systemprompt.ledger.sqlite.__file__).parent
+METHODS = {"run", "fetch", "stream"}
+
+
+def nodes(*files: Path) -> list[ast.AST]:
+    return [node for file in files for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))]
+
+
+def texts(found: list[ast.AST]) -> set[str]:
+    return {node.value for node in found if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+def names_run(*files: Path) -> set[str]:
+    """Return the names that stand in calls such as `store.run("close_run", ...)`."""
+    calls = [node for node in nodes(*files) if isinstance(node, ast.Call) and node.args]
+    return texts([one.args[0] for one in calls if isinstance(one.func, ast.Attribute) and one.func.attr in METHODS])
+
+
+def test_every_statement_is_run_by_somebody() -> None:
+    assert load_statements(str(CODE / "sql")).keys() <= texts(nodes(*CODE.glob("*.py")))
+
+
+def test_every_name_that_is_run_has_its_statement() -> None:
+    assert names_run(*CODE.glob("*.py")) <= load_statements(str(CODE / "sql")).keys()
+
+
+def test_a_reading_command_finds_all_it_runs_in_the_one_file_it_loads() -> None:
+    assert names_run(CODE / "reader.py") <= load_statements(str(CODE / "sql" / "reading.sql")).keys()
