@@ -201,10 +201,6 @@ class System:
         from systemprompt.scheduler.loop import Pace
 
         limits = self.profile.limits
-        if kind == "serve":
-            # Two waits in vain after a missed beat must still leave time to stop the runs before the lease is over. A manual
-            # start is asked for once, so it keeps its patience.
-            self.ledger.be_patient(min(10.0, limits.lease / 6))
         settings = NodeSettings(
             kind=kind,
             program=f"systemprompt {__version__}",

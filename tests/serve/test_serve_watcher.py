@@ -11,8 +11,10 @@ import pytest
 from served import Installation
 
 from systemprompt.errors import DatabaseBusy
+from systemprompt.jobs.fingerprint import fingerprint_of
 from systemprompt.node import NodeEvent
-from systemprompt.operations.serve import Watcher
+from systemprompt.operations import serve
+from systemprompt.operations.serve import Watcher, patience_within, pause_after
 from systemprompt.system import System, open_system
 
 LATE = '@job(schedule="")\ndef late() -> None: ...\n'
@@ -65,7 +67,36 @@ def test_a_watcher_that_cannot_tell_anybody_goes_on_watching(installation: Insta
         watcher.stop()
 
 
-def test_a_serving_node_waits_for_the_database_no_longer_than_its_lease_allows(system: System) -> None:
+@pytest.mark.parametrize("lease", [0.5, 2.0, 30.0, 300.0])
+def test_a_serving_node_waits_for_the_database_no_longer_than_its_lease_allows(lease: float) -> None:
     # A beat is due after a fifth of the lease; it must have failed twice before 0.6 of it is over.
-    system.node("serve", lambda _: None)
-    assert 2 * system.ledger._store._patience + system.profile.limits.heartbeat < 0.6 * system.profile.limits.lease
+    assert 2 * patience_within(lease) + lease / 5 < 0.6 * lease
+
+
+def test_a_job_file_in_a_watched_folder_is_looked_at_once_and_its_edits_are_still_noticed(
+    installation: Installation, system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation.job_file("one.py", LATE)
+    system.reload()
+    asked: list[str] = []
+
+    def fingerprint(path: str) -> str:
+        asked.append(path)
+        return fingerprint_of(path)
+
+    monkeypatch.setattr(serve, "fingerprint_of", fingerprint)
+    events: list[NodeEvent] = []
+    watcher = Watcher(system, system.node("serve", events.append), events.append)
+    assert not watcher.look()
+    assert str(installation.folder / "jobs") in asked
+    assert str(installation.folder / "jobs" / "one.py") not in asked
+    installation.job_file("one.py", LATE.replace("late", "later"))
+    assert not watcher.look()
+    assert watcher.look()
+    assert events[-1].values["added"] == ["later"]
+
+
+def test_looking_takes_a_hundredth_of_the_time_while_a_change_is_still_noticed_within_a_second() -> None:
+    assert pause_after(0.000_5, every=0.2) == 0.2
+    assert pause_after(0.003, every=0.2) == pytest.approx(0.3)
+    assert pause_after(0.05, every=0.2) == 0.4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 import time
@@ -71,6 +72,7 @@ def serve(
     previous = _install(messages) if signals else {}
     try:
         node.start(bootstrap=system.catalogue.bootstrap)
+        system.ledger.be_patient(patience_within(system.profile.limits.lease))
         on_event(NodeEvent(kind="serving", values=_greeting(system, node)))
         watcher = Watcher(system, node, on_event)
         watcher.start()
@@ -90,6 +92,14 @@ def serve(
             signal.signal(number, handler)
 
 
+def patience_within(lease: float) -> float:
+    """Return how long a node with this lease may wait for other writers, in seconds.
+
+    Two waits in vain after a missed beat must still leave time to stop its runs before the lease is over.
+    """
+    return min(10.0, lease / 6)
+
+
 class Watcher:
     """Notices changes of the profile and of job files, and has the node go on with what they say now.
 
@@ -105,7 +115,7 @@ class Watcher:
         self._on_event = on_event
         self._every = every
         self._stop = threading.Event()
-        self._files: dict[str, str] = dict(node.catalogue.files)
+        self._files = _to_look_at(node.catalogue.files)
         self._settling: dict[str, str] | None = None
         self._thread = threading.Thread(target=self._run, name="sp-watcher", daemon=True)
 
@@ -140,7 +150,7 @@ class Watcher:
         except ProfileInvalid as error:
             self._on_event(NodeEvent(kind="profile_invalid", values={"error": error.message}))
             return
-        self._files = dict(catalogue.files)
+        self._files = _to_look_at(catalogue.files)
         self._node.adopt(catalogue)
         changes = {
             name: list(getattr(report, name)) for name in ("added", "changed", "retired", "quarantined", "released")
@@ -148,11 +158,14 @@ class Watcher:
         self._on_event(NodeEvent(kind="reloaded", values=changes))
 
     def _run(self) -> None:
-        while not self._stop.wait(self._every):
+        pause = self._every
+        while not self._stop.wait(pause):
+            started = time.monotonic()
             try:
                 self._look_and_tell()
             except Exception:  # a closed terminal, no memory: a watcher that ended would leave the node deaf for good
                 log.exception("looking for changes failed; trying again")
+            pause = pause_after(time.monotonic() - started, every=self._every)
 
     def _look_and_tell(self) -> None:
         try:
@@ -160,6 +173,26 @@ class Watcher:
         except SystempromptError as error:
             # The node goes on with what it has.
             self._on_event(NodeEvent(kind="reload_failed", values={"error": error.message}))
+
+
+def pause_after(took: float, *, every: float) -> float:
+    """Return how long to wait after a look of so many seconds: thousands of files are looked at less often, yet within a second."""
+    return min(max(every, _LOOK_SHARE * took), max(every, _LONGEST_PAUSE_S))
+
+
+_LOOK_SHARE = 100
+"""A look may take a hundredth of the time."""
+
+_LONGEST_PAUSE_S = 0.4
+"""A change is taken over at the second look."""
+
+
+def _to_look_at(files: Mapping[str, str]) -> dict[str, str]:
+    # The fingerprint of a folder has those of the job files in it.
+    folders = {path for path, seen in files.items() if seen.startswith("folder:")}
+    return {
+        path: seen for path, seen in files.items() if not (path.endswith(".py") and os.path.dirname(path) in folders)
+    }
 
 
 def _drain(node: Node, grace: float, messages: SimpleQueue[str]) -> bool:
