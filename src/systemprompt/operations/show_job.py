@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from systemprompt.clock import iso
+from systemprompt.errors import CronError
 from systemprompt.operations.instants import iso_or_none, known_job
 from systemprompt.operations.parameters import param
+from systemprompt.operations.schedules import schedule_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,16 +115,8 @@ def show_job(ledger: LedgerReader, params: ShowJobParams, *, now: Instant) -> Jo
 def _fire_times(view: JobView, version: VersionView | None, now: Instant) -> tuple[str, tuple[str, ...]]:
     if not view.schedule:
         return "", ()
-    from systemprompt.cron import CronError, Schedule
-
-    policies = version.policies if version is not None else {}
     try:
-        schedule = Schedule(
-            view.schedule,
-            view.time_zone,
-            dst_gap=policies.get("dst_gap", "run"),
-            dst_fold=policies.get("dst_fold", "first"),
-        )
+        schedule = schedule_of(view, version)
     except CronError as error:  # a zone that left the machine's data: still worth showing the rest of the job
         return str(error), ()
     times: list[str] = []

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from systemprompt.clock import SECOND, iso
 from systemprompt.operations.instants import known_job
 from systemprompt.operations.parameters import param
+from systemprompt.operations.schedules import schedule_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,15 +100,7 @@ def _why_not(view: JobView) -> str | None:
 def _times(
     view: JobView, version: VersionView | None, now: Instant, until: Instant | None
 ) -> Iterator[tuple[Instant, str, JobView]]:
-    from systemprompt.cron import Schedule
-
-    policies = version.policies if version is not None else {}
-    schedule = Schedule(
-        view.schedule,
-        view.time_zone,
-        dst_gap=policies.get("dst_gap", "run"),
-        dst_fold=policies.get("dst_fold", "first"),
-    )
+    schedule = schedule_of(view, version)
 
     def walk() -> Iterator[tuple[Instant, str, JobView]]:
         at = schedule.next_after(now)

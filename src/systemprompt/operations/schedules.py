@@ -1,0 +1,27 @@
+"""The schedule of a job that the ledger shows, ready to be asked for fire times."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from systemprompt.cron import Schedule
+    from systemprompt.ledger.views import JobView, VersionView
+
+__all__ = ["schedule_of"]
+
+
+def schedule_of(view: JobView, version: VersionView | None) -> Schedule:
+    """Return a job's schedule as its version has it; without a version, with the policies that a job has by default.
+
+    Raises:
+        CronError: it was read once, so only its time zone can be wrong: it left the machine's zone data.
+    """
+    from systemprompt.cron import Schedule
+
+    policies = version.policies if version is not None else {}
+    return Schedule(
+        view.schedule,
+        view.time_zone,
+        dst_gap=policies.get("dst_gap", "run"),
+        dst_fold=policies.get("dst_fold", "first"),
+    )
