@@ -253,6 +253,26 @@ def test_logs_of_a_run_are_what_it_logged_and_printed(live: Desk) -> None:
     assert live.sp("--json jobs logs 1 -n 0").data["entries"] == []
 
 
+def test_logs_of_a_failed_run_end_with_its_traceback(live: Desk) -> None:
+    (live.home / "jobs/torn.py").write_text(
+        "from systemprompt import job\n\n@job()\ndef torn(ctx):\n    ctx.logger.info('so far')\n    raise ValueError('no')\n",
+        encoding="utf-8",
+    )
+    live.sp("jobs run torn")
+
+    lines = live.sp("jobs logs 1").out.splitlines()
+    assert lines[1].endswith("so far")
+    assert lines[2] == "Traceback (most recent call last):"
+    assert lines[-1] == "ValueError: no"
+    assert live.sp("--json jobs logs 1").data["error"].endswith("ValueError: no\n")
+
+
+def test_logs_of_a_run_without_lines_say_so(live: Desk) -> None:
+    live.sp("jobs run by_hand")
+
+    assert live.sp("jobs logs 1").out.splitlines()[1:] == ["No lines."]
+
+
 def test_an_audit_of_a_sound_ledger_is_clean(busy: Desk) -> None:
     busy.planned(after_s=3600)
 

@@ -45,17 +45,21 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunLogs:
-    """The lines of one run in the order they came; `total` says how many there are of that level in all."""
+    """The lines of one run in the order they came; `total` says how many there are of that level in all.
+
+    `error` is the failure in full, a job's traceback or the end of what a command wrote to stderr; else null.
+    """
 
     run_id: int
     job_name: str
     status: str
     entries: tuple[LogEntry, ...]
     total: int
+    error: str | None
 
 
 def run_logs(ledger: LedgerReader, database: Database, params: RunLogsParams) -> RunLogs:
-    """Return the last lines of a run's log.
+    """Return the last lines of a run's log, and its error.
 
     Raises:
         RunNotFound: no run has this number.
@@ -79,6 +83,7 @@ def run_logs(ledger: LedgerReader, database: Database, params: RunLogsParams) ->
         status=run.status,
         entries=tuple(_entry(row) for row in rows),
         total=counted["n"] if counted is not None else 0,
+        error=run.error,
     )
 
 

@@ -144,6 +144,11 @@ def logs(page: Page, data: RunLogs) -> None:
             entry.message,
             page.dim(fields),
         )
+    if data.error:
+        above, _, last = data.error.rstrip().rpartition("\n")
+        page.line(f"{above}\n" if above else "", page.status("failed", last))
+    elif not data.total:
+        page.line("No lines.")
 
 
 def audit(page: Page, data: AuditReport) -> None:
