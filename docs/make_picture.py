@@ -22,6 +22,7 @@ HERE = Path(__file__).resolve().parent
 PICTURE = HERE / "terminal.svg"
 WIDTH = 124
 COMMANDS = (
+    "jobs list --tag demo",
     "jobs history -n 22",
     "jobs audit",
 )

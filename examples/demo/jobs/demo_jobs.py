@@ -10,14 +10,14 @@ import time
 from systemprompt import Job, JobContext, JobResult, job, submit_job
 
 
-@job(schedule="@every 2s", parameters={"folder": "public"})
+@job(schedule="@every 2s", tags=["demo"], parameters={"folder": "public"})
 def word_count(ctx: JobContext) -> JobResult:
     """A plain function, in a thread: counts the words of the site."""
     words = sum(len(_read(page).split()) for page in _pages(ctx))
     return JobResult.success().with_message(f"{words:,} words").with_stats(words, 0)
 
 
-@job(schedule="@every 4s", parameters={"folder": "public"}, timeout="10s")
+@job(schedule="@every 4s", tags=["demo"], parameters={"folder": "public"}, timeout="10s")
 async def link_check(ctx: JobContext) -> JobResult:
     """An async function: looks up every relative link of every page."""
     found = await asyncio.gather(*(asyncio.to_thread(_broken_links, page) for page in _pages(ctx)))
@@ -27,7 +27,7 @@ async def link_check(ctx: JobContext) -> JobResult:
     return JobResult.success().with_message(f"{len(found)} pages looked at, {len(broken)} links lead nowhere")
 
 
-@job(schedule="@every 5s", parameters={"folder": "public"}, isolation="process", timeout="10s")
+@job(schedule="@every 5s", tags=["demo"], parameters={"folder": "public"}, isolation="process", timeout="10s")
 def fingerprint(ctx: JobContext) -> JobResult:
     """A plain function in a process of its own, which can be ended for certain: hashes the site."""
     digest = hashlib.sha256()
@@ -36,7 +36,7 @@ def fingerprint(ctx: JobContext) -> JobResult:
     return JobResult.success().with_message(f"sha256 {digest.hexdigest()[:16]}")
 
 
-@job(schedule="@every 8s", parameters={"folder": "public", "seconds": 6}, on_lost="rerun")
+@job(schedule="@every 8s", tags=["demo"], parameters={"folder": "public", "seconds": 6}, on_lost="rerun")
 def mirror(ctx: JobContext) -> JobResult:
     """Copies the site, page by page. Doing it twice is harmless, so a lost run may run again."""
     pages = _pages(ctx)
@@ -50,7 +50,7 @@ def mirror(ctx: JobContext) -> JobResult:
     return JobResult.success().with_message(f"{len(pages)} pages copied").with_stats(len(pages), 0)
 
 
-@job(schedule="@every 8s", parameters={"seconds": 5})
+@job(schedule="@every 8s", tags=["demo"], parameters={"seconds": 5})
 def post_digest(ctx: JobContext) -> JobResult:
     """Posts something that must not be posted twice, so a lost run stays lost (the default)."""
     ctx.cancel.wait(ctx.get_parameter("seconds", float))
@@ -67,6 +67,7 @@ class MoodyFeed(Job):
     name = "moody_feed"
     description = "Asks a feed that does not always answer"
     schedule = "@every 3s"
+    tags = ("demo",)
 
     def execute(self, ctx: JobContext) -> JobResult:
         turn = int(ctx.fire_at.timestamp() if ctx.fire_at else time.time()) // 3 % 6
