@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 else:
     Protocol = object
 
-__all__ = ["JobCase", "Readable", "Setting"]
+__all__ = ["JobCase", "Readable", "Setting", "oracle_of"]
 
 
 class Readable(Protocol):
@@ -119,9 +119,8 @@ class JobCase:
     def oracle(self, version: VersionView) -> Oracle | None:
         """Return the version's oracle, or None (with one finding) where the oracle cannot read it."""
         if version.version not in self._oracles:
-            gap, fold = (str(version.policies.get(key, usual)) for key, usual in _DST)
             try:
-                self._oracles[version.version] = oracle_for(version.schedule, version.time_zone, gap, fold)
+                self._oracles[version.version] = oracle_of(version)
             except CronError as error:
                 self._oracles[version.version] = None
                 self.found("unreadable", f"version {version.version}: {error.message}", version=version.version)
@@ -132,6 +131,16 @@ class JobCase:
         if self._last_blocker is None or self._last_blocker[0] != run_id:
             self._last_blocker = (run_id, self.setting.ledger.run(run_id))
         return self._last_blocker[1]
+
+
+def oracle_of(version: VersionView) -> Oracle:
+    """Return the oracle of one version.
+
+    Raises:
+        CronError: the oracle cannot read its schedule or its time zone.
+    """
+    gap, fold = (str(version.policies.get(key, usual)) for key, usual in _DST)
+    return oracle_for(version.schedule, version.time_zone, gap, fold)
 
 
 _DST = (("dst_gap", "run"), ("dst_fold", "first"))

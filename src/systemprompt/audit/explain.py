@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from systemprompt.audit.oracle import oracle_for
+from systemprompt.audit.case import oracle_of
 from systemprompt.clock import iso
 from systemprompt.errors import JobNotFound
 from systemprompt.ledger.records import REASONS
@@ -79,8 +79,7 @@ def _version_at(versions: list[VersionView], at: Instant) -> VersionView | None:
 def _around(version: VersionView | None, at: Instant) -> tuple[bool, Instant | None, Instant | None]:
     if version is None:
         return False, None, None
-    gap, fold = str(version.policies.get("dst_gap", "run")), str(version.policies.get("dst_fold", "first"))
-    oracle = oracle_for(version.schedule, version.time_zone, gap, fold)
+    oracle = oracle_of(version)
     return oracle.names(at), oracle.last_in(version.valid_from, at - 1), oracle.first_after(at)
 
 
