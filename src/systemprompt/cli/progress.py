@@ -113,7 +113,7 @@ def _sentence(kind: str, values: dict[str, object]) -> str:
     if kind == "progress":
         return f"{name}: run {run} at {_progress(values)}"
     if kind == "run_late":
-        return f"run {run} ended after it was given to somebody else; its result is kept as a late one"
+        return f"run {run} came back after its account was closed; its result is kept as a late one"
     if kind == "rescued":
         return f"{name}: run {run} taken from node {values.get('node_id')}, which is gone: {values.get('status')}"
     if kind == "serving":

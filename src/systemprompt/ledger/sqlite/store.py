@@ -157,7 +157,7 @@ class Store:
                     raise database_error(error, self.path) from error
                 if time.monotonic() >= deadline:
                     raise DatabaseBusy(
-                        f"database {self.path!r} was held by another process for {self._patience:g} s",
+                        f"database {self.path!r} was held by another process for {self._patience:.2g} s",
                         hint="nothing was written: try again; `sp doctor` shows which nodes are alive",
                         details={"path": self.path},
                     ) from error
