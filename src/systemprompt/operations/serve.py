@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from systemprompt.node import Node
     from systemprompt.system import System
 
-__all__ = ["ServeParams", "ServeResult", "Watcher", "serve"]
+__all__ = ["ServeParams", "ServeResult", "Watcher", "patience_within", "pause_after", "serve"]
 
 log = logging.getLogger("systemprompt.node")
 
