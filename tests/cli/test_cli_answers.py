@@ -170,6 +170,15 @@ def test_upcoming_merges_all_schedules_and_names_what_is_left_out(busy: Desk) ->
     """)
 
 
+def test_upcoming_keeps_each_fire_time_on_one_line_where_the_terminal_is_narrow(busy: Desk) -> None:
+    busy.width = 60
+
+    lines = busy.sp("jobs upcoming -n 3 --job cleanup_inactive_sessions").out.splitlines()
+
+    assert lines[1].split() == ["JOB", "WHEN"]
+    assert [line.split()[0] for line in lines[2:]] == ["cleanup_inactive_sessions"] * 3
+
+
 def test_upcoming_within_hours_of_one_job(desk: Desk) -> None:
     assert desk.sp("--json jobs upcoming --job broken_feed --hours 0.5").data == {
         "entries": [

@@ -117,7 +117,7 @@ def log_cleanup(
         number = count(_context(system, _LOGS, {"days": params.days}), now=system.clock.now())
         entries = "log entry" if number == 1 else "log entries"
         older = f"older than {params.days} day{'' if params.days == 1 else 's'}"
-        message, status, run_id, error = f"Would clean up {number} {entries} {older}", "would_run", None, None
+        message, status, run_id, error = f"Would delete {number} {entries} {older}", "would_run", None, None
     else:
         run = _run(system, _LOGS, {"days": str(params.days)}, on_event)
         number, message = _said(run)

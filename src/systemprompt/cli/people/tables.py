@@ -122,6 +122,7 @@ def upcoming(page: Page, data: Upcoming) -> None:
                 [Text(run.job_name, style="bold"), page.time(run.fire_at), page.relative(run.fire_at), run.time_zone]
                 for run in data.entries
             ],
+            optional=("ITS ZONE",),
         )
     else:
         page.line("No fire time is to come.")
