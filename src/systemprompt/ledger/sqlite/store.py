@@ -236,11 +236,29 @@ def _open_for_writing(path: str) -> sqlite3.Connection:
     connection.execute("PRAGMA busy_timeout = 2000")
     # Heard only by a file that is still empty: what is pruned later can then be given back to the disk.
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    connection.execute("PRAGMA journal_mode = WAL")
+    _switch_to_wal(connection)
     # In WAL, anything less than FULL may lose an acknowledged commit when power fails.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA busy_timeout = 0")
     return connection
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    # Changes nothing but a new file, for which it needs the whole lock; where two processes make the file at once, SQLite may
+    # answer "busy" without asking the busy handler, so it is asked again here.
+    deadline = time.monotonic() + _WAL_PATIENCE_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if _code(error) not in _BUSY or time.monotonic() >= deadline:
+                raise
+            time.sleep(0.005 * (0.5 + _jitter()))
+        else:
+            return
+
+
+_WAL_PATIENCE_S = 10.0
 
 
 def _open_for_reading(path: str) -> sqlite3.Connection:
