@@ -171,14 +171,18 @@ class Node:
             self._begin(run, catalogue.jobs[run.job_name])
         self.loop.look()
 
-    def drain(self, grace: float, reason: str = "shutdown") -> None:
-        """Take no more work, let what runs finish within `grace` seconds, then stop it; every end is accounted for."""
+    def drain(self, grace: float, reason: str = "shutdown") -> bool:
+        """Take no more work, let what runs finish within `grace` seconds, then stop it; every end is accounted for.
+
+        False where work had to be stopped, or the ledger could not be written in time.
+        """
         self.loop.drain()
         self._unpark()
-        if not self.runner.wait_idle(grace):
+        finished = self.runner.wait_idle(grace)
+        if not finished:
             self.runner.cancel_all(reason)
             self.runner.wait_idle(self._settings.kill_grace + 10.0)
-        self.close()
+        return self.close() and finished
 
     def kill(self) -> None:
         """End everything now. What can be accounted for in a moment is; the rest is settled by the next node."""
@@ -186,14 +190,22 @@ class Node:
         self.runner.kill_all("shutdown")
         self.close(timeout=2.0)
 
-    def close(self, timeout: float = 10.0) -> None:
-        """Make every end durable, leave the ledger, and let the threads go. Safe to call twice."""
+    def close(self, timeout: float = 10.0) -> bool:
+        """Make every end durable, leave the ledger, and let the threads go. Safe to call twice.
+
+        False where the ledger could not be written in time: the next node settles what is open.
+        """
         self._unpark()
         self.runner.close(timeout)
         self.loop.stop()
         if self._thread.is_alive():
             self._thread.join(timeout)
+        written = not self._thread.is_alive()
+        if not written:
+            self.loop.abandon()
+            log.warning("the ledger could not be written in time: the next node settles what this one held")
         self._logs.close()
+        return written
 
     # -- called by the loop and the runner ------------------------------------------------------------------------------
 

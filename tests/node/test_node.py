@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -136,6 +137,24 @@ def test_a_job_that_this_node_cannot_load_fails_with_that_reason(stage: NodeStag
     run = stage.runs("unknown")[-1]
     assert (run.status, run.reason) == ("failed", "not_loaded")
     assert "this node has no job named 'unknown'" in (run.message or "")
+
+
+def test_a_node_that_ends_while_the_ledger_is_held_says_so_and_leaves_its_runs_to_the_next(stage: NodeStage) -> None:
+    def job() -> None:
+        gate.wait(WAIT_S)
+
+    gate = threading.Event()
+    node = stage.node(definition(job, ""))
+    node.start()
+    node.start_manual(by_hand("job"))
+    holder = sqlite3.connect(stage.path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    gate.set()
+    assert not node.close(timeout=0.1)
+    holder.execute("ROLLBACK")
+    holder.close()
+    node._thread.join(WAIT_S)
+    assert node.error is None
 
 
 def test_a_run_whose_code_is_still_on_its_way_begins_when_it_is_there(stage: NodeStage) -> None:

@@ -43,7 +43,7 @@ class ServeParams:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeResult:
-    """How it ended. `stopped_by` is the signal's name; `clean` is False where work had to be ended by force."""
+    """How it ended. `stopped_by` is the signal's name; `clean` is False where work had to be stopped, or left unaccounted for."""
 
     node_id: str
     stopped_by: str
@@ -196,7 +196,8 @@ def _to_look_at(files: Mapping[str, str]) -> dict[str, str]:
 
 
 def _drain(node: Node, grace: float, messages: SimpleQueue[str]) -> bool:
-    drained = threading.Thread(target=_then, args=(lambda: node.drain(grace), messages), daemon=True)
+    ends: list[bool] = []
+    drained = threading.Thread(target=_then, args=(lambda: ends.append(node.drain(grace)), messages), daemon=True)
     drained.start()
     asked_at = time.monotonic()
     while (message := _heard(messages)) != "drained":
@@ -204,7 +205,7 @@ def _drain(node: Node, grace: float, messages: SimpleQueue[str]) -> bool:
         if message == "failed" or time.monotonic() - asked_at > _ONE_WISH_S:
             node.kill()
             return False
-    return True
+    return ends == [True]
 
 
 _ONE_WISH_S = 0.3

@@ -92,6 +92,7 @@ class Loop:
         self._ended: list[Closing] = []
         self._asked: list[ManualStart] = []
         self._stopping = False
+        self._abandoned = False
         self._round = threading.Lock()
         self._held: set[tuple[int, int]] = set()
         self._forsaken: set[tuple[int, int]] = set()
@@ -157,16 +158,24 @@ class Loop:
             self._stopping = True
             self._wake.notify()
 
+    def abandon(self) -> None:
+        """Stop waiting for a ledger that cannot be written: the next node settles what is still open here."""
+        with self._wake:
+            self._stopping = self._abandoned = True
+            self._wake.notify()
+
     def run(self) -> None:
         """Go round until stopped. An error that is not the database's passing trouble ends the node."""
         try:
             while True:
                 self._wait(self.step())
                 with self._wake:
-                    if self._stopping and not self._ended:
+                    if self._stopping and (self._abandoned or not self._ended):
                         break
             self._leave()
         except Exception as error:  # reported to the node, which ends with it
+            if self._abandoned:
+                return  # the ledger was closed under it
             log.exception("the clockwork stopped")
             self._hooks.failed(error)
 
