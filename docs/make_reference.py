@@ -69,7 +69,10 @@ def exit_codes() -> str:
     }
     rows = [("0", "fine"), ("1", "a job failed, the audit found something, doctor found a fault")]
     rows += [(str(code), meanings[code]) for _, code in EXIT_CODES]
-    return _table(("code", "meaning"), [*rows, ("70", "the answer could not be written, or a defect of systemprompt; `-v` shows where")])
+    return _table(
+        ("code", "meaning"),
+        [*rows, ("70", "the answer could not be written, or a defect of systemprompt; `-v` shows where")],
+    )
 
 
 def profile() -> str:
