@@ -50,7 +50,11 @@ def migrated(page: Page, data: DbMigrated) -> None:
 
 
 def node(page: Page, data: ServeResult) -> None:
-    ending = "every run came to its end" if data.clean else "work was stopped before its end; sp jobs history has the account"
+    ending = (
+        "every run came to its end"
+        if data.clean
+        else "work was stopped before its end; sp jobs history has the account"
+    )
     page.line(f"node {data.node_id} stopped by {data.stopped_by}: {ending}")
 
 
