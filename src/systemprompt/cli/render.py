@@ -45,9 +45,11 @@ def render_error(settings: CliSettings, error: SystempromptError) -> None:
         fields = {"code": error.code, "message": error.message, "hint": error.hint, "details": plain(error.details)}
         _answer(settings, _document(settings, {"error": fields}))
         return
-    lines = [_painted(settings, "error", "31") + f": {error.message}"]
+    from systemprompt.cli.printable import printable
+
+    lines = [_painted(settings, "error", "31") + f": {printable(error.message)}"]
     if error.hint:
-        lines.append(_painted(settings, "hint", "36") + f": {error.hint}")
+        lines.append(_painted(settings, "hint", "36") + f": {printable(error.hint)}")
     _write_lines(settings.stderr, lines)
 
 
@@ -63,13 +65,17 @@ def render_help(settings: CliSettings, text: str, title: str) -> None:
 def render_note(settings: CliSettings, text: str) -> None:
     """Tell a person something on the way, on stderr. Programs and those who asked for quiet are not told."""
     if settings.wants_progress:
-        _write_lines(settings.stderr, [text])
+        from systemprompt.cli.printable import printable
+
+        _write_lines(settings.stderr, [printable(text)])
 
 
 def render_status(settings: CliSettings, text: str) -> None:
     """Show where the work stands, on one line of a person's terminal that the next one takes over. "" clears it."""
     if settings.wants_progress and settings.stderr.isatty():
-        settings.stderr.write("\r\x1b[K" + text)
+        from systemprompt.cli.printable import printable
+
+        settings.stderr.write("\r\x1b[K" + printable(text))
         settings.stderr.flush()
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from systemprompt.cli.printable import printable
 from systemprompt.clock import SECOND, from_datetime
 
 TYPE_CHECKING = False
@@ -87,7 +88,7 @@ class Page:
 
     def line(self, *parts: str | Text) -> None:
         """Write one line, wrapped where the terminal is narrower."""
-        self._console.print(Text.assemble(*parts), soft_wrap=self.width is None)
+        self._console.print(_shown(Text.assemble(*parts)), soft_wrap=self.width is None)
 
     def verbatim(self, text: str) -> None:
         """Write text that a program may read, exactly as it is."""
@@ -123,7 +124,7 @@ class Page:
                 no_wrap=number != kept[-1] and whole_words,
             )
         for row in rows:
-            table.add_row(*(row[number] for number in kept))
+            table.add_row(*(_shown(row[number]) for number in kept))
         self._console.print(table)
 
     def _that_fit(
@@ -146,7 +147,7 @@ class Page:
         table.add_column(style="dim", no_wrap=True)
         table.add_column(overflow="fold")
         for name, value in rows:
-            table.add_row(name, value)
+            table.add_row(name, _shown(value))
         self._console.print(table)
 
     def status(self, word: str, shown: str | None = None) -> Text:
@@ -184,6 +185,15 @@ class Page:
 
     def _local(self, iso: str) -> datetime:
         return datetime.fromisoformat(iso).astimezone(self.zone)
+
+
+def _shown(text: str | Text) -> Text:
+    # One character for one, so that what is styled stays styled.
+    if isinstance(text, str):
+        return Text(printable(text))
+    shown = text.copy()
+    shown.plain = printable(text.plain)
+    return shown
 
 
 def _span(seconds: float) -> str:
