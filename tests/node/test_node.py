@@ -318,8 +318,10 @@ def test_whoever_watches_a_node_cannot_end_it(stage: NodeStage) -> None:
 def test_a_node_for_starts_by_hand_plans_nothing_and_waits_for_its_own(stage: NodeStage) -> None:
     def tick() -> None: ...
 
-    def slow(ctx: JobContext) -> None:
-        ctx.cancel.wait(0.05)
+    gate = threading.Event()
+
+    def slow() -> None:
+        gate.wait(WAIT_S)
 
     node = stage.node(definition(tick), definition(slow, ""), kind="run")
     node.start()
@@ -328,6 +330,7 @@ def test_a_node_for_starts_by_hand_plans_nothing_and_waits_for_its_own(stage: No
     other.start()
     with pytest.raises(JobAlreadyRunning):
         other.start_manual(by_hand("slow"))
+    gate.set()
     run_ids = [run.run_id for run in claimed]
     assert node.wait_any(run_ids, WAIT_S) == set(run_ids)
     outcome = node.outcome(run_ids[0])

@@ -20,7 +20,10 @@ else:
 def install() -> None:
     """Put a stand-in where `import inspect` looks, unless the real module is there already."""
     if "inspect" not in sys.modules:
-        sys.modules["inspect"] = _LazyInspect("inspect")
+        stand_in = _LazyInspect("inspect")
+        if (3, 12) <= sys.version_info < (3, 14):
+            stand_in.__dict__["get_annotations"] = _get_annotations
+        sys.modules["inspect"] = stand_in
 
 
 class _LazyInspect(ModuleType):
@@ -39,6 +42,11 @@ class _LazyInspect(ModuleType):
 
     def __dir__(self) -> list[str]:
         return dir(_load(self))
+
+
+def _get_annotations(of: object) -> dict[str, object]:
+    # Python 3.12 and 3.13 ask this of every dataclass they make. Of a class it is no more than its own dictionary.
+    return dict(of.__dict__.get("__annotations__", {}))
 
 
 def _load(stand_in: ModuleType) -> ModuleType:
