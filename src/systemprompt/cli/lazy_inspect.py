@@ -46,7 +46,7 @@ class _LazyInspect(ModuleType):
 
 def _get_annotations(of: object) -> dict[str, object]:
     # Python 3.12 and 3.13 ask this of every dataclass they make. Of a class it is no more than its own dictionary.
-    return dict(of.__dict__.get("__annotations__", {}))
+    return dict(of.__dict__.get("__annotations__", {}))  # noqa: RUF063  # inspect is what must not load
 
 
 def _load(stand_in: ModuleType) -> ModuleType:
