@@ -107,6 +107,31 @@ def test_a_start_with_the_clock_behind_the_ledger_is_recorded(tmp_path: Path) ->
 # -- a database that is busy --------------------------------------------------------------------------------------------
 
 
+def test_between_two_tries_of_what_failed_the_loop_pauses_whatever_waits(
+    stage: LoopStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.begin(spec("job", "0 * * * * *"))
+    stage.step(60)
+    stage.end(*stage.take())
+    pauses: list[float] = []
+
+    def paused(seconds: float | None = None) -> bool:
+        assert seconds is not None
+        pauses.append(seconds)
+        stage.ledger.error = None if len(pauses) == 3 else stage.ledger.error
+        if len(pauses) > 3:
+            stage.loop.stop()
+        return False
+
+    monkeypatch.setattr(stage.loop._wake, "wait", paused)
+    stage.ledger.error = DatabaseUnreachable("disk full")
+
+    stage.loop.run()
+
+    assert pauses[:3] == [pytest.approx(0.1)] * 3, "a full disk would otherwise cost a whole core"
+    assert len(pauses) == 4
+
+
 def test_a_busy_database_costs_no_end_and_no_fire_time(stage: LoopStage) -> None:
     stage.begin(spec("job", "*/10 * * * * *"))
     stage.step(10)

@@ -105,6 +105,7 @@ class Loop:
         self._next_watch = self._last_beat
         self._next_prune = self._last_beat + 60.0
         self._quiet_until = self._last_beat
+        self._troubled = False
         self._wall = clock.now()
         self._mono = self._last_beat
 
@@ -194,9 +195,11 @@ class Loop:
                 self._record_jumps()
                 self._turn()
             except (DatabaseBusy, DatabaseUnreachable) as error:
+                self._troubled = True
                 self._complain(error)
                 self._give_up_lease_in_time()
                 return _RETRY
+            self._troubled = False
             return self._pause()
 
     def _complain(self, error: Exception) -> None:
@@ -348,7 +351,9 @@ class Loop:
 
     def _wait(self, seconds: float) -> None:
         with self._wake:
-            if not (self._ended or self._asked or self._look or self._stopping) and seconds > 0:
+            hurry = self._ended or self._asked or self._look or self._stopping
+            # What is in a hurry is what failed just now: without the pause a full disk would cost a whole core.
+            if seconds > 0 and (self._troubled or not hurry):
                 self._wake.wait(seconds)
 
 
