@@ -6,16 +6,22 @@ what this would write.
 
 from __future__ import annotations
 
+import re
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from systemprompt.cli.exit_codes import EXIT_CODES
+from systemprompt import errors as family
+from systemprompt.cli.exit_codes import EXIT_CODES, exit_code_of
 from systemprompt.cli.help import usage
 from systemprompt.cli.parse import GLOBAL_FLAGS, HOME_GROUP, Flag, flags_of, load
 from systemprompt.cli.table import COMMANDS
+from systemprompt.ledger.migrations import migrate
 from systemprompt.ledger.records import REASONS
 from systemprompt.profile.schema import PROFILE, Key, walk
+from systemprompt.system import APPLICATION_MIGRATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -100,12 +106,28 @@ def reasons() -> str:
     return _table(("status", "reason", "meaning"), rows)
 
 
+def errors() -> str:
+    """Every error, below the one it is a kind of."""
+    return _table(("error", "`code`", "exit code", "when"), _error_rows(family.SystempromptError, 0))
+
+
+def ledger_tables() -> str:
+    return _tables(DOCS.parent / "src/systemprompt/ledger/sqlite/migrations")
+
+
+def application_tables() -> str:
+    return _tables(Path(APPLICATION_MIGRATIONS))
+
+
 PARTS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("commands.md", "## Global flags", global_flags),
     ("commands.md", "## Exit codes", exit_codes),
     ("commands.md", "## Every command", commands),
     ("profile.md", "## Every key", profile),
     ("concepts.md", "## Statuses and reasons", reasons),
+    ("errors.md", "## Every error", errors),
+    ("tables.md", "## The ledger", ledger_tables),
+    ("tables.md", "## The application's database", application_tables),
 )
 """Page, heading, and what makes the part."""
 
@@ -129,6 +151,60 @@ def _command(command: object) -> Iterator[str]:
         yield ""
     yield f"Example: `{command.example}`. Artifact type `{command.artifact_type}`, title `{command.title}`."
     yield ""
+
+
+def _error_rows(error: type[family.SystempromptError], depth: int) -> Iterator[tuple[str, str, str, str]]:
+    if depth:
+        indent = "&nbsp;" * 4 * (depth - 1)
+        code = exit_code_of(error.__new__(error))
+        meaning = (error.__doc__ or "").split("\n\n")[0].replace("\n    ", " ")
+        yield f"{indent}`{error.__name__}`", f"`{error.code}`", str(code), meaning
+    for kind in error.__subclasses__():  # in the order of the file
+        yield from _error_rows(kind, depth + 1)
+
+
+def _tables(folder: Path) -> str:
+    """Every table that a folder of migrations makes: what its file says of it, and its columns as they stand in the end."""
+    said = {}
+    for file in sorted(folder.glob("*.sql")):
+        text = file.read_text(encoding="utf-8")
+        for comment, name in re.findall(r"((?:^-- .*\n)*)^CREATE TABLE (\w+)", text, re.MULTILINE):
+            said[name] = " ".join(line.removeprefix("-- ") for line in comment.splitlines())
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        migrate(connection, str(folder), table="applied", begin=_begin)
+        return "\n\n".join(_one_table(connection, name, said[name]) for name in said)
+
+
+def _one_table(connection: sqlite3.Connection, name: str, comment: str) -> str:
+    foreign = {str(row["from"]): row["table"] for row in _rows(connection, f"PRAGMA foreign_key_list({name})")}
+    rows = [
+        (
+            f"`{row['name']}`",
+            str(row["type"]).lower(),
+            ", ".join(
+                word
+                for word in (
+                    "key" if row["pk"] else "",
+                    "" if row["notnull"] or row["pk"] else "may be NULL",
+                    f"of `{foreign[str(row['name'])]}`" if row["name"] in foreign else "",
+                    f"default {row['dflt_value']}" if row["dflt_value"] is not None else "",
+                )
+                if word
+            ),
+        )
+        for row in _rows(connection, f"PRAGMA table_info({name})")
+    ]
+    return f"### `{name}`\n\n{comment}\n\n{_table(('column', 'type', ''), rows)}"
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN")
+
+
+def _rows(connection: sqlite3.Connection, statement: str) -> list[dict[str, object]]:
+    cursor = connection.execute(statement)
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def _flag_row(flag: Flag) -> tuple[str, str, str]:

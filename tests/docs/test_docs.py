@@ -80,6 +80,13 @@ def test_reference_tables_are_the_programs() -> None:
         assert reference.with_part(text, heading, made()) == text, stale
 
 
+def test_diagrams_show_what_the_program_does() -> None:
+    diagrams = _load(ROOT / "docs" / "make_diagrams.py")
+    for name, drawn in diagrams.DIAGRAMS.items():
+        stale = f"docs/{name} is stale: .venv/bin/python docs/make_diagrams.py"
+        assert (ROOT / "docs" / name).read_text(encoding="utf-8") == drawn(), stale
+
+
 def test_every_kind_of_value_is_said_in_a_readers_words() -> None:
     assert set(_load(ROOT / "docs" / "make_reference.py").KINDS) >= set(KINDS) | {key.kind for _, key in walk()}
 
