@@ -18,7 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("jobs",),
     ("ledger",),
     ("scheduler", "runner", "audit", "builtin", "profile"),
-    ("node",),
+    ("engine",),
     ("system",),
     ("operations",),
     ("cli",),
@@ -55,7 +55,7 @@ def test_a_layer_imports_only_what_lies_below_it(path: Path) -> None:
             continue
         if other not in HEIGHT:
             # A public name, such as `from systemprompt import Job`: what a user would write. Only built-in jobs do.
-            assert own in {"builtin", "operations", "cli", "node", "system"}, f"{own} uses the public name {other!r}"
+            assert own in {"builtin", "operations", "cli", "engine", "system"}, f"{own} uses the public name {other!r}"
             continue
         assert HEIGHT[other] < HEIGHT[own], f"{own} imports {other}"
 

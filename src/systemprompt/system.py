@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from systemprompt.clock import Clock
+    from systemprompt.engine import Node, NodeEvent
     from systemprompt.jobs.database import Database
     from systemprompt.jobs.definition import Catalogue
     from systemprompt.jobs.settings import JobSettings
     from systemprompt.ledger.records import Decide, SyncReport
     from systemprompt.ledger.sqlite.ledger import SqliteLedger
     from systemprompt.ledger.sqlite.reader import SqliteReader
-    from systemprompt.node import Node, NodeEvent
     from systemprompt.profile.profile import Profile
 
 __all__ = ["APPLICATION_MIGRATIONS", "APPLICATION_MIGRATIONS_TABLE", "System", "open_reader", "open_system"]
@@ -195,7 +195,7 @@ class System:
     def node(self, kind: str, on_event: Callable[[NodeEvent], None]) -> Node:
         """Build a node of this installation: `serve`, or `run` for manual starts."""
         from systemprompt import __version__
-        from systemprompt.node import Node, NodeSettings
+        from systemprompt.engine import Node, NodeSettings
         from systemprompt.runner.run_logs import RunLogs
         from systemprompt.runner.runner import ChildDatabase
         from systemprompt.scheduler.loop import Pace

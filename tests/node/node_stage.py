@@ -9,6 +9,7 @@ from typing import Any
 
 from systemprompt.audit.auditor import audit
 from systemprompt.clock import SystemClock
+from systemprompt.engine import Node, NodeEvent, NodeSettings
 from systemprompt.jobs.definition import Catalogue, JobDefinition, JobSource
 from systemprompt.jobs.job import FunctionJob
 from systemprompt.jobs.policies import Policies
@@ -16,7 +17,6 @@ from systemprompt.jobs.settings import JobSettings
 from systemprompt.ledger.records import JobSpec
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.views import HistoryQuery, RunView
-from systemprompt.node import Node, NodeEvent, NodeSettings
 from systemprompt.runner.run_logs import RunLogs
 from systemprompt.scheduler.loop import Pace
 from systemprompt.scheduler.planner import Planner

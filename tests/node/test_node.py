@@ -13,11 +13,11 @@ import pytest
 from node_stage import EVERY_SECOND, WAIT_S, NodeStage, catalogue, definition
 
 from systemprompt.clock import SECOND
+from systemprompt.engine import NodeEvent
 from systemprompt.errors import JobAlreadyRunning
 from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.result import JobResult
 from systemprompt.ledger.records import ManualStart
-from systemprompt.node import NodeEvent
 from systemprompt.scheduler.planner import Planner
 
 

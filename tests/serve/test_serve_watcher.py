@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from served import Installation
 
+from systemprompt.engine import NodeEvent
 from systemprompt.errors import DatabaseBusy
 from systemprompt.jobs.fingerprint import fingerprint_of
-from systemprompt.node import NodeEvent
 from systemprompt.operations import serve
 from systemprompt.operations.serve import Watcher, patience_within, pause_after
 from systemprompt.system import System, open_system

@@ -10,7 +10,7 @@ from systemprompt.cli.render import render_event, render_note, render_status
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from systemprompt.cli.settings import CliSettings
-    from systemprompt.node import NodeEvent
+    from systemprompt.engine import NodeEvent
 
 __all__ = ["NodeWatcher", "RunWatcher", "duration"]
 

@@ -10,8 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from systemprompt.engine import NodeEvent
     from systemprompt.jobs.context import JobContext
-    from systemprompt.node import NodeEvent
     from systemprompt.operations.run_jobs import JobRun
     from systemprompt.system import System
 

@@ -15,9 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from systemprompt.engine import Node, NodeEvent
     from systemprompt.ledger.records import Claimed
     from systemprompt.ledger.views import JobView
-    from systemprompt.node import Node, NodeEvent
     from systemprompt.runner.flight import Finished
     from systemprompt.system import System
 

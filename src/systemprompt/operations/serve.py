@@ -10,9 +10,9 @@ import time
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
+from systemprompt.engine import NodeEvent
 from systemprompt.errors import DatabaseBusy, DatabaseUnreachable, ProfileInvalid, SystempromptError
 from systemprompt.jobs.fingerprint import fingerprint_of
-from systemprompt.node import NodeEvent
 from systemprompt.operations.parameters import param
 
 TYPE_CHECKING = False
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-    from systemprompt.node import Node
+    from systemprompt.engine import Node
     from systemprompt.system import System
 
 __all__ = ["ServeParams", "ServeResult", "Watcher", "patience_within", "pause_after", "serve"]
