@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from systemprompt.cli.settings import CliSettings
     from systemprompt.operations.audit_jobs import AuditParams, AuditReport
+    from systemprompt.operations.explain_fire_time import ExplainParams, FireTimeExplained
     from systemprompt.operations.history import History, HistoryParams
     from systemprompt.operations.list_jobs import JobList, ListJobsParams
     from systemprompt.operations.run_logs import RunLogs, RunLogsParams
@@ -21,6 +22,7 @@ __all__ = [
     "audit_jobs",
     "disable_job",
     "enable_job",
+    "explain_fire_time",
     "history",
     "list_jobs",
     "run_logs",
@@ -94,3 +96,12 @@ def audit_jobs(settings: CliSettings, params: AuditParams) -> CommandResult[Audi
         data = audit_jobs(system, params)
         code = 0 if data.clean else 1
         return CommandResult(data, "table", "Audit", exit_code=code, time_zone=system.profile.time_zone)
+
+
+def explain_fire_time(settings: CliSettings, params: ExplainParams) -> CommandResult[FireTimeExplained]:
+    from systemprompt.operations.explain_fire_time import explain_fire_time
+
+    zone = settings.time_zone(always=params.at is not None)
+    with closing(settings.open_reader()) as ledger:
+        data = explain_fire_time(ledger, params, now=settings.the_clock().now(), time_zone=zone)
+    return CommandResult(data, "presentation_card", f"Fire time of {data.job_name}", time_zone=zone)

@@ -10,10 +10,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from systemprompt.cli.people.page import Page
+    from systemprompt.operations.explain_fire_time import FireTimeExplained
     from systemprompt.operations.profile import ProfileShown
     from systemprompt.operations.show_job import JobDetails
 
-__all__ = ["job", "profile"]
+__all__ = ["fire_time", "job", "profile"]
 
 
 def job(page: Page, data: JobDetails) -> None:
@@ -49,6 +50,13 @@ def job(page: Page, data: JobDetails) -> None:
         page.line(Text("next fire times", style="bold"), page.dim(f"  {page.zone_name}{idle}"))
         for at in data.next_fire_times:
             page.line("  ", page.time(at), page.dim(f"  {page.relative(at)}"))
+
+
+def fire_time(page: Page, data: FireTimeExplained) -> None:
+    page.heading(f"{page.title}, {page.time_and_zone(data.at)}")
+    page.blank()
+    for sentence in data.sentences:
+        page.line(sentence[0].upper() + sentence[1:])
 
 
 def profile(page: Page, data: ProfileShown) -> None:
