@@ -38,8 +38,10 @@ def test_people_read_sentences(desk: Desk) -> None:
     assert lines == [
         "Fire time of nightly_report, 2026-01-15 03:00:00 CET, in 14 h",
         "",
-        "Version 1 (0 0 3 * * *, Europe/Berlin) fires at 2026-01-15T02:00:00Z; "
-        "it is valid from 2026-01-14T12:00:00Z, added, by cli:ada",
+        (
+            "Version 1 (0 0 3 * * *, Europe/Berlin) fires at 2026-01-15T02:00:00Z; "
+            "it is valid from 2026-01-14T12:00:00Z, added, by cli:ada"
+        ),
         "It is still to come: planned so far is everything up to 2026-01-14T12:00:00Z",
     ]
 
