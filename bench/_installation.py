@@ -1,0 +1,140 @@
+"""Throw-away installations on the disk that the repository is on, and nodes in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from bench._report import REPOSITORY
+
+__all__ = ["Installation", "NodeProcess", "scratch"]
+
+SCRATCH = os.path.join(REPOSITORY, ".venv", "bench")
+"""Not /tmp: that is memory on many machines, where a commit costs nothing."""
+
+
+@contextmanager
+def scratch() -> Iterator[str]:
+    """Give a folder that is gone afterwards."""
+    os.makedirs(SCRATCH, exist_ok=True)
+    folder = tempfile.mkdtemp(dir=SCRATCH)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """A profile, a file of jobs and, once something was run, a ledger."""
+
+    folder: str
+
+    @property
+    def profile(self) -> str:
+        return os.path.join(self.folder, "profile.yaml")
+
+    @property
+    def ledger(self) -> str:
+        return os.path.join(self.folder, "app.ledger.db")
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The surroundings of its processes: its own profile and cache, nothing of the user's."""
+        cache = os.path.join(self.folder, "cache")
+        return {**os.environ, "SYSTEMPROMPT_PROFILE": self.profile, "XDG_CACHE_HOME": cache, "NO_COLOR": "1"}
+
+    @classmethod
+    def furnish(cls, folder: str, jobs: str, limits: Mapping[str, object] | None = None) -> Installation:
+        """Write profile and jobs. The built-in jobs are switched off, so that only what is measured is due."""
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, "jobs.py"), "w", encoding="utf-8") as file:
+            file.write(jobs)
+        profile = {
+            "database": "sqlite:///app.db",
+            "extensions": ["jobs.py"],
+            "entry_points": False,
+            "scheduler": {"jobs": {name: {"enabled": False} for name in _builtin_jobs()}},
+            "limits": dict(limits or {}),
+        }
+        with open(os.path.join(folder, "profile.yaml"), "w", encoding="utf-8") as file:
+            json.dump(profile, file)  # JSON is YAML
+        return cls(folder=folder)
+
+    def sp(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run one command as a user would, as a process of its own."""
+        return subprocess.run(
+            [*sp_command(), *words], env=self.environ, capture_output=True, text=True, check=check, cwd=self.folder
+        )
+
+
+class NodeProcess:
+    """One node of an installation; `with` ends it."""
+
+    def __init__(self, installation: Installation) -> None:
+        self.started_at = time.time()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bench._child", installation.profile],
+            env=installation.environ,
+            cwd=REPOSITORY,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.greeting = self._heard()
+        self.serving_after_s = time.time() - self.started_at
+        """Seconds from the start of the process until it serves."""
+
+    def report(self) -> dict[str, Any]:
+        """Ask what happened since the last time; see `bench._child.Seen.take`."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("report\n")
+        self._process.stdin.flush()
+        return self._heard()
+
+    def close(self) -> None:
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            pipe.close()
+        self._process.wait(60)
+
+    def __enter__(self) -> NodeProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _heard(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"the node ended by itself with status {self._process.wait()}")
+        heard: dict[str, Any] = json.loads(line)
+        return heard
+
+
+def sp_command() -> list[str]:
+    """Return how `sp` is called: the console script where the package is installed with one."""
+    script = os.path.join(os.path.dirname(sys.executable), "sp")
+    return [script] if os.path.exists(script) else [sys.executable, "-m", "systemprompt"]
+
+
+def _builtin_jobs() -> list[str]:
+    from systemprompt.builtin import BUILTIN_MODULES
+    from systemprompt.jobs.discovery import discover
+
+    return sorted(
+        discover(builtin_modules=BUILTIN_MODULES, extensions=(), entry_points=False, profile_path="bench").jobs
+    )

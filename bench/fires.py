@@ -1,0 +1,213 @@
+"""Thousands of jobs due in one second on SQLite: planned, started, closed, and how late.
+
+Ours is a real node in a process of its own on a ledger as shipped (WAL, `synchronous=FULL`), with `max_concurrent_runs: 64`; the
+bursts come from a cron schedule, and each figure is the median over them. `planned`, `started` and `closed` are seconds from the
+due instant until the last of all is so: planned and closed when their commit is on the disk. The floor is one bare SQLite
+transaction that inserts the rows and one that closes them, without an index, on the same disk in the same run.
+
+Must: 5 times the rate of the best peer that keeps a durable outcome. Aim: half of the floor, and 1,000 within 0.2 s.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+import time
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from bench._installation import Installation, NodeProcess, scratch
+from bench._peers import SET_UP, ask_peer, peer_version
+from bench._report import Options, Report, options, percentile
+
+MUST, AIM, WITHIN_S = 5.0, 0.5, 0.2
+
+PEERS = {"huey": "Huey", "apscheduler3": "APScheduler", "apscheduler4": "APScheduler"}
+OUTCOME = {"huey": "yes", "apscheduler3": "no", "apscheduler4": "yes"}
+
+NOTES = (
+    "ours: `max_concurrent_runs: 64`, all else as shipped; plain functions in threads, as with every peer; medians over bursts",
+    "`jobs/s` counts from the due instant for us, from its first start for a peer; a peer is measured once",
+    "APScheduler 3: SQLAlchemy job store, WAL, 20 threads; it keeps the next fire time but no outcome, so the must ignores it",
+    "APScheduler 4 (a pre-release): SQLAlchemy store with aiosqlite, WAL, 100 jobs at once, results kept for an hour",
+    "Huey: tasks with an `eta`, as its periodic tasks go by the minute; 8 threads, results kept; it looks once a second",
+    "Celery is left out: it has no broker that keeps messages on SQLite, and none runs here",
+)
+
+JOBS = """\
+from bench._marks import start
+from systemprompt import job
+
+for number in range({count}):
+    job(name=f"job_{{number}}", schedule="*/{every} * * * * *")(start)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """How many jobs are due at once, every how many seconds, how often; and how many jobs each peer is given."""
+
+    jobs: int
+    every: int
+    bursts: int
+    peers: dict[str, int]
+
+
+LOADS = {
+    "smoke": (Load(jobs=20, every=1, bursts=2, peers={}),),
+    "quick": (Load(jobs=1_000, every=4, bursts=3, peers={"huey": 300, "apscheduler3": 300, "apscheduler4": 100}),),
+    "normal": (
+        Load(jobs=1_000, every=4, bursts=7, peers=dict.fromkeys(PEERS, 1_000)),
+        Load(jobs=10_000, every=20, bursts=3, peers={"huey": 10_000, "apscheduler3": 10_000}),
+    ),
+    "full": (
+        Load(jobs=1_000, every=4, bursts=15, peers=dict.fromkeys(PEERS, 1_000)),
+        Load(jobs=10_000, every=20, bursts=6, peers=dict.fromkeys(PEERS, 10_000)),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """One contender's seconds from the due instant, and each start's lateness. `first_s` is when the first one started."""
+
+    planned_s: float
+    started_s: float
+    closed_s: float
+    first_s: float
+    lateness: list[float]
+
+
+def main(arguments: list[str]) -> int:
+    """Print the table; with --check the status is 1 where the must is not met."""
+    chosen, busy = options(arguments), os.getloadavg()[0]
+    report = Report(
+        name="fires",
+        title="Jobs due in one second, on SQLite",
+        columns=(
+            "jobs",
+            "",
+            "durable outcome",
+            "planned s",
+            "started s",
+            "closed s",
+            "jobs/s",
+            "late p50 ms",
+            "p99",
+            "p99.9",
+            "max",
+        ),
+        numbers_from=3,
+    )
+    for load in LOADS[chosen.scale]:
+        _measure(report, load, chosen)
+    _explain(report, chosen)
+    return report.finish(chosen, busy)
+
+
+def _measure(report: Report, load: Load, chosen: Options) -> None:
+    ours = our_bursts(load)
+    closed_s = median(burst.closed_s for burst in ours)
+    rate = load.jobs / closed_s
+    _row(report, load.jobs, "systemprompt", "yes", ours, rate)
+    floor_s = median(floor(load.jobs) for _ in range(5))
+    report.row(
+        f"{load.jobs:,}", "floor: bare SQLite", "", "", "", f"{floor_s:.3f}", f"{load.jobs / floor_s:,.0f}", *[""] * 4
+    )
+    durable: dict[str, float] = {}
+    for peer, count in load.peers.items() if chosen.peers else ():
+        version = peer_version(peer)
+        if version is None:
+            continue
+        answer = Figures(**ask_peer(peer, do="fires", count=count, folder=""))
+        name = f"{PEERS[peer]} {version}"
+        # From its first start, not from the due instant: Huey's scheduler sleeps for up to a second, which is lateness, not pace.
+        pace = count / (answer.closed_s - min(answer.first_s, answer.planned_s))
+        _row(report, count, name, OUTCOME[peer], [answer], pace)
+        if OUTCOME[peer] == "yes":
+            durable[name] = pace
+    if durable:
+        best = max(durable, key=lambda name: durable[name])
+        ratio = rate / durable[best]
+        asked = f"{load.jobs:,} jobs: {MUST:g}x the best peer with a durable outcome ({best})"
+        report.must(asked, f"{ratio:.1f}x", ratio >= MUST)
+    report.aim(f"{load.jobs:,} jobs: half of the floor", f"{floor_s / closed_s:.2f} of it", floor_s / closed_s >= AIM)
+    if load.jobs == 1_000:
+        report.aim(f"{load.jobs:,} jobs closed within {WITHIN_S:g} s", f"{closed_s:.3f} s", closed_s <= WITHIN_S)
+
+
+def our_bursts(load: Load) -> list[Figures]:
+    """Let a node serve until so many bursts are over; the first, which starts the threads, is not counted."""
+    with scratch() as folder:
+        jobs = JOBS.format(count=load.jobs, every=load.every)
+        installation = Installation.furnish(folder, jobs, {"max_concurrent_runs": 64})
+        with NodeProcess(installation) as node:
+            # On the grid of the schedule; the first burst after that is a whole one.
+            first = (int(time.time()) // load.every + 2) * load.every
+            last = first + load.bursts * load.every
+            time.sleep(max(0.0, last + load.every - 0.3 - time.time()))
+            seen = node.report()
+    return [_burst(seen, float(at), load) for at in range(first, last + 1, load.every)][1:]
+
+
+def _burst(seen: dict[str, Any], at: float, load: Load) -> Figures:
+    starts = [start - at for fire_at, start in seen["starts"] if fire_at == at]
+    closed = [end - at for fire_at, end in seen["closed"] if fire_at == at * 1_000_000]
+    planned = [moment - at for moment in seen["planned_at"] if at <= moment < at + load.every]
+    if len(closed) != load.jobs:
+        raise SystemExit(
+            f"only {len(closed)} of {load.jobs} jobs were closed within {load.every} s: {seen['statuses']}"
+        )
+    return Figures(
+        planned_s=max(planned), started_s=max(starts), closed_s=max(closed), first_s=min(starts), lateness=starts
+    )
+
+
+def floor(count: int) -> float:
+    """Return the seconds that two bare transactions take: insert so many rows, close so many rows."""
+    with scratch() as folder:
+        connection = sqlite3.connect(os.path.join(folder, "floor.db"), isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(
+            "CREATE TABLE runs (run_id INTEGER PRIMARY KEY, job TEXT, fire_at INTEGER, status TEXT, finished_at INTEGER)"
+        )
+        now = time.time_ns() // 1_000
+        rows = [(number, f"job_{number}", now) for number in range(count)]
+        ends = [("success", now, number) for number in range(count)]
+        began = time.perf_counter()
+        for statement, values in (
+            ("INSERT INTO runs VALUES (?, ?, ?, 'running', NULL)", rows),
+            ("UPDATE runs SET status = ?, finished_at = ? WHERE run_id = ?", ends),
+        ):
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany(statement, values)
+            connection.execute("COMMIT")
+        took = time.perf_counter() - began
+        connection.close()
+    return took
+
+
+def _row(report: Report, jobs: int, name: str, outcome: str, bursts: list[Figures], rate: float) -> None:
+    late = [value for burst in bursts for value in burst.lateness]
+    report.row(
+        f"{jobs:,}",
+        name,
+        outcome,
+        *(f"{median(getattr(burst, key) for burst in bursts):.3f}" for key in ("planned_s", "started_s", "closed_s")),
+        f"{rate:,.0f}",
+        *(f"{percentile(late, share) * 1000:,.0f}" for share in (0.5, 0.99, 0.999, 1.0)),
+    )
+
+
+def _explain(report: Report, chosen: Options) -> None:
+    report.notes += NOTES
+    absent = [peer for peer in PEERS if peer_version(peer) is None]
+    if absent and chosen.peers:
+        report.note(f"not set up, so not measured: {', '.join(absent)} (`{SET_UP}` sets the peers up)")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
