@@ -61,14 +61,18 @@ __all__ = [
 
 
 class SystempromptError(Exception):
-    """The root. `code` names the kind for programs and never changes between releases."""
+    """The root. `code` names the kind for programs and never changes between releases.
+
+    However long the values that a call came with, message and hint stay readable: a line past 2,000 characters loses its middle.
+    """
 
     code = "error"
 
     def __init__(self, message: str, *, hint: str | None = None, details: Mapping[str, object] | None = None) -> None:
+        message = _readable(message)
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = None if hint is None else _readable(hint)
         self.details: dict[str, object] = dict(details or {})
 
 
@@ -278,6 +282,26 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     from difflib import get_close_matches  # it loads `re`, which a command that works has no need of
 
     words = list(known)
+    if len(word) > 3 * max(map(len, words), default=0):
+        return None  # near nothing, and a megabyte would take its time to compare
     begun = [one for one in words if one.startswith(word)] if len(word) > 1 else []
     near = begun if len(begun) == 1 else get_close_matches(word, words, n=1, cutoff=0.6)
     return near[0] if near else None
+
+
+_LONGEST_LINE = 2_000
+_LONGEST_TEXT = 100_000
+
+
+def _readable(text: str) -> str:
+    if len(text) <= _LONGEST_LINE:
+        return text
+    return _cut("\n".join(_cut(line, _LONGEST_LINE) for line in text.split("\n")), _LONGEST_TEXT)
+
+
+def _cut(text: str, longest: int) -> str:
+    # What was wrong begins a message, and what is true ends it.
+    half = longest // 2
+    if len(text) <= longest:
+        return text
+    return f"{text[:half]} ... ({len(text) - 2 * half:,} characters left out) ... {text[-half:]}"

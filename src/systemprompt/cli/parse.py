@@ -120,6 +120,9 @@ def parse(argv: Sequence[str], *, before_leaf: object = None) -> Call:
     Raises:
         UsageError: an unknown word or flag, a value that is missing or wrong; the hint has the nearest right one.
     """
+    for word in argv:
+        if not word.isascii() or "\0" in word:
+            _check_text(word)
     scan = _Scan(list(argv))
     words = scan.until_leaf()
     if scan.command is None:
@@ -338,6 +341,18 @@ def _read_value(flag: Flag, text: str, name: str) -> object:
     if abs(number) >= 2**53:
         raise UsageError(f"{name} {text} is more than this program can count")
     return number
+
+
+def _check_text(word: str) -> None:
+    """Refuse what no database can hold and no answer can repeat: bytes that are no text, which Python hands over as surrogates."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"{word!r} is not text in UTF-8", hint="see that terminal and script speak UTF-8: locale"
+        ) from None
+    if "\0" in word:
+        raise UsageError(f"{word!r} holds a NUL character")
 
 
 def _may_be_value(text: str) -> bool:

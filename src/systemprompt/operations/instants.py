@@ -35,19 +35,21 @@ def read_instant(text: str, name: str, now: Instant, time_zone: str) -> Instant:
     words = text.strip()
     number, unit = words[:-1], words[-1:]
     if unit in _UNITS and number.isascii() and number.isdigit():
-        at = now - int(number) * _UNITS[unit] * SECOND
-        if at < _YEAR_1:
-            raise UsageError(f"{name} {text!r} is before the year 1")
-        return at
-    try:
-        when = datetime.fromisoformat(words)
-        if when.tzinfo is None:
-            from zoneinfo import ZoneInfo
+        # Python refuses to read thousands of digits, and none of them would matter.
+        at = now - int(number[-_DIGITS:] if not number[:-_DIGITS].strip("0") else "9" * _DIGITS) * _UNITS[unit] * SECOND
+    else:
+        try:
+            when = datetime.fromisoformat(words)
+            if when.tzinfo is None:
+                from zoneinfo import ZoneInfo
 
-            when = when.replace(tzinfo=ZoneInfo(time_zone))
-        return from_datetime(when)
-    except (ValueError, OverflowError):
-        raise UsageError(f"{name} {text!r} is not an instant", hint=_FORMS) from None
+                when = when.replace(tzinfo=ZoneInfo(time_zone))
+            at = from_datetime(when)
+        except (ValueError, OverflowError):
+            raise UsageError(f"{name} {text!r} is not an instant", hint=_FORMS) from None
+    if not _YEAR_1 <= at < _YEAR_10000:  # an offset can lead there from within the calendar
+        raise UsageError(f"{name} {text!r} is {'before the year 1' if at < _YEAR_1 else 'after the year 9999'}, in UTC")
+    return at
 
 
 def read_span(
@@ -81,3 +83,5 @@ def known_job(ledger: LedgerReader, name: str) -> JobView:
 
 
 _YEAR_1 = -62_135_596_800 * SECOND
+_YEAR_10000 = 253_402_300_800 * SECOND
+_DIGITS = 18
