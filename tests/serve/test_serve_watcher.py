@@ -14,7 +14,8 @@ from systemprompt.engine import NodeEvent
 from systemprompt.errors import DatabaseBusy
 from systemprompt.jobs.fingerprint import fingerprint_of
 from systemprompt.operations import serve
-from systemprompt.operations.serve import Watcher, patience_within, pause_after
+from systemprompt.operations.serving import patience_within
+from systemprompt.operations.watcher import Watcher, pause_after
 from systemprompt.system import System, open_system
 
 LATE = '@job(schedule="")\ndef late() -> None: ...\n'

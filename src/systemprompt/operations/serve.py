@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import signal
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty, SimpleQueue
 
-from systemprompt.engine import NodeEvent
-from systemprompt.errors import DatabaseBusy, DatabaseUnreachable, ProfileInvalid, SystempromptError
-from systemprompt.jobs.fingerprint import fingerprint_of
 from systemprompt.operations.parameters import param
+from systemprompt.operations.serving import Serving
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,12 +18,10 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-    from systemprompt.engine import Node
+    from systemprompt.engine import NodeEvent
     from systemprompt.system import System
 
-__all__ = ["ServeParams", "ServeResult", "Watcher", "patience_within", "pause_after", "serve"]
-
-log = logging.getLogger("systemprompt.node")
+__all__ = ["ServeParams", "ServeResult", "serve"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,142 +63,32 @@ def serve(
             messages.put("failed")
         on_event(event)
 
-    node = system.node("serve", watch)
+    serving = Serving(system, watch)
     previous = _install(messages) if signals else {}
     try:
-        node.start(bootstrap=system.catalogue.bootstrap)
-        system.ledger.be_patient(patience_within(system.profile.limits.lease))
-        on_event(NodeEvent(kind="serving", values=_greeting(system, node)))
-        watcher = Watcher(system, node, on_event)
-        watcher.start()
+        serving.start()
         stopped_by = _heard(messages)
-        watcher.stop()
         if stopped_by == "failed":
-            node.kill()
-            assert node.error is not None
-            raise node.error
-        grace = system.profile.limits.shutdown_grace if params.grace is None else params.grace
-        running = len(node.runner.running())
-        on_event(NodeEvent(kind="draining", values={"signal": stopped_by, "running": running, "grace": grace}))
-        clean = _drain(node, grace, messages)
-        return ServeResult(node_id=node.node_id, stopped_by=stopped_by, clean=clean)
+            serving.kill()
+            assert serving.error is not None
+            raise serving.error
+        clean = _drain(serving, params.grace, stopped_by, messages)
+        return ServeResult(node_id=serving.node.node_id, stopped_by=stopped_by, clean=clean)
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
 
 
-def patience_within(lease: float) -> float:
-    """Return how long a node with this lease may wait for other writers, in seconds.
-
-    Two waits in vain after a missed beat must still leave time to stop its runs before the lease is over.
-    """
-    return min(10.0, lease / 6)
-
-
-class Watcher:
-    """Notices changes of the profile and of job files, and has the node go on with what they say now.
-
-    A change is taken over when the files stood still for one look, so that a file caught half-written is not quarantined.
-    While the ledger cannot be written the change is not forgotten: it is taken over as soon as it can be.
-    """
-
-    def __init__(
-        self, system: System, node: Node, on_event: Callable[[NodeEvent], None], *, every: float = 0.2
-    ) -> None:
-        self._system = system
-        self._node = node
-        self._on_event = on_event
-        self._every = every
-        self._stop = threading.Event()
-        self._files = _to_look_at(node.catalogue.files)
-        self._settling: dict[str, str] | None = None
-        self._thread = threading.Thread(target=self._run, name="sp-watcher", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join(5.0)
-
-    def look(self) -> bool:
-        """Look once; return whether a change was taken over."""
-        seen = {path: fingerprint_of(path) for path in self._files}
-        if seen == self._files:
-            self._settling = None
-            return False
-        if seen != self._settling:
-            self._settling = seen
-            return False
-        self._settling = None
-        before, self._files = self._files, seen
-        try:
-            self._take_over()
-        except (DatabaseBusy, DatabaseUnreachable):
-            self._files = before
-            raise
-        return True
-
-    def _take_over(self) -> None:
-        try:
-            catalogue, report = self._system.reload()
-        except ProfileInvalid as error:
-            self._on_event(NodeEvent(kind="profile_invalid", values={"error": error.message}))
-            return
-        self._files = _to_look_at(catalogue.files)
-        self._node.adopt(catalogue)
-        changes = {
-            name: list(getattr(report, name)) for name in ("added", "changed", "retired", "quarantined", "released")
-        }
-        self._on_event(NodeEvent(kind="reloaded", values=changes))
-
-    def _run(self) -> None:
-        pause = self._every
-        while not self._stop.wait(pause):
-            started = time.monotonic()
-            try:
-                self._look_and_tell()
-            except Exception:  # a closed terminal, no memory: a watcher that ended would leave the node deaf for good
-                log.exception("looking for changes failed; trying again")
-            pause = pause_after(time.monotonic() - started, every=self._every)
-
-    def _look_and_tell(self) -> None:
-        try:
-            self.look()
-        except SystempromptError as error:
-            # The node goes on with what it has.
-            self._on_event(NodeEvent(kind="reload_failed", values={"error": error.message}))
-
-
-def pause_after(took: float, *, every: float) -> float:
-    """Return how long to wait after a look of so many seconds: thousands of files are looked at less often, yet within a second."""
-    return min(max(every, _LOOK_SHARE * took), max(every, _LONGEST_PAUSE_S))
-
-
-_LOOK_SHARE = 100
-"""A look may take a hundredth of the time."""
-
-_LONGEST_PAUSE_S = 0.4
-"""A change is taken over at the second look."""
-
-
-def _to_look_at(files: Mapping[str, str]) -> dict[str, str]:
-    # The fingerprint of a folder has those of the job files in it.
-    folders = {path for path, seen in files.items() if seen.startswith("folder:")}
-    return {
-        path: seen for path, seen in files.items() if not (path.endswith(".py") and os.path.dirname(path) in folders)
-    }
-
-
-def _drain(node: Node, grace: float, messages: SimpleQueue[str]) -> bool:
+def _drain(serving: Serving, grace: float | None, by: str, messages: SimpleQueue[str]) -> bool:
     ends: list[bool] = []
-    drained = threading.Thread(target=_then, args=(lambda: ends.append(node.drain(grace)), messages), daemon=True)
+    drain = partial(serving.drain, grace, by=by)
+    drained = threading.Thread(target=_then, args=(lambda: ends.append(drain()), messages), daemon=True)
     drained.start()
     asked_at = time.monotonic()
     while (message := _heard(messages)) != "drained":
         # `timeout` and some supervisors signal the process and then its group: one wish, sent twice.
         if message == "failed" or time.monotonic() - asked_at > _ONE_WISH_S:
-            node.kill()
+            serving.kill()
             return False
     return ends == [True]
 
@@ -234,13 +119,3 @@ def _install(messages: SimpleQueue[str]) -> Mapping[int, Any]:
         messages.put(signal.Signals(number).name)
 
     return {number: signal.signal(number, put) for number in (signal.SIGTERM, signal.SIGINT)}
-
-
-def _greeting(system: System, node: Node) -> dict[str, Any]:
-    return {
-        "node_id": node.node_id,
-        "profile": system.profile.path,
-        "ledger": system.profile.ledger,
-        "jobs": len(system.catalogue.jobs),
-        "quarantined": len(system.catalogue.quarantined),
-    }

@@ -108,6 +108,8 @@ class Loop:
         self._troubled = False
         self._wall = clock.now()
         self._mono = self._last_beat
+        self.begun = threading.Event()
+        """Set once the first round is over, or once there will be none."""
 
     @property
     def node_id(self) -> str:
@@ -179,6 +181,8 @@ class Loop:
                 return  # the ledger was closed under it
             log.exception("the clockwork stopped")
             self._hooks.failed(error)
+        finally:
+            self.begun.set()
 
     def _leave(self) -> None:
         try:
@@ -200,6 +204,7 @@ class Loop:
                 self._give_up_lease_in_time()
                 return _RETRY
             self._troubled = False
+            self.begun.set()
             return self._pause()
 
     def _complain(self, error: Exception) -> None:

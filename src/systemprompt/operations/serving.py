@@ -1,0 +1,90 @@
+"""A node at work and what goes with it, from its first round to its last: what `sp serve` and an embedded node share."""
+
+from __future__ import annotations
+
+from systemprompt.engine import NodeEvent
+from systemprompt.operations.watcher import Watcher
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from systemprompt.system import System
+
+__all__ = ["Serving", "patience_within"]
+
+
+class Serving:
+    """One node of an opened system. Start it, then drain or kill it, once each. Whoever opened the system closes it afterwards.
+
+    It installs no signal handler and prints nothing: what a person may want to know goes to `on_event`, from any thread.
+    """
+
+    def __init__(self, system: System, on_event: Callable[[NodeEvent], None]) -> None:
+        self.system = system
+        self.draining = False
+        self.node = system.node("serve", on_event)
+        self._on_event = on_event
+        self._watcher = Watcher(system, self.node, on_event)
+
+    @property
+    def error(self) -> Exception | None:
+        """What ended the clockwork; None while it goes."""
+        return self.node.error
+
+    def start(self) -> None:
+        """Join the ledger, begin, and return once the first round is over: what was due then is planned and started.
+
+        Raises:
+            DatabaseError: the ledger cannot be written; nothing is left running.
+        """
+        patience = patience_within(self.system.profile.limits.lease)
+        try:
+            self.node.start(bootstrap=self.system.catalogue.bootstrap)
+            self.system.ledger.be_patient(patience)
+            # Where others hold the ledger just now, the node serves all the same and tries again.
+            self.node.loop.begun.wait(patience)
+            if self.error is not None:
+                raise self.error
+            self._on_event(NodeEvent(kind="serving", values=self._greeting()))
+            self._watcher.start()
+        except BaseException:
+            self.node.kill()
+            raise
+
+    def drain(self, grace: float | None = None, *, by: str) -> bool:
+        """Take nothing new, let what runs finish within the grace (default: the profile's), then stop it.
+
+        False where work had to be stopped, or could not be accounted for in time: then the next node settles it.
+        """
+        self.draining = True
+        grace = self.system.profile.limits.shutdown_grace if grace is None else grace
+        self._watcher.stop()
+        running = len(self.node.runner.running())
+        self._on_event(NodeEvent(kind="draining", values={"signal": by, "running": running, "grace": grace}))
+        return self.node.drain(grace)
+
+    def kill(self) -> None:
+        """End everything at once, from any thread, also while it drains. What is left open is settled by the next node."""
+        self.draining = True
+        self._watcher.stop()
+        self.node.kill()
+
+    def _greeting(self) -> dict[str, Any]:
+        catalogue = self.system.catalogue
+        return {
+            "node_id": self.node.node_id,
+            "profile": self.system.profile.path,
+            "ledger": self.system.profile.ledger,
+            "jobs": len(catalogue.jobs),
+            "quarantined": len(catalogue.quarantined),
+        }
+
+
+def patience_within(lease: float) -> float:
+    """Return how long a node with this lease may wait for other writers, in seconds.
+
+    Two waits in vain after a missed beat must still leave time to stop its runs before the lease is over.
+    """
+    return min(10.0, lease / 6)

@@ -1,0 +1,118 @@
+"""Notice what changes in the profile and in job files while a node runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+
+from systemprompt.engine import NodeEvent
+from systemprompt.errors import DatabaseBusy, DatabaseUnreachable, ProfileInvalid, SystempromptError
+from systemprompt.jobs.fingerprint import fingerprint_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from systemprompt.engine import Node
+    from systemprompt.system import System
+
+__all__ = ["Watcher", "pause_after"]
+
+log = logging.getLogger("systemprompt.node")
+
+
+class Watcher:
+    """Notices changes of the profile and of job files, and has the node go on with what they say now.
+
+    A change is taken over when the files stood still for one look, so that a file caught half-written is not quarantined.
+    While the ledger cannot be written the change is not forgotten: it is taken over as soon as it can be.
+    """
+
+    def __init__(
+        self, system: System, node: Node, on_event: Callable[[NodeEvent], None], *, every: float = 0.2
+    ) -> None:
+        self._system = system
+        self._node = node
+        self._on_event = on_event
+        self._every = every
+        self._stop = threading.Event()
+        self._files = _to_look_at(node.catalogue.files)
+        self._settling: dict[str, str] | None = None
+        self._thread = threading.Thread(target=self._run, name="sp-watcher", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(5.0)
+
+    def look(self) -> bool:
+        """Look once; return whether a change was taken over."""
+        seen = {path: fingerprint_of(path) for path in self._files}
+        if seen == self._files:
+            self._settling = None
+            return False
+        if seen != self._settling:
+            self._settling = seen
+            return False
+        self._settling = None
+        before, self._files = self._files, seen
+        try:
+            self._take_over()
+        except (DatabaseBusy, DatabaseUnreachable):
+            self._files = before
+            raise
+        return True
+
+    def _take_over(self) -> None:
+        try:
+            catalogue, report = self._system.reload()
+        except ProfileInvalid as error:
+            self._on_event(NodeEvent(kind="profile_invalid", values={"error": error.message}))
+            return
+        self._files = _to_look_at(catalogue.files)
+        self._node.adopt(catalogue)
+        changes = {
+            name: list(getattr(report, name)) for name in ("added", "changed", "retired", "quarantined", "released")
+        }
+        self._on_event(NodeEvent(kind="reloaded", values=changes))
+
+    def _run(self) -> None:
+        pause = self._every
+        while not self._stop.wait(pause):
+            started = time.monotonic()
+            try:
+                self._look_and_tell()
+            except Exception:  # a closed terminal, no memory: a watcher that ended would leave the node deaf for good
+                log.exception("looking for changes failed; trying again")
+            pause = pause_after(time.monotonic() - started, every=self._every)
+
+    def _look_and_tell(self) -> None:
+        try:
+            self.look()
+        except SystempromptError as error:
+            # The node goes on with what it has.
+            self._on_event(NodeEvent(kind="reload_failed", values={"error": error.message}))
+
+
+def pause_after(took: float, *, every: float) -> float:
+    """Return how long to wait after a look of so many seconds: thousands of files are looked at less often, yet within a second."""
+    return min(max(every, _LOOK_SHARE * took), max(every, _LONGEST_PAUSE_S))
+
+
+_LOOK_SHARE = 100
+"""A look may take a hundredth of the time."""
+
+_LONGEST_PAUSE_S = 0.4
+"""A change is taken over at the second look."""
+
+
+def _to_look_at(files: Mapping[str, str]) -> dict[str, str]:
+    # The fingerprint of a folder has those of the job files in it.
+    folders = {path for path, seen in files.items() if seen.startswith("folder:")}
+    return {
+        path: seen for path, seen in files.items() if not (path.endswith(".py") and os.path.dirname(path) in folders)
+    }
