@@ -69,8 +69,12 @@ class Stage:
         for name in names:
             self.ledger.join(node(name, self.now))
 
-    def declare(self, *specs: JobSpec, quarantined: Sequence[QuarantineNotice] = ()) -> SyncReport:
-        return self.ledger.sync_catalogue(list(specs), list(quarantined), self.now, self.decide, actor="test")
+    def declare(
+        self, *specs: JobSpec, quarantined: Sequence[QuarantineNotice] = (), keep: str | None = None
+    ) -> SyncReport:
+        return self.ledger.sync_catalogue(
+            list(specs), list(quarantined), self.now, self.decide, actor="test", keep=keep
+        )
 
     def enable(self, name: str, enabled: bool, why: str = "") -> None:
         self.ledger.set_enabled(name, enabled, self.now, self.decide, actor="me", why=why)

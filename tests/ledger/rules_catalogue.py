@@ -75,6 +75,15 @@ class CatalogueRules:
         assert stage.accounted("job") == 2
         assert [version.valid_from for version in stage.ledger.versions(job.job_id)] == [START, at(3_690)]
 
+    def test_a_job_of_a_source_that_only_another_process_can_see_stays_as_it_is(self, stage: Stage) -> None:
+        stage.declare(spec("job"), spec("theirs", source="given:app"))
+        notice = QuarantineNotice(name="theirs", source="command:profile.yaml", error="there is no such job")
+        assert stage.declare(spec("job"), quarantined=[notice], keep="given:") == SyncReport()
+        assert stage.declare(keep="given:").retired == ("job",)
+        stage.wait(90)
+        assert stage.accounted("theirs") == 0
+        assert stage.declare().retired == ("theirs",)
+
     def test_a_queued_run_of_a_job_that_left_is_cancelled_and_a_running_one_may_end(self, stage: Stage) -> None:
         stage.declare(spec("queued", EVERY_SECOND), spec("running", EVERY_SECOND))
         stage.wait(1)

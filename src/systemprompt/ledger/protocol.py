@@ -196,9 +196,11 @@ class Ledger(LedgerReader, Protocol):
         decide: Decide,
         *,
         actor: str,
+        keep: str | None = None,
     ) -> SyncReport:
         """Make the ledger's jobs those of the catalogue. A changed schedule, zone, policy or declared `enabled` closes the
         present version (planned through `now` first) and opens the next; a job that left is retired, its open version closed.
+        Jobs that are not in `specs` and whose source begins with `keep` stay as they are.
         Writes nothing where nothing changed.
         """
         ...

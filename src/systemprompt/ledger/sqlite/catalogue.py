@@ -23,11 +23,13 @@ __all__ = ["NOTHING", "is_current", "set_enabled", "sync"]
 NOTHING = SyncReport()
 
 
-def is_current(store: Store, specs: Sequence[JobSpec], quarantined: Sequence[QuarantineNotice]) -> bool:
+def is_current(
+    store: Store, specs: Sequence[JobSpec], quarantined: Sequence[QuarantineNotice], keep: str | None
+) -> bool:
     """Say whether a synchronisation would change nothing."""
-    rows = {row["job_name"]: row for row in store.run("all_jobs_for_sync")}
-    notices = _Notices(quarantined)
     wanted = {spec.name for spec in specs}
+    rows, kept = _rows(store, wanted, keep)
+    notices = _Notices(quarantined, kept)
     return (
         all(spec.name in rows and not _differs(rows[spec.name], spec) for spec in specs)
         and all(notices.error_of(row) == row["quarantine_error"] for name, row in rows.items() if name not in wanted)
@@ -45,10 +47,11 @@ def sync(
     decide: Decide,
     *,
     actor: str,
+    keep: str | None,
 ) -> SyncReport:
-    rows = {row["job_name"]: row for row in store.run("all_jobs_for_sync").fetchall()}
-    notices = _Notices(quarantined)
     wanted = {spec.name for spec in specs}
+    rows, kept = _rows(store, wanted, keep)
+    notices = _Notices(quarantined, kept)
     added: list[str] = []
     changed: list[str] = []
     retired: list[str] = []
@@ -101,9 +104,24 @@ def set_enabled(
     plan_one(store, row["id"], now, decide)
 
 
+def _rows(store: Store, wanted: set[str], keep: str | None) -> tuple[dict[str, sqlite3.Row], set[str]]:
+    """Return the jobs to hold against the catalogue by name, and the names of those to leave as they are."""
+    rows = {row["job_name"]: row for row in store.run("all_jobs_for_sync").fetchall()}
+    if keep is None:
+        return rows, set()
+    kept = {
+        name
+        for name, row in rows.items()
+        if name not in wanted and row["retired_at"] is None and row["source"].startswith(keep)
+    }
+    return {name: row for name, row in rows.items() if name not in kept}, kept
+
+
 class _Notices:
-    def __init__(self, quarantined: Sequence[QuarantineNotice]) -> None:
-        self.by_name = {notice.name: notice for notice in quarantined if notice.name is not None}
+    def __init__(self, quarantined: Sequence[QuarantineNotice], kept: set[str]) -> None:
+        self.by_name = {
+            notice.name: notice for notice in quarantined if notice.name is not None and notice.name not in kept
+        }
         self.by_source = {notice.source: notice.error for notice in quarantined if notice.name is None}
 
     def error_of(self, row: sqlite3.Row) -> str | None:

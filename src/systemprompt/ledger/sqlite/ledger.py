@@ -123,13 +123,14 @@ class SqliteLedger(SqliteReader):
         decide: Decide,
         *,
         actor: str,
+        keep: str | None = None,
     ) -> SyncReport:
         # Looked at first without the write lock: most of the time nothing changed.
         with self._store.snapshot():
-            if catalogue.is_current(self._store, specs, quarantined):
+            if catalogue.is_current(self._store, specs, quarantined, keep):
                 return catalogue.NOTHING
         with self._store.write():
-            return catalogue.sync(self._store, specs, quarantined, now, decide, actor=actor)
+            return catalogue.sync(self._store, specs, quarantined, now, decide, actor=actor, keep=keep)
 
     def set_enabled(
         self, job_name: str, enabled: bool, now: Instant, decide: Decide, *, actor: str, why: str = ""
