@@ -34,7 +34,13 @@ def work() -> None:
 
 async def fires(count: int, folder: str) -> dict[str, Any]:
     engine = create_async_engine(f"sqlite+aiosqlite:///{os.path.join(folder, 'apscheduler4.db')}")
-    event.listen(engine.sync_engine, "connect", lambda raw, _: raw.execute("PRAGMA journal_mode = WAL"))
+    durable = ["OFF"]  # only while the schedules are added
+
+    def connected(connection: Any, _: object) -> None:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {durable[-1]}")
+
+    event.listen(engine.sync_engine, "connect", connected)
     store = SQLAlchemyDataStore(engine)
     added: list[float] = []
     released: list[float] = []
@@ -49,10 +55,12 @@ async def fires(count: int, folder: str) -> dict[str, Any]:
     async with AsyncScheduler(store, max_concurrent_jobs=100, task_defaults=defaults) as scheduler:
         scheduler.subscribe(lambda _: added.append(time.time()), {JobAdded})
         scheduler.subscribe(on_released, {JobReleased})
-        due = datetime.now(UTC) + timedelta(seconds=2 + count * 0.04)
+        due = datetime.now(UTC) + timedelta(seconds=2 + count * 0.025)
         for number in range(count):
             trigger = IntervalTrigger(days=1, start_time=due)
             await scheduler.add_schedule(work, trigger, id=str(number), job_result_expiration_time=3600)
+        durable.append("FULL")
+        await engine.dispose()
         if datetime.now(UTC) > due:
             raise SystemExit(f"adding {count} schedules took longer than was allowed for")
         await scheduler.start_in_background()

@@ -1,0 +1,70 @@
+"""How late jobs start at 1, 10 and 100 fires a second, beside APScheduler 3 in memory.
+
+So many jobs fire every second on the second; ours run in a real node in a process of its own, as shipped, with a durable ledger:
+each start is on the disk before the job's first line runs. APScheduler 3 writes nothing anywhere. Lateness is what the job's first
+line sees. CPU is the whole node's, of one core.
+
+Aim: p99 below 10 ms.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from bench._installation import Installation, NodeProcess, scratch
+from bench._peers import SET_UP, ask_peer, peer_version
+from bench._report import Report, options, percentile
+from bench.fires import JOBS
+
+AIM_MS = 10.0
+
+SECONDS = {"smoke": (2, 0), "quick": (6, 3), "normal": (60, 20), "full": (60, 60)}
+"""How long ours is watched, and how long the peer."""
+
+RATES = (1, 10, 100)
+
+
+def main(arguments: list[str]) -> int:
+    """Print the table. There is no must, so --check changes nothing."""
+    chosen, busy = options(arguments), os.getloadavg()[0]
+    ours_s, peer_s = SECONDS[chosen.scale]
+    columns = ("fires a second", "", "starts", "p50 ms", "p99 ms", "p99.9 ms", "max ms", "CPU %")
+    report = Report(name="lateness", title="How late a job starts", columns=columns, numbers_from=2)
+    version = peer_version("apscheduler3") if chosen.peers and peer_s else None
+    for rate in RATES:
+        late, cpu = ours(rate, ours_s)
+        p99 = _row(report, rate, "systemprompt", late, cpu)
+        report.aim(f"{rate} a second: p99 below {AIM_MS:g} ms", f"{p99:.1f} ms", p99 < AIM_MS)
+        if version is not None:
+            answer = ask_peer("apscheduler3", do="lateness", rate=rate, seconds=peer_s)
+            _row(report, rate, f"APScheduler {version}", answer["lateness"], answer["cpu_s"] / peer_s)
+    report.note(f"ours is watched for {ours_s} s, durable; APScheduler 3 for {peer_s} s, in memory, 20 threads")
+    report.note("both start what is due in one burst on the second, so the last of 100 waits for 99 others")
+    if version is None:
+        report.note(f"APScheduler 3 was not measured (`{SET_UP}` sets the peers up)")
+    return report.finish(chosen, busy)
+
+
+def ours(rate: int, seconds: int) -> tuple[list[float], float]:
+    """Return each start's lateness in seconds, and the share of a core that the node used."""
+    with scratch() as folder:
+        installation = Installation.furnish(folder, JOBS.format(count=rate, every=1))
+        with NodeProcess(installation) as node:
+            time.sleep(1.5)  # the first burst starts the threads
+            before = node.report()
+            time.sleep(seconds)
+            after = node.report()
+    late = [start - fire_at for fire_at, start in after["starts"]]
+    return late, (after["cpu_s"] - before["cpu_s"]) / (after["at"] - before["at"])
+
+
+def _row(report: Report, rate: int, name: str, late: list[float], cpu: float) -> float:
+    shares = [percentile(late, share) * 1000 for share in (0.5, 0.99, 0.999, 1.0)]
+    report.row(rate, name, f"{len(late):,}", *(f"{share:.1f}" for share in shares), f"{cpu * 100:.1f}")
+    return shares[1]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
