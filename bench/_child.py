@@ -72,11 +72,11 @@ def main(arguments: list[str]) -> int:
     seen = Seen()
     out = sys.stdout
     system = open_system(arguments[0], environ=os.environ, on_statement=seen.statement)
-    synced = time.perf_counter()
+    synced, synced_at = time.perf_counter(), time.time()
 
     def answer() -> None:
         seen.serving.wait()
-        _say(out, {"synced_s": synced - began, "serving_s": time.perf_counter() - began, "cpu_s": time.process_time()})
+        _say(out, {"synced_s": synced - began, "synced_at": synced_at, "cpu_s": time.process_time()})
         for line in sys.stdin:
             if line.strip() == "report":
                 _say(out, seen.take())
