@@ -9,7 +9,7 @@ from systemprompt.errors import DatabaseUnreachable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
     from systemprompt.clock import Clock
@@ -34,6 +34,7 @@ def open_system(
     environ: Mapping[str, str],
     clock: Clock | None = None,
     on_statement: Callable[[str], None] | None = None,
+    given: Sequence[object] | None = None,
 ) -> System:
     """Read the profile, open and migrate both databases, read the catalogue and make the ledger agree with it.
 
@@ -43,7 +44,8 @@ def open_system(
     """
     from systemprompt.profile.load import load_profile
 
-    system = System(load_profile(profile_path, environ), environ=environ, clock=clock, on_statement=on_statement)
+    profile = load_profile(profile_path, environ)
+    system = System(profile, environ=environ, clock=clock, on_statement=on_statement, given=given)
     try:
         system.sync()
     except BaseException:
@@ -76,7 +78,10 @@ def open_reader(profile_path: str, *, environ: Mapping[str, str], clock: Clock |
 
 
 class System:
-    """One installation, opened. Parts are made when first asked for; `close` lets go of what was made."""
+    """One installation, opened. Parts are made when first asked for; `close` lets go of what was made.
+
+    given   jobs as Python objects, from a program that embeds a node; None where this is no such program
+    """
 
     def __init__(
         self,
@@ -85,11 +90,13 @@ class System:
         environ: Mapping[str, str],
         clock: Clock | None = None,
         on_statement: Callable[[str], None] | None = None,
+        given: Sequence[object] | None = None,
     ) -> None:
         self.profile = profile
         self.environ = environ
         self.clock: Clock = clock or SystemClock()
         self._on_statement = on_statement
+        self._given = given
         self._ledger: SqliteLedger | None = None
         self._database: Database | None = None
         self._catalogue: Catalogue | None = None
@@ -148,7 +155,11 @@ class System:
         return self._catalogue
 
     def sync(self) -> SyncReport:
-        """Make the ledger's jobs those of the catalogue, and remember for the next command that they agree."""
+        """Make the ledger's jobs those of the catalogue, and remember for the next command that they agree.
+
+        Jobs that a program was given as objects are known to that program alone: others leave them as they are.
+        """
+        from systemprompt.jobs.given import GIVEN
         from systemprompt.ledger.records import JobSpec, QuarantineNotice
         from systemprompt.profile.cache import remember
 
@@ -175,7 +186,8 @@ class System:
             )
             for one in catalogue.quarantined
         ]
-        report = self.ledger.sync_catalogue(specs, notices, self.clock.now(), self.decide, actor=self.actor)
+        keep = f"{GIVEN}:" if self._given is None else None
+        report = self.ledger.sync_catalogue(specs, notices, self.clock.now(), self.decide, actor=self.actor, keep=keep)
         remember(self.profile, catalogue.files, self.environ)
         return report
 
@@ -248,6 +260,7 @@ class System:
             builtin_modules=BUILTIN_MODULES,
             extensions=profile.extensions,
             entry_points=profile.entry_points,
+            given=self._given or (),
             overrides=profile.jobs,
             bootstrap=profile.bootstrap_jobs,
             time_zone=profile.time_zone,

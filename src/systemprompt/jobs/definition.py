@@ -20,7 +20,8 @@ __all__ = ["Catalogue", "JobDefinition", "JobSource", "Quarantined"]
 class JobSource:
     """Where a job comes from, enough to load it again in another process.
 
-    kind    `builtin`, `module` (an importable name), `file` (a path), `entry_point` (its module), or `command` (the profile alone)
+    kind    `builtin`, `module` (an importable name), `file` (a path), `entry_point` (its module), `given` (an
+            object that a program handed over), or `command` (the profile alone)
     name    the module name or the absolute path; for `command` the profile's path
     """
 

@@ -12,6 +12,7 @@ from systemprompt.errors import CronError, JobDefinitionError, SystempromptError
 from systemprompt.jobs.checking import define_command, define_job, name_of, read_job
 from systemprompt.jobs.definition import Catalogue, JobDefinition, JobSource, Quarantined
 from systemprompt.jobs.fingerprint import fingerprint_of
+from systemprompt.jobs.given import given_jobs
 from systemprompt.jobs.loading import job_files_of, load_source, module_files
 from systemprompt.jobs.overrides import JobOverride
 
@@ -33,6 +34,7 @@ def discover(
     builtin_modules: Sequence[str] = (),
     extensions: Sequence[Extension] = (),
     entry_points: bool = True,
+    given: Sequence[object] = (),
     overrides: Mapping[str, JobOverride] | None = None,
     bootstrap: Sequence[str] = (),
     time_zone: str = "UTC",
@@ -41,7 +43,8 @@ def discover(
     """Load every source and return the jobs with the profile's overrides applied, and all that could not be loaded.
 
     Called again after a file changed it runs the new code; what did not change is not run again. Two jobs of one name are
-    both quarantined: which of them was meant nobody can tell. Never raises for a user's mistake.
+    both quarantined: which of them was meant nobody can tell. Never raises for a user's mistake, but for a thing in `given`
+    that is no job: `JobDefinitionError`.
     """
     search = _Search(overrides or {}, time_zone, profile_path)
     for name in builtin_modules:
@@ -50,6 +53,7 @@ def discover(
         search.extension(extension)
     if entry_points:
         search.entry_points()
+    search.given(given)
     search.commands()
     search.duplicates()
     search.leftovers(bootstrap)
@@ -91,6 +95,7 @@ class _Search:
         self.files: dict[str, str] = {}
         self._places: dict[str, list[JobSource]] = {}  # every name that was met, with all the places it was met in
         self._loaded: set[JobSource] = set()
+        self._submissions: dict[int, object] = {}
         if profile_path is not None:
             self.files[profile_path] = fingerprint_of(profile_path)
 
@@ -129,6 +134,12 @@ class _Search:
         self.files.update(_installed())
         for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: (entry.name, entry.value)):
             self.source(JobSource(kind="entry_point", name=entry.value.partition("[")[0].strip()))
+
+    def given(self, things: Sequence[object]) -> None:
+        for submitted, source in given_jobs(things):
+            # The module that it is written in may be an extension of the profile too.
+            if id(submitted) not in self._submissions:
+                self._submitted(submitted, source)
 
     def commands(self) -> None:
         for name, said in self.overrides.items():
@@ -176,6 +187,7 @@ class _Search:
         return JobDefinitionError(f"{who}, and there is no such job", hint=hint)
 
     def _submitted(self, submitted: object, source: JobSource) -> None:
+        self._submissions[id(submitted)] = submitted
         name = name_of(submitted)
         if name is not None:
             self._places.setdefault(name, []).append(source)

@@ -35,7 +35,7 @@ def load_source(source: JobSource) -> list[object]:
     """
     # What a module prints while it loads must not end up in a command's answer on stdout.
     with redirect_stdout(sys.stderr):
-        if source.kind == "file":
+        if source.kind == "file" or os.path.isabs(source.name):
             return _submitted([_load_file(source)])
         if source.kind == "entry_point" and ":" in source.name:
             return _load_attribute(source)
