@@ -81,9 +81,10 @@ class AsyncExecutor:
 
     def close(self) -> None:
         with self._lock:
-            if self._loop is not None:
-                self._loop.retire()
-                self._loop = None
+            loop, self._loop = self._loop, None
+        if loop is not None:
+            loop.retire()
+            loop.join()
 
     def _home(self, flight: Flight) -> _Loop:
         with self._lock:
@@ -113,6 +114,10 @@ class AsyncExecutor:
         flight.land(under_stop(outcome, stop, cancellation=cancellation, took_ms=flight.took_ms()))
 
 
+_JOIN_S = 1.0
+"""A loop without tasks ends at once; one that does not is stuck in a job's code."""
+
+
 class _Loop:
     """One event loop in one daemon thread, and which tasks belong to which flight."""
 
@@ -123,7 +128,8 @@ class _Loop:
         self._mains: dict[Flight, asyncio.Task[None]] = {}
         self._owned: dict[Flight, weakref.WeakSet[asyncio.Task[Any]]] = {}
         self._retired = False
-        threading.Thread(target=self._serve, name="sp-async-jobs", daemon=True).start()
+        self._thread = threading.Thread(target=self._serve, name="sp-async-jobs", daemon=True)
+        self._thread.start()
 
     def start(self, flight: Flight, work: Coroutine[Any, Any, None]) -> None:
         self._loop.call_soon_threadsafe(self._begin, flight, work)
@@ -136,6 +142,11 @@ class _Loop:
     def retire(self) -> None:
         """End when the last task has."""
         self._loop.call_soon_threadsafe(self._retire)
+
+    def join(self) -> None:
+        """See it end, where no task keeps it."""
+        if not self._mains and threading.current_thread() is not self._thread:
+            self._thread.join(_JOIN_S)
 
     def _begin(self, flight: Flight, work: Coroutine[Any, Any, None]) -> None:
         context = contextvars.copy_context()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -99,6 +100,7 @@ class DaemonPool:
         self._waiting: deque[tuple[object, Callable[[], None]]] = deque()
         self._busy: dict[object, threading.Thread] = {}
         self._given_up: set[threading.Thread] = set()
+        self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
         self._idle = 0
         self._living = 0
         self._made = 0
@@ -140,10 +142,14 @@ class DaemonPool:
                 self._spawn()
 
     def close(self) -> None:
-        """Let idle threads end; busy ones end after their work."""
+        """See idle threads end; busy ones end after their work."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+            busy = {*self._busy.values(), *self._given_up, threading.current_thread()}
+            idle = [thread for thread in self._threads if thread not in busy]
+        for thread in idle:
+            thread.join(_JOIN_S)
 
     def _spawn(self) -> bool:
         self._made += 1
@@ -155,6 +161,7 @@ class DaemonPool:
             _log.warning("%d threads, and no further one: %s", self._living, error)
             return False
         self._living += 1
+        self._threads.add(thread)
         return True
 
     def _serve(self) -> None:
@@ -179,6 +186,10 @@ class DaemonPool:
                 if thread in self._given_up:
                     self._given_up.discard(thread)
                     return
+
+
+_JOIN_S = 1.0
+"""An idle thread ends at once; one that does not was just given work."""
 
 
 class DaemonPoolFutures(ThreadPoolExecutor):
