@@ -1,8 +1,9 @@
 """What a node does after a month down with jobs that fire every second.
 
-The ledger was last planned a month ago; a real node starts. `skip` is settled when the month is accounted for, `latest` when the
-newest run is closed too: one range a job, whatever the month held. `all` owes 2.6 million runs a job. The node works them off in
-a pace that leaves other jobs alone, so its rate stands beside the lateness of ten every-second jobs, without the backlog and with it.
+The ledger was last planned a month ago; a real node starts. `skip` is settled when the month is accounted for, `latest` when
+the newest run is closed too: one range a job, whatever the month held. `all` owes 2.6 million runs a job. The node works them
+off in a pace that leaves other jobs alone, so its rate stands beside the lateness of ten every-second jobs, without the backlog
+and with it.
 
 Must: `skip` and `latest` below a second.
 """

@@ -1,8 +1,8 @@
 """What a node costs while nothing is due: 100, 10,000 and 100,000 enabled jobs.
 
-Jobs of one module, daily and monthly, none due while we look. A real node in a process of its own, with all that `sp serve` does:
-it looks for changes by other processes and to files, and it beats. CPU is of one core; statements are the ledger's, with BEGIN and
-COMMIT. Cold is the first start ever, which enters every job into the ledger; warm is the second.
+Jobs of one module, daily and monthly, none due while we look. A real node in a process of its own, with all that `sp serve`
+does: it looks for changes by other processes and to files, and it beats. CPU is of one core; statements are the ledger's, with
+BEGIN and COMMIT. Cold is the first start ever, which enters every job into the ledger; warm is the second.
 
 Must: 100,000 jobs below 2 % of a core, and no cost that grows with jobs that are not due. Aim: 1 %.
 """
