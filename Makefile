@@ -6,14 +6,15 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PEERS := $(foreach peer,apscheduler3 apscheduler4 huey,$(VENV)/peers/$(peer)/.ready)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench picture lock clean
+.PHONY: help setup demo test lint format bench bench-full picture lock clean
 
 help: ## explain the targets
 	@echo "systemprompt: scheduled jobs that can account for themselves"
 	@echo
-	@grep -E '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -E '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 	@echo
 	@echo "  needs: git, make, Python 3.11 or newer (PYTHON=... picks one); everything else goes into $(VENV)/"
 
@@ -45,15 +46,28 @@ format: $(READY) ## let ruff put the code in order
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(READY) ## measure against floors and peers in the same run
+bench: $(READY) $(PEERS) ## measure against floors and peers in the same run, a quarter of an hour
 	@$(BIN)/python -m bench all
+
+bench-full: $(READY) $(PEERS) ## the same with ten million runs, and 10,000 jobs for every peer
+	@$(BIN)/python -m bench all --full
+
+# Each peer in an environment of its own: APScheduler 3 and 4 have one name.
+$(VENV)/peers/%/.ready: requirements/peers-%.lock | $(READY)
+	@echo "setting up $* to measure against (once)"
+	@rm -rf $(VENV)/peers/$*
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --target $(VENV)/peers/$* -r $<
+	@touch $@
 
 picture: $(READY) ## draw the README's terminal again
 	@$(BIN)/python docs/make_picture.py
 
-lock: ## write requirements/dev.lock again (needs uv)
+lock: ## write the lock files in requirements/ again (needs uv)
 	uv pip compile --universal --python-version 3.11 --group dev pyproject.toml --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-annotate --no-header --output-file requirements/dev.lock
+	for peer in requirements/peers-*.in; do \
+		uv pip compile --universal --python-version 3.11 $$peer --generate-hashes --no-emit-index-url --no-emit-find-links \
+			--no-annotate --no-header --output-file $${peer%.in}.lock; done
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build

@@ -1,4 +1,4 @@
-"""`python -m bench` lists the benches, `python -m bench NAME [--check]` runs one, `python -m bench all` runs every one.
+"""`python -m bench` lists the benches, `python -m bench NAME [FLAGS]` runs one, `python -m bench all` runs every one.
 
 A bench is a module of this package with a docstring and `main(arguments) -> int`; `--check` makes its "must" the exit status.
 """
@@ -24,9 +24,18 @@ def main(arguments: list[str]) -> int:
     if name != "all" and name not in names:
         print(f"no bench is named {name!r}; there are: {', '.join(names)}", file=sys.stderr)
         return 2
-    return max(
-        int(importlib.import_module(f"bench.{each}").main(rest)) for each in (names if name == "all" else [name])
-    )
+    return max(_run(each, rest) for each in (names if name == "all" else [name]))
+
+
+def _run(name: str, arguments: list[str]) -> int:
+    try:
+        return int(importlib.import_module(f"bench.{name}").main(arguments))
+    except SystemExit as stopped:
+        if isinstance(stopped.code, int):
+            raise
+        # One that cannot be measured must not keep the others from it.
+        print(f"bench {name} could not be measured: {stopped.code}\n", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

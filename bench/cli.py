@@ -12,13 +12,13 @@ import os
 import resource
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 from statistics import median
 
 import systemprompt
+from bench._installation import Installation, scratch, sp_command
+from bench._report import Report, options
 
-ROUNDS = 21
+ROUNDS = {"smoke": 2, "quick": 7, "normal": 21, "full": 41}
 JOBS = 50
 MUST, AIM = 4.0, 2.0
 
@@ -31,11 +31,12 @@ def report_{n}():
 
 def main(arguments: list[str]) -> int:
     """Print the ratios; with `--check` fail where the must is not met."""
+    chosen, busy = options(arguments), os.getloadavg()[0]
     compileall.compile_dir(os.path.dirname(systemprompt.__file__), quiet=1)  # as any installer does
-    with tempfile.TemporaryDirectory() as folder:
-        environ = _installation(Path(folder))
-        script = os.path.join(os.path.dirname(sys.executable), "sp")
-        sp = [script] if os.path.exists(script) else [sys.executable, "-m", "systemprompt"]
+    with scratch() as folder:
+        jobs = "".join(_JOB.format(n=number, every=number % 30 + 1) for number in range(JOBS))
+        environ = Installation.furnish(folder, "from systemprompt import job\n" + jobs).environ
+        sp = sp_command()
         calls = {
             "python -c pass": [sys.executable, "-c", "pass"],
             "python -c 'import re'": [sys.executable, "-c", "import re"],
@@ -46,26 +47,18 @@ def main(arguments: list[str]) -> int:
             "sp --version": [*sp, "--version"],
         }
         times: dict[str, list[float]] = {name: [] for name in calls}
-        for _ in range(ROUNDS):
+        for _ in range(ROUNDS[chosen.scale]):
             for name, call in calls.items():
                 times[name].append(_cpu(call, environ))
     bare = median(times["python -c pass"])
-    print(f"{'':<24}{'CPU ms':>8}{'x bare':>8}")
+    report = Report(name="cli", title="The start of a command", columns=("", "CPU ms", "x bare"))
     for name, taken in times.items():
-        print(f"{name:<24}{median(taken) * 1000:>8.1f}{median(taken) / bare:>8.2f}")
+        report.row(f"`{name}`", f"{median(taken) * 1000:.1f}", f"{median(taken) / bare:.2f}")
     ratio = median(times["sp --json jobs list"]) / bare
-    print(
-        f"must {MUST:g}x: {'met' if ratio <= MUST else 'NOT met'}; aim {AIM:g}x: {'met' if ratio <= AIM else 'not met'}"
-    )
-    return int("--check" in arguments and ratio > MUST)
-
-
-def _installation(folder: Path) -> dict[str, str]:
-    jobs = "".join(_JOB.format(n=number, every=number % 30 + 1) for number in range(JOBS))
-    (folder / "jobs.py").write_text("from systemprompt import job\n" + jobs, encoding="utf-8")
-    (folder / "profile.yaml").write_text("database: sqlite:///app.db\nextensions: [jobs.py]\n", encoding="utf-8")
-    profile = str(folder / "profile.yaml")
-    return {**os.environ, "SYSTEMPROMPT_PROFILE": profile, "XDG_CACHE_HOME": str(folder / "cache")}
+    asked = "`sp --json jobs list` within {:g}x of a bare Python"
+    report.must(asked.format(MUST), f"{ratio:.2f}x", ratio <= MUST)
+    report.aim(asked.format(AIM), f"{ratio:.2f}x", ratio <= AIM)
+    return report.finish(chosen, busy)
 
 
 def _cpu(call: list[str], environ: dict[str, str]) -> float:
