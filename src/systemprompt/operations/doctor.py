@@ -100,6 +100,14 @@ def _databases(profile: Profile) -> Iterator[Check]:
     for state in states:
         name = f"{state.name} database"
         folder = _nearest_folder(state.path)
+        if state.state == "absent" and (blocking := _file_in_the_way(state.path, folder)):
+            yield Check(
+                name=name,
+                status="fail",
+                message=f"{state.path} cannot be made: {blocking} is not a folder",
+                mend=f"move {blocking} away, or name another place in the profile",
+            )
+            continue
         if state.state == "absent":
             writable = os.access(folder, os.W_OK | os.X_OK)
             yield Check(
@@ -247,6 +255,16 @@ def _nodes(system: System) -> Iterator[Check]:
             yield Check(name="nodes", status="ok", message=f"{where}, last beat {iso(node.beat_at)}")
     if not serving:
         yield Check(name="nodes", status="warn", message="no node is serving: schedules start nothing", mend="sp serve")
+
+
+def _file_in_the_way(path: str, folder: str) -> str | None:
+    """Return what stands where the path needs a folder, below the nearest folder that there is."""
+    above = os.path.dirname(path)
+    while len(above) > len(folder):
+        if os.path.lexists(above):
+            return above
+        above = os.path.dirname(above)
+    return None
 
 
 def _nearest_folder(path: str) -> str:

@@ -234,8 +234,10 @@ def database_error(error: sqlite3.Error, path: str) -> DatabaseError:
 def _open_for_writing(path: str) -> sqlite3.Connection:
     connection = _connect(f"file:{_quote(path)}", uri=True)
     connection.execute("PRAGMA busy_timeout = 2000")
-    # Heard only by a file that is still empty: what is pruned later can then be given back to the disk.
-    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    if not connection.execute("PRAGMA page_count").fetchone()[0]:
+        # Heard only by a file that is still empty: what is pruned later can then be given back to the disk. Any other would
+        # ask for the write lock, and whoever opens the file has to wait for no writer.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     _switch_to_wal(connection)
     # In WAL, anything less than FULL may lose an acknowledged commit when power fails.
     connection.execute("PRAGMA synchronous = FULL")

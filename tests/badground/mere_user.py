@@ -1,0 +1,75 @@
+"""Make many calls of `sp` in one process for which file permissions count: `python mere_user.py < calls.json > answers.json`."""
+
+from __future__ import annotations
+
+import ctypes
+import io
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+from systemprompt.cli.main import main
+from systemprompt.cli.settings import CliSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from queue import SimpleQueue
+
+__all__ = ["answers_of_mere_user"]
+
+_PR_CAPBSET_DROP = 24
+_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
+
+
+def answers_of_mere_user(profile: Path, calls: list[list[str]]) -> list[tuple[int, str, str]]:
+    """Make calls as a user for whom file permissions count, which root becomes too. Returns exit code, stdout, stderr."""
+    done = subprocess.run(
+        [sys.executable, __file__],
+        input=json.dumps({"profile": str(profile), "calls": calls}),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        cwd=profile.parent,
+        preexec_fn=_obey_permissions,
+    )
+    answers: list[tuple[int, str, str]] = json.loads(done.stdout)
+    return answers
+
+
+def _obey_permissions() -> None:
+    # Root without these two powers is a user like any other; they are gone for good with the next exec.
+    if os.geteuid() == 0:
+        libc = ctypes.CDLL(None)
+        for power in (_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH):
+            if libc.prctl(_PR_CAPBSET_DROP, power, 0, 0, 0):
+                raise OSError("root's rights cannot be given up here")
+
+
+def _answers(asked: dict[str, Any]) -> list[tuple[int, str, str]]:
+    import systemprompt.operations.serve as serving
+
+    def stop_at_once(messages: SimpleQueue[str]) -> dict[int, Any]:
+        messages.put("SIGTERM")
+        return {}
+
+    serving._install = stop_at_once
+    answers = []
+    for words in asked["calls"]:
+        settings = CliSettings(
+            environ={"SYSTEMPROMPT_PROFILE": asked["profile"], "USER": "mere"},
+            cwd=os.getcwd(),
+            stdin=io.StringIO(),
+            stdout=io.StringIO(),
+            stderr=io.StringIO(),
+        )
+        code = main(words, settings)
+        answers.append((code, settings.stdout.getvalue(), settings.stderr.getvalue()))  # type: ignore[attr-defined]  # StringIO
+    return answers
+
+
+if __name__ == "__main__":
+    found = _answers(json.load(sys.stdin))
+    json.dump(found, sys.stdout)
