@@ -21,6 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine",),
     ("system",),
     ("operations",),
+    ("embedding",),
     ("cli",),
     ("__main__",),
 )

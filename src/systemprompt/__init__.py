@@ -5,22 +5,44 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from systemprompt.cron import CronError, Schedule
+    from systemprompt.embedding.node import AsyncServingNode, ServingNode, node
+    from systemprompt.embedding.run import Run
+    from systemprompt.engine import NodeEvent
     from systemprompt.jobs.context import JobCancelled, JobContext
     from systemprompt.jobs.job import Job, job, submit_job
     from systemprompt.jobs.result import JobResult
 
 __version__ = "0.1.0"
 
-__all__ = ["CronError", "Job", "JobCancelled", "JobContext", "JobResult", "Schedule", "job", "submit_job"]
+__all__ = [
+    "AsyncServingNode",
+    "CronError",
+    "Job",
+    "JobCancelled",
+    "JobContext",
+    "JobResult",
+    "NodeEvent",
+    "Run",
+    "Schedule",
+    "ServingNode",
+    "job",
+    "node",
+    "submit_job",
+]
 
 _HOMES = {
+    "AsyncServingNode": "systemprompt.embedding.node",
     "CronError": "systemprompt.errors",
     "Job": "systemprompt.jobs.job",
     "JobCancelled": "systemprompt.jobs.context",
     "JobContext": "systemprompt.jobs.context",
     "JobResult": "systemprompt.jobs.result",
+    "NodeEvent": "systemprompt.engine",
+    "Run": "systemprompt.embedding.run",
     "Schedule": "systemprompt.cron",
+    "ServingNode": "systemprompt.embedding.node",
     "job": "systemprompt.jobs.job",
+    "node": "systemprompt.embedding.node",
     "submit_job": "systemprompt.jobs.job",
 }
 

@@ -34,7 +34,6 @@ def open_system(
     environ: Mapping[str, str],
     clock: Clock | None = None,
     on_statement: Callable[[str], None] | None = None,
-    given: Sequence[object] | None = None,
 ) -> System:
     """Read the profile, open and migrate both databases, read the catalogue and make the ledger agree with it.
 
@@ -44,8 +43,7 @@ def open_system(
     """
     from systemprompt.profile.load import load_profile
 
-    profile = load_profile(profile_path, environ)
-    system = System(profile, environ=environ, clock=clock, on_statement=on_statement, given=given)
+    system = System(load_profile(profile_path, environ), environ=environ, clock=clock, on_statement=on_statement)
     try:
         system.sync()
     except BaseException:

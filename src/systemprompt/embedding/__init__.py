@@ -1,0 +1,5 @@
+"""A node inside a program of yours.
+
+node.py      `systemprompt.node(...)` and what its `with` and `async with` hand over
+run.py       `Run`: one account of a job, as a value for Python programs
+"""
