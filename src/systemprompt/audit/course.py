@@ -1,0 +1,220 @@
+"""Look at a job's runs and ranges in their order: what was open when, who was first, what stood in the way of what."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from systemprompt.clock import SECOND, iso
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from systemprompt.audit.case import JobCase
+    from systemprompt.clock import Instant
+    from systemprompt.ledger.views import AttemptView, RangeView, RunView
+
+__all__ = ["Course", "LastClaim"]
+
+_KEPT = 16
+"""Runs that stay in view. At most one of a job runs at a time, so what could be in the way of a run is near it."""
+
+_PLANNED = ("schedule", "catch_up")
+
+
+class LastClaim:
+    """The latest claim of a planned run, of any job. Whoever makes one has planned what was due, in the same transaction."""
+
+    def __init__(self) -> None:
+        self.started_at: Instant | None = None
+        self.due_at: Instant = 0
+
+    def see(self, run: RunView, attempt: AttemptView) -> None:
+        if run.origin in _PLANNED and (self.started_at is None or attempt.started_at > self.started_at):
+            self.started_at, self.due_at = attempt.started_at, run.due_at
+
+
+class Course:
+    """One job's runs (by due_at) and ranges (by first_at), each seen once; a range may come a little before or after its place.
+
+    `begins` and `ends` say whether the view reaches back to the job's first account, and on to its cursor. Memory does not grow
+    with what is seen, but for ranges that wait for the run that explains them.
+    """
+
+    def __init__(self, case: JobCase, last_claim: LastClaim, *, begins: bool, ends: bool) -> None:
+        self._case = case
+        self._last_claim = last_claim
+        self._begins, self._ends = begins, ends
+        self._started: deque[tuple[RunView, AttemptView]] = deque(maxlen=_KEPT)
+        self._opened: deque[tuple[Instant, RunView]] = deque(maxlen=_KEPT)
+        self._longest: tuple[Instant, RunView] | None = None
+        self._fires: deque[RunView] = deque(maxlen=2)
+        self._first_fence: tuple[int, RunView] | None = None
+        self._superseded: deque[RangeView] = deque()
+        self._blocked: deque[RangeView] = deque()
+        self._latest: tuple[int, RunView] | None = None
+        self._said_last: RunView | None = None
+        self._attempts = 0
+        self._last_end: Instant = 0
+
+    def run(self, run: RunView, attempts: Sequence[AttemptView]) -> None:
+        self._settle_blocked(run.due_at)
+        self._check_turn_in_line(run, attempts)
+        if run.status not in ("skipped", "missed"):
+            self._check_alone_in_queue(run)
+            # A run that was queued again was open before that.
+            opened = (min([run.queued_at, *(attempt.started_at for attempt in attempts)]), run)
+            self._opened.append(opened)
+            if self._longest is None or _end(run) > _end(self._longest[1]):
+                self._longest = opened
+        for attempt in attempts:
+            self._check_alone(run, attempt)
+            self._started.append((run, attempt))
+            self._last_claim.see(run, attempt)
+            self._last_end = max(self._last_end, attempt.ended_at or 0)
+            if self._latest is None or attempt.fence > self._latest[0]:
+                self._latest = (attempt.fence, run)
+        self._attempts += len(attempts)
+        if run.run_id == self._case.job.last_run_id:
+            self._said_last = run
+        if run.fire_at is not None and run.origin != "backfill":
+            self._fires.append(run)
+            self._settle_superseded(run)
+
+    def range(self, account: RangeView) -> None:
+        if account.reason == "superseded":
+            self._superseded.append(account)
+            for run in self._fires:
+                self._settle_superseded(run)
+        version = self._case.by_number.get(account.version)
+        if account.reason == "down" and version is not None and version.policies.get("catch_up", "latest") == "latest":
+            self._blocked.append(account)
+
+    def finish(self) -> None:
+        self._settle_blocked(None)
+        if self._ends:
+            while self._superseded:
+                self._found_range(self._superseded.popleft(), "says superseded, but nothing ran in its place")
+        self._check_summary()
+
+    def check_passed_over(self) -> None:
+        """Ask, when all jobs have been seen: has this job, or its queue, been left waiting while later ones were begun?"""
+        claim, job = self._last_claim, self._case.job
+        if claim.started_at is None or job.retired_at is not None:
+            return
+        since = min(claim.started_at, self._case.setting.latest) - self._case.setting.stall - _PATIENCE
+        if job.next_due is not None and job.next_due < since:
+            sentence = f"it is due since {iso(job.next_due)}, yet nodes have planned and begun others up to {iso(claim.started_at)}"
+            self._case.found("passed_over", sentence, at=job.next_due)
+        waiting = [run for run in self._case.open_runs if run.status == "queued"][:1]
+        if job.running or job.quarantine_error is not None:
+            return
+        for run in waiting:
+            free = max(run.queued_at, job.updated_at, self._last_end)
+            if free < since and run.due_at < claim.due_at:
+                sentence = f"run {run.run_id} is queued since {iso(free)}, yet a later one was begun at {iso(claim.started_at)}"
+                self._case.found("passed_over", sentence, at=run.due_at, run_id=run.run_id)
+
+    # -- runs -----------------------------------------------------------------------------------------------------------
+
+    def _check_turn_in_line(self, run: RunView, attempts: Sequence[AttemptView]) -> None:
+        """What the planner queues is begun in due order."""
+        if run.origin not in _PLANNED or not attempts:
+            return
+        fence = min(attempt.fence for attempt in attempts)
+        if self._first_fence is not None and fence < self._first_fence[0]:
+            earlier = self._first_fence[1]
+            said = f"run {run.run_id} was begun with fence {fence}, before run {earlier.run_id} (fence {self._first_fence[0]})"
+            self._found_run("fence_order", run, f"{said}, which was due earlier")
+        else:
+            self._first_fence = (fence, run)
+
+    def _check_alone_in_queue(self, run: RunView) -> None:
+        """Unless the job works off a backlog, nothing is queued while an earlier run of it is open."""
+        version = self._case.by_number.get(run.version)
+        if run.origin not in _PLANNED or run.attempt > 1 or version is None or version.policies.get("catch_up") == "all":
+            return
+        for _, other in self._open_after(run.queued_at + self._case.setting.stall):
+            if other.run_id < run.run_id:
+                sentence = f"run {run.run_id} was queued at {iso(run.queued_at)} while run {other.run_id} was open: overlap is skip"
+                self._found_run("concurrent", run, sentence)
+                return
+
+    def _check_alone(self, run: RunView, attempt: AttemptView) -> None:
+        """At most one run of a job runs at a time: the later of two tries begins after the earlier one has ended."""
+        stall = self._case.setting.stall
+        for other_run, other in self._started:
+            earlier, later = (other, attempt) if other.fence < attempt.fence else (attempt, other)
+            if other_run.run_id == run.run_id or (earlier.ended_at is None and later.ended_at is None):
+                continue  # looked at elsewhere
+            if earlier.ended_at is None or earlier.ended_at > later.started_at + stall:
+                until = "is still running" if earlier.ended_at is None else f"ran until {iso(earlier.ended_at)}"
+                said = f"run {later.run_id} began at {iso(later.started_at)}, but run {earlier.run_id} {until}"
+                self._found_run("concurrent", run, said)
+                return
+
+    def _check_summary(self) -> None:
+        """What the job's own row says of its last run."""
+        job, said, latest = self._case.job, self._said_last, self._latest
+        if job.run_count < self._attempts:
+            self._case.found("cursor", f"it counts {job.run_count} starts, there are {self._attempts}")
+        if said is None or latest is None:
+            return
+        if latest[1].run_id != said.run_id:
+            self._case.found("cursor", f"it shows run {said.run_id} as the last, but run {latest[1].run_id} was begun later")
+            return
+        status = "failed" if said.status == "queued" else said.status
+        if job.last_status != status:
+            self._case.found("cursor", f"it shows {job.last_status} as its last status, but run {said.run_id} is {status}")
+
+    # -- ranges ---------------------------------------------------------------------------------------------------------
+
+    def _settle_superseded(self, run: RunView) -> None:
+        """The fire time that follows what was superseded is the one that ran in its place."""
+        while self._superseded and run.fire_at is not None and self._superseded[0].last_at < run.fire_at:
+            account = self._superseded.popleft()
+            version = self._case.by_number.get(account.version)
+            oracle = None if version is None else self._case.oracle(version)
+            if oracle is None:
+                continue
+            following = oracle.first_in(account.last_at, run.fire_at)
+            if following != run.fire_at or run.status in ("skipped", "missed"):
+                self._found_range(account, "says superseded, but the fire time after it did not run")
+
+    def _settle_blocked(self, due_at: Instant | None) -> None:
+        """Under `catch_up: latest` nothing is down but what an open run stood in the way of."""
+        slack = self._case.setting.stall
+        while self._blocked and (due_at is None or due_at > self._blocked[0].written_at + slack):
+            account = self._blocked.popleft()
+            still_open = self._open_after(account.written_at - slack)
+            in_the_way = [run for opened_at, run in still_open if opened_at <= account.written_at + slack]
+            begun_before = any(attempt.started_at < account.written_at - slack for _, attempt in self._started)
+            if not in_the_way and (self._begins or begun_before):
+                self._found_range(account, "says down, but the job says catch_up: latest and no run of it was open")
+
+    def _open_after(self, at: Instant) -> list[tuple[Instant, RunView]]:
+        """Return the runs in view that were still open after this instant, each with since when."""
+        longest = [] if self._longest is None else [self._longest]
+        return [opened for opened in (*longest, *self._opened) if _end(opened[1]) > at]
+
+    def _found_run(self, kind: str, run: RunView, sentence: str) -> None:
+        self._case.found(kind, sentence, at=run.due_at, run_id=run.run_id, status=run.status)
+
+    def _found_range(self, account: RangeView, what: str) -> None:
+        self._case.found(
+            "unexplained",
+            f"range {account.range_id} {what}",
+            at=account.first_at,
+            until=account.last_at,
+            count=account.count,
+            status=account.status,
+            reason=account.reason,
+        )
+
+
+_PATIENCE = 120 * SECOND
+"""How long a due job or a queued run may wait although nodes are at work: many jobs at once are planned a thousand at a time."""
+
+
+def _end(run: RunView) -> Instant:
+    return 2**62 if run.finished_at is None else run.finished_at

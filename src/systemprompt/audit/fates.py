@@ -1,0 +1,141 @@
+"""Hold the fate of a run or a range against the job's policies, the nodes and the clocks: could it have come to this?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from systemprompt.clock import SECOND, iso
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from systemprompt.audit.case import JobCase
+    from systemprompt.ledger.views import AttemptView, RangeView, RunView, VersionView
+
+__all__ = ["check_range_fate", "check_run_fate"]
+
+
+def check_run_fate(case: JobCase, run: RunView, attempts: Sequence[AttemptView]) -> None:
+    """Check one run against its version's policies and the nodes that held it (attempts by fence)."""
+    version = case.by_number.get(run.version)
+    for fault in _policy_faults(case, run, version):
+        _found(case, "unexplained", run, fault)
+    for attempt in attempts:
+        _check_holder(case, run, attempt)
+        _check_late_result(case, run, attempt)
+    _check_outcome_instants(case, run, attempts)
+
+
+def check_range_fate(case: JobCase, account: RangeView) -> None:
+    """Check one range against its version's policies and the recorded jumps of the clock."""
+    version = case.by_number.get(account.version)
+    catch_up = "" if version is None else str(version.policies.get("catch_up", "latest"))
+    fault = None
+    if account.status == "missed" and catch_up == "all":
+        fault = f"says {account.reason}, but the job says catch_up: all, and all of it was to run"
+    elif account.reason == "superseded" and catch_up == "skip":
+        fault = "says superseded, but the job says catch_up: skip"
+    elif account.reason == "clock_jump" and not _jumped(case, account):
+        fault = "says clock_jump, but no node saw the clock jump then"
+    if fault is not None:
+        _found_range(case, "unexplained", account, fault)
+    if account.written_at < account.last_at - case.setting.slack:
+        _found_range(case, "misdated", account, f"was written at {iso(account.written_at)}, before its last fire time")
+
+
+def _policy_faults(case: JobCase, run: RunView, version: VersionView | None) -> Iterator[str]:
+    job = case.job
+    if version is not None:
+        catch_up, on_lost = (str(version.policies.get(name, usual)) for name, usual in _USUAL)
+        if run.origin == "catch_up" and catch_up == "skip":
+            yield "was queued to catch up, but the job says catch_up: skip"
+        if on_lost != "rerun" and (run.attempt > 1 or (run.status == "queued" and run.attempt)):
+            yield f"was queued again after attempt 1, but the job says on_lost: {on_lost}"
+        if on_lost == "rerun" and run.reason == "node_lost" and run.attempt == 1:
+            yield "failed with its first node, but the job says on_lost: rerun"
+    if run.status == "success" and (run.error or run.exit_code):
+        yield f"is success, yet it ended with {'an error' if run.error else f'exit code {run.exit_code}'}"
+    if run.reason == "retired":
+        if run.started_at is not None:
+            yield f"was cancelled because the job left, yet it had started at {iso(run.started_at)}"
+        if job.retired_at is None and not any("back" in later.why for later in case.versions):
+            yield "was cancelled because the job left, but it never did"
+    if run.status == "queued" and not run.attempt and job.retired_at is not None:
+        yield "is queued, though its job left the installation"
+
+
+_USUAL = (("catch_up", "latest"), ("on_lost", "fail"))
+
+
+def _check_holder(case: JobCase, run: RunView, attempt: AttemptView) -> None:
+    """Nobody starts anything on a node that is gone, and only such a node loses a run."""
+    node = case.setting.nodes.get(attempt.node_id)
+    if node is None:
+        return  # retention takes nodes that stopped long ago
+    if node.stopped_at is None:
+        if attempt.result == "lost":
+            _found(case, "unexplained", run, f"lost its attempt {attempt.attempt} with node {node.node_id}, which is not gone")
+    elif attempt.started_at > node.stopped_at + case.setting.stall:
+        said = f"node {node.node_id}, which {node.fate} at {iso(node.stopped_at)}"
+        _found(case, "open_without_node", run, f"was begun at {iso(attempt.started_at)} on {said}")
+
+
+def _check_late_result(case: JobCase, run: RunView, attempt: AttemptView) -> None:
+    """A late result proves that its node was alive when another took the run, and that the other's outcome is not this one's."""
+    if attempt.late_result is None:
+        return
+    if attempt.result != "lost":
+        # Code that could not be stopped may come back after its run was closed. What else ends twice was closed by another.
+        stopped = run.reason == "timeout" or run.status == "cancelled"
+        if not stopped and (attempt.late_result, attempt.late_at) != (attempt.result, attempt.ended_at):
+            said = f"attempt {attempt.attempt} ended as {attempt.result}, then its holder brought {attempt.late_result}"
+            _found(case, "attempts", run, f"was closed by another than its holder: {said}")
+        return
+    node = case.setting.nodes.get(attempt.node_id)
+    if node is None or node.fate != "lost" or node.stopped_at is None:
+        return
+    silent = node.stopped_at - node.beat_at
+    lease = node.lease_ms * 1_000
+    if silent + case.setting.stepped_back(node.beat_at, node.stopped_at) + 2 * SECOND < lease:
+        said = f"node {node.node_id} was declared lost {silent / SECOND:.1f} s after a beat, with a lease of {lease / SECOND:g} s"
+        _found(case, "lost_alive", run, f"was taken from a living node: {said}, and brought {attempt.late_result} afterwards")
+
+
+def _check_outcome_instants(case: JobCase, run: RunView, attempts: Sequence[AttemptView]) -> None:
+    """The ledger itself puts these in order when it writes them, so no clock excuses a contradiction."""
+    if run.fire_at is not None and run.fire_at != run.due_at:
+        _found(case, "misdated", run, f"is for {iso(run.fire_at)}, yet due at {iso(run.due_at)}")
+    if run.started_at is not None and run.started_at < run.queued_at:
+        _found(case, "misdated", run, f"started at {iso(run.started_at)}, before it was queued at {iso(run.queued_at)}")
+    if run.finished_at is None:
+        return
+    if run.finished_at < run.queued_at:
+        _found(case, "misdated", run, f"ended at {iso(run.finished_at)}, before it was queued at {iso(run.queued_at)}")
+    if attempts and attempts[-1].result in ("success", "failed", "cancelled") and attempts[-1].ended_at != run.finished_at:
+        ended = attempts[-1].ended_at
+        shown = "no end" if ended is None else iso(ended)
+        _found(case, "misdated", run, f"ended at {iso(run.finished_at)}, its last attempt at {shown}")
+
+
+def _jumped(case: JobCase, account: RangeView) -> bool:
+    slack = case.setting.slack
+    return any(
+        event.kind == "forward" and account.last_at - slack <= event.seen_at <= account.written_at + slack
+        for event in case.setting.clock_events
+    )
+
+
+def _found(case: JobCase, kind: str, run: RunView, what: str) -> None:
+    case.found(kind, f"run {run.run_id} {what}", at=run.due_at, run_id=run.run_id, status=run.status, reason=run.reason)
+
+
+def _found_range(case: JobCase, kind: str, account: RangeView, what: str) -> None:
+    case.found(
+        kind,
+        f"range {account.range_id} {what}",
+        at=account.first_at,
+        until=account.last_at,
+        count=account.count,
+        status=account.status,
+        reason=account.reason,
+    )
