@@ -10,6 +10,7 @@ import pkgutil
 import sys
 
 import bench
+from bench._report import NotMeasured
 
 
 def main(arguments: list[str]) -> int:
@@ -30,11 +31,9 @@ def main(arguments: list[str]) -> int:
 def _run(name: str, arguments: list[str]) -> int:
     try:
         return int(importlib.import_module(f"bench.{name}").main(arguments))
-    except SystemExit as stopped:
-        if isinstance(stopped.code, int):
-            raise
+    except NotMeasured as reason:
         # One that cannot be measured must not keep the others from it.
-        print(f"bench {name} could not be measured: {stopped.code}\n", file=sys.stderr)
+        print(f"bench {name} could not be measured: {reason}\n", file=sys.stderr)
         return 1
 
 

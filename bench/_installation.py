@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from bench._report import REPOSITORY
+from bench._report import REPOSITORY, NotMeasured
 
 __all__ = ["Installation", "NodeProcess", "scratch"]
 
@@ -71,11 +71,19 @@ class Installation:
             json.dump(profile, file)  # JSON is YAML
         return cls(folder=folder)
 
-    def sp(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run one command as a user would, as a process of its own."""
-        return subprocess.run(
-            [*sp_command(), *words], env=self.environ, capture_output=True, text=True, check=check, cwd=self.folder
-        )
+    def sp(self, *words: str) -> str:
+        """Run one command as a user would, as a process of its own; return its answer.
+
+        Raises:
+            NotMeasured: it did not end well.
+        """
+        call = [*sp_command(), *words]
+        ended = subprocess.run(call, env=self.environ, capture_output=True, text=True, check=False, cwd=self.folder)
+        if ended.returncode:
+            raise NotMeasured(
+                f"{' '.join(call)} ended with {ended.returncode}:\n{ended.stdout[:2000]}{ended.stderr[-2000:]}"
+            )
+        return ended.stdout
 
 
 class NodeProcess:
@@ -120,7 +128,7 @@ class NodeProcess:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise SystemExit(f"the node ended by itself with status {self._process.wait()}")
+            raise NotMeasured(f"the node ended by itself with status {self._process.wait()}")
         heard: dict[str, Any] = json.loads(line)
         return heard
 

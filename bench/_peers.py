@@ -9,9 +9,11 @@ import sys
 from typing import Any
 
 from bench._installation import scratch
-from bench._report import REPOSITORY
+from bench._report import REPOSITORY, NotMeasured
 
 __all__ = ["SET_UP", "ask_peer", "peer_version"]
+
+PEERS_FOLDER = os.path.join(REPOSITORY, ".venv", "peers")
 
 SET_UP = "make bench"
 """Sets the peers up, once."""
@@ -32,7 +34,7 @@ def ask_peer(peer: str, **question: object) -> dict[str, Any]:
     """Run `bench/peers/with_PEER.py` with this question; return its answer.
 
     Raises:
-        SystemExit: it failed; what it said is shown.
+        NotMeasured: it failed; what it said is shown.
     """
     script = os.path.join(REPOSITORY, "bench", "peers", f"with_{peer}.py")
     with scratch() as folder:
@@ -46,10 +48,10 @@ def ask_peer(peer: str, **question: object) -> dict[str, Any]:
             check=False,
         )
     if ended.returncode != 0:
-        raise SystemExit(f"{peer} failed:\n{ended.stderr[-2000:]}")
+        raise NotMeasured(f"{peer} failed:\n{ended.stderr[-2000:]}")
     answer: dict[str, Any] = json.loads(ended.stdout)
     return answer
 
 
 def _place(peer: str) -> str:
-    return os.path.join(REPOSITORY, ".venv", "peers", peer)
+    return os.path.join(PEERS_FOLDER, peer)

@@ -10,11 +10,16 @@ import argparse
 import os
 import platform
 import sqlite3
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
-__all__ = ["Judgement", "Options", "Report", "machine", "options", "percentile"]
+__all__ = ["Judgement", "NotMeasured", "Options", "Report", "machine", "options", "percentile"]
+
+
+class NotMeasured(Exception):
+    """What was to be measured did not happen; the message says what did."""
+
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -69,23 +74,25 @@ class Report:
     def aim(self, asked: str, found: str, met: bool) -> None:
         self.judgements.append(Judgement(kind="aim", asked=asked, found=found, met=met))
 
-    def markdown(self, *, command: str = "") -> str:
-        """Return the table, the judgements, the notes, the machine and the command, as Markdown."""
+    def markdown(self, command: str) -> str:
+        """Return the table, the judgements, the notes and how to repeat it, as Markdown."""
         parts = [f"**{self.title}**", self._table()]
         if self.judgements:
             parts.append("\n".join(f"- {one.kind}: {one.asked}: {_verdict(one)}" for one in self.judgements))
         if self.notes:
             parts.append("\n".join(f"- {note}" for note in self.notes))
-        parts.append(f"{machine()}  \nAgain: `{command or f'python -m bench {self.name}'}`")
+        parts.append(f"Again: `{command}`")
         return "\n\n".join(parts)
 
     def finish(self, chosen: Options, started_with: float) -> int:
         """Print the report, write it where that was asked, and return the exit status."""
         command = f"python -m bench {self.name}" + ("" if chosen.scale == "normal" else f" --{chosen.scale}")
-        text = self.markdown(command=command)
-        print(f"{text}\n\nload average: {started_with:.2f} at the start, {os.getloadavg()[0]:.2f} at the end\n")
+        text = self.markdown(command)
+        measured_on = f"{machine()} Load average {started_with:.1f} before, {os.getloadavg()[0]:.1f} after."
+        print(f"{text}\n{measured_on}\n", flush=True)
         if chosen.write is not None:
             write_between_marks(chosen.write, self.name, text)
+            write_between_marks(chosen.write, "machine", f"{date.today():%Y-%m-%d}. {measured_on}")  # noqa: DTZ011
         return int(chosen.check and any(one.kind == "must" and not one.met for one in self.judgements))
 
     def _table(self) -> str:
@@ -122,12 +129,9 @@ def options(arguments: Sequence[str]) -> Options:
 
 def machine() -> str:
     """Return one line that says what the numbers were measured on."""
-    file_system = subprocess.run(
-        ["stat", "-f", "-c", "%T", REPOSITORY], capture_output=True, text=True, check=False
-    ).stdout.strip()
     return (
         f"Measured on {os.cpu_count()} CPUs ({_processor()}), {platform.system()} {platform.release()}, "
-        f"{file_system or 'unknown'} file system, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}."
+        f"{_file_system()} file system, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}."
     )
 
 
@@ -158,6 +162,16 @@ def write_between_marks(page: str, name: str, text: str) -> None:
 
 def _verdict(one: Judgement) -> str:
     return f"{one.found}, {'met' if one.met else ('NOT MET' if one.kind == 'must' else 'not met')}"
+
+
+def _file_system() -> str:
+    import psutil
+
+    mounts = {one.mountpoint: one.fstype for one in psutil.disk_partitions(all=True)}
+    place = REPOSITORY
+    while place not in mounts and place != "/":
+        place = os.path.dirname(place)
+    return mounts.get(place, "unknown")
 
 
 def _processor() -> str:

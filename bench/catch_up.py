@@ -16,7 +16,7 @@ import time
 from typing import Any
 
 from bench._installation import Installation, NodeProcess, scratch
-from bench._report import Report, options, percentile
+from bench._report import NotMeasured, Report, options, percentile
 from systemprompt.clock import ManualClock, SystemClock
 from systemprompt.system import open_system
 
@@ -93,7 +93,7 @@ def settled(catch_up: str, count: int) -> tuple[float, float]:
                 closed += seen["closed"]
                 planned += seen["planned_at"]
     if len(closed) < count:
-        raise SystemExit(f"{catch_up}: only {len(closed)} of {count} jobs got on")
+        raise NotMeasured(f"{catch_up}: only {len(closed)} of {count} jobs got on")
     planned_s = min(planned) - from_at
     return max(0.0, planned_s), (closed[count - 1][1] - from_at if catch_up == "latest" else max(0.0, planned_s))
 
@@ -103,7 +103,7 @@ def paced(slept: int, seconds: int) -> tuple[float, list[float]]:
     with scratch() as folder:
         installation = _asleep(folder, JOBS.format(count=slept, catch_up="all", others=OTHERS))
         with NodeProcess(installation) as node:
-            time.sleep(2.0)
+            time.sleep(min(2.0, seconds))  # the first burst starts the threads
             before = node.report()
             time.sleep(seconds)
             after = node.report()

@@ -20,7 +20,7 @@ from statistics import median
 from croniter import croniter
 from cronsim import CronSim
 
-from bench._report import Report, options
+from bench._report import NotMeasured, Report, options
 from systemprompt.cron import Schedule
 
 ROUNDS = {"smoke": 1, "quick": 3, "normal": 5, "full": 11}
@@ -114,7 +114,7 @@ def agree(expression: str, count: int) -> None:
     for other in (by_croniter, by_after, by_between):
         found = [at.replace(tzinfo=None) for at in other(expression)(count)]
         if found != expected:
-            raise SystemExit(f"{expression}: {other.__name__} disagrees with cronsim")
+            raise NotMeasured(f"{expression}: {other.__name__} disagrees with cronsim")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from typing import Any
 
 from bench._installation import Installation, NodeProcess, scratch
 from bench._peers import SET_UP, ask_peer, peer_version
-from bench._report import Options, Report, options, percentile
+from bench._report import NotMeasured, Options, Report, options, percentile
 
 MUST, AIM, WITHIN_S = 5.0, 0.5, 0.2
 
@@ -56,7 +56,7 @@ class Load:
 
 
 LOADS = {
-    "smoke": (Load(jobs=20, every=1, bursts=2, peers={}),),
+    "smoke": (Load(jobs=20, every=2, bursts=1, peers={}),),
     "quick": (Load(jobs=1_000, every=4, bursts=3, peers={"huey": 300, "apscheduler3": 300, "apscheduler4": 100}),),
     "normal": (
         Load(jobs=1_000, every=4, bursts=7, peers=dict.fromkeys(PEERS, 1_000)),
@@ -103,7 +103,7 @@ def main(arguments: list[str]) -> int:
     )
     for load in LOADS[chosen.scale]:
         _measure(report, load, chosen)
-    _explain(report, chosen)
+    report.notes += notes(chosen)
     return report.finish(chosen, busy)
 
 
@@ -144,8 +144,8 @@ def our_bursts(load: Load) -> list[Figures]:
         jobs = JOBS.format(count=load.jobs, every=load.every)
         installation = Installation.furnish(folder, jobs, {"max_concurrent_runs": 64})
         with NodeProcess(installation) as node:
-            # On the grid of the schedule; the first burst after that is a whole one.
-            first = (int(time.time()) // load.every + 2) * load.every
+            # On the grid of the schedule.
+            first = (int(time.time() + 0.2) // load.every + 1) * load.every
             last = first + load.bursts * load.every
             time.sleep(max(0.0, last + load.every - 0.3 - time.time()))
             seen = node.report()
@@ -157,7 +157,7 @@ def _burst(seen: dict[str, Any], at: float, load: Load) -> Figures:
     closed = [end - at for fire_at, end in seen["closed"] if fire_at == at * 1_000_000]
     planned = [moment - at for moment in seen["planned_at"] if at <= moment < at + load.every]
     if len(closed) != load.jobs:
-        raise SystemExit(
+        raise NotMeasured(
             f"only {len(closed)} of {load.jobs} jobs were closed within {load.every} s: {seen['statuses']}"
         )
     return Figures(
@@ -202,11 +202,12 @@ def _row(report: Report, jobs: int, name: str, outcome: str, bursts: list[Figure
     )
 
 
-def _explain(report: Report, chosen: Options) -> None:
-    report.notes += NOTES
+def notes(chosen: Options) -> list[str]:
+    """Return what has to be known to read the table, and which peers are absent from it."""
     absent = [peer for peer in PEERS if peer_version(peer) is None]
-    if absent and chosen.peers:
-        report.note(f"not set up, so not measured: {', '.join(absent)} (`{SET_UP}` sets the peers up)")
+    if not (absent and chosen.peers):
+        return list(NOTES)
+    return [*NOTES, f"not set up, so not measured: {', '.join(absent)} (`{SET_UP}` sets the peers up)"]
 
 
 if __name__ == "__main__":

@@ -77,9 +77,8 @@ def _made(home: str, size: int, report: Report) -> LongLedger:
     began = time.perf_counter()
     ledger = long_ledger(os.path.join(home, f"runs-{size}"), size)
     took = time.perf_counter() - began
-    audit = ledger.installation.sp("--json", *_words(LONG["audit of a day"], ledger), check=False)
-    if audit.returncode:
-        raise SystemExit(f"the ledger of {size:,} runs is not sound:\n{audit.stdout[:2000]}{audit.stderr}")
+    # It ends with 1 where it finds anything.
+    ledger.installation.sp("--json", *_words(LONG["audit of a day"], ledger))
     megabytes = os.path.getsize(ledger.installation.ledger) / 1e6
     report.note(f"{size:,} runs: {megabytes:,.0f} MB; made in {took:,.0f} s; the audit of its last day finds nothing")
     return ledger
@@ -88,12 +87,12 @@ def _made(home: str, size: int, report: Report) -> LongLedger:
 def _timed(commands: Mapping[str, tuple[str, ...]], ledgers: list[LongLedger], rounds: int) -> dict[str, list[float]]:
     """Return the median seconds of each command on each ledger."""
     times: dict[str, list[list[float]]] = {name: [[] for _ in ledgers] for name in commands}
-    for number in range(rounds + 1):
+    for number in range(rounds if rounds == 1 else rounds + 1):
         for name, words in commands.items():
             for at, ledger in enumerate(ledgers):
                 began = time.perf_counter()
                 ledger.installation.sp("--json", *_words(words, ledger))
-                if number:  # the first fills the caches
+                if number or rounds == 1:  # the first fills the caches
                     times[name][at].append(time.perf_counter() - began)
     return {name: [median(each) for each in taken] for name, taken in times.items()}
 
