@@ -7,13 +7,25 @@ from systemprompt.cli.settings import CommandResult
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from systemprompt.cli.settings import CliSettings
+    from systemprompt.operations.backup import DbBackup, DbBackupParams
     from systemprompt.operations.database import DbMigrated, DbMigrateParams, DbStatus, DbStatusParams
     from systemprompt.operations.doctor import Diagnosis, DoctorParams
     from systemprompt.operations.init_profile import Initialised, InitParams
     from systemprompt.operations.new_job import NewJob, NewJobParams
     from systemprompt.operations.profile import ProfileCheck, ProfileCheckParams, ProfileShown, ProfileShowParams
+    from systemprompt.operations.restore import DbRestore, DbRestoreParams
 
-__all__ = ["db_migrate", "db_status", "doctor", "init", "new_job", "profile_check", "profile_show"]
+__all__ = [
+    "db_backup",
+    "db_migrate",
+    "db_restore",
+    "db_status",
+    "doctor",
+    "init",
+    "new_job",
+    "profile_check",
+    "profile_show",
+]
 
 
 def init(settings: CliSettings, params: InitParams) -> CommandResult[Initialised]:
@@ -60,6 +72,20 @@ def db_status(settings: CliSettings, params: DbStatusParams) -> CommandResult[Db
     from systemprompt.operations.database import db_status
 
     return CommandResult(db_status(settings.load_profile()), "table", "Database Status")
+
+
+def db_backup(settings: CliSettings, params: DbBackupParams) -> CommandResult[DbBackup]:
+    from systemprompt.operations.backup import db_backup
+
+    data = db_backup(settings.load_profile(), params, cwd=settings.cwd, clock=settings.the_clock())
+    return CommandResult(data, "text", "Database Backup", exit_code=0 if data.clean else 1)
+
+
+def db_restore(settings: CliSettings, params: DbRestoreParams) -> CommandResult[DbRestore]:
+    from systemprompt.operations.restore import db_restore
+
+    data = db_restore(settings.load_profile(), params, cwd=settings.cwd, clock=settings.the_clock())
+    return CommandResult(data, "text", "Database Restore")
 
 
 def doctor(settings: CliSettings, params: DoctorParams) -> CommandResult[Diagnosis]:  # noqa: ARG001  # every command takes both

@@ -7,15 +7,28 @@ if TYPE_CHECKING:
     from systemprompt.cli.completion import Completion
     from systemprompt.cli.people.page import Page
     from systemprompt.cli.schema import Schemas
+    from systemprompt.operations.backup import DbBackup
     from systemprompt.operations.cleanup import LogCleanup, SessionCleanup
     from systemprompt.operations.database import DbMigrated
     from systemprompt.operations.init_profile import Initialised
     from systemprompt.operations.new_job import NewJob
     from systemprompt.operations.profile import ProfileCheck
+    from systemprompt.operations.restore import DbRestore
     from systemprompt.operations.serve import ServeResult
     from systemprompt.operations.switch_job import JobSwitched
 
-__all__ = ["cleanup", "message", "migrated", "node", "schemas", "script", "steps", "switched"]
+__all__ = [
+    "backed_up",
+    "cleanup",
+    "message",
+    "migrated",
+    "node",
+    "restored",
+    "schemas",
+    "script",
+    "steps",
+    "switched",
+]
 
 
 def switched(page: Page, data: JobSwitched) -> None:
@@ -47,6 +60,28 @@ def migrated(page: Page, data: DbMigrated) -> None:
     page.line(data.message)
     for one in data.databases:
         page.line(page.dim(f"  {one.name}  schema {one.after}  {one.path}"))
+
+
+def backed_up(page: Page, data: DbBackup) -> None:
+    page.line(data.message)
+    for copy in data.copies:
+        page.line(page.dim(f"  {copy.name}  schema {copy.schema}  {copy.size_bytes:,} bytes  sound"))
+    if data.planned_through is not None:
+        page.line(page.dim(f"  {data.runs:,} runs, accounts up to {page.time_and_zone(data.planned_through)}"))
+    if data.audit is not None:
+        page.line(page.status("ok" if data.clean else "fail", data.audit))
+    if len(data.copies) == 1:
+        page.line(page.dim("the application's database is not in it: --database FILE copies it too"))
+
+
+def restored(page: Page, data: DbRestore) -> None:
+    page.line(data.message)
+    for one in data.databases:
+        page.line(page.dim(f"  {one.name}  {one.path}" + (f"  the one before: {one.kept}" if one.kept else "")))
+    if data.settled:
+        page.line(page.dim(f"  runs that were open in the copy and are settled now: {data.settled}"))
+    if data.planned_through is not None:
+        page.line("fire times since then are treated as missed when a node starts: catch_up decides about each job's")
 
 
 def node(page: Page, data: ServeResult) -> None:

@@ -1,0 +1,185 @@
+"""Copy a SQLite database while others write to it, look the copy over, and put it in its place whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import contextmanager
+
+from systemprompt.errors import ConflictError, DatabaseUnreachable, UsageError
+from systemprompt.ledger.sqlite.store import database_error, open_connection
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = [
+    "check_different",
+    "copy_beside",
+    "flush",
+    "held_view",
+    "in_the_way",
+    "integrity_faults",
+    "put_in_place",
+    "remove_copy",
+    "tables_of",
+]
+
+PAGES_A_STEP = 256
+PAUSE_S = 0.001
+
+
+@contextmanager
+def held_view(path: str) -> Iterator[sqlite3.Connection]:
+    """Open a database to read and hold one view of it for the block.
+
+    Without the held view SQLite starts a copy again whenever somebody else commits, and a busy ledger would never be copied.
+    In WAL mode the view holds up no writer; what they write meanwhile waits in the `-wal` file.
+
+    Raises:
+        DatabaseUnreachable: it is absent or cannot be read.
+    """
+    if not os.path.exists(path):
+        raise DatabaseUnreachable(
+            f"there is no database at {path!r}",
+            hint="is the path right? sp db status shows where this installation's databases are",
+            details={"path": path},
+        )
+    connection = open_connection(path, read_only=True)
+    try:
+        connection.execute("BEGIN")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        yield connection
+    except sqlite3.Error as error:
+        raise database_error(error, path) from error
+    finally:
+        connection.close()
+
+
+def copy_beside(view: sqlite3.Connection, target: str, *, on_step: Callable[[int, int], None] | None = None) -> str:
+    """Copy what a held view sees to a new file in the folder of `target`; return the new file's path.
+
+    A step copies 1 MB (of 4 kB pages) and then lets others have the disk. The copy is one file without a `-wal` beside it, is
+    readable to its owner alone, has passed SQLite's integrity check, and is on the disk when this returns. `on_step` is told the
+    pages that are left, and all.
+
+    Raises:
+        DatabaseUnreachable: it cannot be written, or is not sound. Nothing is left behind.
+    """
+    copy = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.{os.getpid()}.part")
+    try:
+        os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except OSError as error:
+        raise _cannot_write(target, error) from error
+    try:
+        _fill(view, copy, on_step)
+        flush(copy)
+    except sqlite3.Error as error:
+        remove_copy(copy)
+        raise database_error(error, target) from error
+    except BaseException:
+        remove_copy(copy)
+        raise
+    return copy
+
+
+def put_in_place(copy: str, target: str, *, replace: bool = False) -> None:
+    """Give a finished copy its name. At every moment the name means nothing, the old file, or the new one, each whole.
+
+    Raises:
+        ConflictError: something has the name and `replace` is not given; the copy is gone, what was there is untouched.
+        DatabaseUnreachable: the name cannot be given.
+    """
+    try:
+        if replace:
+            os.replace(copy, target)
+        else:
+            # Unlike rename, link never takes the place of a file that somebody made a moment ago.
+            os.link(copy, target)
+            os.unlink(copy)
+        flush(os.path.dirname(target) or ".")
+    except FileExistsError as error:
+        remove_copy(copy)
+        raise in_the_way(target) from error
+    except OSError as error:
+        remove_copy(copy)
+        raise _cannot_write(target, error) from error
+
+
+def in_the_way(target: str) -> ConflictError:
+    return ConflictError(
+        f"{target!r} exists; nothing was written",
+        hint="choose another name, or say --replace",
+        details={"path": target},
+    )
+
+
+def remove_copy(copy: str) -> None:
+    """Remove a copy that is not wanted, with what SQLite may have put beside it."""
+    for ending in ("", "-wal", "-shm", "-journal"):
+        if os.path.lexists(copy + ending):
+            os.unlink(copy + ending)
+
+
+def integrity_faults(connection: sqlite3.Connection) -> list[str]:
+    """Return what SQLite's own check has to say; empty where the file is sound."""
+    return [str(row[0]) for row in connection.execute("PRAGMA integrity_check(5)") if row[0] != "ok"]
+
+
+def tables_of(connection: sqlite3.Connection) -> set[str]:
+    return {str(row[0]) for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def check_different(first: str, second: str, what: str) -> None:
+    """Refuse to read and write one file.
+
+    Raises:
+        UsageError: both paths lead to the same file.
+    """
+    same = os.path.realpath(first) == os.path.realpath(second)
+    if same or (os.path.exists(first) and os.path.exists(second) and os.path.samefile(first, second)):
+        raise UsageError(f"{second!r} is {what} itself", hint="name another file", details={"path": second})
+
+
+def flush(path: str) -> None:
+    """Have a file, or a folder's names, on the disk when this returns."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _fill(view: sqlite3.Connection, copy: str, on_step: Callable[[int, int], None] | None) -> None:
+    def step(_status: int, remaining: int, total: int) -> None:
+        if on_step is not None:
+            on_step(remaining, total)
+        if remaining:
+            time.sleep(PAUSE_S)
+
+    filled = sqlite3.connect(copy, isolation_level=None)
+    try:
+        # What matters is the one fsync of the finished file.
+        filled.execute("PRAGMA synchronous = OFF")
+        view.backup(filled, pages=PAGES_A_STEP, progress=step)
+        filled.execute("PRAGMA journal_mode = DELETE")
+        faults = integrity_faults(filled)
+    finally:
+        filled.close()
+    if faults:
+        raise DatabaseUnreachable(
+            f"what was copied is damaged: {'; '.join(faults)}",
+            hint="nothing was kept; sp doctor looks at the databases in use",
+            details={"faults": faults},
+        )
+
+
+def _cannot_write(target: str, error: OSError) -> DatabaseUnreachable:
+    folder = os.path.dirname(target) or "."
+    cause = f"its folder {folder!r} does not exist" if not os.path.isdir(folder) else error.strerror or str(error)
+    return DatabaseUnreachable(
+        f"{target!r} cannot be written: {cause}",
+        hint="make the folder, or name another place",
+        details={"path": target},
+    )

@@ -1,0 +1,342 @@
+"""Copies of databases in use: whole, checked, never over something else; and back again."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from systemprompt.cli.main import main
+from systemprompt.cli.settings import CliSettings
+from systemprompt.clock import SECOND, ManualClock
+from systemprompt.errors import ConflictError, DatabaseUnreachable
+from systemprompt.ledger.records import ManualStart
+from systemprompt.operations import sqlite_copy
+from systemprompt.operations.backup import DbBackupParams, db_backup
+from systemprompt.operations.restore import DbRestoreParams, db_restore
+from systemprompt.profile.load import load_profile
+from systemprompt.runner.identity import this_process
+from systemprompt.system import System, open_system
+
+NOW = 1_768_386_600 * SECOND  # 2026-01-14T10:30:00Z
+PROFILE = "name: desk\ndatabase: sqlite:///data/app.db\nentry_points: false\nextensions: [jobs/]\n"
+JOBS = """\
+from systemprompt import job
+
+@job(schedule="* * * * * *")
+def fails_when_lost(): ...
+
+@job(on_lost="rerun")
+def reruns(): ...
+"""
+
+
+class Place:
+    """An installation in a folder of its own; its clock stands still."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.clock = ManualClock(NOW)
+        self.environ = {"HOME": str(folder), "XDG_CACHE_HOME": str(folder / "cache"), "USER": "ada"}
+        (folder / "jobs").mkdir(parents=True)
+        (folder / "jobs/all.py").write_text(JOBS, encoding="utf-8")
+        (folder / "profile.yaml").write_text(PROFILE, encoding="utf-8")
+        self.profile = load_profile(str(folder / "profile.yaml"), self.environ)
+        with self.system():
+            pass
+
+    @contextmanager
+    def system(self) -> Iterator[System]:
+        with open_system(str(self.folder / "profile.yaml"), environ=self.environ, clock=self.clock) as system:
+            _ = system.database
+            yield system
+
+    def start(self, system: System, *names: str) -> tuple[int, ...]:
+        """Have a node of another machine claim these, and never come back."""
+        node = this_process(kind="serve", program="test", lease_s=30, capacity=9, now=self.clock.now())
+        system.ledger.join(node)
+        starts = [ManualStart(job_name=name, actor="test") for name in names]
+        return tuple(run.run_id for run in system.ledger.start_manual(node.node_id, self.clock.now(), starts))
+
+    def backup(self, file: str = "copy.db", **given: Any) -> Path:
+        params = DbBackupParams(file=file, **given)
+        db_backup(self.profile, params, cwd=str(self.folder), clock=self.clock)
+        return self.folder / file
+
+    def restore(self, file: str = "copy.db", **given: Any) -> Any:
+        params = DbRestoreParams(file=file, **given)
+        return db_restore(self.profile, params, cwd=str(self.folder), clock=self.clock)
+
+    def sp(self, *words: str, code: int = 0) -> dict[str, Any]:
+        out, err = io.StringIO(), io.StringIO()
+        settings = CliSettings(
+            environ=self.environ, cwd=str(self.folder), stdin=io.StringIO(), stdout=out, stderr=err, clock=self.clock
+        )
+        ended = main(["--json", "--profile", str(self.folder / "profile.yaml"), *words], settings)
+        assert ended == code, out.getvalue() + err.getvalue()
+        document: dict[str, Any] = json.loads(out.getvalue())
+        return document
+
+    def left_over(self) -> list[str]:
+        return [str(path) for path in self.folder.rglob("*") if ".part" in path.name]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path / "place")
+
+
+def asked(path: Path | str, question: str) -> Any:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(question).fetchone()[0]
+
+
+def test_a_copy_is_one_sound_file_for_its_owner_alone_while_the_ledger_is_open(place: Place) -> None:
+    with place.system() as system:
+        place.start(system, "reruns")
+        copy = place.backup()
+
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert asked(copy, "PRAGMA integrity_check") == "ok"
+    assert asked(copy, "PRAGMA journal_mode") == "delete"
+    assert asked(copy, "SELECT count(*) FROM job_runs") == 1
+    assert place.left_over() == []
+
+
+def test_a_copy_holds_one_view_however_much_is_written_while_it_is_made(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_copy, "PAGES_A_STEP", 4)
+    left: list[int] = []
+    with place.system() as system:
+
+        def write(remaining: int, _total: int) -> None:
+            left.append(remaining)
+            place.start(system, "reruns") if remaining > 100 else None
+            with closing(sqlite3.connect(place.profile.ledger, isolation_level=None)) as other:
+                other.execute("CREATE TABLE IF NOT EXISTS noise (text TEXT)")
+                other.execute("INSERT INTO noise VALUES (?)", ("x" * 10_000,))
+
+        params = DbBackupParams(file="copy.db")
+        made = db_backup(place.profile, params, cwd=str(place.folder), clock=place.clock, on_step=write)
+
+    assert len(left) > 5
+    assert left == sorted(left, reverse=True), "it never began again"
+    assert made.runs == 0
+    assert asked(place.folder / "copy.db", "SELECT count(*) FROM sqlite_master WHERE name = 'noise'") == 0
+    assert asked(place.profile.ledger, "SELECT count(*) FROM noise") == len(left)
+
+
+def test_a_file_that_is_there_is_refused_and_stays_unless_replace_is_said(place: Place) -> None:
+    (place.folder / "copy.db").write_text("mine", encoding="utf-8")
+
+    error = place.sp("db", "backup", "copy.db", code=6)["error"]
+
+    assert error["message"].endswith("copy.db' exists; nothing was written")
+    assert (place.folder / "copy.db").read_text(encoding="utf-8") == "mine"
+    assert place.sp("db", "backup", "copy.db", "--replace")["data"]["copies"][0]["name"] == "ledger"
+    assert asked(place.folder / "copy.db", "PRAGMA integrity_check") == "ok"
+
+
+def test_a_file_that_comes_into_being_meanwhile_is_not_overwritten(place: Place) -> None:
+    def somebody_else(_remaining: int, _total: int) -> None:
+        (place.folder / "copy.db").write_text("mine", encoding="utf-8")
+
+    with pytest.raises(ConflictError, match="exists"):
+        db_backup(
+            place.profile,
+            DbBackupParams(file="copy.db"),
+            cwd=str(place.folder),
+            clock=place.clock,
+            on_step=somebody_else,
+        )
+
+    assert (place.folder / "copy.db").read_text(encoding="utf-8") == "mine"
+    assert place.left_over() == []
+
+
+@pytest.mark.parametrize("words", [("data/app.ledger.db",), ("ok.db", "--database", "data/app.db"), ("link.db",)])
+def test_no_copy_goes_over_a_database_in_use(place: Place, words: tuple[str, ...]) -> None:
+    (place.folder / "link.db").symlink_to(place.profile.ledger)
+
+    error = place.sp("db", "backup", *words, "--replace", code=2)["error"]
+
+    assert "itself" in error["message"]
+    assert not (place.folder / "ok.db").exists()
+
+
+def test_two_copies_want_two_files_and_a_folder_is_none(place: Place) -> None:
+    assert "both copies" in place.sp("db", "backup", "a.db", "--database", "a.db", code=2)["error"]["message"]
+    assert "is a folder" in place.sp("db", "backup", "data", "--replace", code=2)["error"]["message"]
+    assert "does not exist" in place.sp("db", "backup", "no/such/copy.db", code=5)["error"]["message"]
+
+
+def test_a_ledger_that_is_not_there_is_not_made_to_be_copied(place: Place) -> None:
+    os.unlink(place.profile.ledger)
+
+    assert "there is no database at" in place.sp("db", "backup", "copy.db", code=5)["error"]["message"]
+    assert not os.path.exists(place.profile.ledger)
+
+
+def test_what_fails_in_the_middle_leaves_nothing(place: Place) -> None:
+    def full(_remaining: int, _total: int) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    for error, on_step in ((DatabaseUnreachable, full), (KeyboardInterrupt, _interrupt)):
+        with pytest.raises(error):
+            db_backup(
+                place.profile,
+                DbBackupParams(file="copy.db", database="app-copy.db"),
+                cwd=str(place.folder),
+                clock=place.clock,
+                on_step=on_step,
+            )
+    assert [path.name for path in place.folder.iterdir() if "copy" in path.name] == []
+
+
+def _interrupt(_remaining: int, _total: int) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_damaged_ledger_makes_no_copy(place: Place) -> None:
+    with closing(sqlite3.connect(place.profile.ledger)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+        root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'job_runs_by_due'").fetchone()[0]
+        size = connection.execute("PRAGMA page_size").fetchone()[0]
+    with open(place.profile.ledger, "r+b") as file:
+        file.seek((root - 1) * size)
+        file.write(b"\xff" * size)
+
+    with pytest.raises(DatabaseUnreachable, match=r"damaged|malformed"):
+        place.backup()
+    assert not (place.folder / "copy.db").exists()
+    assert place.left_over() == []
+
+
+def test_a_restored_ledger_settles_what_its_nodes_held_and_reuses_no_number(place: Place) -> None:
+    with place.system() as system:
+        lost, again = place.start(system, "fails_when_lost", "reruns")
+        copy = place.backup(database="app-copy.db", audit=True)
+        (after,) = place.start(system, "log_cleanup")
+        fence_before = system.ledger.last_fence()
+        system.database.execute("INSERT INTO logs (created_at, level, message, run_id) VALUES (0, 'info', '', 77)")
+    place.clock.advance(3600)
+
+    restored = place.restore(copy.name, database="app-copy.db", replace=True)
+
+    assert restored.settled == 2
+    assert restored.fence == place.clock.now() > fence_before
+    with place.system() as system:
+        runs = {run_id: system.ledger.run(run_id) for run_id in (lost, again, after)}
+        assert (runs[lost].status, runs[lost].reason) == ("failed", "node_lost")  # type: ignore[union-attr]  # it is there
+        assert runs[again].status == "queued"  # type: ignore[union-attr]  # it is there
+        assert runs[after] is None, "it came after the copy"
+        (fresh,) = place.start(system, "behavioral_analysis")
+        assert fresh > max(after, 77), "no number is given twice, and no log line changes its run"
+        assert system.ledger.last_fence() > fence_before
+    assert place.sp("jobs", "audit")["data"]["clean"]
+
+
+def test_restoring_one_copy_twice_still_gives_no_fence_twice(place: Place) -> None:
+    copy = place.backup()
+    fences = []
+    for _ in range(2):
+        os.unlink(place.profile.ledger)
+        place.restore(copy.name)
+        with place.system() as system:
+            place.start(system, "reruns")
+            fences.append(system.ledger.last_fence())
+        place.clock.advance(1)
+
+    assert fences[0] < fences[1]
+
+
+def test_what_was_there_is_kept_beside(place: Place) -> None:
+    with place.system() as system:
+        place.start(system, "reruns")
+    copy = place.backup()
+    with place.system() as system:
+        place.start(system, "log_cleanup")
+    os.chmod(place.profile.ledger, 0o640)
+
+    refused = place.sp("db", "restore", copy.name, code=6)["error"]
+    assert "there is a database at" in refused["message"]
+    for number in range(2):
+        (database,) = place.restore(copy.name, replace=True).databases
+        assert asked(database.kept, "SELECT count(*) FROM job_runs") == 2 - number
+
+    assert stat.S_IMODE(os.stat(place.profile.ledger).st_mode) == 0o640
+    assert asked(place.profile.ledger, "SELECT count(*) FROM job_runs") == 1
+    assert place.left_over() == []
+
+
+def test_a_ledger_that_anybody_has_open_is_not_replaced(place: Place) -> None:
+    copy = place.backup()
+    with place.system() as system:
+        place.start(system, "reruns")
+        for given in ({"dry_run": True}, {}):
+            with pytest.raises(ConflictError, match=rf"in use by serve node \w+, pid {os.getpid()} on "):
+                place.restore(copy.name, replace=True, **given)
+        system.ledger.last_fence()
+    with closing(sqlite3.connect(place.profile.database.path)) as other:
+        other.execute("SELECT count(*) FROM logs").fetchone()
+        place.backup("both.db", database="app.db")
+        with pytest.raises(ConflictError, match=r"app\.db' is in use"):
+            place.restore("both.db", database="app.db", replace=True)
+    assert place.restore(copy.name, replace=True).databases[0].kept is not None
+
+
+def test_a_dry_run_checks_everything_and_changes_nothing(place: Place) -> None:
+    with place.system() as system:
+        place.start(system, "reruns")
+    copy = place.backup()
+    before = {path.name for path in place.folder.rglob("*")}
+
+    dry = place.restore(copy.name, replace=True, dry_run=True)
+
+    assert (dry.message.startswith("Would restore"), dry.settled) == (True, 1)
+    new = {path.name for path in place.folder.rglob("*")} - before
+    assert {name for name in new if not name.endswith(("-wal", "-shm"))} == set()
+    assert asked(place.profile.ledger, "SELECT status FROM job_runs") == "running"
+
+
+def test_what_is_no_copy_is_not_restored(place: Place) -> None:
+    place.backup("ledger.db", database="app.db")
+    (place.folder / "text.db").write_text("no database at all, and long enough to be looked at" * 9, encoding="utf-8")
+    with closing(sqlite3.connect(place.folder / "new.db")) as newer:
+        newer.executescript("CREATE TABLE ledger_state (x); CREATE TABLE ledger_migrations (number INTEGER, name TEXT)")
+        newer.execute("INSERT INTO ledger_migrations VALUES (999, '')")
+        newer.commit()
+
+    for words, code, said in (
+        (("app.db",), 2, "is no copy of a ledger"),
+        (("ledger.db", "--database", "ledger.db"), 2, "is a ledger, not an application's database"),
+        (("absent.db",), 5, "there is no database at"),
+        (("text.db",), 5, "cannot be used"),
+        (("data/app.ledger.db",), 2, "itself"),
+        (("new.db",), 5, "has schema 999"),
+    ):
+        error = place.sp("db", "restore", *words, "--replace", code=code)["error"]
+        assert said in error["message"], error
+    assert place.left_over() == []
+
+
+def test_a_damaged_ledger_can_be_replaced_and_its_log_file_does_not_meet_the_new_one(place: Place) -> None:
+    copy = place.backup()
+    for ending in ("", "-wal", "-shm"):
+        Path(place.profile.ledger + ending).write_bytes(b"garbage" * 1000)
+
+    (database,) = place.restore(copy.name, replace=True).databases
+
+    assert database.kept is not None
+    assert Path(f"{database.kept}-wal").read_bytes() == Path(database.kept).read_bytes()
+    assert not Path(f"{place.profile.ledger}-wal").exists()
+    assert place.sp("jobs", "audit")["data"]["clean"]

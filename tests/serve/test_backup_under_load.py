@@ -1,0 +1,66 @@
+"""A node fires jobs every second while its ledger is copied; the copy, put elsewhere, is a whole ledger that goes on."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+from served import Installation, serving
+
+JOBS = """\
+from time import sleep
+
+@job(schedule="* * * * * *", catch_up="all")
+def every_one():
+    sleep(0.01)
+
+@job(schedule="* * * * * *", catch_up="skip")
+def no_catching_up():
+    pass
+
+@job(schedule="* * * * * *", on_lost="rerun")
+def long_one():
+    sleep(1.5)
+"""
+
+
+def test_a_copy_taken_in_mid_load_restores_to_a_ledger_that_accounts_for_the_gap(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    old, new = (Installation(tmp_path / name, "limits: {misfire_grace: 1s}") for name in ("old", "new"))
+    for one in (old, new):
+        one.job_file("load.py", JOBS)
+    copies = [str(tmp_path / f"copy{number}.db") for number in range(2)]
+    with serving(old) as node:
+        for copy in copies:
+            node.run_of("long_one")
+            taken = old.sp("db", "backup", copy, "--database", f"{copy}.app", "--audit")["data"]
+            assert taken["clean"], taken["audit"]
+        node.wait("run_finished")
+        in_use = old.sp("db", "restore", copies[0], "--replace", code=6)["error"]
+        assert "in use by serve node " in in_use["message"]
+        assert old.sp("db", "restore", copies[0], "--replace", "--dry-run", code=6)["error"] == in_use
+        node.signal(signal.SIGTERM)
+        assert node.ended() == 0
+    assert old.sp("jobs", "audit")["data"]["clean"]
+
+    restored = new.sp("db", "restore", copies[0], "--database", f"{copies[0]}.app")["data"]
+    assert restored["settled"] >= 1, "the long one was running"
+    assert restored["fence"] > 10**15, "above all that the old ledger ever gave out"
+    assert new.sp("jobs", "audit")["data"]["clean"]
+    known = {entry["run_id"] for entry in new.sp("jobs", "history", "-n", "1000")["data"]["entries"]}
+
+    with serving(new) as node:
+        caught_up = node.wait(
+            "run_started", lambda event: event["job_name"] == "every_one" and event["origin"] == "catch_up"
+        )
+        assert caught_up["fire_at"] > restored["planned_through"]
+        node.wait("run_started", lambda event: event["job_name"] == "every_one" and event["origin"] == "schedule")
+        node.signal(signal.SIGTERM)
+        assert node.ended() == 0
+    report = new.sp("jobs", "audit")["data"]
+    assert report["clean"], report
+    history = new.sp("jobs", "history", "-n", "1000", "--job", "no_catching_up")["data"]["entries"]
+    assert "missed" in {entry["status"] for entry in history}, "the gap"
+    fresh = {entry["run_id"] for entry in new.sp("jobs", "history", "-n", "1000")["data"]["entries"]} - known - {None}
+    assert min(fresh) > max(run_id for run_id in known if run_id), "no run's number is given twice"
