@@ -18,7 +18,8 @@ from systemprompt.jobs.sqlite_database import SqliteDatabase
 NOW = 1_768_386_600_000_000  # 2026-01-14T10:30:00Z
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
-TABLES = Path(systemprompt.builtin.__file__).parent / "migrations" / "sqlite" / "0001_application_tables.sql"
+MIGRATIONS = sorted((Path(systemprompt.builtin.__file__).parent / "migrations" / "sqlite").glob("*.sql"))
+TABLES = "".join(file.read_text(encoding="utf-8") for file in MIGRATIONS)
 
 
 class App:
@@ -30,7 +31,7 @@ class App:
         path = folder / "app.db"
         connection = sqlite3.connect(path)
         # No test cuts the power, and fsync is what would cost them their time.
-        connection.executescript(f"PRAGMA auto_vacuum = INCREMENTAL; BEGIN; {TABLES.read_text()}; COMMIT;")
+        connection.executescript(f"PRAGMA auto_vacuum = INCREMENTAL; BEGIN; {TABLES}; COMMIT;")
         connection.close()
         self.db = SqliteDatabase(str(path))
         self.db.fetch("PRAGMA synchronous = OFF")

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from app_database import TABLES, an_app
+from app_database import MIGRATIONS, an_app
 
 from systemprompt.builtin import BUILTIN_MODULES
 from systemprompt.cron import Schedule
@@ -18,11 +18,14 @@ from systemprompt.ledger.migrations import migrate
 
 SCHEDULES = {
     "behavioral_analysis": "Every 30 minutes",
+    "cleanup_anonymous_users": "Daily at 3:30 AM",
     "cleanup_empty_contexts": "Every 6 hours",
     "cleanup_inactive_sessions": "Every 2 hours",
     "content_ingestion": "Every hour",
     "database_cleanup": "Daily at 3:00 AM",
+    "file_ingestion": None,  # every hour, 20 minutes past
     "log_cleanup": "Daily at 2:00 AM",
+    "malicious_ip_blacklist": None,  # every 15 minutes, from 10 past
     "publish_content": None,  # every hour at half past, in whatever words
     "session_cleanup": "Daily at 2:30 AM",
 }
@@ -49,7 +52,7 @@ def test_listing_the_jobs_loads_nothing_that_only_running_them_needs() -> None:
     script = (
         "import importlib, sys\n"
         f"for module in {BUILTIN_MODULES!r}: importlib.import_module(module)\n"
-        "print(sorted({'yaml', 'jinja2', 'markdown_it', 'sqlite3', 'zoneinfo', 'logging'} & set(sys.modules)))"
+        "print(sorted({'yaml', 'jinja2', 'markdown_it', 'sqlite3', 'zoneinfo', 'logging', 'ipaddress', 'hashlib', 'mimetypes'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
@@ -62,17 +65,21 @@ def test_the_migration_runner_makes_the_tables_that_these_tests_use(tmp_path: Pa
     def begin(taken: sqlite3.Connection) -> None:
         taken.execute("BEGIN IMMEDIATE")
 
-    applied = migrate(connection, str(TABLES.parent), table="app_migrations", begin=begin)
+    applied = migrate(connection, str(MIGRATIONS[0].parent), table="app_migrations", begin=begin)
 
     schema = "SELECT type, name, sql FROM sqlite_master WHERE name <> 'app_migrations' ORDER BY name"
     with an_app(tmp_path) as app:
         assert [tuple(row.values()) for row in app.db.fetch(schema)] == connection.execute(schema).fetchall()
     connection.close()
-    assert applied == [TABLES.name]
+    assert applied == [file.name for file in MIGRATIONS]
 
 
 @pytest.mark.parametrize(
-    "table", ["logs", "users", "user_sessions", "session_requests", "user_contexts", "task_messages"]
+    "table",
+    [
+        *("logs", "users", "user_sessions", "session_requests", "user_contexts", "task_messages"),
+        *("markdown_content", "files", "ip_blacklist"),
+    ],
 )
 def test_every_table_is_strict(tmp_path: Path, table: str) -> None:
     with an_app(tmp_path) as app:

@@ -12,7 +12,7 @@ import pytest
 
 from systemprompt.jobs.overrides import Extension, JobOverride
 from systemprompt.jobs.policies import CHOICES, seconds_of
-from systemprompt.jobs.settings import ContentSource, HostTable, Paths, PublishTarget, Retention
+from systemprompt.jobs.settings import ContentSource, FileSource, HostTable, Paths, PublishTarget, Retention
 from systemprompt.profile.load import load_profile
 from systemprompt.profile.profile import DatabaseAddress, Limits, Profile
 from systemprompt.profile.schema import HOST_TABLES, PROFILE, find_key, walk
@@ -84,7 +84,12 @@ content:
   publish: {path: public, title: T, base_url: https://example.org/, description: D, author: A, language: de}
 tables:
   user_sessions: {table: app.sessions, columns: {last_activity_at: seen_at}, time_format: iso}
-retention: {logs_days: 1, runs_days: 2, session_idle_hours: 3, empty_context_hours: 4, content_removed_days: 5}
+retention:
+  {logs_days: 1, runs_days: 2, session_idle_hours: 3, empty_context_hours: 4, content_removed_days: 5, anonymous_user_days: 6}
+files:
+  sources:
+    - {name: scans, path: scans}
+    - {name: scans2, path: /srv/scans, pattern: "*.pdf"}
 limits:
   max_concurrent_runs: 2
   shutdown_grace: 0
@@ -156,6 +161,10 @@ limits:
         ContentSource(name="notes", path=f"{home}/content"),
         ContentSource(name="posts", path="/srv/posts", pattern="*.markdown"),
     )
+    assert settings.file_sources == (
+        FileSource(name="scans", path=f"{home}/scans"),
+        FileSource(name="scans2", path="/srv/scans", pattern="*.pdf"),
+    )
     assert settings.publish == PublishTarget(
         path=f"{home}/public", title="T", base_url="https://example.org", description="D", author="A", language="de"
     )
@@ -163,7 +172,12 @@ limits:
         "user_sessions": HostTable(table="app.sessions", columns={"last_activity_at": "seen_at"}, time_format="iso")
     }
     assert settings.retention == Retention(
-        logs_days=1, runs_days=2, session_idle_hours=3, empty_context_hours=4, content_removed_days=5
+        logs_days=1,
+        runs_days=2,
+        session_idle_hours=3,
+        empty_context_hours=4,
+        content_removed_days=5,
+        anonymous_user_days=6,
     )
     assert settings.batch_size == 7
 
@@ -252,6 +266,7 @@ def test_the_table_of_keys_and_the_records_agree_on_defaults() -> None:
         for name, key in keys.items():
             default = seconds_of(key.default) if key.kind == "seconds" else key.default
             assert getattr(record, name) == default
+    assert find_key("files.sources[].pattern").default == FileSource(name="", path="").pattern
     assert find_key("content.sources[].pattern").default == ContentSource(name="", path="").pattern
     for key in find_key("content.publish").keys:
         if not key.required:
@@ -278,7 +293,8 @@ def test_every_application_table_and_column_may_be_the_hosts_own() -> None:
             name: tuple(row[0] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (name,)))
             for (name,) in names
         }
-    assert made == HOST_TABLES
+    # What these two jobs keep is for others to read: a host's own table of that kind is not theirs to write.
+    assert {name: columns for name, columns in made.items() if name not in ("files", "ip_blacklist")} == HOST_TABLES
 
 
 def test_it_works_without_libyaml_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

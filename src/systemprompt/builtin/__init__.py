@@ -6,11 +6,16 @@ __all__ = ["BUILTIN_MODULES"]
 
 BUILTIN_MODULES: tuple[str, ...] = (
     "systemprompt.builtin.behavioral_analysis",
+    "systemprompt.builtin.cleanup_anonymous_users",
     "systemprompt.builtin.cleanup_empty_contexts",
     "systemprompt.builtin.cleanup_inactive_sessions",
     "systemprompt.builtin.content_ingestion",
     "systemprompt.builtin.database_cleanup",
+    "systemprompt.builtin.file_ingestion",
+    "systemprompt.builtin.ledger_audit",
     "systemprompt.builtin.log_cleanup",
+    "systemprompt.builtin.malicious_ip_blacklist",
+    "systemprompt.builtin.prune_history",
     "systemprompt.builtin.publish_content",
     "systemprompt.builtin.session_cleanup",
 )

@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from systemprompt.clock import SECOND, Instant
 
-__all__ = ["WEIGHTS", "Request", "Score", "SessionFacts", "score_session"]
+__all__ = ["WEIGHTS", "Request", "Score", "SessionFacts", "between", "is_probe", "score_session"]
 
 WEIGHTS: Mapping[str, float] = MappingProxyType(
     {
@@ -76,10 +76,20 @@ def score_session(facts: SessionFacts, weights: Mapping[str, float] = WEIGHTS) -
     )
 
 
+def is_probe(path: str) -> bool:
+    """Say whether only somebody who looks for holes asks for this path."""
+    return _PROBE.search(path) is not None
+
+
+def between(value: float, low: float, high: float) -> float:
+    """Return 0 up to `low`, 1 from `high` on, and a straight line between."""
+    return min(1.0, max(0.0, (value - low) / (high - low)))
+
+
 def _request_rate(facts: SessionFacts) -> float:
     """Requests a minute over the whole session: a person stays under 30, a script goes beyond 240."""
     minutes = max((facts.last_activity_at - facts.started_at) / (60 * SECOND), 1 / 6)
-    return _between(facts.request_count / minutes, 30, 240) if facts.request_count >= 20 else 0.0
+    return between(facts.request_count / minutes, 30, 240) if facts.request_count >= 20 else 0.0
 
 
 def _burst(facts: SessionFacts) -> float:
@@ -89,19 +99,19 @@ def _burst(facts: SessionFacts) -> float:
         while request.at - facts.requests[first].at > 10 * SECOND:
             first += 1
         most = max(most, last - first + 1)
-    return _between(most, 25, 100)
+    return between(most, 25, 100)
 
 
 def _error_share(facts: SessionFacts) -> float:
     """The share of requests that were refused or not found, from five requests on."""
     if facts.request_count < 5:
         return 0.0
-    return _between(facts.error_count / facts.request_count, 0.15, 0.7)
+    return between(facts.error_count / facts.request_count, 0.15, 0.7)
 
 
 def _scan_paths(facts: SessionFacts) -> float:
     """Different paths that only somebody who looks for holes asks for; three are certainty."""
-    return min(1.0, len({request.path for request in facts.requests if _PROBE.search(request.path)}) / 3)
+    return min(1.0, len({request.path for request in facts.requests if is_probe(request.path)}) / 3)
 
 
 def _path_entropy(facts: SessionFacts) -> float:
@@ -111,7 +121,7 @@ def _path_entropy(facts: SessionFacts) -> float:
         return 0.0
     counts = Counter(request.path for request in facts.requests)
     entropy = -sum(count / total * math.log2(count / total) for count in counts.values())
-    return _between(entropy / math.log2(total), 0.85, 1.0)
+    return between(entropy / math.log2(total), 0.85, 1.0)
 
 
 def _steady_pace(facts: SessionFacts) -> float:
@@ -123,7 +133,7 @@ def _steady_pace(facts: SessionFacts) -> float:
     if mean <= 0:
         return 0.0
     deviation = math.sqrt(sum((gap - mean) ** 2 for gap in gaps) / len(gaps))
-    return 1.0 - _between(deviation / mean, 0.05, 0.3)
+    return 1.0 - between(deviation / mean, 0.05, 0.3)
 
 
 def _user_agent(facts: SessionFacts) -> float:
@@ -144,12 +154,7 @@ def _night_burst(facts: SessionFacts) -> float:
     if len(facts.requests) < 50:
         return 0.0
     hours = ((request.at / (3600 * SECOND) + facts.utc_offset_hours) % 24 for request in facts.requests)
-    return _between(sum(1 for hour in hours if 1 <= hour < 5) / len(facts.requests), 0.5, 1.0)
-
-
-def _between(value: float, low: float, high: float) -> float:
-    """Return 0 up to `low`, 1 from `high` on, and a straight line between."""
-    return min(1.0, max(0.0, (value - low) / (high - low)))
+    return between(sum(1 for hour in hours if 1 <= hour < 5) / len(facts.requests), 0.5, 1.0)
 
 
 _SIGNALS = MappingProxyType(

@@ -8,7 +8,11 @@ import stat
 from dataclasses import dataclass
 from functools import lru_cache
 
-__all__ = ["Found", "find_files"]
+__all__ = ["Found", "find_files", "walk_files"]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +33,13 @@ def find_files(root: str, pattern: str) -> Found:
     Symbolic links are followed and each real folder is visited once: a loop of links ends, and its files are listed under
     the first path in order.
     """
+    unreadable: dict[str, str] = {}
+    return Found(files=dict(walk_files(root, pattern, unreadable)), unreadable=unreadable)
+
+
+def walk_files(root: str, pattern: str, unreadable: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield what `find_files` lists, one folder at a time; what could not be listed is put into `unreadable` on the way."""
     matches = _matcher(pattern)
-    found = Found(files={}, unreadable={})
     seen: set[tuple[int, int]] = set()
     waiting = [""]
     while waiting:
@@ -43,7 +52,7 @@ def find_files(root: str, pattern: str) -> Found:
             seen.add((status.st_dev, status.st_ino))
             names = sorted(os.listdir(here))
         except OSError as error:
-            found.unreadable[folder] = error.strerror or str(error)
+            unreadable[folder] = error.strerror or str(error)
             continue
         below = []
         for name in names:
@@ -54,9 +63,8 @@ def find_files(root: str, pattern: str) -> Found:
             if _is_folder(absolute):
                 below.append(relative)
             elif matches.fullmatch(relative):
-                found.files[relative] = absolute
+                yield relative, absolute
         waiting[:0] = below
-    return found
 
 
 def _is_folder(path: str) -> bool:

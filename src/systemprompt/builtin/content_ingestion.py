@@ -7,6 +7,7 @@ import stat
 from dataclasses import dataclass, field
 
 from systemprompt.builtin.retention import counted, cutoff_before
+from systemprompt.builtin.texts import shown_path
 from systemprompt.clock import SystemClock
 from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
@@ -83,7 +84,7 @@ def _scan(ctx: JobContext, rows: dict[Key, Row]) -> _Scan:
     for source in ctx.settings.content_sources:
         found = find_files(ctx.path(source.path), source.pattern)
         for folder, why in found.unreadable.items():
-            place = _shown(os.path.normpath(os.path.join(source.path, folder)))
+            place = shown_path(os.path.normpath(os.path.join(source.path, folder)))
             scan.unknown.append((source.name, f"{folder}/" if folder else ""))
             scan.problems.append(f"{place}: {why}")
             scan.lost_sources += not folder
@@ -122,12 +123,12 @@ def _read(path: str) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(f"{_shown(path)} is not a regular file")
+            raise OSError(f"{shown_path(path)} is not a regular file")
         return file.read(MAX_FILE_BYTES + 1)
 
 
 def _break(scan: _Scan, key: Key, folder: str, reason: str) -> None:
-    problem = f"{_shown(os.path.join(folder, key[1]))}:{reason}"
+    problem = f"{shown_path(os.path.join(folder, key[1]))}:{reason}"
     scan.broken[key] = problem
     scan.problems.append(problem)
 
@@ -251,11 +252,6 @@ def _parsed_as(ctx: JobContext) -> str:
     from systemprompt.builtin.markdown_files import PARSER_VERSION
 
     return f"{PARSER_VERSION} {ctx.settings.time_zone}"
-
-
-def _shown(path: str) -> str:
-    """Return a path that any terminal and any database can take."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _batches(values: list[dict[str, Any]], size: int) -> Iterable[list[dict[str, Any]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from systemprompt.builtin.batches import Changed, count_rows, delete_rows
-from systemprompt.builtin.retention import counted, cutoff_before
+from systemprompt.builtin.retention import counted, cutoff_before, size_text
 from systemprompt.builtin.tables import Condition, Table, find_table, same_side, without_parent
 from systemprompt.clock import SystemClock
 from systemprompt.errors import ConfigurationError
@@ -47,7 +47,7 @@ class DatabaseCleanup(Job):
         after = _size(ctx)
         message = f"Deleted {counted(total.done, 'row')}{_named(parts)}"
         if before is not None and after is not None:
-            message += f"; database {_bytes(before)} -> {_bytes(after)}"
+            message += f"; database {size_text(before)} -> {size_text(after)}"
         return _result(message, problems, total)
 
 
@@ -168,15 +168,6 @@ def _result(message: str, problems: list[str], total: Changed) -> JobResult:
         message += f"; {'; '.join(problems)}"
     result = JobResult.failure(message) if problems else JobResult.success().with_message(message)
     return result.with_stats(total.done, total.refused + len(problems))
-
-
-def _bytes(size: int) -> str:
-    amount = float(size)
-    for unit in ("B", "kB", "MB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} GB"
 
 
 def _now(now: Instant | None) -> Instant:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from systemprompt.clock import Instant
     from systemprompt.jobs.context import JobContext
 
-__all__ = ["counted", "cutoff_before", "span"]
+__all__ = ["counted", "cutoff_before", "size_text", "span"]
 
 _MOST = 1_000_000
 
@@ -38,3 +38,13 @@ def cutoff_before(now: Instant | None, *, hours: int = 0, days: int = 0) -> Inst
 def counted(number: int, one: str, many: str | None = None) -> str:
     """Return `1 file`, `2 files`."""
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def size_text(size: int) -> str:
+    """Return a number of bytes as `512 B`, `1.2 MB`."""
+    amount = float(size)
+    for unit in ("B", "kB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"

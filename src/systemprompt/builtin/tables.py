@@ -53,20 +53,24 @@ class Table:
         """Return a column for a statement. With the alias SQLite cannot take a wrong name for a string."""
         return f"{alias}.{self.columns[name]}"
 
-    def before(self, name: str, cutoff: Instant) -> Condition:
-        """Return the condition that this column's instant is before `cutoff`. NULL and unreadable text never are."""
-        column = self.column(name)
+    def before(self, name: str, cutoff: Instant, *, alias: str = "target", prefix: str = "") -> Condition:
+        """Return the condition that this column's instant is before `cutoff`. NULL and unreadable text never are.
+
+        `prefix` begins the names of its parameters, for a statement that compares more than one column.
+        """
+        column = self.column(name, alias)
         if self.time_format == "micros":
-            return Condition(sql=f"{column} < :cutoff", parameters={"cutoff": cutoff})
+            return Condition(sql=f"{column} < :{prefix}cutoff", parameters={f"{prefix}cutoff": cutoff})
         if self.time_format == "seconds":
             whole, rest = divmod(cutoff, SECOND)
-            return Condition(sql=f"{column} < :cutoff", parameters={"cutoff": cutoff / SECOND if rest else whole})
+            value = cutoff / SECOND if rest else whole
+            return Condition(sql=f"{column} < :{prefix}cutoff", parameters={f"{prefix}cutoff": value})
         # Text of one instant differs in separator, fraction and zone mark, so SQLite reads it, to the
         # millisecond. The plain comparison before it is true of every earlier date and lets an index on the column serve.
         day_after = iso(cutoff + 86_400 * SECOND)[:10]
         return Condition(
-            sql=f"{column} < :day_after AND {_ISO_MILLIS.format(column=column)} < :cutoff",
-            parameters={"day_after": day_after, "cutoff": -(-cutoff // 1000)},
+            sql=f"{column} < :{prefix}day_after AND {_ISO_MILLIS.format(column=column)} < :{prefix}cutoff",
+            parameters={f"{prefix}day_after": day_after, f"{prefix}cutoff": -(-cutoff // 1000)},
         )
 
     def missing(self, name: str) -> Condition:

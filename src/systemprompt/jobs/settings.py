@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ContentSource", "HostTable", "JobSettings", "Paths", "PublishTarget", "Retention"]
+__all__ = ["ContentSource", "FileSource", "HostTable", "JobSettings", "Paths", "PublishTarget", "Retention"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,15 @@ class ContentSource:
     name: str
     path: str
     pattern: str = "**/*.md"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSource:
+    """One folder whose files are recorded. `pattern` is a glob below `path`; hidden files are left out."""
+
+    name: str
+    path: str
+    pattern: str = "**/*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,16 +75,22 @@ class Retention:
     session_idle_hours: int = 1
     empty_context_hours: int = 24
     content_removed_days: int = 30
+    anonymous_user_days: int = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSettings:
-    """All of it. Defaults make a usable value for tests: `JobSettings()`."""
+    """All of it. Defaults make a usable value for tests: `JobSettings()`.
+
+    ledger   the absolute path of the ledger, for the jobs that look after it
+    """
 
     paths: Paths = field(default_factory=Paths)
     time_zone: str = "UTC"
     content_sources: tuple[ContentSource, ...] = ()
+    file_sources: tuple[FileSource, ...] = ()
     publish: PublishTarget | None = None
     tables: Mapping[str, HostTable] = field(default_factory=dict)
     retention: Retention = field(default_factory=Retention)
     batch_size: int = 500
+    ledger: str | None = None

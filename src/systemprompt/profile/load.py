@@ -9,7 +9,7 @@ from systemprompt.errors import CronError, ProfileInvalid, did_you_mean
 from systemprompt.jobs.fingerprint import fingerprint_of
 from systemprompt.jobs.overrides import JobOverride
 from systemprompt.jobs.policies import CHOICES, Policies
-from systemprompt.jobs.settings import ContentSource, HostTable, PublishTarget, Retention
+from systemprompt.jobs.settings import ContentSource, FileSource, HostTable, PublishTarget, Retention
 from systemprompt.profile.check import Checked, check
 from systemprompt.profile.document import Values, parse, read_bytes
 from systemprompt.profile.kinds import Reader
@@ -19,6 +19,9 @@ from systemprompt.profile.schema import HOST_TABLES, PROFILE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import TypeVar
+
+    Source = TypeVar("Source", ContentSource, FileSource)
 
 __all__ = ["load_profile"]
 
@@ -50,7 +53,7 @@ def _build(path: str, fingerprint: str, checked: Checked, values: Values) -> Pro
         name: _override(name, place, section, zone, checked, os.path.dirname(path))
         for name, place, section in scheduler.get("jobs", ())
     }
-    sources = _sources(content.get("sources", ()), checked)
+    sources = _sources(content.get("sources", ()), ContentSource, checked)
     publish = content.get("publish")
     tables = _tables(said.get("tables", ()), checked)
     if "database" not in said:
@@ -73,6 +76,7 @@ def _build(path: str, fingerprint: str, checked: Checked, values: Values) -> Pro
         bootstrap_jobs=tuple(dict.fromkeys(scheduler.get("bootstrap_jobs", ()))),
         limits=Limits(**said.get("limits", {})),
         content_sources=sources,
+        file_sources=_sources(said.get("files", {}).get("sources", ()), FileSource, checked),
         publish=PublishTarget(**publish) if publish and "path" in publish else None,
         tables=tables,
         retention=Retention(**said.get("retention", {})),
@@ -120,12 +124,12 @@ def _check_schedule(place: str, schedule: str, zone: str, policies: dict[str, An
         checked.fault(place, f"{schedule!r} is not a cron expression: {error.reason}; {advice}")
 
 
-def _sources(found: Any, checked: Checked) -> tuple[ContentSource, ...]:
-    sources: dict[str, ContentSource] = {}
+def _sources(found: Any, kind: type[Source], checked: Checked) -> tuple[Source, ...]:
+    sources: dict[str, Source] = {}
     for place, section in found:
         if "name" not in section or "path" not in section:
             continue  # that is a fault already
         if section["name"] in sources:
             checked.fault(f"{place}.name", f"{section['name']!r} names another source already; choose another name")
-        sources[section["name"]] = ContentSource(**section)
+        sources[section["name"]] = kind(**section)
     return tuple(sources.values())

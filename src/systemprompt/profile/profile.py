@@ -5,7 +5,15 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass, field
 
-from systemprompt.jobs.settings import ContentSource, HostTable, JobSettings, Paths, PublishTarget, Retention
+from systemprompt.jobs.settings import (
+    ContentSource,
+    FileSource,
+    HostTable,
+    JobSettings,
+    Paths,
+    PublishTarget,
+    Retention,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,6 +79,7 @@ class Profile:
     bootstrap_jobs: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
     content_sources: tuple[ContentSource, ...] = ()
+    file_sources: tuple[FileSource, ...] = ()
     publish: PublishTarget | None = None
     tables: Mapping[str, HostTable] = field(default_factory=dict)
     retention: Retention = field(default_factory=Retention)
@@ -88,10 +97,12 @@ class Profile:
             paths=Paths(home=self.home, profile=self.path),
             time_zone=self.time_zone,
             content_sources=self.content_sources,
+            file_sources=self.file_sources,
             publish=self.publish,
             tables=self.tables,
             retention=self.retention,
             batch_size=self.limits.batch_size,
+            ledger=self.ledger,
         )
 
     def as_dict(self) -> dict[str, Any]:

@@ -25,7 +25,7 @@ HOST_TABLES = {
         *("id", "user_id", "started_at", "last_activity_at", "ended_at", "end_reason", "ip_address", "user_agent"),
         *("request_count", "error_count", "behavior_score", "scored_at", "flagged_at", "flags", "ban_applied_at"),
     ),
-    "users": ("id", "name", "email", "status", "banned_at", "ban_reason", "created_at"),
+    "users": ("id", "name", "email", "status", "banned_at", "ban_reason", "created_at", "is_anonymous"),
 }
 """The tables that the built-in jobs work on, with our names of their columns. A host application may have them under others."""
 
@@ -130,6 +130,8 @@ _SOURCE = (
     Key(name="pattern", kind="text", default="**/*.md", meaning="which files below it"),
 )
 
+_FILES = (*_SOURCE[:2], Key(name="pattern", kind="text", default="**/*", meaning="which files below it"))
+
 _PUBLISH = (
     Key(name="path", kind="path", required=True, meaning="the folder that the site is written to"),
     Key(name="title", kind="text", default="Notes", meaning="the site's name"),
@@ -171,7 +173,8 @@ _RETENTION = (
     _days("runs_days", 400, "closed runs older than this leave the ledger, except what catch-up still needs"),
     _hours("session_idle_hours", 1, "a session idle for longer is closed by session_cleanup"),
     _hours("empty_context_hours", 24, "a context without messages older than this is deleted"),
-    _days("content_removed_days", 30, "content whose file is gone is kept for so long, marked as removed"),
+    _days("content_removed_days", 30, "the row of a file that is gone is kept for so long, marked as removed"),
+    _days("anonymous_user_days", 30, "anonymous users not seen for longer are deleted by cleanup_anonymous_users"),
 )
 
 _LIMITS = (
@@ -265,6 +268,12 @@ PROFILE = Key(
                 Key(name="sources", kind="list", meaning="folders of markdown with YAML front matter", keys=_SOURCE),
                 Key(name="publish", kind="section", meaning="the site that is made of it", keys=_PUBLISH),
             ),
+        ),
+        Key(
+            name="files",
+            kind="section",
+            meaning="what file_ingestion keeps a record of",
+            keys=(Key(name="sources", kind="list", meaning="folders whose files are recorded", keys=_FILES),),
         ),
         Key(
             name="tables",

@@ -1,0 +1,137 @@
+"""Deletes people who came without an account and never came back."""
+
+from __future__ import annotations
+
+from systemprompt.builtin.batches import Changed, count_rows, delete_rows
+from systemprompt.builtin.retention import counted, cutoff_before, span
+from systemprompt.builtin.tables import Condition, Table, find_table, same_side
+from systemprompt.clock import SystemClock
+from systemprompt.errors import ConfigurationError
+from systemprompt.jobs.job import Job, submit_job
+from systemprompt.jobs.result import JobResult
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from systemprompt.clock import Clock, Instant
+    from systemprompt.jobs.context import JobContext
+
+__all__ = ["CleanupAnonymousUsers", "count", "delete"]
+
+
+@submit_job
+class CleanupAnonymousUsers(Job):
+    """Deletes anonymous users older than `days`, with sessions, requests and empty contexts; without `enforce` it only counts.
+
+    Spared is who has a session that is open or was used within `days`, who wrote or got a message, and who is banned: a ban
+    would be lifted by forgetting it.
+    """
+
+    name = "cleanup_anonymous_users"
+    description = "Deletes anonymous users who have not been seen for long, with what is left of them"
+    schedule = "0 30 3 * * *"
+    tags = ("maintenance", "users")
+    clock: Clock = SystemClock()
+
+    def execute(self, ctx: JobContext) -> JobResult:
+        now = self.clock.now()
+        not_seen = f"not seen for {counted(_days(ctx), 'day')}"
+        if not ctx.enforce:
+            would = count(ctx, now=now)
+            users = counted(would["users"], "anonymous user")
+            return JobResult.success().with_message(f"Would delete {users} {not_seen}{_with(would)}")
+        changed = delete(ctx, now=now)
+        users = counted(changed["users"].done, "anonymous user")
+        message = f"Deleted {users} {not_seen}{_with({name: part.done for name, part in changed.items()})}"
+        refused = sum(part.refused for part in changed.values())
+        if refused:
+            message += f"; {refused} held back by the database"
+        return JobResult.success().with_message(message).with_stats(changed["users"].done, refused)
+
+
+def count(ctx: JobContext, *, now: Instant | None = None) -> dict[str, int]:
+    """Return how many rows of which kind `delete` would delete at `now`; `users` is always among them."""
+    return {name: count_rows(ctx, *step) for name, step in _steps(ctx, now).items()}
+
+
+def delete(ctx: JobContext, *, now: Instant | None = None) -> dict[str, Changed]:
+    """Delete them, children first, in bounded batches.
+
+    Each statement asks again who may go: who comes back in the middle keeps what was not deleted yet. A crash leaves people
+    with fewer old rows and never rows without their person; the next run goes on.
+    """
+    return {name: delete_rows(ctx, *step) for name, step in _steps(ctx, now).items()}
+
+
+def _days(ctx: JobContext) -> int:
+    return span(ctx, "days", ctx.settings.retention.anonymous_user_days)
+
+
+def _with(rows: dict[str, int]) -> str:
+    named = [f"{number} {name}" for name, number in rows.items() if number and name != "users"]
+    return f" with {', '.join(named)}" if named else ""
+
+
+def _steps(ctx: JobContext, now: Instant | None) -> dict[str, tuple[Table, Condition]]:
+    """Return what goes, in the order in which it goes."""
+    for other in ("user_sessions", "user_contexts", "task_messages"):
+        if not same_side(ctx, other, "users"):
+            raise ConfigurationError(
+                f"only one of users and {other} is a table of the host: nobody could say who came back",
+                hint="give users, user_sessions, user_contexts and task_messages under `tables` in the profile, or none of them",
+            )
+    users = find_table(ctx, "users", needs=("id", "is_anonymous", "status", "created_at"))
+    sessions = find_table(ctx, "user_sessions", needs=("id", "user_id", "last_activity_at", "ended_at"))
+    contexts = find_table(ctx, "user_contexts", needs=("id", "user_id"))
+    messages = find_table(ctx, "task_messages", needs=("context_id",))
+    cutoff = cutoff_before(now, days=_days(ctx))
+
+    def gone(alias: str) -> Condition:
+        return _gone(users, sessions, contexts, messages, cutoff, alias)
+
+    people = Condition(
+        sql=f"SELECT {users.column('id', 'person')} FROM {users.sql} AS person WHERE {gone('person').sql}",  # noqa: S608  # names are quoted
+        parameters=gone("person").parameters,
+    )
+    steps = {}
+    if same_side(ctx, "session_requests", "users"):
+        requests = find_table(ctx, "session_requests", needs=("id", "session_id"))
+        visits = Condition(
+            sql=(
+                f"SELECT {sessions.column('id', 'visit')} FROM {sessions.sql} AS visit "  # noqa: S608  # names are quoted
+                f"WHERE {sessions.column('user_id', 'visit')} IN ({people.sql})"
+            ),
+            parameters=people.parameters,
+        )
+        steps["requests"] = (requests, _among(requests, "session_id", visits))
+    steps["sessions"] = (sessions, _among(sessions, "user_id", people))
+    steps["contexts"] = (contexts, _among(contexts, "user_id", people))
+    steps["users"] = (users, gone("target"))
+    return steps
+
+
+def _gone(users: Table, sessions: Table, contexts: Table, messages: Table, cutoff: Instant, alias: str) -> Condition:
+    """Return the condition that the user under this alias is anonymous, old, silent and not seen since the cutoff."""
+    user = users.column("id", alias)
+    unseen = sessions.before("last_activity_at", cutoff, alias="seen", prefix="seen_")
+    # A session whose last activity is absent or unreadable counts as seen: hence IS NOT TRUE.
+    here = (
+        f"EXISTS (SELECT 1 FROM {sessions.sql} AS seen WHERE {sessions.column('user_id', 'seen')} = {user} "  # noqa: S608  # names are quoted
+        f"AND ({sessions.column('ended_at', 'seen')} IS NULL OR ({unseen.sql}) IS NOT TRUE))"
+    )
+    spoke = (
+        f"EXISTS (SELECT 1 FROM {contexts.sql} AS talk JOIN {messages.sql} AS word "  # noqa: S608  # names are quoted
+        f"ON {messages.column('context_id', 'word')} = {contexts.column('id', 'talk')} "
+        f"WHERE {contexts.column('user_id', 'talk')} = {user})"
+    )
+    old = users.before("created_at", cutoff, alias=alias, prefix="made_")
+    return Condition(
+        sql=(
+            f"{users.column('is_anonymous', alias)} = 1 AND {users.column('status', alias)} <> 'banned' "
+            f"AND {old.sql} AND NOT {here} AND NOT {spoke}"
+        ),
+        parameters={**unseen.parameters, **old.parameters},
+    )
+
+
+def _among(child: Table, link: str, those: Condition) -> Condition:
+    return Condition(sql=f"{child.column(link)} IN ({those.sql})", parameters=those.parameters)

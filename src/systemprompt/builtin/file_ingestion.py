@@ -1,0 +1,284 @@
+"""Keeps a record of the files in the configured folders: path, size, kind, SHA-256, and when they came, changed and went."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+
+from systemprompt.builtin.retention import counted, cutoff_before
+from systemprompt.builtin.texts import shown_path
+from systemprompt.clock import SECOND, SystemClock
+from systemprompt.jobs.job import Job, submit_job
+from systemprompt.jobs.result import JobResult
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from systemprompt.clock import Clock, Instant
+    from systemprompt.jobs.context import JobContext
+    from systemprompt.jobs.database import Row
+    from systemprompt.jobs.settings import FileSource
+
+__all__ = ["FileIngestion"]
+
+
+@submit_job
+class FileIngestion(Job):
+    """Keeps one row for each file. What is in a file is read only where it may have changed since.
+
+    A file that cannot be read fails alone and its last state stays; one that is gone is marked, and its row deleted after
+    `retention.content_removed_days`. A folder that cannot be read says nothing about its files, so they stay as they are.
+    Memory grows with the number of folders and the largest of them, not with all files. A batch is a transaction, and what
+    a cancelled run has recorded stays.
+    """
+
+    name = "file_ingestion"
+    description = "Records the files of configured directories with their SHA-256"
+    schedule = "0 20 * * * *"
+    tags = ("files",)
+    clock: Clock = SystemClock()
+
+    def execute(self, ctx: JobContext) -> JobResult:
+        from secrets import token_hex
+
+        if not ctx.settings.file_sources:
+            return JobResult.success().with_message("Recorded 0 files: the profile has no file sources")
+        scan = _Scan(ctx=ctx, clock=self.clock, now=self.clock.now(), token=token_hex(8))
+        for source in ctx.settings.file_sources:
+            scan.walk(source)
+        scan.mark_gone(_OF_NO_SOURCE, [])
+        return scan.result(_purge(ctx, scan.now))
+
+
+@dataclass(slots=True, kw_only=True)
+class _Scan:
+    """One walk through all sources. `token` marks what it saw: unlike the time, it differs even where the clock stands still."""
+
+    ctx: JobContext
+    clock: Clock
+    now: Instant
+    token: str
+    new: int = 0
+    changed: int = 0
+    same: int = 0
+    removed: int = 0
+    failed: int = 0
+    lost_sources: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def recorded(self) -> int:
+        return self.new + self.changed + self.same
+
+    def walk(self, source: FileSource) -> None:
+        """Record what lies below one folder, then mark what lay there and does not any more."""
+        from systemprompt.builtin.content_files import walk_files
+
+        unreadable: dict[str, str] = {}
+        batch: dict[str, str] = {}
+        for path, absolute in walk_files(self.ctx.path(source.path), source.pattern, unreadable):
+            self.ctx.raise_if_cancelled()
+            if not _is_text(path):
+                self._fail(source, path, "the file's name is not UTF-8")
+                continue
+            batch[path] = absolute
+            if len(batch) >= max(1, self.ctx.settings.batch_size):
+                self._record(source, batch)
+                batch.clear()
+        self._record(source, batch)
+        for folder, why in unreadable.items():
+            self._fail(source, folder, why)
+            self.lost_sources += not folder
+        self.mark_gone(_OF_SOURCE, [f"{folder}/" if folder else "" for folder in unreadable], source.name)
+
+    def mark_gone(self, which: str, unknown: list[str], source: str = "") -> None:
+        """Mark the rows that this scan did not see, but for those below the beginnings of which nothing is known."""
+        import json
+
+        names = json.dumps([one.name for one in self.ctx.settings.file_sources])
+        after = 0
+        while True:
+            self.ctx.raise_if_cancelled()
+            values = {"source": source, "sources": names, "token": self.token, "after": after, "batch": self._batch}
+            rows = self.ctx.db_pool.fetch(f"{_NOT_SEEN} AND {which} ORDER BY id LIMIT :batch", values)
+            if not rows:
+                return
+            after = rows[-1]["id"]
+            gone = [row for row in rows if not any(row["path"].startswith(folder) for folder in unknown)]
+            self.removed += self.ctx.db_pool.execute_many(
+                "UPDATE files SET removed_at = :now WHERE id = :id AND removed_at IS NULL",
+                [{"id": row["id"], "now": self.now} for row in gone],
+            )
+
+    def result(self, purged: int) -> JobResult:
+        message = f"Recorded {counted(self.recorded, 'file')}"
+        parts = [
+            f"{number} {word}"
+            for number, word in (
+                (self.new, "new"),
+                (self.changed, "changed"),
+                (self.same, "unchanged"),
+                (self.removed, "removed"),
+                (purged, "purged"),
+            )
+            if number
+        ]
+        if parts and parts != [f"{self.recorded} new"]:
+            message += f" ({', '.join(parts)})"
+        if self.failed:
+            more = self.failed - len(self.problems)
+            message += f"; {self.failed} failed: {'; '.join(self.problems)}"
+            message += f"; and {more} more in the log" if more else ""
+        nothing_worked = self.lost_sources > 0 or (self.failed > 0 and self.recorded == 0)
+        result = JobResult.failure(message) if nothing_worked else JobResult.success().with_message(message)
+        return result.with_stats(self.recorded, self.failed)
+
+    @property
+    def _batch(self) -> int:
+        return max(1, self.ctx.settings.batch_size)
+
+    def _record(self, source: FileSource, batch: dict[str, str]) -> None:
+        import json
+
+        known = {"source": source.name, "paths": json.dumps(list(batch))}
+        rows = {row["path"]: row for row in self.ctx.db_pool.fetch(_KNOWN, known)}
+        read, same, failed = [], [], []
+        for path, absolute in batch.items():
+            self.ctx.raise_if_cancelled()
+            row = rows.get(path)
+            try:
+                seen = os.stat(absolute)
+                if not stat.S_ISREG(seen.st_mode):
+                    continue  # a pipe, a socket, a device: no file
+                if row is not None and _is_same(row, seen):
+                    same.append(row["id"])
+                else:
+                    read.append(self._read(source, path, absolute))
+            except OSError as error:
+                if isinstance(error, FileNotFoundError) and not os.path.islink(absolute):
+                    continue  # it went while we walked
+                self._fail(source, path, error.strerror or str(error))
+                failed.append(path)
+        fresh = sum(1 for one in read if one["path"] not in rows)
+        with self.ctx.db_pool.transaction() as transaction:
+            transaction.execute_many(_UPSERT, read)
+            mark = {"now": self.now, "token": self.token}
+            transaction.execute_many(
+                "UPDATE files SET last_seen_at = :now, seen_in = :token WHERE id = :id",
+                [{"id": row_id, **mark} for row_id in same],
+            )
+            # What could not be read is there all the same.
+            there = [{"id": rows[path]["id"], "token": self.token} for path in failed if path in rows]
+            transaction.execute_many("UPDATE files SET seen_in = :token WHERE id = :id", there)
+        self.new += fresh
+        self.changed += len(read) - fresh
+        self.same += len(same)
+        self.ctx.progress(self.recorded, None, source.name)
+
+    def _read(self, source: FileSource, path: str, absolute: str) -> dict[str, Any]:
+        hashed_at = self.clock.now()
+        seen, size, sha256 = _digest(self.ctx, absolute)
+        born = getattr(seen, "st_birthtime", None)
+        return {
+            "source": source.name,
+            "path": path,
+            "size_bytes": size,
+            "media_type": _media_type(path),
+            "sha256": sha256,
+            "born_at": None if born is None else round(born * SECOND),
+            "modified_at": seen.st_mtime_ns // 1000,
+            "stamp": _stamp(seen),
+            "hashed_at": hashed_at,
+            "now": self.now,
+            "token": self.token,
+        }
+
+    def _fail(self, source: FileSource, path: str, why: str) -> None:
+        problem = f"{shown_path(os.path.normpath(os.path.join(source.path, path)))}: {why}"
+        self.failed += 1
+        self.ctx.logger.warning("%s", problem)
+        if len(self.problems) < _SHOWN_PROBLEMS:
+            self.problems.append(problem)
+
+
+def _is_same(row: Row, seen: os.stat_result) -> bool:
+    """Say whether the content that was read is still the file's.
+
+    A file may change twice within one tick of the file system's clock, the second time after it was read: then its stamp tells
+    nothing, so a file that had changed shortly before it was read is read again. Git calls such an entry racily clean.
+    """
+    settled = int(row["modified_at"]) < int(row["hashed_at"]) - _COARSEST_TICK
+    return settled and row["removed_at"] is None and row["stamp"] == _stamp(seen)
+
+
+def _stamp(seen: os.stat_result) -> str:
+    """Return what the file system says of a file's content. The change time cannot be set back, as `touch -d` does the other."""
+    return f"{seen.st_size} {seen.st_mtime_ns} {seen.st_ctime_ns}"
+
+
+def _digest(ctx: JobContext, path: str) -> tuple[os.stat_result, int, str]:
+    """Read a file whole, a piece at a time; its state is that of after the reading, so that a change meanwhile is seen."""
+    import hashlib
+
+    digest, size = hashlib.sha256(), 0
+    # Not blocking: opening a pipe that took the file's place would wait for ever.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as file:
+        while piece := file.read(_PIECE):
+            ctx.raise_if_cancelled()
+            digest.update(piece)
+            size += len(piece)
+        return os.fstat(file.fileno()), size, digest.hexdigest()
+
+
+def _media_type(path: str) -> str:
+    from mimetypes import MimeTypes
+
+    # Without the machine's own tables, which differ from host to host.
+    return MimeTypes(filenames=()).guess_type(path)[0] or "application/octet-stream"
+
+
+def _is_text(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _purge(ctx: JobContext, now: Instant) -> int:
+    from systemprompt.builtin.batches import delete_rows
+    from systemprompt.builtin.tables import find_table
+
+    files = find_table(ctx, "files", needs=("id", "removed_at"))
+    cutoff = cutoff_before(now, days=ctx.settings.retention.content_removed_days)
+    return delete_rows(ctx, files, files.before("removed_at", cutoff)).done
+
+
+_COARSEST_TICK = 2 * SECOND
+"""FAT keeps modification times in steps of two seconds; everything else is finer."""
+
+_PIECE = 1 << 20
+_SHOWN_PROBLEMS = 5
+
+_KNOWN = """
+    SELECT id, path, modified_at, stamp, hashed_at, removed_at FROM files
+    WHERE source = :source AND path IN (SELECT value FROM json_each(:paths))
+"""
+
+_NOT_SEEN = "SELECT id, path FROM files WHERE removed_at IS NULL AND seen_in <> :token AND id > :after"
+_OF_SOURCE = "source = :source"
+_OF_NO_SOURCE = "source NOT IN (SELECT value FROM json_each(:sources))"
+
+_UPSERT = """
+    INSERT INTO files (
+        source, path, size_bytes, media_type, sha256, born_at, modified_at, stamp, hashed_at, first_seen_at, last_seen_at, seen_in
+    ) VALUES (
+        :source, :path, :size_bytes, :media_type, :sha256, :born_at, :modified_at, :stamp, :hashed_at, :now, :now, :token
+    )
+    ON CONFLICT (source, path) DO UPDATE SET
+        size_bytes = excluded.size_bytes, media_type = excluded.media_type, sha256 = excluded.sha256, born_at = excluded.born_at,
+        modified_at = excluded.modified_at, stamp = excluded.stamp, hashed_at = excluded.hashed_at,
+        last_seen_at = excluded.last_seen_at, seen_in = excluded.seen_in, removed_at = NULL
+"""

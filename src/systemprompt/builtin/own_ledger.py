@@ -1,0 +1,66 @@
+"""The ledger, for the two built-in jobs that look after it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+from systemprompt.clock import SECOND
+from systemprompt.errors import ConfigurationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from systemprompt.clock import Instant
+    from systemprompt.jobs.context import JobContext
+    from systemprompt.ledger.records import NodeIdentity
+    from systemprompt.ledger.sqlite.ledger import SqliteLedger
+
+__all__ = ["alive_at", "kinds", "open_ledger"]
+
+_PATIENCE_S = 60.0
+_TOO_LONG = 3_600 * SECOND
+
+
+@contextmanager
+def open_ledger(ctx: JobContext) -> Iterator[SqliteLedger]:
+    """Open the installation's ledger on a connection of its own, as another process would: the node's is not held up.
+
+    Raises:
+        ConfigurationError: the context says of no ledger.
+    """
+    if ctx.settings.ledger is None:
+        raise ConfigurationError(
+            f"job {ctx.job_name!r} looks after the ledger and this context names none",
+            hint="in a test pass JobContext(settings=JobSettings(ledger=PATH))",
+        )
+    from systemprompt.ledger.sqlite.ledger import SqliteLedger
+
+    ledger = SqliteLedger(ctx.settings.ledger, patience=_PATIENCE_S)
+    try:
+        ledger.migrate()
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def alive_at(now: Instant) -> Callable[[NodeIdentity], bool | None]:
+    """Say whether a node lives, giving its rescue time: one that beat within the hour is not called dead yet."""
+    from systemprompt.runner.identity import is_gone, this_machine
+
+    machine = this_machine()
+
+    def alive(node: NodeIdentity) -> bool | None:
+        if now - node.beat_at < _TOO_LONG:
+            return None
+        gone = is_gone(node, machine)
+        return None if gone is None else not gone
+
+    return alive
+
+
+def kinds(by_kind: Mapping[str, int]) -> str:
+    """Return `3 findings (2 missing, 1 extra)`."""
+    total = sum(by_kind.values())
+    named = ", ".join(f"{count} {kind}" for kind, count in by_kind.items())
+    return f"{total} {'finding' if total == 1 else 'findings'} ({named})"
