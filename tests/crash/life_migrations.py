@@ -1,0 +1,74 @@
+"""A ledger of the first release is opened by this one, and a new installation makes its two databases."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+
+from crash_checks import check_ledger
+from crash_worker import START, ledger_in, take_over
+
+from systemprompt.clock import SECOND, ManualClock
+from systemprompt.ledger.sqlite.ledger import SqliteLedger
+from systemprompt.profile.load import load_profile
+from systemprompt.system import open_system
+
+HERE = os.path.dirname(__file__)
+LATER = START + 100 * SECOND
+PROFILE = "name: new\ndatabase: sqlite:///app.db\nentry_points: false\n"
+
+
+def prepare(folder: str) -> None:
+    old = sqlite3.connect(os.path.join(folder, "ledger.db"), isolation_level=None)
+    old.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    old.execute("PRAGMA journal_mode = WAL")
+    with open(os.path.join(HERE, "ledger_0001.sql"), encoding="utf-8") as stream:
+        old.executescript(stream.read())
+    old.close()
+    shutil.copy(os.path.join(HERE, "ledger_0001.witness.txt"), os.path.join(folder, "witness.txt"))
+    os.mkdir(os.path.join(folder, "new"))
+    with open(os.path.join(folder, "new", "profile.yaml"), "w", encoding="utf-8") as stream:
+        stream.write(PROFILE)
+
+
+def live(folder: str) -> None:
+    old = ledger_in(folder)
+    old.migrate()
+    old.close()
+    with open_system(
+        os.path.join(folder, "new", "profile.yaml"),
+        environ={"XDG_CACHE_HOME": os.path.join(folder, "cache"), "USER": "me"},
+        clock=ManualClock(START),
+    ) as system:
+        system.database.fetch("SELECT * FROM logs")
+
+
+def recover(folder: str) -> None:
+    live(folder)
+    take_over(folder, LATER)
+
+
+def check(folder: str, whole: str) -> None:
+    with check_ledger(folder, LATER) as ledger:
+        assert ledger.pending_migrations() == []
+    new = ledger_of_new(folder)
+    fresh = SqliteLedger(new)
+    assert fresh.pending_migrations() == []
+    assert {job.source.partition(":")[0] for job in fresh.jobs()} == {"builtin"}
+    assert fresh.integrity_faults() == []
+    fresh.close()
+    assert schema(os.path.join(folder, "ledger.db")) == schema(new), "an old ledger becomes just what a new one is"
+    application = os.path.join("new", "app.db")
+    assert schema(os.path.join(folder, application)) == schema(os.path.join(whole, application))
+
+
+def ledger_of_new(folder: str) -> str:
+    return load_profile(os.path.join(folder, "new", "profile.yaml"), {}).ledger
+
+
+def schema(path: str) -> list[tuple[str, str, str]]:
+    connection = sqlite3.connect(path)
+    rows = connection.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_master ORDER BY type, name").fetchall()
+    connection.close()
+    return rows

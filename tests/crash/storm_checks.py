@@ -1,0 +1,213 @@
+"""What a storm must leave behind: a ledger that agrees with the witness line by line, and that was late only where it was hit."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from crash_checks import EVER, alive
+from storm_weather import LEASE, Answer, Spell
+
+from systemprompt.audit.auditor import audit
+from systemprompt.clock import SECOND, from_datetime
+from systemprompt.ledger.sqlite.ledger import SqliteLedger
+from systemprompt.ledger.views import AttemptView, RangeView, RunView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """The ledger after the storm, without the built-in jobs, which write no witness."""
+
+    jobs: dict[str, str]
+    runs: dict[int, RunView]
+    ranges: list[RangeView]
+    attempts: dict[int, AttemptView]
+    reruns: set[tuple[str, int]]
+    catches_all: set[tuple[str, int]]
+
+
+def read_account(ledger: SqliteLedger) -> Account:
+    ours = {job.job_id: job.name for job in ledger.jobs(retired=True) if not job.source.startswith("builtin:")}
+    versions = [version for version in ledger.versions() if version.job_id in ours]
+    with ledger.snapshot():
+        runs = {run.run_id: run for run in ledger.runs_between(0, EVER) if run.job_id in ours}
+        return Account(
+            jobs=ours,
+            runs=runs,
+            ranges=[span for span in ledger.ranges_between(0, EVER) if span.job_id in ours],
+            attempts={attempt.fence: attempt for attempt in ledger.attempts() if attempt.run_id in runs},
+            reruns={(one.job_id, one.version) for one in versions if one.policies.get("on_lost") == "rerun"},
+            catches_all={(one.job_id, one.version) for one in versions if one.policies.get("catch_up") == "all"},
+        )
+
+
+def check_ledger(ledger: SqliteLedger, now: int) -> None:
+    report = audit(ledger, now=now, alive=alive)
+    assert report.ok, [finding.sentence for finding in report.findings]
+    assert ledger.integrity_faults() == []
+    assert ledger.open_runs() == []
+
+
+def check_witness(account: Account, witness: Path) -> Counter[str]:
+    """Hold witness and ledger against each other, both ways; return how often each end came about."""
+    lines = [json.loads(line) for line in witness.read_text().splitlines()]
+    starts = {line["fence"]: line for line in lines if "fence" in line}
+    ends = {line["end"]: line for line in lines if "end" in line}
+    assert len(starts) + len(ends) == len(lines), "a fence was started, or ended, twice"
+    for fence, line in starts.items():
+        _agree(line, account.attempts[fence], account.runs)
+    assert ends.keys() <= starts.keys(), "an end without a start"
+    found: Counter[str] = Counter()
+    for fence, attempt in account.attempts.items():
+        run, end = account.runs[attempt.run_id], ends.get(fence)
+        if attempt.result == "success":
+            assert fence in starts, f"run {run.run_id} succeeded and never started"
+            assert end is not None, f"run {run.run_id} succeeded and never ended"
+            assert end["whole"], f"run {run.run_id} succeeded and was stopped"
+        elif end is not None and end["whole"]:
+            # It did all its work. Then it had not reached the ledger when its node died, or the ledger says what was wrong with it.
+            known = attempt.result == "lost" or run.reason in (
+                "exit_nonzero",
+                "timeout",
+                "lease_lost",
+                "shutdown",
+                "interrupted",
+            )
+            assert known, f"run {run.run_id} did its work and is {run.status} ({run.reason})"
+        found[f"{attempt.result}{', late ' + attempt.late_result if attempt.late_result else ''}"] += 1
+    return found
+
+
+def check_starts(account: Account) -> None:
+    """Nothing was started twice without a reason: each try but the last was lost, and only where the job says so."""
+    tries = defaultdict(list)
+    for attempt in account.attempts.values():
+        tries[attempt.run_id].append(attempt)
+    for run_id, attempts in tries.items():
+        run = account.runs[run_id]
+        assert [one.result for one in attempts[:-1]] == ["lost"] * (len(attempts) - 1), (
+            f"run {run_id} was tried again unasked"
+        )
+        assert len(attempts) == 1 or (run.job_id, run.version) in account.reruns, (
+            f"run {run_id}: on_lost: fail starts once"
+        )
+
+
+def check_answers(account: Account, answers: list[Answer]) -> Counter[str]:
+    """What a command told its user is what the ledger says; and no command failed but for a reason of its own."""
+    found: Counter[str] = Counter()
+    for answer in answers:
+        found[f"sp jobs {answer.words[0]}: {'killed' if answer.code < 0 else answer.code}"] += 1
+        if answer.code < 0:
+            continue
+        error = answer.document.get("error")
+        told = f"{answer.words} ended with {answer.code}: {error or answer.document}\n{answer.said[-2_000:]}"
+        if answer.words[0] == "run":
+            assert answer.code in (0, 1, 6), told
+            assert answer.code != 6 or (error and error["code"] in ("job_already_running", "conflict")), told
+            for each in answer.document.get("data", {}).get("jobs_run", ()):
+                run = account.runs[each["run_id"]]
+                assert (run.status, run.reason) == (each["status"], each["reason"]), told
+        elif answer.words[0] == "audit":
+            kinds = {one["kind"] for one in _findings(answer)}
+            assert answer.code == 0 or (answer.code == 1 and kinds == {"open_without_node"}), told
+        else:
+            assert answer.code == 0, told
+    return found
+
+
+def _findings(answer: Answer) -> list[dict[str, Any]]:
+    document = answer.document
+    data = document["error"]["details"] if "error" in document else document["data"]
+    findings: list[dict[str, Any]] = data["findings"]
+    return findings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lateness:
+    """How late the first starts of some fire times were, in seconds, and how many fire times were missed."""
+
+    starts: int
+    missed: int
+    p50: float
+    p99: float
+    most: float
+
+    def __str__(self) -> str:
+        times = f"p50 {self.p50:.3f}, p99 {self.p99:.3f}, max {self.most:.3f} s"
+        return f"{self.starts} starts, {times}; {self.missed} missed"
+
+
+def lateness(account: Account, spells: list[Spell]) -> Lateness:
+    """Measure the fire times inside of these times. Jobs that work off a backlog are late by their own will: left out."""
+    late, missed = [], 0
+    first = {attempt.run_id: attempt for attempt in account.attempts.values() if attempt.attempt == 1}
+    inside = _Inside(spells)
+    for run in account.runs.values():
+        if run.fire_at is None or (run.job_id, run.version) in account.catches_all or not inside(run.fire_at):
+            continue
+        if run.run_id in first:
+            late.append((first[run.run_id].started_at - run.fire_at) / SECOND)
+        missed += run.status == "missed"
+    for span in account.ranges:
+        missed += sum(
+            span.count for at in (span.first_at,) if span.status == "missed" and inside(at) and inside(span.last_at)
+        )
+    late.sort()
+    return Lateness(
+        starts=len(late),
+        missed=missed,
+        p50=late[len(late) // 2] if late else 0.0,
+        p99=late[int(len(late) * 0.99)] if late else 0.0,
+        most=late[-1] if late else 0.0,
+    )
+
+
+def with_a_node(untouched: list[Spell], joined: dict[int, list[int]]) -> list[Spell]:
+    """Return when at least one node was there whole: begun, not touched, and with the time to see what others left."""
+    whole = []
+    for spell in untouched:
+        began = [at for at in joined.get(spell.node, ()) if spell.start <= at < spell.end]
+        start = max(began, default=spell.start) + round(2 * LEASE * SECOND)
+        if start < spell.end - SECOND:
+            whole.append(Spell(spell.node, start, spell.end - SECOND))
+    return whole
+
+
+class _Inside:
+    """Whether an instant lies inside one of many times."""
+
+    def __init__(self, spells: list[Spell]) -> None:
+        merged: list[tuple[int, int]] = []
+        for start, end in sorted((spell.start, spell.end) for spell in spells):
+            if merged and start <= merged[-1][1]:
+                merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+            else:
+                merged.append((start, end))
+        self._starts = [start for start, _ in merged]
+        self._ends = [end for _, end in merged]
+
+    def __call__(self, at: int) -> bool:
+        index = bisect(self._starts, at) - 1
+        return index >= 0 and at < self._ends[index]
+
+
+def fire_times(account: Account) -> int:
+    rows = sum(run.fire_at is not None for run in account.runs.values())
+    return rows + sum(span.count for span in account.ranges)
+
+
+def _agree(line: dict[str, Any], attempt: AttemptView, runs: dict[int, RunView]) -> None:
+    run = runs[attempt.run_id]
+    fire_at = line["fire_at"] if "fire_at" in line else _instant(line["at"])
+    assert (run.run_id, attempt.attempt) == (line["run_id"], line["attempt"])
+    assert (run.job_name, run.fire_at) == (line["job"], fire_at)
+
+
+def _instant(text: str) -> int | None:
+    return from_datetime(datetime.fromisoformat(text)) if text else None

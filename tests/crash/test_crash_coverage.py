@@ -1,0 +1,131 @@
+"""The crash campaign exercises every transaction that the code has: found in the source, and heard when the lives are lived."""
+
+from __future__ import annotations
+
+import ast
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from crash_victim import LIVES, STATEMENTS, live
+from recorder import PLUMBING, Event, writes
+
+import systemprompt
+from systemprompt.ledger.protocol import Ledger, LedgerReader
+from systemprompt.ledger.sqlite.ledger import SqliteLedger
+
+PACKAGE = Path(systemprompt.__file__).parent
+DATABASES = ("db_pool", "database")
+CHANGING = ("INSERT", "UPDATE", "DELETE", "REPLACE", "WITH")
+
+
+@cache
+def heard() -> frozenset[Event]:
+    """Live every life to its end."""
+    events: set[Event] = set()
+    for name, life in LIVES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            life.prepare(folder)
+            events.update(live(name, folder))
+    return frozenset(events)
+
+
+def transactions_in(module: str, tree: ast.Module) -> Iterator[str]:
+    """Yield each function that begins a transaction which writes, as `module:Class.method`."""
+    todo: list[tuple[ast.AST, str]] = [(tree, "")]
+    while todo:
+        node, where = todo.pop()
+        for child in ast.iter_child_nodes(node):
+            inside = where
+            if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                within = ".<locals>." if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else "."
+                inside = f"{where}{within}{child.name}" if where else child.name
+            if isinstance(child, ast.Call) and begins(child):
+                yield f"{module}:{where}"
+            todo.append((child, inside))
+
+
+def begins(call: ast.Call) -> bool:
+    """Say whether a call begins a transaction: by name, by what it is handed, or by the SQL that it sends."""
+    if any(word.arg == "begin" for word in call.keywords):
+        return True
+    if not isinstance(call.func, ast.Attribute):
+        return False
+    owner = ast.unparse(call.func.value).rpartition(".")[2].lstrip("_")
+    if call.func.attr == "write":
+        return owner == "store"
+    if call.func.attr in ("transaction", "execute_many"):
+        return owner in DATABASES
+    if call.func.attr not in ("execute", "executemany", "executescript", "fetch"):
+        return False
+    if owner in DATABASES and call.func.attr == "execute":
+        return True
+    return owner in ("connection", *DATABASES) and writes(_text_of(call))
+
+
+def _text_of(call: ast.Call) -> str:
+    """Return the SQL that stands in the call, as far as it stands there."""
+    parts = [node.value for node in ast.walk(call.args[0]) if isinstance(node, ast.Constant)] if call.args else []
+    return "".join(part for part in parts if isinstance(part, str)) or "SELECT"
+
+
+def in_the_source() -> set[str]:
+    found: set[str] = set()
+    for file in PACKAGE.rglob("*.py"):
+        module = ".".join(("systemprompt", *file.relative_to(PACKAGE).with_suffix("").parts))
+        if module not in PLUMBING:
+            found.update(transactions_in(module, ast.parse(file.read_text(encoding="utf-8"))))
+    return found
+
+
+def test_every_transaction_in_the_source_is_lived_through() -> None:
+    """A new one needs a life in tests/crash that comes by it: then it is killed at each of its statements."""
+    assert in_the_source() - {event.transaction for event in heard()} == set()
+
+
+def test_every_transaction_that_is_heard_can_be_found_in_the_source() -> None:
+    """Or the search above is blind to a way of beginning one."""
+    begun = {event.transaction for event in heard() if event.name == "begin"}
+    assert {name for name in begun if name.startswith("systemprompt.")} - in_the_source() == set()
+
+
+def test_every_method_of_the_ledger_that_writes_is_killed() -> None:
+    writing = {name for name in vars(Ledger) if not name.startswith("_")} - vars(LedgerReader).keys()
+    lived = {event.transaction.partition(":")[2] for event in heard() if event.name == "committed"}
+    assert {f"{SqliteLedger.__name__}.{name}" for name in writing} - lived == set()
+
+
+def test_every_named_statement_that_writes_is_among_the_kill_points() -> None:
+    writing = {name for name, text in STATEMENTS.items() if _verb(text) in CHANGING}
+    assert {"close_run", "move_cursors", "keep_late_result", "prune_ranges"} <= writing
+    assert writing - {event.name for event in heard()} == set()
+
+
+def test_the_search_sees_each_way_to_begin_a_transaction() -> None:
+    source = """
+class A:
+    def one(self):
+        with self._store.write():
+            pass
+    def two(self):
+        migrate(connection, folder, table="t", begin=store.begin)
+    def three(self, ctx):
+        with ctx.db_pool.transaction():
+            pass
+    def four(self, ctx):
+        ctx.db_pool.execute("DELETE FROM logs")
+    def five(self):
+        def inner():
+            self._store.connection.execute("PRAGMA incremental_vacuum(9)")
+    def reads(self, ctx):
+        ctx.db_pool.fetch("SELECT 1")
+        self._store.connection.execute("PRAGMA page_count")
+"""
+    found = set(transactions_in("m", ast.parse(source)))
+    assert found == {"m:A.one", "m:A.two", "m:A.three", "m:A.four", "m:A.five.<locals>.inner"}
+
+
+def _verb(text: str) -> str:
+    words = "\n".join(line for line in text.splitlines() if not line.startswith("--")).split()
+    return words[0].upper()
