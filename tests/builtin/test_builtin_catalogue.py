@@ -24,7 +24,9 @@ SCHEDULES = {
     "content_ingestion": "Every hour",
     "database_cleanup": "Daily at 3:00 AM",
     "file_ingestion": None,  # every hour, 20 minutes past
+    "ledger_audit": "Daily at 1:30 AM",
     "log_cleanup": "Daily at 2:00 AM",
+    "prune_history": "Daily at 4:30 AM",
     "malicious_ip_blacklist": None,  # every 15 minutes, from 10 past
     "publish_content": None,  # every hour at half past, in whatever words
     "session_cleanup": "Daily at 2:30 AM",
@@ -52,7 +54,8 @@ def test_listing_the_jobs_loads_nothing_that_only_running_them_needs() -> None:
     script = (
         "import importlib, sys\n"
         f"for module in {BUILTIN_MODULES!r}: importlib.import_module(module)\n"
-        "print(sorted({'yaml', 'jinja2', 'markdown_it', 'sqlite3', 'zoneinfo', 'logging', 'ipaddress', 'hashlib', 'mimetypes'} & set(sys.modules)))"
+        "unwanted = {'yaml', 'jinja2', 'markdown_it', 'sqlite3', 'zoneinfo', 'logging', 'ipaddress', 'hashlib', 'mimetypes'}\n"
+        "print(sorted(unwanted & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 

@@ -67,7 +67,7 @@ def _days(ctx: JobContext) -> int:
 
 
 def _with(rows: dict[str, int]) -> str:
-    named = [f"{number} {name}" for name, number in rows.items() if number and name != "users"]
+    named = [counted(number, name.removesuffix("s")) for name, number in rows.items() if number and name != "users"]
     return f" with {', '.join(named)}" if named else ""
 
 
