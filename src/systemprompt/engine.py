@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from systemprompt.runner.run_logs import RunLogs
     from systemprompt.runner.runner import ChildDatabase
 
-__all__ = ["Node", "NodeEvent", "NodeSettings"]
+__all__ = ["Node", "NodeEvent", "NodeSettings", "closing_of"]
 
 log = logging.getLogger("systemprompt.node")
 
@@ -279,27 +279,9 @@ class Node:
         )
 
     def _finished(self, finished: Finished) -> None:
-        outcome = finished.outcome
         if not finished.late:
             self._outcomes[finished.run_id] = finished
-        self.loop.ended(
-            Closing(
-                run_id=finished.run_id,
-                attempt=finished.attempt,
-                fence=finished.fence,
-                status=outcome.status,
-                reason=outcome.reason,
-                started_at=finished.started_at,
-                finished_at=finished.finished_at,
-                duration_ms=outcome.duration_ms,
-                items_processed=outcome.items_processed,
-                items_failed=outcome.items_failed,
-                message=outcome.message,
-                error=outcome.error,
-                exit_code=outcome.exit_code,
-                output=outcome.output,
-            )
-        )
+        self.loop.ended(closing_of(finished))
 
     def _closed_durably(self, closed: Sequence[int], late: Sequence[int]) -> None:
         with self._closed:
@@ -366,6 +348,27 @@ class Node:
             capacity=settings.capacity,
             now=self._clock.now(),
         )
+
+
+def closing_of(finished: Finished) -> Closing:
+    """Return what the ledger is told of an attempt's end."""
+    outcome = finished.outcome
+    return Closing(
+        run_id=finished.run_id,
+        attempt=finished.attempt,
+        fence=finished.fence,
+        status=outcome.status,
+        reason=outcome.reason,
+        started_at=finished.started_at,
+        finished_at=finished.finished_at,
+        duration_ms=outcome.duration_ms,
+        items_processed=outcome.items_processed,
+        items_failed=outcome.items_failed,
+        message=outcome.message,
+        error=outcome.error,
+        exit_code=outcome.exit_code,
+        output=outcome.output,
+    )
 
 
 _PARKED_S = 10.0
