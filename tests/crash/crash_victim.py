@@ -18,6 +18,7 @@ import life_by_hand
 import life_catalogue
 import life_clockwork
 import life_migrations
+import life_restore
 import life_retention
 from recorder import Event, Recorder
 
@@ -31,6 +32,7 @@ LIVES: dict[str, ModuleType] = {
     "retention": life_retention,
     "migrations": life_migrations,
     "application": life_application,
+    "restore": life_restore,
 }
 """Each has prepare(folder), live(folder), recover(folder) and check(folder, whole), whole being where it lived to its end."""
 

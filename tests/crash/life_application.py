@@ -15,10 +15,21 @@ NOW = 1_768_386_600_000_000
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
 ROWS = 3
+TABLES = (
+    "users",
+    "user_sessions",
+    "session_requests",
+    "user_contexts",
+    "task_messages",
+    "markdown_content",
+    "files",
+    "ip_blacklist",
+)
 PROFILE = """\
 name: app
 database: sqlite:///app.db
 entry_points: false
+files: {sources: [{name: docs, path: docs}]}
 content: {sources: [{name: docs, path: docs}], publish: {path: site, title: A site}}
 """
 
@@ -41,6 +52,15 @@ def prepare(folder: str) -> None:
             )
             message = (f"m{number}", f"gone{number}", NOW)
             database.execute("INSERT INTO task_messages VALUES (?, ?, 'user', 'hello', ?)", message)
+        database.execute("UPDATE users SET is_anonymous = 1 WHERE id = 'user0'")
+        database.execute(
+            "INSERT INTO ip_blacklist (network, score, reason, first_seen_at, last_seen_at, expires_at, listed_by)"
+            " VALUES ('93.184.216.9', 90, 'probes', 1, 2, 3, 'job')"
+        )
+        database.execute(
+            "INSERT INTO files (source, path, size_bytes, media_type, sha256, modified_at, stamp, hashed_at, first_seen_at,"
+            " last_seen_at, seen_in) VALUES ('docs', 'gone.md', 1, 'text/markdown', '', 1, '', 1, 1, 1, 'x')"
+        )
         for name, removed in (("gone", NOW - 80 * DAY), ("going", None)):
             database.execute(
                 "INSERT INTO markdown_content"
@@ -74,10 +94,10 @@ def recover(folder: str) -> None:
 
 
 def check(folder: str, whole: str) -> None:
-    tables = ("users", "user_sessions", "session_requests", "user_contexts", "task_messages", "markdown_content")
     database, other = _read(folder), _read(whole)
-    for table in tables:
-        query = f"SELECT * FROM {table} ORDER BY 1"
+    for table in TABLES:
+        columns = "source, path, sha256, removed_at" if table == "files" else "*"
+        query = f"SELECT {columns} FROM {table} ORDER BY 1, 2"
         assert database.execute(query).fetchall() == other.execute(query).fetchall(), table
     assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     assert database.execute("SELECT sum(coins) FROM purses").fetchone() == (100,), "a transaction is whole"
@@ -115,9 +135,9 @@ def _pay(system: System) -> None:
 def _visit(system: System, number: int) -> None:
     at = NOW - (3 + number) * HOUR
     system.database.execute(
-        "INSERT INTO user_sessions (id, user_id, started_at, last_activity_at, user_agent, request_count, error_count)"
-        " VALUES (?, ?, ?, ?, 'sqlmap/1.8', 80, 80)",
-        (f"s{number}", f"user{number}", at, at + 6_000_000),
+        "INSERT INTO user_sessions (id, user_id, started_at, last_activity_at, user_agent, request_count, error_count,"
+        " ip_address) VALUES (?, ?, ?, ?, 'sqlmap/1.8', 80, 80, ?)",
+        (f"s{number}", f"user{number}", at, at + 6_000_000, f"93.184.216.{number + 1}"),
     )
     rows = [(f"s{number}", at + 50_000 * each, f"/.env?{each}") for each in range(80)]
     rows += [(f"gone{number}", at, "/")]
