@@ -17,12 +17,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cron",),
     ("jobs",),
     ("ledger",),
-    ("scheduler", "runner", "audit", "builtin", "profile"),
+    ("scheduler", "runner", "audit", "profile"),
+    ("builtin",),
     ("engine",),
     ("system",),
     ("operations",),
     ("embedding",),
-    ("cli",),
+    ("cli", "testing"),
     ("__main__",),
 )
 HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
