@@ -19,9 +19,9 @@ LONG = os.environ.get("SP_CAMPAIGN") == "long"
 sys.path += [str(Path(__file__).parents[1] / folder) for folder in ("cli", "serve")]
 
 from desk import Answer, Desk  # noqa: E402  # found through the line above
-from served import Installation, Served, serving  # noqa: E402  # found through the line above
+from served import SP, Installation, Served, serving  # noqa: E402  # found through the line above
 
-__all__ = ["LONG", "Answer", "Desk", "Installation", "Served", "dump", "serving"]
+__all__ = ["LONG", "SP", "Answer", "Desk", "Installation", "Served", "dump", "serving"]
 
 
 def dump(path: Path) -> list[str]:

@@ -102,6 +102,7 @@ def serving(installation: Installation, *arguments: str) -> Iterator[Served]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        errors="backslashreplace",  # what jobs print in threads ends up there too, whatever it is
     )
     served = Served(process)
     try:

@@ -46,6 +46,8 @@ def run() -> int:
     if _leaves_at_once:
         # The answer is out and nothing is open: taking the interpreter apart would cost more than making it did.
         os._exit(code)
+    if _ran_jobs:
+        _leave_within(_LEFT_THREADS_S, code)
     return code
 
 
@@ -75,6 +77,7 @@ def _answer(call: Call, settings: CliSettings) -> int:
     if getattr(command, "runs_jobs", False):
         from systemprompt.cli.guard import guarded_stdout
 
+        _ran_jobs.append(True)
         with guarded_stdout(settings):
             result: CommandResult[object] = function(settings, call.parameters)
     else:
@@ -114,6 +117,23 @@ def _refuse(error: BaseException, settings: CliSettings) -> int:
 
 
 _leaves_at_once: list[bool] = []
+_ran_jobs: list[bool] = []
+_LEFT_THREADS_S = 2.0
+
+
+def _leave_within(seconds: float, code: int) -> None:
+    """Everything is accounted for; threads that jobs forgot may keep the interpreter from ending, but not for longer than this."""
+    import threading
+    import time
+
+    def leave() -> None:
+        time.sleep(seconds)
+        left = [one.name for one in threading.enumerate() if not one.daemon and one is not threading.main_thread()]
+        sys.stderr.write(f"threads that jobs left behind were given up: {', '.join(left)}\n")
+        sys.stderr.flush()
+        os._exit(code)
+
+    threading.Thread(target=leave, name="sp-leave", daemon=True).start()
 
 
 def _prepare(command: Command) -> None:

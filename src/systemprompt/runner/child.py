@@ -16,7 +16,7 @@ import time
 
 from systemprompt.jobs.context import CancelSignal, JobContext
 from systemprompt.runner.log_records import RecordHandler, RunLogger, clean
-from systemprompt.runner.outcome import is_cancellation, outcome_of_exception, outcome_of_value
+from systemprompt.runner.outcome import is_awaitable, is_cancellation, outcome_of_exception, outcome_of_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _load(spec: dict[str, Any]) -> Job:
 
 def _execute(job: Job, context: JobContext, asked: _Asked) -> Any:
     value = job.execute(context)
-    if not hasattr(value, "__await__"):
+    if not is_awaitable(value):
         return value
     import asyncio
 
@@ -83,7 +83,7 @@ def _execute(job: Job, context: JobContext, asked: _Asked) -> Any:
         assert task is not None
         asked.then(lambda: loop.call_soon_threadsafe(task.cancel))
         try:
-            return await value  # type: ignore[misc]  # it has __await__
+            return await value
         finally:
             asked.then(None)
 
@@ -121,6 +121,7 @@ def _settings(sent: dict[str, Any]) -> JobSettings:
         tables={name: HostTable(**table) for name, table in sent["tables"].items()},
         retention=Retention(**sent["retention"]),
         batch_size=sent["batch_size"],
+        ledger=sent["ledger"],
     )
 
 

@@ -12,8 +12,8 @@ from systemprompt.jobs.result import JobResult
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any, Literal, TypeAlias
+    from collections.abc import Awaitable, Callable, Mapping
+    from typing import Any, Literal, TypeAlias, TypeGuard
 
     Status: TypeAlias = Literal["success", "failed", "cancelled"]
 
@@ -23,6 +23,7 @@ __all__ = [
     "MAX_ERROR_CHARS",
     "Outcome",
     "Stop",
+    "is_awaitable",
     "is_cancellation",
     "outcome_of_exception",
     "outcome_of_value",
@@ -105,8 +106,25 @@ class Stop:
 
 
 def outcome_of_value(value: object, *, took_ms: int) -> Outcome:
-    """Read what a job returned. None and any plain value are a success; text, and the repr of anything else, is the message."""
-    if isinstance(value, JobResult):
+    """Read what a job returned. None and any plain value are a success; text, and the repr of anything else, is the message.
+
+    Never raises, whatever the value does when it is looked at: who calls this has a run to account for.
+    """
+    try:
+        return _read(value, took_ms)
+    except BaseException as error:  # noqa: BLE001  # properties of a user's class run here, and may raise or exit with anything
+        unreadable = outcome_of_exception(error, took_ms=took_ms)
+        return replace(unreadable, message=f"what the job returned cannot be read: {unreadable.message}")
+
+
+def is_awaitable(value: object) -> TypeGuard[Awaitable[Any]]:
+    """Say whether what a job returned is still to be awaited. Asks the type, as `await` does: a value might answer anything."""
+    return hasattr(type(value), "__await__")
+
+
+def _read(value: object, took_ms: int) -> Outcome:
+    if issubclass(type(value), JobResult):
+        assert isinstance(value, JobResult)
         counts: dict[str, Any] = {
             "items_processed": _whole(value.items_processed),
             "items_failed": _whole(value.items_failed),
@@ -126,20 +144,35 @@ def outcome_of_exception(error: BaseException, *, took_ms: int, reason: str = "e
     """Keep what a job raised, with its traceback. SystemExit and KeyboardInterrupt too: a job never ends its node.
 
     An error of our family says in the message what is true and the way out; of any other its type and text are the message.
+    Never raises, whatever the error does when it is looked at.
     """
-    if isinstance(error, SystempromptError):
-        said = " ".join(error.message.split()) + (f" ({error.hint})" if error.hint else "")
-    else:
-        said = "".join(traceback.format_exception_only(error)).strip().split("\n")[-1]
-    text = "".join(traceback.format_exception(error))
-    return Outcome(
-        status="failed", reason=reason, message=_short(said), error=text[-MAX_ERROR_CHARS:], duration_ms=took_ms
-    )
+    try:
+        if issubclass(type(error), SystempromptError):
+            said = _said_by_ours(error)
+        else:
+            said = "".join(traceback.format_exception_only(error)).strip().split("\n")[-1]
+        text = "".join(traceback.format_exception(error))
+    except BaseException as worse:  # noqa: BLE001  # properties of a user's exception run here, and may raise or exit with anything
+        said = f"{_type_name(error)}, which cannot be shown: looking at it raised {_type_name(worse)}"
+        text = f"{''.join(traceback.format_tb(_TRACEBACK(error)))}{said}\n"
+    return Outcome(status="failed", reason=reason, message=_short(said), error=_text(text), duration_ms=took_ms)
+
+
+_TRACEBACK: Callable[[BaseException], Any] = vars(BaseException)["__traceback__"].__get__
+"""What is true of the traceback, whatever an exception's class says of it."""
+
+
+def _said_by_ours(error: Any) -> str:
+    return " ".join(error.message.split()) + (f" ({error.hint})" if error.hint else "")
+
+
+def _type_name(value: object) -> str:
+    return str(type.__getattribute__(type(value), "__name__"))
 
 
 def is_cancellation(error: BaseException) -> bool:
     """Say whether this is how a job that was asked to stop, stops."""
-    return isinstance(error, (JobCancelled, asyncio.CancelledError))
+    return issubclass(type(error), (JobCancelled, asyncio.CancelledError))
 
 
 def stopped(stop: Stop, *, took_ms: int, note: str = "") -> Outcome:
@@ -184,20 +217,20 @@ def _short(value: object) -> str:
 
 
 def _text(value: object) -> str:
-    if isinstance(value, str):
-        text = str(value)
+    if issubclass(type(value), str):
+        text = str.__str__(value)  # a subclass may say something else of itself
     else:
         try:
             text = repr(value)
-        except Exception as error:  # noqa: BLE001  # a user's __repr__ may raise anything, and the run is a success all the same
-            text = f"<{type(value).__name__}: its repr raised {type(error).__name__}>"
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")[-MAX_ERROR_CHARS:]
+        except BaseException as error:  # noqa: BLE001  # a user's __repr__ may raise anything, and the run is a success all the same
+            text = f"<{_type_name(value)}: its repr raised {_type_name(error)}>"
+    return text[-MAX_ERROR_CHARS:].encode("utf-8", "backslashreplace").decode("utf-8")[-MAX_ERROR_CHARS:]
 
 
 def _whole(number: object) -> int:
     # A job may hand over anything here: numpy integers, floats, None. A count that is none is 0.
     try:
         whole = int(number)  # type: ignore[call-overload]  # checked by trying
-    except (TypeError, ValueError, OverflowError):
+    except Exception:  # noqa: BLE001  # a user's __int__ may raise anything
         return 0
     return int(min(max(whole, 0), 2**63 - 1))

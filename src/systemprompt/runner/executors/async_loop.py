@@ -7,12 +7,12 @@ import contextvars
 import logging
 import threading
 import weakref
-from collections.abc import Awaitable as AwaitableType
 
 from systemprompt.runner.executors.thread import DaemonPoolFutures
 from systemprompt.runner.flight import context_of
 from systemprompt.runner.outcome import (
     Stop,
+    is_awaitable,
     is_cancellation,
     outcome_of_exception,
     outcome_of_value,
@@ -99,7 +99,7 @@ class AsyncExecutor:
 
         async def call() -> Any:
             answer = job.execute(context_of(flight, settings=self._settings, database=self._database))
-            return await answer if isinstance(answer, AwaitableType) else answer
+            return await answer if is_awaitable(answer) else answer
 
         await self._watch(flight, call())
 
@@ -199,8 +199,10 @@ class _Loop:
             try:
                 self._loop.run_forever()
                 break
-            except BaseException:  # noqa: BLE001  # a task that a job left behind raised SystemExit; the others go on
-                _log.exception("a background task of a job tried to end the event loop")
+            except BaseException as error:  # noqa: BLE001  # a task that a job left behind raised SystemExit; the others go on
+                # Not `exception`: the logging module looks at the error, which might raise SystemExit again.
+                text = outcome_of_exception(error, took_ms=0).error
+                _log.error("a background task of a job tried to end the event loop\n%s", text)
         asyncio.set_event_loop(None)
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()

@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from systemprompt.runner.flight import context_of
 from systemprompt.runner.outcome import (
+    is_awaitable,
     is_cancellation,
     outcome_of_exception,
     outcome_of_value,
@@ -81,7 +82,7 @@ class ThreadExecutor:
         except BaseException as error:  # noqa: BLE001  # SystemExit and KeyboardInterrupt too: a job never ends its node
             outcome, cancellation = outcome_of_exception(error, took_ms=flight.took_ms()), is_cancellation(error)
         else:
-            if hasattr(value, "__await__"):
+            if is_awaitable(value):
                 self._awaitables.adopt(flight, value)
                 return
             outcome, cancellation = outcome_of_value(value, took_ms=flight.took_ms()), False
