@@ -10,6 +10,7 @@ import re
 import sqlite3
 import sys
 from contextlib import closing
+from inspect import cleandoc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,6 +120,28 @@ def application_tables() -> str:
     return _tables(Path(APPLICATION_MIGRATIONS))
 
 
+def builtin_jobs() -> str:
+    """Every built-in job: when it runs, and what its class says of it."""
+    from importlib import import_module
+
+    from systemprompt.builtin import BUILTIN_MODULES
+    from systemprompt.cron import Schedule
+    from systemprompt.jobs.job import MODULE_JOBS
+
+    lines = []
+    for module in BUILTIN_MODULES:
+        for job in getattr(import_module(module), MODULE_JOBS):
+            words = Schedule(job.schedule).describe()
+            tags = ", ".join(f"`{tag}`" for tag in job.tags)
+            lines += [f"### {job.name}", "", f"`{job.schedule}` ({words}); tags {tags}.", ""]
+            lines += [*_paragraphs(job.__doc__ or ""), ""]
+            given = ", ".join(
+                f"`{name}: {str(value).lower() or chr(34) * 2}`" for name, value in job.parameters.items()
+            )
+            lines += [f"Parameters, as they are if nobody says otherwise: {given}.", ""] if given else []
+    return "\n".join(lines)
+
+
 PARTS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("commands.md", "## Global flags", global_flags),
     ("commands.md", "## Exit codes", exit_codes),
@@ -128,8 +151,22 @@ PARTS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("errors.md", "## Every error", errors),
     ("tables.md", "## The ledger", ledger_tables),
     ("tables.md", "## The application's database", application_tables),
+    ("builtin-jobs.md", "## Every job", builtin_jobs),
 )
 """Page, heading, and what makes the part."""
+
+
+def _paragraphs(docstring: str) -> Iterator[str]:
+    """Yield a docstring's lines; where a line explains a name, as `days   how long`, it becomes an item of a list."""
+    listing = False
+    for line in cleandoc(docstring).splitlines():
+        explained = re.fullmatch(r"(\w+) {2,}(\S.*)", line)
+        if explained:
+            listing = True
+            yield f"- `{explained[1]}`: {explained[2]}"
+        else:
+            listing = listing and bool(line)
+            yield f"  {line.strip()}" if listing else line
 
 
 def _command(command: object) -> Iterator[str]:

@@ -89,3 +89,14 @@ def test_every_table_is_strict(tmp_path: Path, table: str) -> None:
         row = app.db.fetch_one("SELECT strict FROM pragma_table_list WHERE name = ?", (table,))
 
     assert row == {"strict": 1}
+
+
+def test_the_docs_name_every_job_and_every_weight() -> None:
+    from systemprompt.builtin.address_scoring import WEIGHTS
+
+    page = (Path(__file__).resolve().parents[2] / "docs" / "builtin-jobs.md").read_text(encoding="utf-8")
+
+    assert [module for module in BUILTIN_MODULES if f"| `{module.rpartition('.')[2]}` |" not in page] == []
+    scored = page.partition("## How an address is scored")[2].partition("## Every job")[0]
+    shown = [line.split(" | ")[1] for line in scored.splitlines() if line.startswith("| ")][1:]
+    assert [f"{weight:.2f}" for weight in WEIGHTS.values()] == shown
