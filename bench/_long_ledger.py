@@ -13,7 +13,8 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from dataclasses import asdict, dataclass
+import time
+from dataclasses import asdict, dataclass, replace
 
 from bench._installation import Installation
 from systemprompt.clock import SECOND, ManualClock, SystemClock
@@ -22,11 +23,13 @@ from systemprompt.ledger.sqlite.reader import MIGRATIONS, MIGRATIONS_TABLE
 from systemprompt.ledger.sqlite.store import Store
 from systemprompt.system import open_system
 
-__all__ = ["JOBS", "LongLedger", "long_ledger"]
+__all__ = ["JOBS", "LongLedger", "long_ledger", "oldest_day_pruned"]
 
 JOBS = 10
 MINUTE = 60 * SECOND
+DAY = 1_440 * MINUTE
 _FIRST = "0001_ledger.sql"
+_NOTE = "long.json"
 
 _JOBS_FILE = f"""\
 from systemprompt import job
@@ -41,7 +44,7 @@ for number in range({JOBS}):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LongLedger:
-    """An installation whose ledger holds `runs` runs, due in (start, end], all closed; instants in microseconds."""
+    """An installation whose ledger holds at least `runs` runs, due in (start, end], all closed; instants in microseconds."""
 
     folder: str
     runs: int
@@ -55,13 +58,18 @@ class LongLedger:
 
 def long_ledger(folder: str, runs: int) -> LongLedger:
     """Return the ledger that lies in this folder, or make it there."""
-    note = os.path.join(folder, "long.json")
+    note = os.path.join(folder, _NOTE)
     if os.path.exists(note):
         with open(note, encoding="utf-8") as file:
-            return LongLedger(folder=folder, **json.load(file))
+            kept = LongLedger(folder=folder, **json.load(file))
+        if (kept.end - kept.start) // MINUTE * JOBS >= runs * 0.9:
+            return kept
     shutil.rmtree(folder, ignore_errors=True)
     end = SystemClock().now() // MINUTE * MINUTE
-    made = LongLedger(folder=folder, runs=runs, start=end - runs // JOBS * MINUTE, end=end)
+    start = end - runs // JOBS * MINUTE
+    if end - start > 3 * DAY:
+        start -= start % DAY  # so that a day that is pruned is a whole one
+    made = LongLedger(folder=folder, runs=runs, start=start, end=end)
     installation = Installation.furnish(folder, _JOBS_FILE)
     # What the program itself writes of jobs and versions on the day it begins.
     open_system(installation.profile, environ=installation.environ, clock=ManualClock(made.start)).close()
@@ -70,11 +78,31 @@ def long_ledger(folder: str, runs: int) -> LongLedger:
     _write(installation.ledger, template, made)
     open_system(installation.profile, environ=installation.environ, clock=ManualClock(made.end)).close()
     os.remove(template)
-    values = asdict(made)
-    del values["folder"]
-    with open(note, "w", encoding="utf-8") as file:
-        json.dump(values, file)
+    _keep(made)
     return made
+
+
+def oldest_day_pruned(ledger: LongLedger) -> tuple[LongLedger, float, int]:
+    """Let the built-in job seal and prune the oldest day, and remember that it is gone.
+
+    Returns the ledger as it is now, the seconds it took and the accounts that went.
+    """
+    until = (ledger.start // DAY + 1) * DAY
+    days = (SystemClock().now() - until) // DAY
+    began = time.perf_counter()
+    answer = ledger.installation.sp("--json", "jobs", "run", "prune_history", "--enforce", "-p", f"days={days}")
+    took = time.perf_counter() - began
+    gone = json.loads(answer)["data"]["jobs_run"][0]["result"]["items_processed"]
+    left = replace(ledger, start=until)
+    _keep(left)
+    return left, took, gone
+
+
+def _keep(ledger: LongLedger) -> None:
+    values = asdict(ledger)
+    del values["folder"]
+    with open(os.path.join(ledger.folder, _NOTE), "w", encoding="utf-8") as file:
+        json.dump(values, file)
 
 
 def _write(path: str, template: str, made: LongLedger) -> None:
@@ -109,7 +137,13 @@ def _write(path: str, template: str, made: LongLedger) -> None:
 
 def _fill(connection: sqlite3.Connection, made: LongLedger) -> None:
     """Write runs, attempts, the node that ran them, and what their triggers would have kept."""
-    values = {"start": made.start, "end": made.end, "minutes": made.runs // JOBS, "jobs": JOBS, "minute": MINUTE}
+    values = {
+        "start": made.start,
+        "end": made.end,
+        "minutes": (made.end - made.start) // MINUTE,
+        "jobs": JOBS,
+        "minute": MINUTE,
+    }
     # A start 2 ms after the fire time, 5 ms of work; run ids and fences in the order of fire times.
     connection.execute(
         """

@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from statistics import median
 
 from bench._installation import scratch
-from bench._long_ledger import LongLedger, long_ledger
+from bench._long_ledger import LongLedger, long_ledger, oldest_day_pruned
 from bench._report import Report, options
 from systemprompt.clock import SECOND, iso
 
@@ -60,6 +60,7 @@ def main(arguments: list[str]) -> int:
         ledgers = [_made(home, size, report) for size in sizes]
         taken = _timed(READING, ledgers, ROUNDS[chosen.scale])
         long = _timed(LONG, ledgers[1:], 3)
+        pruned = [_pruned(ledger, report) for ledger in ledgers[1:]] if chosen.scale != "smoke" else []
     worst = dict.fromkeys(sizes[1:], 0.0)
     for name, times in taken.items():
         ratios = [took / times[0] for took in times[1:]]
@@ -67,6 +68,8 @@ def main(arguments: list[str]) -> int:
         report.row(name, *(f"{took * 1000:.0f}" for took in times), *(f"{ratio:.2f}" for ratio in ratios))
     for name, times in long.items():
         report.row(name, "", *(f"{took * 1000:,.0f}" for took in times), *[""] * len(times))
+    if pruned:
+        report.row("seal and prune of a day", "", *(f"{took * 1000:,.0f}" for took in pruned), *[""] * len(pruned))
     for size, ratio in worst.items():
         report.must(f"{size:,} runs: reading within {MUST:g}x of {sizes[0]:,}", f"{ratio:.2f}x at most", ratio <= MUST)
     return report.finish(chosen, busy)
@@ -82,6 +85,16 @@ def _made(home: str, size: int, report: Report) -> LongLedger:
     megabytes = os.path.getsize(ledger.installation.ledger) / 1e6
     report.note(f"{size:,} runs: {megabytes:,.0f} MB; made in {took:,.0f} s; the audit of its last day finds nothing")
     return ledger
+
+
+def _pruned(ledger: LongLedger, report: Report) -> float:
+    """Return the seconds that the built-in job takes to audit, seal and prune the oldest day."""
+    left, took, gone = oldest_day_pruned(ledger)
+    left.installation.sp("--json", *_words(LONG["audit of a day"], left))
+    report.note(
+        f"{ledger.runs:,} runs: `prune_history` audited, sealed and deleted {gone:,} runs; the audit finds nothing after"
+    )
+    return took
 
 
 def _timed(commands: Mapping[str, tuple[str, ...]], ledgers: list[LongLedger], rounds: int) -> dict[str, list[float]]:
