@@ -154,7 +154,7 @@ def _carry_out(system: System, node: Node, names: list[str], params: RunJobsPara
             hint="sp infra jobs history shows the account",
             details={"stopped": stopped, "not_started": waiting},
         ) from None
-    runs = tuple(_as_result(name, claimed.get(name), node) for name in names)
+    runs = tuple(_as_result(system, name, claimed.get(name), node) for name in names)
     succeeded = sum(run.status == "success" for run in runs)
     return RunJobsResult(jobs_run=runs, total=len(runs), succeeded=succeeded, failed=len(runs) - succeeded)
 
@@ -180,7 +180,7 @@ def _starts(names: Iterable[str], actor: str, params: RunJobsParams) -> list[Any
     return [ManualStart(job_name=name, actor=actor, parameters=parameters, enforce=enforce) for name in names]
 
 
-def _as_result(name: str, run: Claimed | None, node: Node) -> JobRun:
+def _as_result(system: System, name: str, run: Claimed | None, node: Node) -> JobRun:
     if run is None:
         return JobRun(
             job_name=name, status="skipped", reason="overlap", error="it was started by somebody else meanwhile"
@@ -189,6 +189,11 @@ def _as_result(name: str, run: Claimed | None, node: Node) -> JobRun:
     if finished is None:
         return JobRun(job_name=name, status="failed", run_id=run.run_id, reason="not_loaded")
     outcome = finished.outcome
+    account = system.ledger.run(run.run_id)
+    if account is not None and (account.fence, account.status) != (run.fence, outcome.status):
+        # Others took this process for lost in mid-run. What the ledger says is what counts, and what is told.
+        error = f"this process was taken for lost; its {outcome.status} came too late and is kept with attempt {run.attempt}"
+        return JobRun(job_name=name, status=account.status, run_id=run.run_id, reason=account.reason, error=error)
     success = outcome.status == "success"
     return JobRun(
         job_name=name,
