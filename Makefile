@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 PEERS := $(foreach peer,apscheduler3 apscheduler4 huey,$(VENV)/peers/$(peer)/.ready)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench bench-full picture lock clean
+.PHONY: help setup demo test campaign lint format bench bench-full picture lock clean
 
 help: ## explain the targets
 	@echo "systemprompt: scheduled jobs that can account for themselves"
@@ -36,6 +36,9 @@ demo: $(READY) ## run real jobs on real input, kill the node in mid-run, and rea
 test: $(READY) ## lint, types, import rules and every test
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest -n 2
+
+campaign: $(READY) ## kill, storm and fuzz for most of an hour (SEED=, MINUTES=, ONLY=storm3)
+	@$(BIN)/python tests/campaign/campaigns.py $(ONLY)
 
 lint: $(READY) ## ruff and mypy, strict
 	@$(BIN)/ruff check .

@@ -1,0 +1,158 @@
+"""The long campaigns, one after another: `make campaign`, or `python tests/campaign/campaigns.py [NAME...]` for some of them.
+
+    SEED=7      draw the same again; without it each run draws its own and says which
+    MINUTES=10  how long each storm lasts, and whatever else goes by time
+
+Each is a part of the test suite that knows a short form, for `make test`, and a long one, which SP_CAMPAIGN=long asks for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+TESTS = Path(__file__).resolve().parents[1]
+STORM = "crash/test_storm.py::test_nodes_in_a_storm_leave_a_ledger_that_agrees_with_what_really_ran"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What one campaign did. `did` is what its tests recorded, `examples` how many Hypothesis tried."""
+
+    name: str
+    passed: bool
+    seconds: float
+    did: Sequence[Mapping[str, Any]]
+    examples: int
+    summary: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """A part of the suite: `tests` below tests/, run in `processes` at once; `says` makes one line of what it did."""
+
+    what: str
+    tests: tuple[str, ...]
+    says: Callable[[Outcome], str]
+    processes: int = 0
+
+
+def say_points(outcome: Outcome) -> str:
+    kills = Counter[str]()
+    for one in outcome.did:
+        kills[one["life"]] += one["kills"]
+    lives = ", ".join(f"{life} {number:,}" for life, number in kills.items())
+    return f"{kills.total():,} kill points ({lives})"
+
+
+def say_storm(outcome: Outcome) -> str:
+    said = []
+    for one in outcome.did:
+        deeds = one["deeds"]
+        faults = sum(number for deed, number in deeds.items() if deed.startswith(("killed", "stopped")))
+        commands = sum(number for deed, number in deeds.items() if deed.startswith("sp "))
+        edits = sum(number for deed, number in deeds.items() if deed.endswith("edited"))
+        counts = f"{one['fire_times']:,} fire times, {faults} faults, {commands} commands, {edits} edits"
+        said.append(f"{counts}; untouched nodes: {one['calm']}; at least one node: {one['with_a_node']}")
+    return "; ".join(said)
+
+
+def say_examples(outcome: Outcome) -> str:
+    return f"{outcome.examples:,} examples; {outcome.summary}"
+
+
+CAMPAIGNS: dict[str, Campaign] = {
+    "points": Campaign(
+        what="SIGKILL at every event of every transaction, on three grounds",
+        tests=("crash/test_crash_points.py", "crash/test_crash_coverage.py"),
+        says=say_points,
+        processes=2,
+    ),
+    "storm2": Campaign(what="a storm over two nodes", tests=(f"{STORM}[2]",), says=say_storm),
+    "storm3": Campaign(what="a storm over three nodes", tests=(f"{STORM}[3]",), says=say_storm),
+    "stateful": Campaign(
+        what="any life a ledger may lead, audited after each step",
+        tests=("ledger/test_sqlite_life.py",),
+        says=say_examples,
+        processes=2,
+    ),
+    "ground": Campaign(what="bad words, bad databases, bad jobs", tests=("badground",), says=say_examples, processes=2),
+    "fuzz": Campaign(
+        what="any text as cron expression, profile and front matter",
+        tests=("profile/test_profile_fuzz.py", "cron/test_cron_properties.py"),
+        says=say_examples,
+        processes=2,
+    ),
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run the campaigns that are named, or all; return 0 where every one passed."""
+    unknown = [name for name in arguments if name not in CAMPAIGNS]
+    if unknown:
+        print(f"no campaign is named {unknown[0]!r}; there are: {', '.join(CAMPAIGNS)}", file=sys.stderr)
+        return 2
+    seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(1, 2**31))
+    outcomes = [run(name, seed) for name in arguments or CAMPAIGNS]
+    print(f"\nSEED={seed}\n")
+    for outcome in outcomes:
+        verdict = "passed" if outcome.passed else "FAILED"
+        print(f"{outcome.name:<9} {verdict:<7} {outcome.seconds:>6.0f} s  {CAMPAIGNS[outcome.name].says(outcome)}")
+    return 0 if all(outcome.passed for outcome in outcomes) else 1
+
+
+def run(name: str, seed: int) -> Outcome:
+    """Run one campaign, and show what pytest says of it as it comes."""
+    campaign = CAMPAIGNS[name]
+    print(f"\n== {name}: {campaign.what}  (SEED={seed} make campaign ONLY={name})", flush=True)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder, "did.jsonl")
+        report.touch()
+        process = subprocess.Popen(
+            command(campaign, seed),
+            cwd=TESTS.parent,
+            env={**os.environ, "SP_CAMPAIGN": "long", "SEED": str(seed), "SP_CAMPAIGN_REPORT": str(report)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if "passing examples" not in line:
+                print(line, end="", flush=True)
+        passed = process.wait() == 0
+        did = [json.loads(line) for line in report.read_text().splitlines()]
+    return Outcome(
+        name=name,
+        passed=passed,
+        seconds=time.monotonic() - began,
+        did=did,
+        examples=sum(int(number) for number in re.findall(r"(\d+) passing examples", "".join(lines))),
+        summary=next(
+            (line.strip() for line in reversed(lines) if " passed" in line or " failed" in line), "nothing ran"
+        ),
+    )
+
+
+def command(campaign: Campaign, seed: int) -> list[str]:
+    """Return the pytest command line of a campaign."""
+    chosen = [str(TESTS / test) for test in campaign.tests]
+    how = [f"--hypothesis-seed={seed}", "--hypothesis-show-statistics", "-n", str(campaign.processes)]
+    return [sys.executable, "-m", "pytest", *how, *chosen]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,49 @@
+"""`make campaign` runs what is there, and says what it did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from campaigns import CAMPAIGNS, TESTS, Outcome, command, main
+
+
+def test_every_test_that_a_campaign_names_is_there() -> None:
+    named = {test.partition("::")[0] for campaign in CAMPAIGNS.values() for test in campaign.tests}
+    assert [test for test in sorted(named) if not (TESTS / test).exists()] == []
+
+
+def test_a_campaign_is_repeated_with_its_seed() -> None:
+    assert "--hypothesis-seed=7" in command(CAMPAIGNS["fuzz"], 7)
+
+
+def test_a_name_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["strom"]) == 2
+    assert capsys.readouterr().err.startswith("no campaign is named 'strom'; there are: points, storm2")
+
+
+def test_the_table_counts_what_was_done() -> None:
+    points = [
+        {"life": "clockwork", "kills": 700},
+        {"life": "clockwork", "kills": 680},
+        {"life": "restore", "kills": 48},
+    ]
+    assert CAMPAIGNS["points"].says(_outcome(points)) == "1,428 kill points (clockwork 1,380, restore 48)"
+    storm = {
+        "fire_times": 2345,
+        "deeds": {"killed": 9, "stopped": 3, "sp jobs run": 40, "edited.py edited": 7, "commands killed": 2},
+        "calm": "a",
+        "with_a_node": "b",
+    }
+    said = "2,345 fire times, 12 faults, 40 commands, 7 edits; untouched nodes: a; at least one node: b"
+    assert CAMPAIGNS["storm2"].says(_outcome([storm])) == said
+    assert CAMPAIGNS["fuzz"].says(_outcome([])) == "1,000 examples; 9 passed"
+
+
+def test_the_docs_name_every_campaign() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "campaigns.md").read_text()
+    assert [name for name in CAMPAIGNS if f"`{name}`" not in text] == []
+
+
+def _outcome(did: list[dict[str, object]]) -> Outcome:
+    return Outcome(name="a", passed=True, seconds=1.0, did=did, examples=1_000, summary="9 passed")
