@@ -18,6 +18,7 @@
     │   ├── LedgerBroken            the ledger refused a change that would break a promise
     │   └── LedgerReplaced          the file at the ledger's path is no longer the one that is open
     ├── ConflictError               true of the call, but not of the present state
+    │   ├── DaySealed               a start by hand, dated in a day that is sealed: the wall clock was set back
     │   ├── JobAlreadyRunning
     │   └── NodeLost                this node was declared lost: others have settled its runs
     ├── ConfirmationNeeded          a destructive call without its confirmation
@@ -42,6 +43,7 @@ __all__ = [
     "DatabaseError",
     "DatabaseTooNew",
     "DatabaseUnreachable",
+    "DaySealed",
     "Interrupted",
     "JobAlreadyRunning",
     "JobDefinitionError",
@@ -234,6 +236,21 @@ class ConflictError(SystempromptError):
     """Right in itself, but the present state forbids it."""
 
     code = "conflict"
+
+
+class DaySealed(ConflictError):
+    """A start by hand would be dated in a day that the ledger has sealed: the wall clock was set back by days."""
+
+    code = "day_sealed"
+
+    def __init__(self, at: str, sealed_until: str) -> None:
+        super().__init__(
+            f"the wall clock says {at}, and the ledger is sealed up to {sealed_until}",
+            hint="nothing was started: set the clock right (`date`, NTP), then try again",
+            details={"at": at, "sealed_until": sealed_until},
+        )
+        self.at = at
+        self.sealed_until = sealed_until
 
 
 class JobAlreadyRunning(ConflictError):

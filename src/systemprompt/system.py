@@ -218,7 +218,7 @@ class System:
             grace=round(limits.misfire_grace * SECOND),
             kill_grace=limits.kill_grace,
             max_output_bytes=limits.max_output_bytes,
-            pace=Pace(heartbeat=limits.heartbeat, lease=limits.lease, keep=self.profile.retention.runs_days * 86_400.0),
+            pace=Pace(heartbeat=limits.heartbeat, lease=limits.lease),
         )
         return Node(
             ledger=self.ledger,

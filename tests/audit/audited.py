@@ -9,8 +9,10 @@ from typing import Any
 
 from systemprompt.audit.auditor import audit
 from systemprompt.audit.findings import AuditReport
+from systemprompt.audit.sealing import seal_closed_days
 from systemprompt.clock import SECOND, Instant
 from systemprompt.ledger.records import Claimed, Closing, JobSpec, ManualStart, NodeIdentity, QuarantineNotice
+from systemprompt.ledger.seals import Seal
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.scheduler.planner import Planner
 
@@ -80,6 +82,12 @@ class World:
 
     def finish(self, *runs: Claimed) -> None:
         self.turn(*map(self.close, runs), room=0)
+
+    def seal(self) -> tuple[Seal, ...]:
+        """Seal every closed day; the audit must find nothing in what is not sealed."""
+        made = seal_closed_days(self.ledger, now=self.now, alive=lambda node: None)
+        assert made.report.ok, made.report.findings
+        return made.sealed
 
     def audit(self, **more: Any) -> AuditReport:
         return audit(self.ledger, now=self.now, alive=lambda node: None, **more)

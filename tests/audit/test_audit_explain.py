@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from audited import HOUR, START, World, broken, lived
+from audited import HOUR, START, World, broken, lived, spec
 
 from systemprompt.audit.explain import Explanation, explain
 from systemprompt.clock import SECOND
@@ -89,13 +89,20 @@ def test_a_hole_is_called_a_defect(world: World, tmp_path: Path) -> None:
     assert "it has no account: that is a defect, and `sp jobs audit` reports it" in text
 
 
-def test_pruned_history_says_so(world: World, tmp_path: Path) -> None:
-    other = broken(world, tmp_path / "b.db")
-    other.ledger.prune(START + 35 * SECOND, limit=99)
+def test_pruned_history_says_so_and_what_its_seal_still_tells(tmp_path: Path) -> None:
+    world = World(tmp_path / "ledger.db")
+    world.join("node-a")
+    world.declare(spec("tick", "*/10 * * * * *"))
+    world.work(6)
+    world.wait(72 * HOUR)
+    world.work(1)
+    (seal, *_) = world.seal()
+    world.ledger.prune(seal.until_at, limit=99)
 
-    _, text = said(other, "tick", START + 10 * SECOND)
+    _, text = said(world, "tick", START + 10 * SECOND)
 
-    assert "its account was pruned, as was all up to 2026-10-23T12:00:30Z" in text
+    assert "its account was pruned, as was all up to 2026-10-23T12:01:00Z" in text
+    assert f"of 2026-10-23 remains seal 1: 6 fire times in 6 runs and 0 ranges, {seal.counts}, digest {seal.digest}" in text
 
 
 def test_an_unknown_job_is_said_to_be_unknown(world: World) -> None:

@@ -10,7 +10,7 @@ from audited import HOUR, World, spec
 
 from systemprompt.clock import SECOND
 from systemprompt.errors import ConflictError
-from systemprompt.ledger.records import Claimed, Closing, JobSpec, ManualStart, QuarantineNotice
+from systemprompt.ledger.records import Claimed, ClockEvent, Closing, JobSpec, ManualStart, QuarantineNotice
 
 SCHEDULES = ["*/10 * * * * *", "0 * * * * *", "@every 7s", "0 30 2 * * *", "* * * * * *", "0 0 */3 * * *", ""]
 OUTCOMES = [("success", None), ("failed", "exception"), ("cancelled", "requested")]
@@ -86,19 +86,26 @@ class Life:
         self.world.ledger.rescue(lost, 0, self.world.now, max_attempts=2)
         self.zombies, self.held = self.zombies + self.held, []
 
+    def seal(self) -> None:
+        self.world.seal()
+
     def prune(self) -> None:
+        self.world.seal()
         before = self.world.now - self.random.choice([0, 60, HOUR, 24 * HOUR]) * SECOND
         self.world.ledger.prune(before, limit=self.random.choice([1, 5, 1000]))
 
     def step_back(self) -> None:
-        self.world.now -= self.random.choice([1, 60, HOUR]) * SECOND
+        by = self.random.choice([1, 60, HOUR]) * SECOND
+        self.world.now -= by
+        event = ClockEvent(seen_at=self.world.now, kind="backward", delta_us=-by, action="none", node_id=self.node)
+        self.world.ledger.record_clock_event(event)
 
     def any_name(self) -> str:
         return self.random.choice(sorted(self.specs))
 
     def step(self) -> str:
         rare = [self.sleep, self.edit, self.switch, self.retire, self.quarantine, self.by_hand, self.lose_node]
-        chosen = self.random.choice([self.tick] * 8 + [*rare, self.prune, self.step_back])
+        chosen = self.random.choice([self.tick] * 8 + [*rare, self.seal, self.prune, self.step_back])
         chosen()
         return chosen.__name__
 

@@ -10,10 +10,11 @@ from rules_catalogue import CatalogueRules
 from rules_nodes import NodeRules
 from rules_planning import PlanningRules
 from rules_reading import ReadingRules
+from rules_retention import RetentionRules
 from rules_runs import RunRules
 
 __all__ = ["LedgerRules"]
 
 
-class LedgerRules(PlanningRules, RunRules, NodeRules, CatalogueRules, ReadingRules):
+class LedgerRules(PlanningRules, RunRules, NodeRules, CatalogueRules, ReadingRules, RetentionRules):
     """All of them."""

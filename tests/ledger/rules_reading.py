@@ -1,9 +1,9 @@
-"""Reading and retention: pages, snapshots, and what may be forgotten."""
+"""Reading: pages and snapshots."""
 
 from __future__ import annotations
 
 import pytest
-from ledger_stage import DAY, EVERY_SECOND, HOUR, START, Stage, at, spec
+from ledger_stage import EVERY_SECOND, HOUR, START, Stage, at, spec
 
 from systemprompt.ledger.records import ManualStart
 from systemprompt.ledger.views import HistoryQuery, RangeView
@@ -23,7 +23,7 @@ def lived(stage: Stage) -> None:
 
 
 class ReadingRules:
-    """What readers see, and what retention leaves them."""
+    """What readers see."""
 
     def test_history_is_newest_first_with_runs_and_ranges_mixed(self, stage: Stage) -> None:
         lived(stage)
@@ -133,53 +133,3 @@ class ReadingRules:
         assert stage.ledger.job("nobody") is None
         assert stage.ledger.run(99) is None
         assert list(stage.ledger.attempts(99)) == []
-
-    # -- retention ------------------------------------------------------------------------------------------------------
-
-    def test_prune_takes_the_oldest_and_leaves_a_suffix_of_which_the_audit_knows(self, stage: Stage) -> None:
-        lived(stage)
-        assert stage.ledger.prune(at(300), limit=1_000) == 8
-        job = stage.ledger.job("well")
-        assert job is not None
-        assert at(240) <= job.pruned_through < at(300)
-        assert next(run.due_at for run in stage.runs("well")) == at(300)
-        assert stage.ledger.prune(at(300), limit=1_000) == 0
-
-    def test_prune_goes_in_bounded_batches(self, stage: Stage) -> None:
-        lived(stage)
-        gone = []
-        while batch := stage.ledger.prune(at(601), limit=3):
-            gone.append(batch)
-            stage.sound()
-        assert sum(gone) == 21
-        assert max(gone) == 3
-
-    def test_prune_never_takes_an_open_run_nor_what_is_younger_than_it(self, stage: Stage) -> None:
-        stage.declare(spec("job", EVERY_SECOND, catch_up="all"))
-        stage.wait(3)
-        first = stage.claim_one()
-        stage.finish(first)
-        stage.turn(room=1)
-        stage.wait(3)
-        stage.turn(room=0)
-        assert stage.ledger.prune(at(10 * DAY), limit=1_000) == 1
-        assert next(run.fire_at for run in stage.runs()) == at(2)
-
-    def test_prune_never_takes_a_range_that_reaches_into_what_is_kept(self, stage: Stage) -> None:
-        lived(stage)
-        stage.ledger.prune(at(1_000), limit=1_000)
-        assert len(stage.ranges()) == 2
-        assert {run.job_name for run in stage.runs()} == {"well", "ill"}
-
-    def test_prune_leaves_nothing_to_fire_again(self, stage: Stage) -> None:
-        lived(stage)
-        cursor = stage.cursor("well")
-        stage.ledger.prune(at(10 * DAY), limit=1_000)
-        assert stage.turn().claimed == ()
-        assert stage.cursor("well") == cursor
-
-    def test_prune_forgets_nodes_that_stopped_long_ago(self, stage: Stage) -> None:
-        stage.ledger.leave("b", stage.now)
-        stage.wait(DAY)
-        stage.ledger.prune(stage.now, limit=10)
-        assert [one.node_id for one in stage.ledger.nodes()] == ["a"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 pytest.register_assert_rewrite(
-    "ledger_stage", "rules_planning", "rules_runs", "rules_nodes", "rules_catalogue", "rules_reading"
+    "ledger_stage", "rules_planning", "rules_runs", "rules_nodes", "rules_catalogue", "rules_reading", "rules_retention"
 )
 
 from conformance import LedgerRules  # noqa: E402  # its asserts are rewritten from here on

@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from ledger_stage import START, ending, node, spec
 
 from systemprompt.audit.auditor import audit
+from systemprompt.audit.sealing import seal_closed_days
 from systemprompt.clock import SECOND
 from systemprompt.errors import ConflictError
 from systemprompt.ledger.records import Claimed, JobSpec, ManualStart, QuarantineNotice
@@ -123,7 +124,7 @@ class Life(RuleBasedStateMachine):
             with suppress(ConflictError):  # it runs already, or is quarantined
                 self.take(self.ledger.start_manual(self.node, self.now, [start], skip_running=skip))
 
-    @rule(tries=st.integers(1, 3))
+    @rule(tries=st.integers(2, 3))
     def the_node_dies_and_another_takes_over(self, tries: int) -> None:
         assert self.ledger.rescue(self.node, 0, self.now, max_attempts=tries) is not None
         self.join()
@@ -131,6 +132,7 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.now > START + 100 * SECOND)
     @rule(age=st.sampled_from((0, 100, 5_000)), limit=st.integers(1, 30))
     def old_accounts_go(self, age: int, limit: int) -> None:
+        seal_closed_days(self.ledger, now=self.now, alive=lambda _: None)
         self.ledger.prune(self.now - age * SECOND, limit=limit)
 
     @invariant()

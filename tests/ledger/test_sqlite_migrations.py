@@ -71,8 +71,8 @@ def folder(tmp_path: Path) -> str:
     """Our migrations, and two more of a coming release."""
     copied = tmp_path / "migrations"
     shutil.copytree(MIGRATIONS, copied)
-    (copied / "0002_more.sql").write_text("CREATE TABLE more (x INTEGER);\nINSERT INTO more VALUES (1);\n")
-    (copied / "0003_most.sql").write_text("CREATE TABLE most (x INTEGER);\nINSERT INTO absent VALUES (1);\n")
+    (copied / "9001_more.sql").write_text("CREATE TABLE more (x INTEGER);\nINSERT INTO more VALUES (1);\n")
+    (copied / "9002_most.sql").write_text("CREATE TABLE most (x INTEGER);\nINSERT INTO absent VALUES (1);\n")
     return str(copied)
 
 
@@ -80,13 +80,13 @@ def test_a_crash_between_two_files_leaves_what_the_next_start_completes(tmp_path
     store = Store(str(tmp_path / "ledger.db"), {})
     with pytest.raises(sqlite3.Error, match="absent"):
         migrations.migrate(store.connection, folder, table=MIGRATIONS_TABLE, begin=store.begin)
-    assert migrations.applied_migration(store.connection, table=MIGRATIONS_TABLE) == 2
+    assert migrations.applied_migration(store.connection, table=MIGRATIONS_TABLE) == 9001
     names = {row[0] for row in store.connection.execute("SELECT name FROM sqlite_master")}
     assert "more" in names
     assert "most" not in names, "within a file nothing is half done"
-    (Path(folder) / "0003_most.sql").write_text("CREATE TABLE most (x INTEGER);\n")
+    (Path(folder) / "9002_most.sql").write_text("CREATE TABLE most (x INTEGER);\n")
     applied = migrations.migrate(store.connection, folder, table=MIGRATIONS_TABLE, begin=store.begin)
-    assert applied == ["0003_most.sql"]
+    assert applied == ["9002_most.sql"]
 
 
 def test_a_newer_database_is_refused_and_left_alone(tmp_path: Path) -> None:

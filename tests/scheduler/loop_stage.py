@@ -19,7 +19,7 @@ from systemprompt.scheduler.planner import Planner
 START = 1_767_225_600 * SECOND
 LEASE, HEARTBEAT = 30.0, 6.0
 
-WRITING = ("turn", "start_manual", "join", "beat", "leave", "rescue", "record_clock_event", "prune")
+WRITING = ("turn", "start_manual", "join", "beat", "leave", "rescue", "record_clock_event")
 
 
 def at(seconds: float) -> Instant:

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from loop_stage import START, LoopStage, at, spec
 
-from systemprompt.ledger.records import Decision, ManualStart, PlannedRun, QuarantineNotice
-from systemprompt.scheduler.loop import Pace
+from systemprompt.ledger.records import ManualStart, QuarantineNotice
 from systemprompt.scheduler.planner import Planner
 
 
@@ -189,25 +188,3 @@ def test_an_error_that_is_not_the_databases_passing_trouble_ends_the_node(stage:
     stage.ledger.error = RuntimeError("a defect")
     stage.loop.run()
     assert [str(error) for error in stage.failed] == ["a defect"]
-
-
-def test_old_accounts_are_pruned_in_batches_with_pauses_in_between(tmp_path: Path) -> None:
-    stage = LoopStage(tmp_path / "ledger.db", pace=Pace(heartbeat=6, lease=30, keep=100.0, housekeeping=500.0))
-    stage.begin(spec("job"))
-    stage.clock.advance(2_500)
-    rows = tuple(PlannedRun(fire_at=at(n), status="missed", reason="down") for n in range(1, 2_501))
-    decision = Decision(planned_through=at(2_500), next_due=at(9_999), next_run=None, runs=rows)
-    stage.real.turn("one", stage.clock.now(), lambda job, now: decision)
-    assert len(stage.statuses()) == 2_500
-    stage.ledger.asked.clear()
-    stage.step()
-    assert len(stage.statuses()) == 1_500, "a batch, so that nothing waits for long"
-    stage.step(0.5)
-    assert stage.ledger.asked.count("prune") == 1
-    stage.step(0.6)
-    stage.step(1.1)
-    assert stage.ledger.asked.count("prune") == 3
-    assert len(stage.statuses()) == 98, "what is younger than asked for stays"
-    stage.step(100)
-    assert stage.ledger.asked.count("prune") == 3, "then not again for a while"
-    stage.close()

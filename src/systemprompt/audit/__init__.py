@@ -3,6 +3,8 @@
     auditor    `audit(ledger, now=..., alive=...)` holds every fire time against rows and ranges, and every run against itself
     findings   what it says: `AuditReport`, `Finding`, and the closed list `KINDS`
     oracle     the independent engine that recomputes fire times
+    seals      the chain of seals, and what sealed days still hold
+    sealing    `seal_closed_days(ledger, ...)`: closed days that pass the audit are sealed, which is what lets them be pruned
     explain    `explain(ledger, job_name, at)`: one fire time in words
 
 Names load when first used, so that loading the oracle loads nothing of what it judges.

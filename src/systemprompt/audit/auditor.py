@@ -11,6 +11,7 @@ from systemprompt.audit.case import JobCase, Setting
 from systemprompt.audit.findings import Finding, Findings
 from systemprompt.audit.jobs import check_job, check_open_runs
 from systemprompt.audit.runs import check_run
+from systemprompt.audit.seals import check_pruned, check_seals
 from systemprompt.clock import SECOND
 from systemprompt.errors import JobNotFound
 
@@ -40,7 +41,7 @@ def audit(
     start: Instant | None = None,
     end: Instant | None = None,
 ) -> AuditReport:
-    """Check every account in (start, end], of one job or of all, up to each job's cursor.
+    """Check every account in (start, end], of one job or of all, up to each job's cursor; the whole ledger with all its seals.
 
     Reads one snapshot, so what others write meanwhile changes nothing; writes nothing. Memory grows with the jobs and their
     versions, not with runs. `alive` says whether a node's process still lives: None where that cannot be known from here.
@@ -56,6 +57,8 @@ def audit(
         _check_jobs(setting, jobs, findings, alive, low, high)
         if job_name is None and start is None and end is None:
             _check_all_fences(ledger, findings)
+            check_pruned(ledger, jobs, findings)
+            check_seals(ledger, findings, recheck=lambda _seal: True)
         return findings.report(now=now, start=start, end=end)
 
 
@@ -78,6 +81,7 @@ def _setting(ledger: Readable, now: Instant) -> Setting:
         latest=max(now, ledger.high_water()),
         slack=_TOLERANCE + max(0, stepped_back),
         last_fence=ledger.last_fence(),
+        pruned_until=ledger.seal_state().pruned_until,
     )
 
 

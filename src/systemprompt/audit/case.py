@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from systemprompt.audit.oracle import Oracle
     from systemprompt.clock import Instant
     from systemprompt.ledger.records import ClockEvent, NodeIdentity
+    from systemprompt.ledger.seals import DayContent, Seal, SealState
     from systemprompt.ledger.views import AttemptView, JobView, RangeView, RunView, VersionView
 else:
     Protocol = object
@@ -42,6 +43,9 @@ class Readable(Protocol):
     def clock_events(self) -> list[ClockEvent]: ...
     def last_fence(self) -> int: ...
     def high_water(self) -> Instant: ...
+    def seal_state(self) -> SealState: ...
+    def seals(self) -> list[Seal]: ...
+    def content_between(self, from_at: Instant, until_at: Instant) -> DayContent: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +55,7 @@ class Setting:
     latest   the latest instant that anything can have been planned through: now, or the high-water mark if the clock went back
     slack    microseconds by which two instants of one run may contradict each other: a little, and the largest backward step of
              the clock that a node recorded
+    pruned_until   everything due before may be gone
     """
 
     ledger: Readable
@@ -58,6 +63,7 @@ class Setting:
     latest: Instant
     slack: int
     last_fence: int
+    pruned_until: Instant
 
 
 class JobCase:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from systemprompt.audit.case import oracle_of
+from systemprompt.audit.findings import plural
 from systemprompt.clock import iso
 from systemprompt.errors import JobNotFound
 from systemprompt.ledger.records import REASONS
@@ -56,6 +57,8 @@ def explain(ledger: Readable, job_name: str, at: Instant) -> Explanation:
         attempts = tuple(ledger.attempts(account.run_id)) if isinstance(account, RunView) else ()
         named, before, after = _around(version, at)
         said = [_naming(job, version, at, named=named), *_accounting(job, account, at, named=named), *_tries(attempts)]
+        if account is None and named and at <= job.pruned_through:
+            said += _remaining(ledger, at)
         if not named:
             said += [f"its fire time {word} is {iso(near)}" for word, near in _near(before, after)]
         return Explanation(
@@ -121,6 +124,16 @@ def _accounting(job: JobView, account: RunView | RangeView | None, at: Instant, 
     if account.message or account.error:
         said.append(str(account.message or account.error).strip().splitlines()[-1])
     return said
+
+
+def _remaining(ledger: Readable, at: Instant) -> list[str]:
+    """Say what the seal of a pruned day still tells. Accounts in ranges are counted with the day in which the range ends."""
+    return [
+        f"of {seal.day} remains seal {seal.seal}: {plural(seal.fire_times, 'fire time')} in {plural(seal.runs, 'run')} and "
+        f"{plural(seal.ranges, 'range')}, {seal.counts}, digest {seal.digest}"
+        for seal in ledger.seals()
+        if seal.from_at <= at < seal.until_at
+    ]
 
 
 def _tries(attempts: tuple[AttemptView, ...]) -> list[str]:

@@ -30,6 +30,9 @@ KINDS: dict[str, str] = {
     "misdated": "a run started before its fire time, or ended before it started",
     "cursor": "a job's cursor, next look or count of running runs contradicts its schedule or its runs",
     "versions": "a job's versions leave a gap, overlap, or are not what the job shows",
+    "seal_chain": "the seals are not as they were made: one is altered, gone or out of order",
+    "sealed_day": "a sealed day does not hold what was sealed: a row is gone, added or altered",
+    "pruned": "accounts are said to be pruned that no seal covers",
     "unreadable": "the oracle cannot read a version's schedule or zone, so its fire times could not be recomputed",
 }
 """The closed list: kind -> meaning."""

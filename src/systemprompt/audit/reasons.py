@@ -94,8 +94,9 @@ def _overlap_fault(case: JobCase, run: RunView) -> str | None:
         return f"{said}, which was written later"
     blocker = case.blocker(run.blocked_by)
     if blocker is None:
-        # Retention takes the older one first.
-        pruned = bool(case.versions) and case.job.pruned_through > case.versions[0].valid_from
+        # Retention takes the older one first. The cursor of a job without a schedule does not tell; the ledger's mark does.
+        began = case.versions[0].valid_from if case.versions else 0
+        pruned = case.job.pruned_through > began or case.setting.pruned_until > began
         return None if pruned else f"{said}, which does not exist"
     if blocker.job_id != run.job_id:
         return f"{said}, which is of job {blocker.job_name!r}"

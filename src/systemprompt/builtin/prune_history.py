@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-
 from systemprompt.builtin.own_ledger import alive_at, kinds, open_ledger
 from systemprompt.builtin.retention import counted, cutoff_before, size_text, span
 from systemprompt.clock import SystemClock, iso
@@ -111,17 +109,17 @@ def _held(sealing: Sealing | None) -> str:
     return text
 
 
-@dataclass(slots=True)
 class _Pruning:
     """One night's work and what came of it."""
 
-    ctx: JobContext
-    ledger: SqliteLedger
-    breathe: Callable[[], object]
-    accounts: int = 0
-    days: int = 0
-    fault: str | None = None
-    space: str = ""
+    def __init__(self, ctx: JobContext, ledger: SqliteLedger, breathe: Callable[[], object]) -> None:
+        self.ctx = ctx
+        self.ledger = ledger
+        self.breathe = breathe
+        self.accounts = 0
+        self.days = 0
+        self.fault: str | None = None
+        self.space = ""
 
     def prune(self, before: Instant) -> None:
         size = os.path.getsize(self.ledger.path)

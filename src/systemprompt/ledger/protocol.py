@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         SyncReport,
         Turn,
     )
+    from systemprompt.ledger.seals import DayContent, Seal, SealDraft, SealState
     from systemprompt.ledger.views import (
         AttemptView,
         HistoryPage,
@@ -107,6 +108,26 @@ class LedgerReader(Protocol):
         """Return the furthest instant that any job was ever planned through. A wall clock behind it was set back."""
         ...
 
+    def seal_state(self) -> SealState:
+        """Return how far the ledger is sealed and pruned."""
+        ...
+
+    def seals(self) -> list[Seal]:
+        """Return every seal, in order. One a day that held anything, so a ledger of ten years has some thousands."""
+        ...
+
+    def next_account_at(self, at: Instant) -> Instant | None:
+        """Return the first instant from `at` on to whose day an account belongs: a run's due_at or a range's last_at."""
+        ...
+
+    def content_between(self, from_at: Instant, until_at: Instant) -> DayContent:
+        """Count and digest what belongs to [from_at, until_at); memory use does not grow with it."""
+        ...
+
+    def draft_seal(self, from_at: Instant, until_at: Instant) -> SealDraft:
+        """Return what `seal` needs to seal [from_at, until_at), all read from one view."""
+        ...
+
     def living_nodes(self) -> list[NodeIdentity]:
         """Return the nodes that have not stopped, and those stopped ones that still hold open runs."""
         ...
@@ -157,7 +178,8 @@ class Ledger(LedgerReader, Protocol):
         """Write and claim a run for each start, all or none.
 
         A job that is running is refused with `JobAlreadyRunning`, or with `skip_running` gets an account `skipped`, `overlap`
-        and is left out of the result. An unknown name is `JobNotFound`, a node that was declared lost `NodeLost`.
+        and is left out of the result. An unknown name is `JobNotFound`, a node that was declared lost `NodeLost`, a wall clock
+        that stands in a sealed day `DaySealed`.
         """
         ...
 
@@ -217,11 +239,26 @@ class Ledger(LedgerReader, Protocol):
 
     # -- retention ------------------------------------------------------------------------------------------------------
 
-    def prune(self, before: Instant, *, limit: int) -> int:
-        """Delete about `limit` closed accounts older than `before`, oldest first, those of one instant together; return how
-        many went. Nodes that stopped before then go too, unless they still hold a run.
+    def seal(self, draft: SealDraft, now: Instant) -> Seal | None:
+        """Seal the day of a draft that the audit has passed, as the next in the chain.
 
-        Never an open run, never anything younger than an open run of the same job: what is left is a whole suffix, and
-        `pruned_through`, which is never past the cursor, says where it begins.
+        None, and nothing written, where an account came into it since the draft was made, one is open, or another process sealed
+        it first. From then on the day takes no new account. Only what a zombie brings may still be added to its attempts.
         """
+        ...
+
+    def prune(self, before: Instant, *, limit: int) -> int:
+        """Delete up to `limit` accounts of days that are sealed and end no later than `before`, oldest first; return how many
+        went. As many nodes that stopped before then go too, unless they still hold a run.
+
+        What is left of a job is a whole suffix, and its `pruned_through`, which is never past the cursor, says where it begins.
+        """
+        ...
+
+    def give_back(self) -> int | None:
+        """Return a bounded part of the free pages to the file system; say how many are left, None where the file cannot."""
+        ...
+
+    def checkpoint(self) -> None:
+        """Let the file be as small as what it holds. Nothing is waited for: where others are reading, it comes later."""
         ...

@@ -35,14 +35,11 @@ class Pace:
 
     poll          how often to look for other processes' changes; an edit is noticed within twice this
     heartbeat     how often to beat; lease   how long a silent node keeps its runs
-    housekeeping  how often to prune; keep   how long closed accounts stay, 0 for ever
     """
 
     poll: float = 0.2
     heartbeat: float = 6.0
     lease: float = 30.0
-    housekeeping: float = 3600.0
-    keep: float = 400 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +100,6 @@ class Loop:
         self._marker = 0
         self._last_beat = clock.monotonic()
         self._next_watch = self._last_beat
-        self._next_prune = self._last_beat + 60.0
         self._quiet_until = self._last_beat
         self._troubled = False
         self._wall = clock.now()
@@ -288,10 +284,6 @@ class Loop:
             self._gave_up = False
         if now >= self._next_watch:
             self._watch()
-        if now >= self._next_prune and self._plans and self._pace.keep:
-            before = self._clock.now() - round(self._pace.keep * SECOND)
-            gone = self._ledger.prune(before, limit=_PRUNE_BATCH)
-            self._next_prune = now + (1.0 if gone >= _PRUNE_BATCH else self._pace.housekeeping)
 
     def _watch(self) -> None:
         self._next_watch = self._clock.monotonic() + self._pace.heartbeat
@@ -365,4 +357,3 @@ class Loop:
 _JUMP = 2 * SECOND
 _TRUST = 0.6
 _RETRY = 0.1
-_PRUNE_BATCH = 1_000

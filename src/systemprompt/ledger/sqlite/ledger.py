@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from systemprompt.clock import iso
+from systemprompt.errors import DaySealed
 from systemprompt.ledger.migrations import migrate, pending_migrations
 from systemprompt.ledger.sqlite import catalogue, clockwork, nodes, retention
 from systemprompt.ledger.sqlite.reader import MIGRATIONS, MIGRATIONS_TABLE, SqliteReader
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
         SyncReport,
         Turn,
     )
+    from systemprompt.ledger.seals import Seal, SealDraft
     from systemprompt.ledger.views import JobView
 
 __all__ = ["MIGRATIONS", "MIGRATIONS_TABLE", "SqliteLedger"]
@@ -89,6 +92,9 @@ class SqliteLedger(SqliteReader):
         self, node_id: str, now: Instant, starts: Sequence[ManualStart], *, skip_running: bool = False
     ) -> tuple[Claimed, ...]:
         with self._store.write():
+            sealed_until = retention.sealed_until(self._store)
+            if now < sealed_until:
+                raise DaySealed(iso(now), iso(sealed_until))
             return clockwork.start_manual(self._store, node_id, now, starts, skip_running=skip_running)
 
     # -- nodes ----------------------------------------------------------------------------------------------------------
@@ -130,12 +136,14 @@ class SqliteLedger(SqliteReader):
             if catalogue.is_current(self._store, specs, quarantined, keep):
                 return catalogue.NOTHING
         with self._store.write():
+            now = max(now, retention.sealed_until(self._store))
             return catalogue.sync(self._store, specs, quarantined, now, decide, actor=actor, keep=keep)
 
     def set_enabled(
         self, job_name: str, enabled: bool, now: Instant, decide: Decide, *, actor: str, why: str = ""
     ) -> JobView:
         with self._store.write():
+            now = max(now, retention.sealed_until(self._store))
             catalogue.set_enabled(self._store, job_name, enabled, now, decide, actor=actor, why=why)
         view = self.job(job_name)
         assert view is not None
@@ -143,6 +151,17 @@ class SqliteLedger(SqliteReader):
 
     # -- retention ------------------------------------------------------------------------------------------------------
 
+    def seal(self, draft: SealDraft, now: Instant) -> Seal | None:
+        with self._store.write():
+            return retention.seal(self._store, draft, now)
+
     def prune(self, before: Instant, *, limit: int) -> int:
         with self._store.write():
             return retention.prune(self._store, before, limit=limit)
+
+    def give_back(self) -> int | None:
+        with self._store.write():
+            return retention.give_back(self._store)
+
+    def checkpoint(self) -> None:
+        self._store.fetch("checkpoint")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from systemprompt.clock import Instant
     from systemprompt.ledger.records import ClockEvent, NodeIdentity, QuarantineNotice
+    from systemprompt.ledger.seals import DayContent, Seal, SealDraft, SealState
     from systemprompt.ledger.sqlite.store import Store
     from systemprompt.ledger.views import (
         AttemptView,
@@ -116,6 +117,45 @@ class SqliteReader:
 
     def high_water(self) -> Instant:
         return int(self._store.fetch("state")[0]["high_water"])
+
+    def seal_state(self) -> SealState:
+        from systemprompt.ledger.seals import SealState
+
+        return SealState(**dict(self._store.fetch("seal_state")[0]))
+
+    def seals(self) -> list[Seal]:
+        from systemprompt.ledger.seals import Seal
+
+        return [Seal(**dict(row)) for row in self._store.fetch("seals")]
+
+    def next_account_at(self, at: Instant) -> Instant | None:
+        found: Instant | None = self._store.fetch("next_account", {"at": at})[0]["at"]
+        return found
+
+    def content_between(self, from_at: Instant, until_at: Instant) -> DayContent:
+        from systemprompt.ledger.seals import read_content
+
+        span = {"from": from_at, "until": until_at}
+        with self._store.snapshot():
+            return read_content(
+                self._store.stream("runs_to_seal", span),
+                self._store.stream("attempts_to_seal", span),
+                self._store.stream("ranges_to_seal", span),
+            )
+
+    def draft_seal(self, from_at: Instant, until_at: Instant) -> SealDraft:
+        from systemprompt.ledger.seals import SealDraft
+
+        with self._store.snapshot():
+            state = self.seal_state()
+            return SealDraft(
+                from_at=from_at,
+                until_at=until_at,
+                content=self.content_between(from_at, until_at),
+                last_run=state.last_run,
+                last_range=state.last_range,
+                versions=self._store.fetch("versions_begun", {"until": until_at})[0]["versions"],
+            )
 
     def change_marker(self) -> int:
         self._store.check_place()

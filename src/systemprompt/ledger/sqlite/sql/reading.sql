@@ -63,3 +63,43 @@ SELECT * FROM nodes INDEXED BY nodes_living WHERE stopped_at IS NULL
 UNION
 SELECT * FROM nodes WHERE node_id IN (SELECT r.node_id FROM job_runs r INDEXED BY job_runs_of_node WHERE r.status = 'running')
 ORDER BY node_id
+
+-- name: seal_state
+SELECT ledger_id, seals, sealed_until, pruned_until, pruned_unsealed,
+       coalesce((SELECT max(run_id) FROM job_runs), 0) AS last_run,
+       coalesce((SELECT max(range_id) FROM job_run_ranges), 0) AS last_range
+FROM ledger_state
+
+-- name: seals
+SELECT * FROM ledger_seals ORDER BY seal
+
+-- name: last_seal
+SELECT * FROM ledger_seals ORDER BY seal DESC LIMIT 1
+
+-- name: next_account
+-- Which day after `at` is the next that holds anything.
+SELECT min(at) AS at FROM (SELECT min(due_at) AS at FROM job_runs WHERE due_at >= :at
+                           UNION ALL SELECT min(last_at) FROM job_run_ranges WHERE last_at >= :at)
+
+-- name: versions_begun
+SELECT count(*) AS versions FROM job_versions WHERE valid_from < :until
+
+-- name: runs_to_seal
+-- The columns of systemprompt.ledger.seals.RUN_COLUMNS, as they are hashed.
+SELECT run_id, job_id, version, origin, fire_at, due_at, status, reason, blocked_by, attempt, fence, node_id, queued_at, started_at,
+       finished_at, duration_ms, items_processed, items_failed, message, error, exit_code, output, actor, parameters, enforce
+FROM job_runs INDEXED BY job_runs_by_due
+WHERE due_at >= :from AND due_at < :until
+ORDER BY due_at, run_id
+
+-- name: attempts_to_seal
+SELECT a.run_id, a.attempt, a.fence, a.node_id, a.started_at, a.ended_at, a.result
+FROM job_runs r INDEXED BY job_runs_by_due CROSS JOIN job_attempts a ON a.run_id = r.run_id
+WHERE r.due_at >= :from AND r.due_at < :until
+ORDER BY r.due_at, r.run_id, a.attempt
+
+-- name: ranges_to_seal
+SELECT range_id, job_id, version, first_at, last_at, count, status, reason, written_at
+FROM job_run_ranges INDEXED BY job_run_ranges_by_last
+WHERE last_at >= :from AND last_at < :until
+ORDER BY last_at, range_id
