@@ -3,8 +3,7 @@
 Nothing has to be announced to it and nothing can be left out: it stands in `sqlite3.connect` and in SQLite's own trace, so that
 a transaction added tomorrow is heard tomorrow. An event is one of these, in the order they happen:
 
-    begin, the name or the head of a statement, commit     right before it runs; a statement is heard once more each time a
-                                                           trigger of it starts, and for each row of an `executemany`
+    begin, the name or the head of a statement, commit     right before it runs, and for each row of an `executemany`
     committed, rolled back                                 right after
 """
 
@@ -86,6 +85,7 @@ class _Heard(sqlite3.Connection):
     _recorder: Recorder | None = None
     _transaction = ""
     _sql = ""
+    _once = _said = False
 
     def listen_to(self, recorder: Recorder) -> None:
         recorder.prepare(self)
@@ -93,13 +93,13 @@ class _Heard(sqlite3.Connection):
         self.set_trace_callback(self._traced)
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
-        return self._around(sql, lambda: sqlite3.Connection.execute(self, sql, parameters))
+        return self._around(sql, lambda: sqlite3.Connection.execute(self, sql, parameters), once=True)
 
     def executemany(self, sql: str, parameters: Any, /) -> sqlite3.Cursor:
-        return self._around(sql, lambda: sqlite3.Connection.executemany(self, sql, parameters))
+        return self._around(sql, lambda: sqlite3.Connection.executemany(self, sql, parameters), once=False)
 
-    def _around(self, sql: str, work: Callable[[], sqlite3.Cursor]) -> sqlite3.Cursor:
-        before, self._sql = self.in_transaction, sql
+    def _around(self, sql: str, work: Callable[[], sqlite3.Cursor], *, once: bool) -> sqlite3.Cursor:
+        before, self._sql, self._once, self._said = self.in_transaction, sql, once, False
         if not before:
             self._transaction = opened_by(sys._getframe(2)) if writes(sql) else ""
         try:
@@ -111,8 +111,9 @@ class _Heard(sqlite3.Connection):
                 self._recorder.say(transaction, ended)
 
     def _traced(self, sql: str) -> None:
-        if self._recorder is None or not self._transaction:
-            return
+        if self._recorder is None or not self._transaction or (self._said and self._once):
+            return  # said again for each trigger that starts: nothing of it would be on the disk that was not there before
+        self._said = True
         verb = _verb(sql)
         if verb in ("BEGIN", "COMMIT", "ROLLBACK"):
             self._recorder.say(self._transaction, verb.lower())
