@@ -157,7 +157,8 @@ def broken(world: World, path: Path, *statements: str) -> World:
     target.execute("PRAGMA ignore_check_constraints = ON")
     target.execute("PRAGMA foreign_keys = OFF")
     rules = target.execute(
-        "SELECT type, name FROM sqlite_master WHERE type = 'trigger' OR (type = 'index' AND sql LIKE '%UNIQUE%')"
+        "SELECT type, name FROM sqlite_master WHERE (type = 'trigger' OR (type = 'index' AND sql LIKE '%UNIQUE%'))"
+        " AND name NOT LIKE 'job_run%are_counted'"  # the numbers that are kept follow, so that a breakage is told of once
     ).fetchall()
     for kind, name in rules:
         target.execute(f"DROP {kind} {name}")

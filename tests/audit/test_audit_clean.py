@@ -13,7 +13,7 @@ from systemprompt.clock import SECOND
 from systemprompt.errors import JobNotFound
 from systemprompt.ledger.records import ClockEvent, ManualStart, QuarantineNotice
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
-from systemprompt.ledger.views import RunView
+from systemprompt.ledger.views import AttemptView, RunView
 from systemprompt.scheduler.planner import Planner
 
 MONTH = 30 * 24 * HOUR
@@ -75,9 +75,11 @@ class Interrupted(SqliteLedger):
 
     other: World
 
-    def runs_between(self, start: int, end: int, *, job_id: str | None = None) -> Iterator[RunView]:
+    def tried_runs_between(
+        self, start: int, end: int, *, job_id: str | None = None
+    ) -> Iterator[tuple[RunView, tuple[AttemptView, ...]]]:
         self.other.work(5)
-        return super().runs_between(start, end, job_id=job_id)
+        return super().tried_runs_between(start, end, job_id=job_id)
 
 
 def test_what_others_write_meanwhile_changes_nothing(world: World) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from systemprompt.audit.accounts import check_accounts
 from systemprompt.audit.case import JobCase, Setting
+from systemprompt.audit.counts import Tally
 from systemprompt.audit.findings import Finding, Findings
 from systemprompt.audit.jobs import check_job, check_open_runs
 from systemprompt.audit.runs import check_run
@@ -22,14 +23,14 @@ if TYPE_CHECKING:
     from systemprompt.audit.findings import AuditReport
     from systemprompt.clock import Instant
     from systemprompt.ledger.records import NodeIdentity
-    from systemprompt.ledger.views import JobView, RangeView, RunView
+    from systemprompt.ledger.views import AttemptView, JobView, RangeView, RunView
 
 __all__ = ["audit"]
 
 _TOLERANCE = 2 * SECOND
 _EVER = 2**62
 
-Row = TypeVar("Row", bound="RunView | RangeView")
+Row = TypeVar("Row")
 
 
 def audit(
@@ -100,21 +101,23 @@ def _check_jobs(
     open_runs = defaultdict(list)
     for run in ledger.open_runs():
         open_runs[run.job_id].append(run)
-    runs = _ByJob(ledger.runs_between(low, high, job_id=only))
-    ranges = _ByJob(ledger.ranges_between(low, high, job_id=only))
+    tally = Tally(ledger, findings, only=only, low=low, high=high)
+    runs = _ByJob(tally.runs(ledger.tried_runs_between(low, high, job_id=only)), lambda tried: tried[0].job_id)
+    ranges = _ByJob(tally.ranges(ledger.ranges_between(low, high, job_id=only)), lambda account: account.job_id)
     for job in jobs:
         case = JobCase(setting, job, versions.get(job.job_id, []), findings, open_runs[job.job_id])
         findings.counts.update(jobs=1, versions=len(case.versions), open=len(case.open_runs))
         check_job(case)
         check_open_runs(case, nodes, alive)
         check_accounts(case, _checked(case, runs.of(job.job_id)), ranges.of(job.job_id), low, high)
+        tally.finish_job(job)
+    tally.finish()
 
 
-def _checked(case: JobCase, runs: Iterator[RunView]) -> Iterator[RunView]:
+def _checked(case: JobCase, runs: Iterator[tuple[RunView, tuple[AttemptView, ...]]]) -> Iterator[RunView]:
     """Check each run by itself, and pass on those that account for a fire time."""
     counts, by_status = case.findings.counts, case.findings.by_status
-    for run in runs:
-        attempts = list(case.setting.ledger.attempts(run.run_id))
+    for run, attempts in runs:
         by_status[run.status] += 1
         counts["attempts"] += len(attempts)
         counts["manual"] += run.origin == "manual"
@@ -136,13 +139,14 @@ def _check_all_fences(ledger: Readable, findings: Findings) -> None:
 class _ByJob(Generic[Row]):
     """A stream ordered by job, dealt out job by job. Jobs must be asked for in the stream's order."""
 
-    def __init__(self, rows: Iterator[Row]) -> None:
+    def __init__(self, rows: Iterator[Row], job_of: Callable[[Row], str]) -> None:
         self._rows = rows
+        self._job_of = job_of
         self._head = next(rows, None)
 
     def of(self, job_id: str) -> Iterator[Row]:
-        while self._head is not None and self._head.job_id < job_id:
+        while self._head is not None and self._job_of(self._head) < job_id:
             self._head = next(self._rows, None)
-        while self._head is not None and self._head.job_id == job_id:
+        while self._head is not None and self._job_of(self._head) == job_id:
             yield self._head
             self._head = next(self._rows, None)

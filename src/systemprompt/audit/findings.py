@@ -33,6 +33,7 @@ KINDS: dict[str, str] = {
     "seal_chain": "the seals are not as they were made: one is altered, gone or out of order",
     "sealed_day": "a sealed day does not hold what was sealed: a row is gone, added or altered",
     "pruned": "accounts are said to be pruned that no seal covers",
+    "counts": "the number of accounts that the ledger keeps for an hour is not that of the accounts there",
     "unreadable": "the oracle cannot read a version's schedule or zone, so its fire times could not be recomputed",
 }
 """The closed list: kind -> meaning."""

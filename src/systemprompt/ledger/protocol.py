@@ -84,6 +84,22 @@ class LedgerReader(Protocol):
         """Yield every run with `due_at` in (start, end], by job and due_at; memory use does not grow with their number."""
         ...
 
+    def tried_runs_between(
+        self, start: Instant, end: Instant, *, job_id: str | None = None
+    ) -> Iterator[tuple[RunView, tuple[AttemptView, ...]]]:
+        """Yield the same runs in the same order, each with its attempts by fence: one read for all of them."""
+        ...
+
+    def counts_between(
+        self, first_hour: int, stop_hour: int, *, job_id: str | None = None
+    ) -> Iterator[tuple[str, int, str, str, int]]:
+        """Yield how many closed accounts the ledger says it has: job id, hour, status, origin, number; by job.
+
+        Hours count from the epoch, and the second is excluded. A run belongs to that of `due_at`, a range (one each, with origin
+        `range`) to that of `last_at`. Job id '' stands for all jobs together. None is left out that is not 0.
+        """
+        ...
+
     def open_runs(self) -> list[RunView]:
         """Return every run that is queued or running, by due_at and run id."""
         ...

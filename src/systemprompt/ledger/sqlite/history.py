@@ -1,4 +1,9 @@
-"""The newest accounts first: runs and ranges merged, and how many match in all."""
+"""The newest accounts first: runs and ranges merged, and how many match in all.
+
+Neither costs more in a long ledger than in a short one. The total adds up `job_run_counts`, hour by hour, and counts only what is
+open and what lies in the part of an hour at either end. A page is read from an index that has just what is asked for; where none
+has, the counts say which hours hold any, and only those are looked through.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
+    from systemprompt.clock import Instant
     from systemprompt.ledger.sqlite.store import Store
     from systemprompt.ledger.views import HistoryQuery, RunView
 
@@ -25,33 +31,19 @@ def read_history(
     to_run: Callable[[sqlite3.Row], RunView],
     to_range: Callable[[sqlite3.Row], RangeView],
 ) -> HistoryPage:
-    """Read one page. Each half comes from its own index, so the cost is that of the page, not of the ledger; `total` counts."""
-    values: dict[str, Any] = {
-        "job": query.job_name,
-        "status": query.status,
-        "origin": query.origin,
-        "since": query.since,
-        "until": query.until,
-        "limit": query.limit,
-    }
-    connection = store.connection
-    runs_where = _where(values, {"job": _JOB, "status": "status = :status", "origin": "origin = :origin"}, "due_at")
-    # The text below is put together from our own fragments; every value is a bound parameter.
-    runs = connection.execute(
-        f"SELECT r.*, (SELECT job_name FROM scheduled_jobs j WHERE j.id = r.job_id) AS job_name FROM job_runs r"  # noqa: S608  # our own fragments
-        f"{runs_where} ORDER BY due_at DESC, run_id DESC LIMIT :limit",
-        values,
-    ).fetchall()
-    total = connection.execute(f"SELECT count(*) FROM job_runs{runs_where}", values).fetchone()[0]  # noqa: S608  # our own fragments
+    """Read one page and its total, in the caller's view."""
+    job_id = ""
+    if query.job_name is not None:
+        found = store.fetch("job", {"name": query.job_name})
+        if not found:
+            return HistoryPage(entries=(), total=0)
+        job_id = found[0]["id"]
+    page = _Page(store.connection, query, job_id)
+    total, runs = _runs(page)
     ranges: list[sqlite3.Row] = []
-    if query.origin in (None, "schedule"):
-        where = _where(values, {"job": _JOB, "status": "status = :status"}, "last_at")
-        ranges = connection.execute(
-            f"SELECT g.*, (SELECT job_name FROM scheduled_jobs j WHERE j.id = g.job_id) AS job_name FROM job_run_ranges g"  # noqa: S608  # our own fragments
-            f"{where} ORDER BY last_at DESC, range_id DESC LIMIT :limit",
-            values,
-        ).fetchall()
-        total += connection.execute(f"SELECT count(*) FROM job_run_ranges{where}", values).fetchone()[0]  # noqa: S608  # our own fragments
+    if query.origin in (None, "schedule") and query.status in (None, "skipped", "missed"):
+        told = _ranges(page)
+        total, ranges = total + page.count(told), page.newest(told)
     newest_first: Iterator[RunView | RangeView] = merge(map(to_run, runs), map(to_range, ranges), key=_newest_first)
     return HistoryPage(entries=tuple(islice(newest_first, query.limit)), total=total)
 
@@ -62,13 +54,130 @@ def _newest_first(entry: RunView | RangeView) -> tuple[int, int, int]:
     return -entry.due_at, 0, -entry.run_id
 
 
-_JOB = "job_id = (SELECT id FROM scheduled_jobs WHERE job_name = :job)"
+def _runs(page: _Page) -> tuple[int, list[sqlite3.Row]]:
+    query, low, high = page.query, page.low, page.high
+    being_open = page.runs("job_runs_open_of_job", "finished_at IS NULL")
+    if query.status in ("queued", "running"):
+        return page.rows(being_open, low, high), page.read(being_open, low, high, query.limit)
+    of_job = "_of_job" if page.job_id else ""
+    if query.status not in (None, "success"):
+        # What a partial index holds must be said in its own words.
+        source = page.runs(f"job_runs_not_well{of_job}", "reason IS NOT NULL", exact=query.origin is None)
+    elif query.origin not in (None, "schedule"):
+        source = page.runs(f"job_runs_by_origin{of_job}", "origin <> 'schedule'", exact=query.status is None)
+    else:
+        plain = query.status is None and query.origin is None
+        source = page.runs("job_runs_by_job" if page.job_id else "job_runs_by_due", exact=plain)
+    total = page.count(source)
+    if query.status is not None:
+        return total, page.newest(source)
+    total += page.rows(being_open, *page.whole_hours())
+    if source.exact:
+        return total, page.newest(source)
+    # The hours that hold any are known of closed runs only.
+    closed = page.newest(page.runs(source.index, "finished_at IS NOT NULL"))
+    both = [*closed, *page.read(being_open, low, high, query.limit)]
+    return total, sorted(both, key=lambda row: (row["due_at"], row["run_id"]), reverse=True)[: query.limit]
 
 
-def _where(values: dict[str, Any], conditions: dict[str, str], instant: str) -> str:
-    chosen = [condition for name, condition in conditions.items() if values[name] is not None]
-    if values["since"] is not None:
-        chosen.append(f"{instant} >= :since")
-    if values["until"] is not None:
-        chosen.append(f"{instant} < :until")
-    return f" WHERE {' AND '.join(chosen)}" if chosen else ""
+def _ranges(page: _Page) -> _Source:
+    index = "job_run_ranges_by_job" if page.job_id else "job_run_ranges_by_last"
+    where = page.where(origin=False)
+    exact = page.query.status is None
+    return _Source("job_run_ranges", "last_at", "range_id", index, where, "origin = 'range'", exact=exact)
+
+
+class _Source:
+    """Where accounts are read from. `counted` is what says the same of `job_run_counts`.
+
+    exact   the index has what is asked for and nothing else
+    """
+
+    __slots__ = ("counted", "exact", "index", "instant", "row_id", "table", "where")
+
+    def __init__(
+        self, table: str, instant: str, row_id: str, index: str, where: tuple[str, ...], counted: str, *, exact: bool
+    ) -> None:
+        self.table, self.instant, self.row_id, self.index = table, instant, row_id, index
+        self.where = " AND ".join((*where, f"{instant} >= :low", f"{instant} < :high"))
+        self.counted = counted
+        self.exact = exact
+
+
+class _Page:
+    """One query and the connection it is asked of. SQL is put together from our own fragments; every value is bound."""
+
+    def __init__(self, connection: sqlite3.Connection, query: HistoryQuery, job_id: str) -> None:
+        self.query = query
+        self.job_id = job_id
+        self.low = _FIRST if query.since is None else query.since
+        self.high = max(self.low, _LAST if query.until is None else query.until)
+        self._connection = connection
+        self._values: dict[str, Any] = {"job": job_id, "status": query.status, "origin": query.origin}
+
+    def where(self, *, origin: bool = True) -> tuple[str, ...]:
+        query = self.query
+        asked = {
+            "job": bool(self.job_id),
+            "status": query.status is not None,
+            "origin": origin and query.origin is not None,
+        }
+        return tuple(condition for name, condition in _WHERE.items() if asked[name])
+
+    def runs(self, index: str, *where: str, exact: bool = False) -> _Source:
+        counted = "origin <> 'range'" if self.query.origin is None else "origin = :origin"
+        return _Source("job_runs", "due_at", "run_id", index, (*self.where(), *where), counted, exact=exact)
+
+    def whole_hours(self) -> tuple[Instant, Instant]:
+        """Return the whole hours in between, as instants; the second is before the first where there is none."""
+        return -(-self.low // _HOUR) * _HOUR, self.high // _HOUR * _HOUR
+
+    def count(self, source: _Source) -> int:
+        """Return how many match: closed ones of the whole hours, and all in the part of an hour at either end."""
+        first, stop = self.whole_hours()
+        if first >= stop:
+            return self.rows(source, self.low, self.high)
+        kept = self._connection.execute(
+            f"SELECT coalesce(sum(n), 0) FROM job_run_counts WHERE {self._where_counted(source)}",  # noqa: S608  # our own fragments
+            {**self._values, "first": first // _HOUR, "stop": stop // _HOUR},
+        ).fetchone()[0]
+        return int(kept) + self.rows(source, self.low, first) + self.rows(source, stop, self.high)
+
+    def newest(self, source: _Source) -> list[sqlite3.Row]:
+        """Return the newest that match, as many as a page may need."""
+        if source.exact:
+            return self.read(source, self.low, self.high, self.query.limit)
+        found: list[sqlite3.Row] = []
+        hours = self._connection.execute(
+            f"SELECT DISTINCT hour FROM job_run_counts WHERE {self._where_counted(source)} ORDER BY hour DESC",  # noqa: S608  # our own fragments
+            {**self._values, "first": self.low // _HOUR, "stop": -(-self.high // _HOUR)},
+        )
+        for (hour,) in hours:
+            if len(found) >= self.query.limit:
+                break
+            low, high = max(self.low, hour * _HOUR), min(self.high, (hour + 1) * _HOUR)
+            found += self.read(source, low, high, self.query.limit - len(found))
+        return found
+
+    def rows(self, source: _Source, low: Instant, high: Instant) -> int:
+        if low >= high:
+            return 0
+        statement = f"SELECT count(*) FROM {source.table} INDEXED BY {source.index} WHERE {source.where}"  # noqa: S608  # our own fragments
+        return int(self._connection.execute(statement, {**self._values, "low": low, "high": high}).fetchone()[0])
+
+    def read(self, source: _Source, low: Instant, high: Instant, limit: int) -> list[sqlite3.Row]:
+        return self._connection.execute(
+            f"SELECT a.*, (SELECT j.job_name FROM scheduled_jobs j WHERE j.id = a.job_id) AS job_name"  # noqa: S608  # our own fragments
+            f" FROM {source.table} a INDEXED BY {source.index} WHERE {source.where}"
+            f" ORDER BY {source.instant} DESC, {source.row_id} DESC LIMIT :limit",
+            {**self._values, "low": low, "high": high, "limit": limit},
+        ).fetchall()
+
+    def _where_counted(self, source: _Source) -> str:
+        asked = "" if self.query.status is None else " AND status = :status"
+        return f"job_id = :job AND hour >= :first AND hour < :stop AND {source.counted}{asked}"
+
+
+_HOUR = 3_600_000_000
+_FIRST, _LAST = -(2**62), 2**62
+_WHERE = {"job": "job_id = :job", "status": "status = :status", "origin": "origin = :origin"}

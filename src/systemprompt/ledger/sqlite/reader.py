@@ -69,7 +69,7 @@ class SqliteReader:
 
         return [
             VersionView(**{**dict(row), "enabled": bool(row["enabled"]), "policies": json.loads(row["policies"])})
-            for row in self._store.fetch("versions", {"job_id": job_id})
+            for row in self._store.fetch("versions" if job_id is None else "versions_of_job", {"job_id": job_id})
         ]
 
     def run(self, run_id: int) -> RunView | None:
@@ -97,9 +97,25 @@ class SqliteReader:
         for row in self._store.stream(name, {"start": start, "end": end, "job_id": job_id}):
             yield _run(row)
 
+    def tried_runs_between(
+        self, start: Instant, end: Instant, *, job_id: str | None = None
+    ) -> Iterator[tuple[RunView, tuple[AttemptView, ...]]]:
+        from systemprompt.ledger.sqlite.tried_runs import with_attempts
+
+        name = "tried_runs_between" if job_id is None else "tried_runs_of_job_between"
+        return with_attempts(self._store.stream(name, {"start": start, "end": end, "job_id": job_id}))
+
     def ranges_between(self, start: Instant, end: Instant, *, job_id: str | None = None) -> Iterator[RangeView]:
-        for row in self._store.stream("ranges_between", {"start": start, "end": end, "job_id": job_id}):
+        name = "ranges_between" if job_id is None else "ranges_of_job_between"
+        for row in self._store.stream(name, {"start": start, "end": end, "job_id": job_id}):
             yield _range(row)
+
+    def counts_between(
+        self, first_hour: int, stop_hour: int, *, job_id: str | None = None
+    ) -> Iterator[tuple[str, int, str, str, int]]:
+        name = "counts_between" if job_id is None else "counts_of_job_between"
+        for row in self._store.stream(name, {"first": first_hour, "stop": stop_hour, "job_id": job_id}):
+            yield row["job_id"], row["hour"], row["status"], row["origin"], row["n"]
 
     def nodes(self) -> list[NodeIdentity]:
         return [_node(row) for row in self._store.fetch("nodes")]

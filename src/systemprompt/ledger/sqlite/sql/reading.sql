@@ -5,7 +5,10 @@ SELECT * FROM scheduled_jobs WHERE (:retired OR retired_at IS NULL) ORDER BY job
 SELECT * FROM scheduled_jobs WHERE job_name = :name
 
 -- name: versions
-SELECT * FROM job_versions WHERE :job_id IS NULL OR job_id = :job_id ORDER BY job_id, version
+SELECT * FROM job_versions ORDER BY job_id, version
+
+-- name: versions_of_job
+SELECT * FROM job_versions WHERE job_id = :job_id ORDER BY version
 
 -- name: run
 SELECT r.*, j.job_name FROM job_runs r JOIN scheduled_jobs j ON j.id = r.job_id WHERE r.run_id = :run_id
@@ -22,19 +25,64 @@ SELECT * FROM job_attempts WHERE run_id = :run_id ORDER BY fence
 SELECT * FROM job_attempts ORDER BY fence
 
 -- name: runs_between
-SELECT r.*, j.job_name FROM job_runs r JOIN scheduled_jobs j ON j.id = r.job_id
+-- Job by job through the index: the cost is that of the jobs and of what is found, and nothing is sorted.
+SELECT r.*, j.job_name FROM scheduled_jobs j CROSS JOIN job_runs r INDEXED BY job_runs_by_job ON r.job_id = j.id
 WHERE r.due_at > :start AND r.due_at <= :end
-ORDER BY r.job_id, r.due_at, r.run_id
+ORDER BY j.id, r.due_at, r.run_id
 
 -- name: runs_of_job_between
 SELECT r.*, j.job_name FROM job_runs r JOIN scheduled_jobs j ON j.id = r.job_id
 WHERE r.job_id = :job_id AND r.due_at > :start AND r.due_at <= :end
 ORDER BY r.due_at, r.run_id
 
+-- name: tried_runs_between
+-- Runs as above, one row for each attempt, and one for a run without any.
+SELECT r.*, j.job_name, t.attempt AS tried, t.fence AS tried_fence, t.node_id AS tried_on, t.started_at AS tried_at, t.ended_at,
+       t.result, t.late_result, t.late_at
+FROM scheduled_jobs j CROSS JOIN job_runs r INDEXED BY job_runs_by_job ON r.job_id = j.id
+LEFT JOIN job_attempts t ON t.run_id = r.run_id
+WHERE r.due_at > :start AND r.due_at <= :end
+ORDER BY j.id, r.due_at, r.run_id
+
+-- name: tried_runs_of_job_between
+SELECT r.*, j.job_name, t.attempt AS tried, t.fence AS tried_fence, t.node_id AS tried_on, t.started_at AS tried_at, t.ended_at,
+       t.result, t.late_result, t.late_at
+FROM scheduled_jobs j CROSS JOIN job_runs r INDEXED BY job_runs_by_job ON r.job_id = j.id
+LEFT JOIN job_attempts t ON t.run_id = r.run_id
+WHERE j.id = :job_id AND r.due_at > :start AND r.due_at <= :end
+ORDER BY r.due_at, r.run_id
+
 -- name: ranges_between
+-- Those that end in the span, and of each job the first that ends after it: ranges of a job never overlap, so no later one reaches
+-- back into it.
 SELECT g.*, j.job_name FROM job_run_ranges g JOIN scheduled_jobs j ON j.id = g.job_id
-WHERE g.last_at > :start AND g.first_at <= :end AND (:job_id IS NULL OR g.job_id = :job_id)
+WHERE g.range_id IN (
+        SELECT inside.range_id FROM job_run_ranges inside INDEXED BY job_run_ranges_by_last
+        WHERE inside.last_at > :start AND inside.last_at <= :end
+        UNION ALL
+        SELECT (SELECT beyond.range_id FROM job_run_ranges beyond INDEXED BY job_run_ranges_by_job
+                WHERE beyond.job_id = k.id AND beyond.last_at > :end ORDER BY beyond.last_at LIMIT 1)
+        FROM scheduled_jobs k)
+  AND g.first_at <= :end
 ORDER BY g.job_id, g.first_at
+
+-- name: ranges_of_job_between
+SELECT g.*, j.job_name FROM job_run_ranges g INDEXED BY job_run_ranges_by_job JOIN scheduled_jobs j ON j.id = g.job_id
+WHERE g.job_id = :job_id AND g.last_at > :start
+  AND g.last_at <= coalesce((SELECT min(beyond.last_at) FROM job_run_ranges beyond INDEXED BY job_run_ranges_by_job
+                             WHERE beyond.job_id = :job_id AND beyond.last_at > :end), :end)
+  AND g.first_at <= :end
+ORDER BY g.first_at
+
+-- name: counts_between
+-- Of the hours from :first to before :stop, job by job.
+SELECT c.job_id, c.hour, c.status, c.origin, c.n FROM scheduled_jobs j CROSS JOIN job_run_counts c ON c.job_id = j.id
+WHERE c.hour >= :first AND c.hour < :stop
+ORDER BY j.id
+
+-- name: counts_of_job_between
+-- Under '' of all jobs together.
+SELECT job_id, hour, status, origin, n FROM job_run_counts WHERE job_id = :job_id AND hour >= :first AND hour < :stop
 
 -- name: nodes
 SELECT * FROM nodes ORDER BY started_at, node_id

@@ -1,0 +1,98 @@
+"""Count closed accounts again, hour by hour, and hold the numbers that the ledger keeps against that."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+from systemprompt.audit.findings import Finding
+from systemprompt.clock import SECOND, iso
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from systemprompt.audit.case import Readable
+    from systemprompt.audit.findings import Findings
+    from systemprompt.clock import Instant
+    from systemprompt.ledger.views import AttemptView, JobView, RangeView, RunView
+
+    _Tried = tuple[RunView, tuple[AttemptView, ...]]
+    _Key = tuple[int, str, str]  # hour since the epoch, status, origin
+
+__all__ = ["Tally"]
+
+_HOUR = 3_600 * SECOND
+
+
+class Tally:
+    """The counts of one audit. What it holds is bounded by hours, not by runs. Hours that the audit sees in part are left out.
+
+    Jobs must be finished in the order of their ids, as an audit of all goes through them.
+    """
+
+    def __init__(self, ledger: Readable, findings: Findings, *, only: str | None, low: Instant, high: Instant) -> None:
+        self._ledger = ledger
+        self._findings = findings
+        self._only = only
+        self._first, self._stop = low // _HOUR + 1, (high + 1) // _HOUR
+        self._kept = ledger.counts_between(self._first, self._stop, job_id=only)
+        self._head = next(self._kept, None)
+        # A stream is one account ahead of the job that is looked at, so two jobs are counted at once.
+        self._of_jobs: defaultdict[str, Counter[_Key]] = defaultdict(Counter)
+        self._of_all: Counter[_Key] = Counter()
+
+    def runs(self, stream: Iterator[_Tried]) -> Iterator[_Tried]:
+        """Count runs on their way."""
+        for tried in stream:
+            run = tried[0]
+            if run.finished_at is not None:
+                self._of_jobs[run.job_id][run.due_at // _HOUR, run.status, run.origin] += 1
+            yield tried
+
+    def ranges(self, stream: Iterator[RangeView]) -> Iterator[RangeView]:
+        """Count ranges on their way."""
+        for account in stream:
+            self._of_jobs[account.job_id][account.last_at // _HOUR, account.status, "range"] += 1
+            yield account
+
+    def finish_job(self, job: JobView) -> None:
+        """Compare what one job has, once its accounts have all gone by."""
+        counted = self._of_jobs.pop(job.job_id, Counter())
+        self._compare(job.name, counted, self._kept_of(job.job_id))
+        if self._only is None:
+            self._of_all.update(counted)
+
+    def finish(self) -> None:
+        """Compare what all jobs have together."""
+        if self._only is None:
+            kept = self._ledger.counts_between(self._first, self._stop, job_id="")
+            self._compare(None, self._of_all, (((hour, status, origin), n) for _, hour, status, origin, n in kept))
+
+    def _kept_of(self, job_id: str) -> Iterator[tuple[_Key, int]]:
+        while self._head is not None and self._head[0] < job_id:
+            self._head = next(self._kept, None)
+        while self._head is not None and self._head[0] == job_id:
+            _, hour, status, origin, number = self._head
+            yield (hour, status, origin), number
+            self._head = next(self._kept, None)
+
+    def _compare(self, job_name: str | None, counted: Counter[_Key], kept: Iterable[tuple[_Key, int]]) -> None:
+        # What is left of this difference is wrong.
+        off = {key: number for key, number in counted.items() if self._first <= key[0] < self._stop}
+        for key, number in kept:
+            off[key] = off.get(key, 0) - number
+        for (hour, status, origin), number in sorted(off.items()):
+            if number:
+                what = f"{status} ranges" if origin == "range" else f"{status} runs of origin {origin}"
+                more = "more" if number < 0 else "fewer"
+                sentence = f"the ledger counts {abs(number):,} {more} {what} in the hour from {iso(hour * _HOUR)} than there are"
+                whose = "of all jobs" if job_name is None else f"job {job_name!r}"
+                finding = Finding(
+                    kind="counts",
+                    job_name=job_name,
+                    sentence=f"{whose}: {sentence}",
+                    at=hour * _HOUR,
+                    until=(hour + 1) * _HOUR - 1,
+                    count=abs(number),
+                )
+                self._findings.add(finding)

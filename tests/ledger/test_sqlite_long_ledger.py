@@ -1,0 +1,224 @@
+"""Reading a long ledger costs what is shown: counted in steps of SQLite's machine, and against a plain count."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ledger_stage import DAY, EVERY_SECOND, HOUR, START, Stage, at, spec
+
+from systemprompt.audit.auditor import audit
+from systemprompt.clock import SECOND
+from systemprompt.ledger.records import STATUSES
+from systemprompt.ledger.sqlite.ledger import MIGRATIONS, SqliteLedger
+from systemprompt.ledger.statements import load_statements
+from systemprompt.ledger.views import HistoryQuery, RangeView, RunView
+
+
+class _File:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def open_again(self) -> SqliteLedger:
+        ledger = SqliteLedger(str(self.path))
+        ledger.migrate()
+        return ledger
+
+
+@pytest.fixture
+def lived(tmp_path: Path) -> Stage:
+    """Some days of four jobs: successes, failures, overlaps, downtime, a backlog being worked off, starts by hand, open runs."""
+    stage = Stage(_File(tmp_path / "ledger.db"))
+    backlog = spec("backlog", "*/30 * * * * *", catch_up="all")
+    stage.declare(spec("well"), spec("ill"), spec("by_hand", ""), backlog)
+    for minute in range(10):
+        stage.wait(60)
+        for run in stage.turn().claimed:
+            bad = run.job_name == "ill" and minute % 2
+            stage.turn(stage.end(run, *(("failed", "exception") if bad else ("success",))), plan=False, room=0)
+    stage.finish(*stage.start("by_hand"))
+    stage.wait(3 * HOUR)
+    for _ in range(6):
+        stage.turn(room=2)
+        stage.wait(600)
+        stage.finish(*stage.turn(room=9).claimed)
+    stage.start("by_hand")
+    stage.enable("well", False)
+    stage.wait(2 * DAY)
+    stage.turn()
+    return stage
+
+
+def test_pages_and_totals_are_those_of_a_plain_count_whatever_is_asked_for(lived: Stage) -> None:
+    runs, ranges, chosen, met = lived.runs(), lived.ranges(), random.Random(1), 0
+    low, high = runs[0].due_at - HOUR * SECOND, lived.now + HOUR * SECOND
+    instants: list[Callable[[], int | None]] = [
+        lambda: None,
+        lambda: chosen.randint(low, high),
+        lambda: chosen.randint(low // 3_600_000_000, high // 3_600_000_000) * 3_600_000_000,
+    ]
+    for _ in range(1_500):
+        query = HistoryQuery(
+            job_name=chosen.choice([None, "well", "ill", "by_hand", "backlog", "nobody"]),
+            status=chosen.choice([None, *STATUSES]),
+            origin=chosen.choice([None, None, "schedule", "manual", "catch_up", "backfill"]),
+            since=chosen.choice(instants)(),
+            until=chosen.choice(instants)(),
+            limit=chosen.choice([0, 1, 5, 20, 1_000]),
+        )
+        wanted = _plainly(query, runs, ranges)
+        page = lived.ledger.history(query)
+        assert page.total == len(wanted), query
+        assert list(page.entries) == wanted[: query.limit], query
+        met += bool(wanted)
+    assert met > 100, "most of these ask for nothing that is there"
+
+
+def _plainly(query: HistoryQuery, runs: list[RunView], ranges: list[RangeView]) -> list[RunView | RangeView]:
+    def is_asked(entry: RunView | RangeView, instant: int) -> bool:
+        return (
+            query.job_name in (None, entry.job_name)
+            and query.status in (None, entry.status)
+            and (query.since is None or instant >= query.since)
+            and (query.until is None or instant < query.until)
+        )
+
+    found: list[tuple[int, int, int, RunView | RangeView]] = [
+        (-run.due_at, 0, -run.run_id, run)
+        for run in runs
+        if is_asked(run, run.due_at) and query.origin in (None, run.origin)
+    ]
+    if query.origin in (None, "schedule"):
+        found += [(-told.last_at, 1, -told.range_id, told) for told in ranges if is_asked(told, told.last_at)]
+    return [entry for *_, entry in sorted(found, key=lambda one: one[:3])]
+
+
+QUERIES = {
+    "all": HistoryQuery(),
+    "of a job": HistoryQuery(job_name="busy"),
+    "of a status": HistoryQuery(status="success"),
+    "of a rare status": HistoryQuery(status="failed"),
+    "of a rare origin": HistoryQuery(origin="manual"),
+    "of the usual origin": HistoryQuery(origin="schedule"),
+    "of a job's rare status": HistoryQuery(job_name="busy", status="failed"),
+    "of a job's rare origin": HistoryQuery(job_name="busy", origin="manual"),
+    "of nothing that is there": HistoryQuery(job_name="busy", status="cancelled"),
+    "since": HistoryQuery(since=START + 90 * HOUR * SECOND + 1),
+    "until": HistoryQuery(until=START + 50 * HOUR * SECOND - 1),
+    "of a job between": HistoryQuery(
+        job_name="busy", since=START + 10 * HOUR * SECOND + 5, until=START + 50 * HOUR * SECOND - 1
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def short_and_long(tmp_path_factory: pytest.TempPathFactory) -> tuple[SqliteLedger, SqliteLedger]:
+    folder = tmp_path_factory.mktemp("long")
+    return _filled(folder / "short.db", 1_000), _filled(folder / "long.db", 30_000)
+
+
+def _filled(path: Path, rows: int) -> SqliteLedger:
+    """Return a ledger with this many closed runs in the same hundred hours: of 1,000, two failed and one was started by hand."""
+    stage = Stage(_File(path))
+    stage.declare(spec("busy", EVERY_SECOND, enabled=False), spec("other", EVERY_SECOND, enabled=False))
+    connection = stage.ledger._store.connection  # type: ignore[attr-defined]  # rows by the thousand, behind the ledger's back
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < :rows - 1), m AS"
+        " (SELECT i, :start + i * (360000000000 / :rows) AS due, i % 1000 IN (1, 2) AS bad, i % 1000 = 3 AS hand FROM n)"
+        " INSERT INTO job_runs (job_id, version, origin, fire_at, due_at, status, reason, queued_at, started_at, finished_at)"
+        " SELECT iif(i % 2, 'job_busy', 'job_other'), 1, iif(hand, 'manual', 'schedule'), iif(hand, NULL, due), due,"
+        " iif(bad, 'failed', 'success'), iif(bad, 'exception', NULL), due, due, due FROM m",
+        {"rows": rows, "start": START},
+    )
+    return stage.ledger  # type: ignore[return-value]  # it is one
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_page_of_history_costs_the_same_in_a_long_ledger(
+    name: str, short_and_long: tuple[SqliteLedger, SqliteLedger]
+) -> None:
+    short, long = (_steps(ledger, lambda ledger=ledger: ledger.history(QUERIES[name])) for ledger in short_and_long)
+    assert long <= short * 1.5 + 3_000, "thirty times as many rows"
+    assert long < 15_000, "a plain count takes 90,000 steps"
+
+
+def test_jobs_and_one_job_cost_the_same_in_a_long_ledger(short_and_long: tuple[SqliteLedger, SqliteLedger]) -> None:
+    def read(ledger: SqliteLedger) -> None:
+        job = ledger.job("busy")
+        assert job is not None
+        ledger.versions(job.job_id)
+        ledger.jobs()
+        ledger.quarantined_sources()
+
+    short, long = (_steps(ledger, lambda ledger=ledger: read(ledger)) for ledger in short_and_long)
+    assert short == long
+
+
+def test_an_audit_of_an_hour_reads_that_hour(short_and_long: tuple[SqliteLedger, SqliteLedger]) -> None:
+    def hour(ledger: SqliteLedger) -> int:
+        window = {"start": START + HOUR * SECOND, "end": START + 2 * HOUR * SECOND}
+        return audit(ledger, now=at(100 * HOUR), alive=lambda _: None, **window).counts.by_status["success"]
+
+    seen = [hour(ledger) for ledger in short_and_long]
+    short, long = (_steps(ledger, lambda ledger=ledger: hour(ledger)) for ledger in short_and_long)
+    assert seen[1] > 10 * seen[0]
+    assert long < short + 150 * (seen[1] - seen[0]), "what is beside the hour costs nothing"
+
+
+def _steps(ledger: SqliteLedger, read: Callable[[], object]) -> int:
+    counted = 0
+
+    def count() -> int:
+        nonlocal counted
+        counted += 1
+        return 0
+
+    ledger._store.connection.set_progress_handler(count, 1)
+    try:
+        read()
+    finally:
+        ledger._store.connection.set_progress_handler(None, 1)
+    return counted
+
+
+def test_no_statement_that_reads_goes_through_every_run(short_and_long: tuple[SqliteLedger, SqliteLedger]) -> None:
+    ledger = short_and_long[0]
+    whole = {"attempts", "foreign_key_check", "integrity_check"}
+    walked = []
+    for name, text in load_statements(str(Path(MIGRATIONS).parent / "sql" / "reading.sql")).items():
+        if name in whole or text.lstrip("- ").startswith("PRAGMA"):
+            continue
+        values = dict.fromkeys(
+            ("start", "end", "job_id", "run_id", "name", "retired", "first", "stop", "at", "from", "until"), 1
+        )
+        plan = [row[3] for row in ledger._store.connection.execute(f"EXPLAIN QUERY PLAN {text}", values)]
+        walked += [(name, step) for step in plan if step.startswith(("SCAN r", "SCAN job_runs", "SCAN g", "SCAN t"))]
+    open_ones = [step for _, step in walked if "job_runs_open_of_job" in step or "job_runs_of_node" in step]
+    assert [(name, step) for name, step in walked if step not in open_ones] == []
+
+
+def test_a_ledger_of_before_gets_its_counts_when_it_is_migrated(lived: Stage) -> None:
+    kept = list(lived.ledger.counts_between(0, 2**40)) + list(lived.ledger.counts_between(0, 2**40, job_id=""))
+    connection: sqlite3.Connection = lived.ledger._store.connection  # type: ignore[attr-defined]  # what the migration does, again
+    connection.execute("DELETE FROM job_run_counts")
+    migration = Path(MIGRATIONS, "0003_counts.sql").read_text()
+    for statement in migration[: migration.index("CREATE TRIGGER")].split(";"):
+        if statement.strip().startswith("INSERT INTO job_run_counts"):
+            connection.execute(statement)
+    again = list(lived.ledger.counts_between(0, 2**40)) + list(lived.ledger.counts_between(0, 2**40, job_id=""))
+    assert sorted(again) == sorted(kept)
+    assert len({origin for _, _, _, origin, _ in kept}) >= 4
+
+
+def test_the_audit_notices_a_number_that_is_off(lived: Stage) -> None:
+    connection: sqlite3.Connection = lived.ledger._store.connection  # type: ignore[attr-defined]  # a defect
+    connection.execute("UPDATE job_run_counts SET n = n + 1 WHERE job_id = 'job_ill' AND status = 'failed'")
+    report = audit(lived.ledger, now=lived.now, alive=lambda _: None)
+    assert report.by_kind == {"counts": 1}
+    assert report.findings[0].sentence == (
+        "job 'ill': the ledger counts 1 more failed runs of origin schedule in the hour from 2026-01-01T00:00:00Z than there are"
+    )
