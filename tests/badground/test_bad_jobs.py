@@ -142,7 +142,7 @@ def test_whatever_jobs_do_each_has_its_account_and_the_node_goes_on(installation
 
 def test_a_node_goes_on_where_a_thread_has_wrecked_what_all_of_its_process_share(installation: Installation) -> None:
     installation.write_profile(
-        "entry_points: false\nlimits: {kill_grace: 0.4s}\nscheduler: {bootstrap_jobs: [wreck.surroundings]}\n"
+        "entry_points: false\nlimits: {kill_grace: 0.4s}\nscheduler: {bootstrap_jobs: [wreck.surroundings, wreck.streams]}\n"
     )
     late = '@job(schedule="*/2 * * * * *", isolation="process")\ndef late() -> None:\n    pass\n'
     installation.job_file("late.py", late)

@@ -75,8 +75,7 @@ def render_status(settings: CliSettings, text: str) -> None:
     if settings.wants_progress and settings.stderr.isatty():
         from systemprompt.cli.printable import printable
 
-        settings.stderr.write("\r\x1b[K" + printable(text))
-        settings.stderr.flush()
+        _say(settings.stderr, "\r\x1b[K" + printable(text))
 
 
 def render_event(settings: CliSettings, fields: Mapping[str, object]) -> None:
@@ -138,5 +137,13 @@ def _painted(settings: CliSettings, word: str, code: str) -> str:
 
 
 def _write_lines(stream: TextIO, lines: list[str]) -> None:
-    stream.write("\n".join(lines) + "\n")
-    stream.flush()
+    _say(stream, "\n".join(lines) + "\n")
+
+
+def _say(stderr: TextIO, text: str) -> None:
+    try:
+        stderr.write(text)
+        stderr.flush()
+    except (OSError, ValueError):
+        # Its disk is full, its reader is gone, it is closed: there is nowhere left to say so, and a node must not end of it.
+        return

@@ -169,6 +169,7 @@ class Supervisor:
         ours: dict[int, str] = {}
         theirs: list[int] = []
         control = -1
+        _fill_standard_streams()
         try:
             status_w = _pipe(ours, theirs, "status")
             stdout_w = _pipe(ours, theirs, "stdout")
@@ -358,6 +359,13 @@ def _pipe(ours: dict[int, str], theirs: list[int], name: str) -> int:
     ours[reader] = name
     theirs.append(writer)
     return writer
+
+
+def _fill_standard_streams() -> None:
+    """See that no pipe gets the number 0, 1 or 2, where a job in a thread has closed them: the new process needs those itself."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        continue
+    os.close(fd)
 
 
 def _unnamed_file(content: bytes) -> int:
