@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,10 +104,15 @@ class NodeProcess:
         """Seconds from the start of the process until it serves."""
 
     def report(self) -> dict[str, Any]:
-        """Ask what happened since the last time; see `bench._child.Seen.take`."""
+        """Ask what happened since the last time; see `bench._child.Seen.take`.
+
+        Raises:
+            NotMeasured: the node is gone.
+        """
         assert self._process.stdin is not None
-        self._process.stdin.write("report\n")
-        self._process.stdin.flush()
+        with suppress(BrokenPipeError):  # then there is nothing to hear either
+            self._process.stdin.write("report\n")
+            self._process.stdin.flush()
         return self._heard()
 
     def close(self) -> None:
@@ -115,7 +120,8 @@ class NodeProcess:
             self._process.send_signal(signal.SIGTERM)
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
-            pipe.close()
+            with suppress(BrokenPipeError):
+                pipe.close()
         self._process.wait(60)
 
     def __enter__(self) -> NodeProcess:
