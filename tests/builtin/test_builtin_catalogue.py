@@ -27,7 +27,7 @@ SCHEDULES = {
     "ledger_audit": "Daily at 1:30 AM",
     "log_cleanup": "Daily at 2:00 AM",
     "prune_history": "Daily at 4:30 AM",
-    "malicious_ip_blacklist": None,  # every 15 minutes, from 10 past
+    "malicious_ip_blacklist": "Every 20 minutes",
     "publish_content": None,  # every hour at half past, in whatever words
     "session_cleanup": "Daily at 2:30 AM",
 }

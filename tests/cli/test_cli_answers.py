@@ -7,6 +7,7 @@ import textwrap
 import pytest
 from desk import Desk
 
+from systemprompt.builtin import BUILTIN_MODULES
 from systemprompt.cli.table import COMMANDS, GROUPS, Command, Group
 
 TRACEBACK = "Traceback (most recent call last):\n  ...\nConnectionError: no route to feed.example"
@@ -159,12 +160,14 @@ def test_a_span_that_ends_before_it_begins_is_refused(busy: Desk, command: str, 
 def test_upcoming_merges_all_schedules_and_names_what_is_left_out(busy: Desk) -> None:
     busy.sp("jobs disable behavioral_analysis")
 
-    assert busy.sp("jobs upcoming -n 3").out == block("""
+    assert busy.sp("jobs upcoming -n 5").out == block("""
         Upcoming Runs  times in Europe/Berlin
-        JOB              WHEN                            ITS ZONE
-        broken_feed      2026-01-14 13:15:00  in 14 min  Europe/Berlin
-        broken_feed      2026-01-14 13:30:00  in 29 min  Europe/Berlin
-        publish_content  2026-01-14 13:30:00  in 29 min  Europe/Berlin
+        JOB                     WHEN                            ITS ZONE
+        broken_feed             2026-01-14 13:15:00  in 14 min  Europe/Berlin
+        file_ingestion          2026-01-14 13:20:00  in 19 min  Europe/Berlin
+        malicious_ip_blacklist  2026-01-14 13:20:00  in 19 min  Europe/Berlin
+        broken_feed             2026-01-14 13:30:00  in 29 min  Europe/Berlin
+        publish_content         2026-01-14 13:30:00  in 29 min  Europe/Berlin
 
         left out: behavioral_analysis (disabled)
     """)
@@ -290,7 +293,7 @@ def test_an_audit_of_a_sound_ledger_is_clean(busy: Desk) -> None:
     assert answer.code == 0
     assert answer.data["clean"] is True
     assert answer.data["findings"] == []
-    assert answer.data["counts"]["fire_times"] == 9
+    assert answer.data["counts"]["fire_times"] == 13
     assert busy.sp("jobs audit --from 1h").out.startswith("Audit\nclean: ")
 
 
@@ -373,7 +376,7 @@ def test_json_is_on_one_line_for_a_pipe_and_indented_for_a_terminal(busy: Desk) 
 def test_quiet_says_nothing_but_errors(busy: Desk) -> None:
     assert busy.sp("-q jobs list").out == ""
     assert busy.sp("-q jobs show nope").err.startswith("error: ")
-    assert busy.sp("-q --json jobs list").data["total"] == 11
+    assert busy.sp("-q --json jobs list").data["total"] == len(BUILTIN_MODULES) + 3
 
 
 def test_help_at_each_level_has_an_example(desk: Desk) -> None:

@@ -118,7 +118,11 @@ def test_json_is_supported_by_every_command_and_keeps_to_its_schema(command: Com
         "infra jobs new": "fresh_job",
         "init": "elsewhere",
         "completion": "bash",
+        "db backup": str(live.folder / "copy.db"),
+        "db restore": f"{live.folder / 'before.db'} --replace",
     }
+    if command.name == "db restore":
+        live.sp(f"db backup {live.folder / 'before.db'}")
     answer = live.sp(f"--json {command.name} {call.get(command.name, '')}")
 
     Draft202012Validator(command_schema(command)["output"]).validate(answer.document)
@@ -139,7 +143,7 @@ def test_an_error_of_any_command_keeps_to_the_schema_of_errors(command: Command,
 
 
 def test_what_changes_data_or_schedules_can_be_tried_dry() -> None:
-    for name in ("run", "enable", "disable", "cleanup-sessions", "log-cleanup"):
+    for name in ("run", "enable", "disable", "cleanup-sessions", "log-cleanup", "restore"):
         command = next(one for one in COMMANDS if one.path[-1] == name)
         assert "dry_run" in {flag.field for flag in flags_of(load(command.params))}
 

@@ -294,6 +294,21 @@ def test_a_ledger_that_anybody_has_open_is_not_replaced(place: Place) -> None:
     assert place.restore(copy.name, replace=True).databases[0].kept is not None
 
 
+def test_a_file_system_without_links_does_as_well(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    copy = place.backup()
+    with pytest.raises(ConflictError, match="exists"):
+        place.backup()
+
+    (database,) = place.restore(copy.name, replace=True).databases
+
+    assert asked(database.kept, "PRAGMA integrity_check") == asked(database.path, "PRAGMA integrity_check") == "ok"
+    assert place.left_over() == []
+
+
 def test_a_dry_run_checks_everything_and_changes_nothing(place: Place) -> None:
     with place.system() as system:
         place.start(system, "reruns")

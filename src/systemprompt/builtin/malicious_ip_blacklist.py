@@ -42,7 +42,7 @@ class MaliciousIpBlacklist(Job):
 
     name = "malicious_ip_blacklist"
     description = "Lists IP addresses whose sessions look like attacks and, with enforce, keeps them in ip_blacklist"
-    schedule = "0 10-59/15 * * * *"
+    schedule = "0 */20 * * * *"
     tags = ("security", "sessions")
     parameters = {"list_at": 75, "window_hours": 24, "days": 7, "allow": "", "block_private": False}  # noqa: RUF012  # defaults to be overridden whole
     clock: Clock = SystemClock()

@@ -113,7 +113,7 @@ def db_backup(
         runs=runs,
         clean=audited is None or audited[0],
         audit=None if audited is None else audited[1],
-        message=" and ".join(f"Backed up the {_words(copy.name)} to {copy.path}" for copy in copies),
+        message="Backed up " + " and ".join(f"the {_words(copy.name)} to {copy.path}" for copy in copies),
     )
 
 

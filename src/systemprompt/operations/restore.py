@@ -299,10 +299,20 @@ def _keep(target: str, now: Instant) -> str | None:
             # Left only by a damaged database: beside the restored one they would be taken for its own.
             if os.path.lexists(target + ending):
                 os.rename(target + ending, kept + ending)
-        os.link(target, kept)
+        _second_name(target, kept)
     except OSError as error:
         raise DatabaseUnreachable(
             f"{target!r} cannot be kept as {kept!r}: {error.strerror or error}",
             hint="move it away by hand and restore again",
         ) from error
     return kept
+
+
+def _second_name(target: str, kept: str) -> None:
+    try:
+        os.link(target, kept)
+    except OSError:
+        from shutil import copy2
+
+        # No links on this file system: nobody has the file open, so that a plain copy is a whole one.
+        copy2(target, kept)

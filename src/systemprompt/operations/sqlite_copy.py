@@ -95,9 +95,7 @@ def put_in_place(copy: str, target: str, *, replace: bool = False) -> None:
         if replace:
             os.replace(copy, target)
         else:
-            # Unlike rename, link never takes the place of a file that somebody made a moment ago.
-            os.link(copy, target)
-            os.unlink(copy)
+            _name_anew(copy, target)
         flush(os.path.dirname(target) or ".")
     except FileExistsError as error:
         remove_copy(copy)
@@ -173,6 +171,21 @@ def _fill(view: sqlite3.Connection, copy: str, on_step: Callable[[int, int], Non
             hint="nothing was kept; sp doctor looks at the databases in use",
             details={"faults": faults},
         )
+
+
+def _name_anew(copy: str, target: str) -> None:
+    # Unlike rename, link never takes the place of a file that somebody made a moment ago.
+    try:
+        os.link(copy, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        # Some file systems (FAT, some network shares) have no links.
+        if os.path.lexists(target):
+            raise FileExistsError(target) from None
+        os.rename(copy, target)
+    else:
+        os.unlink(copy)
 
 
 def _cannot_write(target: str, error: OSError) -> DatabaseUnreachable:
