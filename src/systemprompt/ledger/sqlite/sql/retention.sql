@@ -6,8 +6,9 @@ VALUES (:seal, :day, :from_at, :until_at, :runs, :attempts, :ranges, :fire_times
 -- name: day_moved_on
 -- Whether anything came into a day since its draft was made: closed rows never change, so only a new one can. What is open there
 -- counts too. A version that began in the day since (the wall clock was set back) may owe fire times there.
-SELECT EXISTS (SELECT 1 FROM job_runs WHERE run_id > :last_run AND due_at < :until)
-    OR EXISTS (SELECT 1 FROM job_run_ranges WHERE range_id > :last_range AND first_at < :until)
+-- The plus signs: only the newest rows are walked, not all that was due before.
+SELECT EXISTS (SELECT 1 FROM job_runs WHERE run_id > :last_run AND +due_at < :until)
+    OR EXISTS (SELECT 1 FROM job_run_ranges WHERE range_id > :last_range AND +first_at < :until)
     OR EXISTS (SELECT 1 FROM job_runs INDEXED BY job_runs_open_of_job WHERE finished_at IS NULL AND due_at < :until)
     OR (SELECT count(*) FROM job_versions WHERE valid_from < :until) <> :versions AS moved_on
 
