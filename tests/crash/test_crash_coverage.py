@@ -98,7 +98,7 @@ def test_every_method_of_the_ledger_that_writes_is_killed() -> None:
 
 def test_every_named_statement_that_writes_is_among_the_kill_points() -> None:
     writing = {name for name, text in STATEMENTS.items() if _verb(text) in CHANGING}
-    assert {"close_run", "move_cursors", "keep_late_result", "prune_ranges"} <= writing
+    assert {"close_runs", "move_cursors", "keep_late_result", "prune_ranges"} <= writing
     assert writing - {event.name for event in heard()} == set()
 
 
