@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from systemprompt.ledger.sqlite.ledger import SqliteLedger
     from systemprompt.ledger.sqlite.reader import SqliteReader
     from systemprompt.profile.profile import Profile
+    from systemprompt.runner.runner import ChildDatabase
 
 __all__ = ["APPLICATION_MIGRATIONS", "APPLICATION_MIGRATIONS_TABLE", "System", "open_reader", "open_system"]
 
@@ -146,6 +147,15 @@ class System:
         return self._database
 
     @property
+    def child_database(self) -> ChildDatabase:
+        """How a job in a process of its own opens the application's database."""
+        from systemprompt.runner.runner import ChildDatabase
+
+        return ChildDatabase(
+            opener="systemprompt.jobs.sqlite_database:SqliteDatabase", location=self.profile.database.path
+        )
+
+    @property
     def catalogue(self) -> Catalogue:
         """Every job, as code and profile have it now; `reload` reads it again."""
         if self._catalogue is None:
@@ -207,7 +217,6 @@ class System:
         from systemprompt import __version__
         from systemprompt.engine import Node, NodeSettings
         from systemprompt.runner.run_logs import RunLogs
-        from systemprompt.runner.runner import ChildDatabase
         from systemprompt.scheduler.loop import Pace
 
         limits = self.profile.limits
@@ -226,9 +235,7 @@ class System:
             settings=settings,
             job_settings=self.settings,
             database=self.database,
-            child_database=ChildDatabase(
-                opener="systemprompt.jobs.sqlite_database:SqliteDatabase", location=self.profile.database.path
-            ),
+            child_database=self.child_database,
             logs=RunLogs(self.database, clock=self.clock),
             catalogue=self.catalogue,
             on_event=on_event,

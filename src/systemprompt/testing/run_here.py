@@ -20,7 +20,7 @@ from systemprompt.runner.outcome import (
     under_stop,
 )
 from systemprompt.runner.run_logs import RunLog, RunLogs
-from systemprompt.runner.runner import ChildDatabase, Runner
+from systemprompt.runner.runner import Runner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,9 +122,7 @@ class RunHere:
                 logs=self._logs,
                 on_finished=self._finished,
                 kill_grace=system.profile.limits.kill_grace,
-                child_database=ChildDatabase(
-                    opener="systemprompt.jobs.sqlite_database:SqliteDatabase", location=system.profile.database.path
-                ),
+                child_database=system.child_database,
             )
         return self._runner
 
