@@ -69,7 +69,7 @@ def say_storm(outcome: Outcome) -> str:
 
 
 def say_examples(outcome: Outcome) -> str:
-    return f"{outcome.examples:,} examples; {outcome.summary}"
+    return f"{outcome.examples:,} examples; {outcome.summary}" if outcome.examples else outcome.summary
 
 
 CAMPAIGNS: dict[str, Campaign] = {
@@ -90,7 +90,7 @@ CAMPAIGNS: dict[str, Campaign] = {
     "ground": Campaign(what="bad words, bad databases, bad jobs", tests=("badground",), says=say_examples, processes=2),
     "fuzz": Campaign(
         what="any text as cron expression, profile and front matter",
-        tests=("profile/test_profile_fuzz.py", "cron/test_cron_properties.py"),
+        tests=("fuzz", "profile/test_profile_fuzz.py", "cron/test_cron_properties.py"),
         says=say_examples,
         processes=2,
     ),
@@ -123,7 +123,8 @@ def run(name: str, seed: int) -> Outcome:
         process = subprocess.Popen(
             command(campaign, seed),
             cwd=TESTS.parent,
-            env={**os.environ, "SP_CAMPAIGN": "long", "SEED": str(seed), "SP_CAMPAIGN_REPORT": str(report)},
+            env=os.environ
+            | {"SP_CAMPAIGN": "long", "SEED": str(seed), "FUZZ_SEED": str(seed), "SP_CAMPAIGN_REPORT": str(report)},
             stdout=subprocess.PIPE,
             text=True,
         )
