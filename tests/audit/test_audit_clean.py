@@ -66,8 +66,9 @@ def test_one_more_or_less_among_millions_is_noticed(world: World, tmp_path: Path
 
     fewer = broken(world, tmp_path / "b.db", "UPDATE job_run_ranges SET last_at = last_at - 1000000, count = count - 1")
 
-    (finding,) = fewer.audit().findings
-    assert (finding.kind, finding.count) == ("missing", 1)
+    findings = {finding.kind: finding.count for finding in fewer.audit().findings}
+    assert findings["missing"] == 1
+    assert "unexplained" in findings, "what follows the range is not what ran in its place"
 
 
 class Interrupted(SqliteLedger):
@@ -117,9 +118,10 @@ def test_dates_may_contradict_by_as_much_as_the_clock_was_seen_to_step_back(worl
     world.declare(spec("tick", "*/10 * * * * *"))
     world.work(3)
     back = HOUR * SECOND
-    other = broken(world, tmp_path / "b.db", f"UPDATE job_runs SET started_at = started_at - {back} WHERE run_id = 2")
+    earlier = f"UPDATE job_runs SET queued_at = queued_at - {back}, started_at = started_at - {back} WHERE run_id = 2"
+    other = broken(world, tmp_path / "b.db", earlier)
 
-    assert set(other.audit().by_kind) == {"misdated"}
+    assert "misdated" in other.audit().by_kind
 
     event = ClockEvent(seen_at=world.now, kind="backward", delta_us=-back, action="none", node_id="node-a")
     other.ledger.record_clock_event(event)

@@ -23,6 +23,8 @@ def stage(tmp_path: Path) -> Iterator[LoopStage]:
 
 def declare_lost(stage: LoopStage, node_id: str = "one") -> None:
     beat = next(node.beat for node in stage.real.nodes() if node.node_id == node_id)
+    silent = "UPDATE nodes SET beat_at = beat_at - 1000 * lease_ms WHERE node_id = ?"  # so it was silent for a lease
+    stage.real._store.connection.execute(silent, [node_id])
     assert stage.other().rescue(node_id, beat, stage.clock.now(), max_attempts=5) is not None
 
 

@@ -7,10 +7,12 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from systemprompt.audit.accounts import check_accounts
-from systemprompt.audit.case import JobCase, Setting
+from systemprompt.audit.case import JobCase, Setting, fallen_behind
 from systemprompt.audit.counts import Tally
+from systemprompt.audit.course import Course, LastClaim
+from systemprompt.audit.fates import check_range_fate, check_run_fate
 from systemprompt.audit.findings import Finding, Findings
-from systemprompt.audit.jobs import check_job, check_open_runs
+from systemprompt.audit.jobs import check_high_water, check_job, check_open_runs
 from systemprompt.audit.runs import check_run
 from systemprompt.audit.seals import check_pruned, check_seals
 from systemprompt.clock import SECOND
@@ -29,6 +31,7 @@ __all__ = ["audit"]
 
 _TOLERANCE = 2 * SECOND
 _EVER = 2**62
+_USUAL_LEASE = 30 * SECOND
 
 Row = TypeVar("Row")
 
@@ -75,12 +78,17 @@ def _jobs(ledger: Readable, job_name: str | None) -> list[JobView]:
 
 
 def _setting(ledger: Readable, now: Instant) -> Setting:
-    stepped_back = max((-event.delta_us for event in ledger.clock_events()), default=0)
+    clock_events = ledger.clock_events()
+    slack = _TOLERANCE + fallen_behind(clock_events)
+    nodes = {node.node_id: node for node in ledger.nodes()}
     return Setting(
         ledger=ledger,
         now=now,
         latest=max(now, ledger.high_water()),
-        slack=_TOLERANCE + max(0, stepped_back),
+        slack=slack,
+        stall=slack + max([_USUAL_LEASE, *(node.lease_ms * 1_000 for node in nodes.values())]),
+        nodes=nodes,
+        clock_events=clock_events,
         last_fence=ledger.last_fence(),
         pruned_until=ledger.seal_state().pruned_until,
     )
@@ -96,7 +104,6 @@ def _check_jobs(
 ) -> None:
     ledger = setting.ledger
     only = jobs[0].job_id if len(jobs) == 1 else None
-    nodes = {node.node_id: node for node in ledger.nodes()}
     versions = {job_id: list(group) for job_id, group in groupby(ledger.versions(only), key=lambda v: v.job_id)}
     open_runs = defaultdict(list)
     for run in ledger.open_runs():
@@ -104,17 +111,43 @@ def _check_jobs(
     tally = Tally(ledger, findings, only=only, low=low, high=high)
     runs = _ByJob(tally.runs(ledger.tried_runs_between(low, high, job_id=only)), lambda tried: tried[0].job_id)
     ranges = _ByJob(tally.ranges(ledger.ranges_between(low, high, job_id=only)), lambda account: account.job_id)
+    last_claim, courses = LastClaim(), []
     for job in jobs:
         case = JobCase(setting, job, versions.get(job.job_id, []), findings, open_runs[job.job_id])
         findings.counts.update(jobs=1, versions=len(case.versions), open=len(case.open_runs))
         check_job(case)
-        check_open_runs(case, nodes, alive)
-        check_accounts(case, _checked(case, runs.of(job.job_id)), ranges.of(job.job_id), low, high)
+        check_open_runs(case, setting.nodes, alive)
+        begins = low == -_EVER and not _pruned(case)
+        course = Course(case, last_claim, begins=begins, ends=high == _EVER)
+        told = _told(case, course, ranges.of(job.job_id))
+        check_accounts(case, _checked(case, course, runs.of(job.job_id)), told, low, high)
         tally.finish_job(job)
+        course.finish()
+        courses.append(course)
     tally.finish()
+    if only is None and high == _EVER:
+        check_high_water(setting, jobs, findings)
+        for course in courses:
+            course.check_passed_over()
 
 
-def _checked(case: JobCase, runs: Iterator[tuple[RunView, tuple[AttemptView, ...]]]) -> Iterator[RunView]:
+def _pruned(case: JobCase) -> bool:
+    """Say whether retention may have taken what this job's accounts refer to."""
+    began = case.versions[0].valid_from if case.versions else 0
+    return case.job.pruned_through > began or case.setting.pruned_until > began
+
+
+def _told(case: JobCase, course: Course, ranges: Iterator[RangeView]) -> Iterator[RangeView]:
+    """Check each range by itself and in its place, and pass it on."""
+    for account in ranges:
+        check_range_fate(case, account)
+        course.range(account)
+        yield account
+
+
+def _checked(
+    case: JobCase, course: Course, runs: Iterator[tuple[RunView, tuple[AttemptView, ...]]]
+) -> Iterator[RunView]:
     """Check each run by itself, and pass on those that account for a fire time."""
     counts, by_status = case.findings.counts, case.findings.by_status
     for run, attempts in runs:
@@ -122,6 +155,8 @@ def _checked(case: JobCase, runs: Iterator[tuple[RunView, tuple[AttemptView, ...
         counts["attempts"] += len(attempts)
         counts["manual"] += run.origin == "manual"
         check_run(case, run, attempts)
+        check_run_fate(case, run, attempts)
+        course.run(run, attempts)
         if run.fire_at is not None:
             yield run
 

@@ -11,7 +11,7 @@ from systemprompt.audit.oracle import oracle_for
 from systemprompt.errors import CronError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from typing import Protocol
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 else:
     Protocol = object
 
-__all__ = ["JobCase", "Readable", "Setting", "oracle_of"]
+__all__ = ["JobCase", "Readable", "Setting", "fallen_behind", "oracle_of"]
 
 
 class Readable(Protocol):
@@ -59,8 +59,11 @@ class Setting:
     """What is true of the whole ledger during one audit.
 
     latest   the latest instant that anything can have been planned through: now, or the high-water mark if the clock went back
-    slack    microseconds by which two instants of one run may contradict each other: a little, and the largest backward step of
-             the clock that a node recorded
+    slack    microseconds by which two instants of one run may contradict each other: a little, and as much as the wall clock
+             ever stood behind where it had been, as nodes recorded
+    stall    how much older than the truth an instant may be, besides: a node reads the clock, then waits for the ledger; one
+             that is held up for longer than its lease is declared lost, and takes nothing
+    nodes    by id
     pruned_until   everything due before may be gone
     """
 
@@ -69,7 +72,25 @@ class Setting:
     latest: Instant
     slack: int
     last_fence: int
+    stall: int
+    nodes: Mapping[str, NodeIdentity]
+    clock_events: Sequence[ClockEvent]
     pruned_until: Instant
+
+    def stepped_back(self, start: Instant, end: Instant) -> int:
+        """Return by how many microseconds the wall clock fell behind itself between these instants of it."""
+        return fallen_behind(
+            event for event in self.clock_events if start + min(0, event.delta_us) <= event.seen_at <= end + self.stall
+        )
+
+
+def fallen_behind(clock_events: Iterable[ClockEvent]) -> int:
+    """Return by how many microseconds, at most, the wall clock stood behind where it had been, by these jumps in their order."""
+    behind, furthest = 0, -(2**62)
+    for event in clock_events:
+        furthest = max(furthest, event.seen_at - event.delta_us)
+        behind = max(behind, furthest - event.seen_at)
+    return behind
 
 
 class JobCase:

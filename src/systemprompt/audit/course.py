@@ -132,7 +132,12 @@ class Course:
     def _check_alone_in_queue(self, run: RunView) -> None:
         """Unless the job works off a backlog, nothing is queued while an earlier run of it is open."""
         version = self._case.by_number.get(run.version)
-        if run.origin not in _PLANNED or run.attempt > 1 or version is None or version.policies.get("catch_up") == "all":
+        if (
+            run.origin not in _PLANNED
+            or run.attempt > 1
+            or version is None
+            or version.policies.get("catch_up") == "all"
+        ):
             return
         for _, other in self._open_after(run.queued_at + self._case.setting.stall):
             if other.run_id < run.run_id:
@@ -161,11 +166,15 @@ class Course:
         if said is None or latest is None:
             return
         if latest[1].run_id != said.run_id:
-            self._case.found("cursor", f"it shows run {said.run_id} as the last, but run {latest[1].run_id} was begun later")
+            self._case.found(
+                "cursor", f"it shows run {said.run_id} as the last, but run {latest[1].run_id} was begun later"
+            )
             return
         status = "failed" if said.status == "queued" else said.status
         if job.last_status != status:
-            self._case.found("cursor", f"it shows {job.last_status} as its last status, but run {said.run_id} is {status}")
+            self._case.found(
+                "cursor", f"it shows {job.last_status} as its last status, but run {said.run_id} is {status}"
+            )
 
     # -- ranges ---------------------------------------------------------------------------------------------------------
 

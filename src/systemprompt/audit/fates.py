@@ -74,7 +74,12 @@ def _check_holder(case: JobCase, run: RunView, attempt: AttemptView) -> None:
         return  # retention takes nodes that stopped long ago
     if node.stopped_at is None:
         if attempt.result == "lost":
-            _found(case, "unexplained", run, f"lost its attempt {attempt.attempt} with node {node.node_id}, which is not gone")
+            _found(
+                case,
+                "unexplained",
+                run,
+                f"lost its attempt {attempt.attempt} with node {node.node_id}, which is not gone",
+            )
     elif attempt.started_at > node.stopped_at + case.setting.stall:
         said = f"node {node.node_id}, which {node.fate} at {iso(node.stopped_at)}"
         _found(case, "open_without_node", run, f"was begun at {iso(attempt.started_at)} on {said}")
@@ -98,7 +103,12 @@ def _check_late_result(case: JobCase, run: RunView, attempt: AttemptView) -> Non
     lease = node.lease_ms * 1_000
     if silent + case.setting.stepped_back(node.beat_at, node.stopped_at) + 2 * SECOND < lease:
         said = f"node {node.node_id} was declared lost {silent / SECOND:.1f} s after a beat, with a lease of {lease / SECOND:g} s"
-        _found(case, "lost_alive", run, f"was taken from a living node: {said}, and brought {attempt.late_result} afterwards")
+        _found(
+            case,
+            "lost_alive",
+            run,
+            f"was taken from a living node: {said}, and brought {attempt.late_result} afterwards",
+        )
 
 
 def _check_outcome_instants(case: JobCase, run: RunView, attempts: Sequence[AttemptView]) -> None:
@@ -111,7 +121,11 @@ def _check_outcome_instants(case: JobCase, run: RunView, attempts: Sequence[Atte
         return
     if run.finished_at < run.queued_at:
         _found(case, "misdated", run, f"ended at {iso(run.finished_at)}, before it was queued at {iso(run.queued_at)}")
-    if attempts and attempts[-1].result in ("success", "failed", "cancelled") and attempts[-1].ended_at != run.finished_at:
+    if (
+        attempts
+        and attempts[-1].result in ("success", "failed", "cancelled")
+        and attempts[-1].ended_at != run.finished_at
+    ):
         ended = attempts[-1].ended_at
         shown = "no end" if ended is None else iso(ended)
         _found(case, "misdated", run, f"ended at {iso(run.finished_at)}, its last attempt at {shown}")

@@ -5,15 +5,18 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from systemprompt.clock import iso
+from systemprompt.audit.findings import Finding
+from systemprompt.clock import SECOND, iso
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from systemprompt.audit.case import JobCase
+    from systemprompt.audit.case import JobCase, Setting
+    from systemprompt.audit.findings import Findings
+    from systemprompt.ledger.job_view import JobView
     from systemprompt.ledger.records import NodeIdentity
 
-__all__ = ["check_job", "check_open_runs"]
+__all__ = ["check_high_water", "check_job", "check_open_runs"]
 
 
 def check_job(case: JobCase) -> None:
@@ -22,6 +25,18 @@ def check_job(case: JobCase) -> None:
     _check_present_version(case)
     _check_cursor(case)
     _check_next_due(case)
+    _check_last_start(case)
+
+
+def check_high_water(setting: Setting, jobs: Sequence[JobView], findings: Findings) -> None:
+    """Check that the ledger remembers the furthest instant any job was planned through, and no other."""
+    high_water, furthest = setting.ledger.high_water(), max((job.planned_through for job in jobs), default=0)
+    # A job that was only added has had no cursor moved yet.
+    planned = max((job.planned_through for job in jobs if job.planned_through > job.created_at), default=0)
+    if high_water > furthest or high_water < planned:
+        reached = furthest if high_water > furthest else planned
+        sentence = f"the ledger says it has planned up to {iso(high_water)}, its jobs say {iso(reached)}"
+        findings.add(Finding(kind="cursor", job_name=None, sentence=sentence, at=high_water))
 
 
 def check_open_runs(
@@ -69,6 +84,9 @@ def _check_versions(case: JobCase) -> None:
             _version(case, later.version, f"begins at {start}, but version {earlier.version} ended at {until}")
     if case.versions and case.versions[0].version != 1:
         _version(case, case.versions[0].version, "is the first one left: version 1 is gone")
+    elif case.versions and case.versions[0].valid_from != case.job.created_at:
+        began, created = iso(case.versions[0].valid_from), iso(case.job.created_at)
+        _version(case, 1, f"begins at {began}, but the job was added at {created}")
     for version in case.versions:
         if version.valid_until is not None and version.valid_until < version.valid_from:
             _version(case, version.version, f"ends at {iso(version.valid_until)}, before it begins")
@@ -121,20 +139,42 @@ def _check_next_due(case: JobCase) -> None:
     if job.retired_at is not None or present is None or not present.schedule:
         return
     oracle = case.oracle(present)
-    following = None if oracle is None else oracle.first_after(job.planned_through)
+    if oracle is None:
+        return
+    following = oracle.first_after(job.planned_through)
+    idle = not present.enabled or job.quarantine_error is not None
+    shown = None if idle else following
+    if job.next_run != shown:
+        says, there = ("none" if at is None else iso(at) for at in (job.next_run, shown))
+        case.found("cursor", f"it shows {says} as its next run, where there is {there}", at=job.next_run or shown)
     if following is None:
         return
     if job.next_due is None:
         sentence = f"nobody will look at it again, though it fires at {iso(following)}"
         case.found("cursor", sentence, at=following)
         return
-    # What is disabled or quarantined starts nothing; it is accounted for once a day.
     # A backlog is looked at again a second after the last look; when that was is written nowhere, and clocks go back.
-    idle = not present.enabled or job.quarantine_error is not None
     backlog = present.policies.get("catch_up") == "all" and bool(case.open_runs)
-    if not idle and not backlog and job.next_due > following:
+    # What is disabled or quarantined starts nothing; it is accounted for once a day.
+    if not backlog and job.next_due > (job.planned_through + _DAY if idle else following):
         sentence = f"it will be looked at again at {iso(job.next_due)}, though it fires at {iso(following)}"
         case.found("cursor", sentence, at=following)
+
+
+def _check_last_start(case: JobCase) -> None:
+    """What is quarantined starts nothing. Its row changed last when it became so, or later."""
+    job = case.job
+    if (
+        job.quarantine_error is not None
+        and job.last_run is not None
+        and job.last_run > job.updated_at + case.setting.stall
+    ):
+        held = f"though the job is quarantined since {iso(job.updated_at)} at the latest"
+        sentence = f"run {job.last_run_id} was begun at {iso(job.last_run)}, {held}"
+        case.found("unexplained", sentence, at=job.last_run, run_id=job.last_run_id)
+
+
+_DAY = 86_400 * SECOND
 
 
 def _version(case: JobCase, number: int, what: str) -> None:

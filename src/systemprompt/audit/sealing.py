@@ -71,7 +71,8 @@ def seal_closed_days(
         state = ledger.seal_state()
         low = state.sealed_until - 1 if state.seals else None
         report = audit(ledger, now=now, alive=alive, start=low, end=None if before is None else before - 1)
-        until, waits_for = _closed_until(ledger, now - SETTLED if before is None else min(before, now - SETTLED))
+        settled = _believed(ledger, now) - SETTLED
+        until, waits_for = _closed_until(ledger, settled if before is None else min(before, settled))
         drafts: list[SealDraft] = []
         held = None
         for from_at, until_at in _days(ledger, state.sealed_until if state.seals else None, until):
@@ -99,6 +100,15 @@ def _days(ledger: Sealable, from_at: Instant | None, until: Instant) -> Iterator
         yield day if from_at is None else from_at, day + DAY
         from_at = day + DAY
         at = ledger.next_account_at(from_at)
+
+
+def _believed(ledger: Sealable, now: Instant) -> Instant:
+    """Return the latest instant that is taken for true: a wall clock that jumped forward by days is not believed for a day.
+
+    Days sealed on a wrong date would refuse starts by hand until that date has come.
+    """
+    jumps = [event for event in ledger.clock_events() if event.kind == "forward" and event.delta_us >= SETTLED]
+    return min([now, *(jump.seen_at - jump.delta_us for jump in jumps if now - SETTLED < jump.seen_at <= now)])
 
 
 def _closed_until(ledger: Sealable, before: Instant) -> tuple[Instant, str | None]:

@@ -1,0 +1,375 @@
+"""Broken planner, cursor and ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+from engine_life import START
+from wrench import Breakage, Wrench
+
+from systemprompt.clock import SECOND
+from systemprompt.cron import Schedule
+from systemprompt.ledger.records import Decision, JobToPlan, PlannedRange
+from systemprompt.scheduler import planner
+from systemprompt.scheduler.planner import Planner
+
+Decide: TypeAlias = Callable[[Planner, JobToPlan, int], Decision]
+Alter: TypeAlias = Callable[[JobToPlan, int, Decision], Decision]
+
+
+def altered(alter: Alter) -> Callable[[Wrench], None]:
+    """Let the planner decide, and alter what it decided."""
+
+    def make(decide: Decide) -> Decide:
+        return lambda self, job, now: alter(job, now, decide(self, job, now))
+
+    return lambda wrench: wrench.patch(Planner, "decide", make)
+
+
+def asked(ask: Callable[[JobToPlan, int], tuple[JobToPlan, int]]) -> Callable[[Wrench], None]:
+    """Let the planner decide something else than it was asked."""
+
+    def make(decide: Decide) -> Decide:
+        return lambda self, job, now: decide(self, *ask(job, now))
+
+    return lambda wrench: wrench.patch(Planner, "decide", make)
+
+
+def with_policies(job: JobToPlan, **policies: object) -> JobToPlan:
+    return replace(job, policies={**job.policies, **policies})
+
+
+def ranges(**change: Callable[[PlannedRange], Any]) -> Callable[[Wrench], None]:
+    """Let every range be written with these fields changed."""
+
+    def alter(job: JobToPlan, now: int, decision: Decision) -> Decision:
+        spans = (replace(span, **{name: of(span) for name, of in change.items()}) for span in decision.ranges)
+        return replace(decision, ranges=tuple(spans))
+
+    return altered(alter)
+
+
+def schedule_made_with(**change: str) -> Callable[[Wrench], None]:
+    def make(_: object) -> Callable[[str, str, str, str], Schedule]:
+        def schedule(expression: str, time_zone: str, dst_gap: str, dst_fold: str) -> Schedule:
+            made = {"time_zone": time_zone, "dst_gap": dst_gap, "dst_fold": dst_fold, **change}
+            return Schedule(expression, made["time_zone"], dst_gap=made["dst_gap"], dst_fold=made["dst_fold"])
+
+        return schedule
+
+    return lambda wrench: wrench.patch(planner, "_schedule", make)
+
+
+def _starts_nothing(job: JobToPlan, now: int, decision: Decision) -> Decision:
+    """What `latest` would start is told as one range with what it supersedes, or as a range of its own."""
+    if not decision.ranges or not decision.runs:
+        return decision
+    (span,) = decision.ranges
+    last = decision.runs[-1].fire_at
+    return replace(decision, runs=(), ranges=(replace(span, last_at=last, count=span.count + len(decision.runs)),))
+
+
+def _without_last_fire_time(count: Callable[[PlannedRange], Any]) -> Callable[[Wrench], None]:
+    def make(real: Callable[..., PlannedRange]) -> Callable[..., PlannedRange]:
+        def made(job: JobToPlan, schedule: Schedule, last: int, status: str, reason: str) -> PlannedRange:
+            before = schedule.last_before(last)
+            short = before is not None and before > job.planned_through
+            return real(job, schedule, before if short else last, status, reason)
+
+        return made
+
+    return lambda wrench: wrench.patch(planner, "_range", make)
+
+
+def _everything_by_one_range(job: JobToPlan, now: int, decision: Decision) -> Decision:
+    if job.policies.get("catch_up") != "all" or len(decision.runs) < 3:
+        return decision
+    *old, last = decision.runs
+    span = PlannedRange(
+        first_at=old[0].fire_at, last_at=old[-1].fire_at, count=len(old), status="missed", reason="superseded"
+    )
+    return replace(decision, runs=(last,), ranges=(span,))
+
+
+def _said(job: JobToPlan, now: int, decision: Decision, **reasons: str) -> Decision:
+    spans = (replace(span, reason=reasons.get(span.reason, span.reason)) for span in decision.ranges)
+    return replace(decision, ranges=tuple(spans))
+
+
+OF_PLANS = (
+    Breakage(
+        what="drops the newest fire time of each look",
+        area="planner",
+        kinds=("missing",),
+        plant=altered(lambda job, now, made: replace(made, runs=made.runs[:-1])),
+    ),
+    Breakage(
+        what="drops the last fire time of a time without nodes",
+        area="planner",
+        kinds=("missing",),
+        plant=_without_last_fire_time(lambda span: span.count),
+    ),
+    Breakage(
+        what="forgets that an overlap needs an account",
+        area="planner",
+        kinds=("missing",),
+        plant=lambda wrench: wrench.patch(
+            Planner, "_blocked", lambda _: lambda self, job, schedule, now: self._decision(job, schedule, now)
+        ),
+    ),
+    Breakage(
+        what="reads every schedule in UTC, whatever zone its version says",
+        area="planner",
+        kinds=("extra", "missing"),
+        plant=schedule_made_with(time_zone="UTC"),
+    ),
+    Breakage(
+        what="fires twice in the hour that comes twice",
+        area="planner",
+        kinds=("range_count",),
+        plant=schedule_made_with(dst_fold="both"),
+    ),
+    Breakage(
+        what="plans a minute past now",
+        area="planner",
+        kinds=("misdated",),
+        plant=asked(lambda job, now: (job, now + (60 * SECOND if now > START + 600 * SECOND else 0))),
+    ),
+    Breakage(
+        what="plans a disabled job as if it were enabled",
+        area="planner",
+        kinds=("unexplained",),
+        plant=asked(lambda job, now: (replace(job, enabled=True), now)),
+    ),
+    Breakage(
+        what="calls an enabled job disabled",
+        area="planner",
+        kinds=("unexplained",),
+        plant=asked(lambda job, now: (replace(job, enabled=False), now)),
+    ),
+    Breakage(
+        what="does not say which run was in the way",
+        area="planner",
+        kinds=("unexplained",),
+        plant=altered(
+            lambda job, now, made: replace(made, runs=tuple(replace(run, blocked_by=None) for run in made.runs))
+        ),
+    ),
+    Breakage(
+        what="queues the next run while one is open",
+        area="planner",
+        kinds=("concurrent",),
+        plant=asked(lambda job, now: (replace(job, open_run=None, open_runs=0), now)),
+    ),
+    Breakage(
+        what="starts a misfire of a job that says catch_up: skip",
+        area="planner",
+        kinds=("unexplained",),
+        plant=asked(lambda job, now: (with_policies(job, catch_up="latest"), now)),
+    ),
+    Breakage(
+        what="misses what catch_up: latest would start",
+        area="planner",
+        kinds=("unexplained",),
+        plant=asked(lambda job, now: (with_policies(job, catch_up="skip"), now)),
+    ),
+    Breakage(
+        what="tells a backlog that catch_up: all would work off as superseded",
+        area="planner",
+        kinds=("unexplained",),
+        plant=altered(_everything_by_one_range),
+    ),
+    Breakage(
+        what="says superseded where nothing ran in its place",
+        area="planner",
+        kinds=("unexplained",),
+        plant=altered(_starts_nothing),
+    ),
+    Breakage(
+        what="blames a jump of the clock that nobody saw",
+        area="planner",
+        kinds=("unexplained",),
+        plant=altered(lambda job, now, made: _said(job, now, made, down="clock_jump", superseded="clock_jump")),
+    ),
+    Breakage(
+        what="never looks at a job again",
+        area="planner",
+        kinds=("cursor",),
+        plant=altered(
+            lambda job, now, made: replace(made, next_due=None if job.job_name == "abroad" else made.next_due)
+        ),
+    ),
+    Breakage(
+        what="looks at a job an hour too late",
+        area="planner",
+        kinds=("cursor",),
+        plant=altered(lambda job, now, made: replace(made, next_due=(made.next_due or 0) + 3_600 * SECOND)),
+    ),
+    Breakage(
+        what="shows a next run that is not the next fire time",
+        area="planner",
+        kinds=("cursor",),
+        plant=altered(lambda job, now, made: replace(made, next_run=made.next_run and made.next_run + SECOND)),
+    ),
+)
+
+OF_CURSORS = (
+    Breakage(
+        what="moves the cursor and loses the rows",
+        area="cursor",
+        kinds=("missing",),
+        plant=lambda wrench: wrench.statement(
+            "write_runs", ("FROM json_each(:rows)", "FROM json_each(:rows) WHERE key > 0")
+        ),
+    ),
+    Breakage(
+        what="moves the cursor and loses the ranges",
+        area="cursor",
+        kinds=("missing",),
+        plant=lambda wrench: wrench.statement(
+            "write_ranges", ("FROM json_each(:rows)", "FROM json_each(:rows) WHERE 0")
+        ),
+    ),
+    Breakage(
+        what="moves the cursor ten seconds further than was decided",
+        area="cursor",
+        kinds=("missing",),
+        plant=lambda wrench: wrench.statement(
+            "move_cursors",
+            ("SET planned_through = moved.planned_through", "SET planned_through = moved.planned_through + 10000000"),
+        ),
+    ),
+    Breakage(
+        what="writes the rows and leaves the cursor where it was",
+        area="cursor",
+        kinds=("extra",),
+        guards=("job_runs_one_account", "job_runs_outside_ranges", "job_run_ranges_never_overlap"),
+        plant=lambda wrench: wrench.statement(
+            "move_cursors", ("SET planned_through = moved.planned_through", "SET planned_through = moved.old")
+        ),
+    ),
+    Breakage(
+        what="moves the cursor back by a minute each time",
+        area="cursor",
+        kinds=("double",),
+        guards=(
+            "scheduled_jobs_cursor_moves_forward",
+            "job_runs_one_account",
+            "job_runs_outside_ranges",
+            "job_run_ranges_never_overlap",
+        ),
+        plant=lambda wrench: wrench.statement(
+            "move_cursors",
+            ("SET planned_through = moved.planned_through", "SET planned_through = moved.planned_through - 60000000"),
+        ),
+    ),
+    Breakage(
+        what="passes a due job over, again and again",
+        area="cursor",
+        kinds=("passed_over",),
+        plant=lambda wrench: wrench.statement(
+            "due_jobs", ("p.next_due <= :now", "p.next_due <= :now AND p.job_name <> 'again'")
+        ),
+    ),
+    Breakage(
+        what="forgets how far it has ever planned",
+        area="cursor",
+        kinds=("cursor",),
+        plant=lambda wrench: wrench.trigger(
+            "scheduled_jobs_raise_high_water", "SET high_water = NEW.planned_through", "SET high_water = 0"
+        ),
+    ),
+)
+
+_LATER = "json_extract(value, '$[3]')"
+
+OF_RANGES = (
+    Breakage(
+        what="counts one fire time too many",
+        area="range",
+        kinds=("range_count",),
+        plant=ranges(count=lambda span: span.count + 1),
+    ),
+    Breakage(
+        what="lets a range begin a second early",
+        area="range",
+        kinds=("range_count",),
+        plant=ranges(first_at=lambda span: span.first_at - SECOND),
+    ),
+    Breakage(
+        what="lets a range end at the look, not at its last fire time",
+        area="range",
+        kinds=("range_count",),
+        plant=altered(
+            lambda job, now, made: replace(
+                made,
+                ranges=tuple(replace(span, last_at=min(span.last_at + SECOND, now)) for span in made.ranges),
+            )
+        ),
+    ),
+    Breakage(
+        what="lets a range begin where the last look ended, one fire time late",
+        area="range",
+        kinds=("missing",),
+        plant=ranges(
+            first_at=lambda span: (
+                span.first_at if span.count == 1 else span.first_at + (span.last_at - span.first_at) // (span.count - 1)
+            )
+        ),
+    ),
+    Breakage(
+        what="covers the run that follows as well",
+        area="range",
+        kinds=("double",),
+        guards=("job_run_ranges_never_overlap", "job_runs_outside_ranges"),
+        plant=altered(
+            lambda job, now, made: replace(
+                made,
+                ranges=tuple(
+                    replace(span, last_at=made.runs[-1].fire_at if made.runs else span.last_at) for span in made.ranges
+                ),
+            )
+        ),
+    ),
+    Breakage(
+        what="writes each range twice",
+        area="range",
+        kinds=("double",),
+        guards=("job_run_ranges_never_overlap",),
+        plant=lambda wrench: wrench.statement(
+            "write_ranges", ("FROM json_each(:rows)", "FROM json_each(:rows) JOIN (SELECT 1 UNION ALL SELECT 2)")
+        ),
+    ),
+    Breakage(
+        what="tells disabled fire times as missed",
+        area="range",
+        kinds=("unexplained",),
+        plant=ranges(
+            status=lambda span: "missed" if span.reason == "disabled" else span.status,
+            reason=lambda span: "down" if span.reason == "disabled" else span.reason,
+        ),
+    ),
+    Breakage(
+        what="tells a reason under a status that does not have it",
+        area="range",
+        kinds=("unexplained",),
+        guards=("CHECK",),
+        plant=ranges(status=lambda span: "skipped"),
+    ),
+    Breakage(
+        what="names the version before",
+        area="range",
+        kinds=("wrong_version",),
+        plant=lambda wrench: wrench.statement(
+            "write_ranges", ("json_extract(value, '$[1]')", "max(1, json_extract(value, '$[1]') - 1)")
+        ),
+    ),
+    Breakage(
+        what="writes a range before its fire times have come",
+        area="range",
+        kinds=("misdated",),
+        plant=lambda wrench: wrench.statement("write_ranges", (":now", ":now - 3600000000")),
+    ),
+)
