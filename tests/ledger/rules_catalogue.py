@@ -57,6 +57,16 @@ class CatalogueRules:
         assert stage.declare(spec("job", description="better")).changed == ("job",)
         assert len(stage.ledger.versions()) == 1
 
+    def test_a_job_that_leaves_while_a_lost_run_waits_to_run_again_shows_it_as_cancelled(self, stage: Stage) -> None:
+        stage.declare(spec("job", EVERY_SECOND, on_lost="rerun"))
+        stage.wait(1)
+        claimed = stage.claim_one()
+        stage.ledger.rescue("a", 0, stage.now, max_attempts=5)
+        stage.declare()
+        job = stage.ledger.job("job")
+        assert job is not None
+        assert (job.last_run_id, job.last_status, job.last_error) == (claimed.run_id, "cancelled", "retired")
+
     def test_a_job_that_left_is_retired_and_owed_nothing_while_it_is_away(self, stage: Stage) -> None:
         stage.declare(spec("job"), spec("stays", ""))
         stage.wait(90)

@@ -30,8 +30,11 @@ UPDATE scheduled_jobs SET enabled = :enabled, version = :version, updated_at = :
 UPDATE scheduled_jobs SET quarantine_error = :error, updated_at = :now WHERE id = :job_id
 
 -- name: retire_job
+-- Where the last run was lost and waited to run again, it was cancelled just now, and the job shows that.
 UPDATE scheduled_jobs
-SET retired_at = :now, updated_at = :now, next_due = NULL, next_run = NULL, quarantine_error = NULL
+SET retired_at = :now, updated_at = :now, next_due = NULL, next_run = NULL, quarantine_error = NULL,
+    last_status = coalesce((SELECT r.status FROM job_runs r WHERE r.run_id = last_run_id AND r.reason = 'retired'), last_status),
+    last_error = coalesce((SELECT r.reason FROM job_runs r WHERE r.run_id = last_run_id AND r.reason = 'retired'), last_error)
 WHERE id = :job_id
 
 -- name: cancel_queued_of_job
