@@ -42,7 +42,7 @@ def test_a_ledger_that_lies_is_noticed(job_node):
 def test_the_fixtures_make_nodes_and_contexts_and_audit_at_the_end(tmp_path: Path) -> None:
     (tmp_path / "test_count.py").write_text(TESTS, encoding="utf-8")
     ended = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "systemprompt.testing.plugin", "-p", "no:cacheprovider", "."],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "."],
         cwd=tmp_path,
         capture_output=True,
         text=True,
