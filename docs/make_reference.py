@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from systemprompt import errors as family
+from systemprompt.audit import KINDS as KINDS_OF_FINDINGS
 from systemprompt.cli.exit_codes import EXIT_CODES, exit_code_of
 from systemprompt.cli.help import usage
 from systemprompt.cli.parse import GLOBAL_FLAGS, HOME_GROUP, Flag, flags_of, load
@@ -142,6 +143,34 @@ def builtin_jobs() -> str:
     return "\n".join(lines)
 
 
+def finding_kinds() -> str:
+    """Every kind of finding of the audit."""
+    return _table(("finding", "what it says"), [(f"`{kind}`", meaning) for kind, meaning in KINDS_OF_FINDINGS.items()])
+
+
+def planted_breakages() -> str:
+    """Every defect that the tests plant in the engine, by area."""
+    where = str(DOCS.parent / "tests" / "breakages")
+    sys.path.insert(0, where)
+    try:
+        from planted import BREAKAGES
+    finally:
+        sys.path.remove(where)
+    guards = {"CHECK": "`CHECK` constraints", "job_attempts.fence UNIQUE": "`UNIQUE` fence"}
+    rows = [
+        (
+            one.area,
+            one.what,
+            ", ".join(f"`{kind}`" for kind in one.kinds),
+            ", ".join(guards.get(guard, f"`{guard}`") for guard in one.guards),
+        )
+        for one in BREAKAGES
+    ]
+    return f"{len(rows)} in all.\n\n" + _table(
+        ("part", "an engine that", "is named by", "after it was refused by"), rows
+    )
+
+
 PARTS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("commands.md", "## Global flags", global_flags),
     ("commands.md", "## Exit codes", exit_codes),
@@ -152,6 +181,8 @@ PARTS: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("tables.md", "## The ledger", ledger_tables),
     ("tables.md", "## The application's database", application_tables),
     ("builtin-jobs.md", "## Every job", builtin_jobs),
+    ("audit.md", "## Every finding", finding_kinds),
+    ("audit.md", "## Breakages planted on purpose", planted_breakages),
 )
 """Page, heading, and what makes the part."""
 

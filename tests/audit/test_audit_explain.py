@@ -102,7 +102,10 @@ def test_pruned_history_says_so_and_what_its_seal_still_tells(tmp_path: Path) ->
     _, text = said(world, "tick", START + 10 * SECOND)
 
     assert "its account was pruned, as was all up to 2026-10-23T12:01:00Z" in text
-    assert f"of 2026-10-23 remains seal 1: 6 fire times in 6 runs and 0 ranges, {seal.counts}, digest {seal.digest}" in text
+    assert (
+        f"of 2026-10-23 remains seal 1: 6 fire times in 6 runs and 0 ranges, {seal.counts}, digest {seal.digest}"
+        in text
+    )
 
 
 def test_an_unknown_job_is_said_to_be_unknown(world: World) -> None:

@@ -159,7 +159,8 @@ OF_CLOSINGS = (
         area="close",
         kinds=("unexplained",),
         plant=lambda wrench: wrench.statement(
-            "close_runs", ("reason = e.reason", "reason = CASE e.reason WHEN 'reported' THEN 'node_lost' ELSE e.reason END")
+            "close_runs",
+            ("reason = e.reason", "reason = CASE e.reason WHEN 'reported' THEN 'node_lost' ELSE e.reason END"),
         ),
     ),
     Breakage(
@@ -176,9 +177,7 @@ OF_CLOSINGS = (
         what="dates the end before the start",
         area="close",
         kinds=("misdated",),
-        plant=lambda wrench: wrench.statement(
-            "close_runs", (_END, "job_runs.started_at - 1")
-        ),
+        plant=lambda wrench: wrench.statement("close_runs", (_END, "job_runs.started_at - 1")),
     ),
     Breakage(
         what="puts a run that ended back into the queue",
