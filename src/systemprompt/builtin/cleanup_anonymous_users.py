@@ -88,23 +88,20 @@ def _steps(ctx: JobContext, now: Instant | None) -> dict[str, tuple[Table, Condi
     def gone(alias: str) -> Condition:
         return _gone(users, sessions, contexts, messages, cutoff, alias)
 
-    people = Condition(
-        sql=f"SELECT {users.column('id', 'person')} FROM {users.sql} AS person WHERE {gone('person').sql}",  # noqa: S608  # names are quoted
-        parameters=gone("person").parameters,
-    )
+    # EXISTS, row by row: with IN every batch would go through all people again.
+    def of_gone(child: Table, alias: str) -> str:
+        person = f"{users.column('id', 'person')} = {child.column('user_id', alias)}"
+        return f"EXISTS (SELECT 1 FROM {users.sql} AS person WHERE {person} AND {gone('person').sql})"  # noqa: S608  # names are quoted
+
+    values = gone("person").parameters
     steps = {}
     if same_side(ctx, "session_requests", "users"):
         requests = find_table(ctx, "session_requests", needs=("id", "session_id"))
-        visits = Condition(
-            sql=(
-                f"SELECT {sessions.column('id', 'visit')} FROM {sessions.sql} AS visit "  # noqa: S608  # names are quoted
-                f"WHERE {sessions.column('user_id', 'visit')} IN ({people.sql})"
-            ),
-            parameters=people.parameters,
-        )
-        steps["requests"] = (requests, _among(requests, "session_id", visits))
-    steps["sessions"] = (sessions, _among(sessions, "user_id", people))
-    steps["contexts"] = (contexts, _among(contexts, "user_id", people))
+        visit = f"{sessions.column('id', 'visit')} = {requests.column('session_id')}"
+        below = f"EXISTS (SELECT 1 FROM {sessions.sql} AS visit WHERE {visit} AND {of_gone(sessions, 'visit')})"  # noqa: S608  # names are quoted
+        steps["requests"] = (requests, Condition(sql=below, parameters=values))
+    steps["sessions"] = (sessions, Condition(sql=of_gone(sessions, "target"), parameters=values))
+    steps["contexts"] = (contexts, Condition(sql=of_gone(contexts, "target"), parameters=values))
     steps["users"] = (users, gone("target"))
     return steps
 
@@ -131,7 +128,3 @@ def _gone(users: Table, sessions: Table, contexts: Table, messages: Table, cutof
         ),
         parameters={**unseen.parameters, **old.parameters},
     )
-
-
-def _among(child: Table, link: str, those: Condition) -> Condition:
-    return Condition(sql=f"{child.column(link)} IN ({those.sql})", parameters=those.parameters)

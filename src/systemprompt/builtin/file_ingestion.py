@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass, field
+from functools import cache
 
 from systemprompt.builtin.retention import counted, cutoff_before
 from systemprompt.builtin.texts import shown_path
@@ -14,6 +15,7 @@ from systemprompt.jobs.result import JobResult
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from mimetypes import MimeTypes
     from typing import Any
 
     from systemprompt.clock import Clock, Instant
@@ -233,10 +235,15 @@ def _digest(ctx: JobContext, path: str) -> tuple[os.stat_result, int, str]:
 
 
 def _media_type(path: str) -> str:
+    return _media_types().guess_type(path)[0] or "application/octet-stream"
+
+
+@cache
+def _media_types() -> MimeTypes:
     from mimetypes import MimeTypes
 
     # Without the machine's own tables, which differ from host to host.
-    return MimeTypes(filenames=()).guess_type(path)[0] or "application/octet-stream"
+    return MimeTypes(filenames=())
 
 
 def _is_text(path: str) -> bool:
