@@ -144,9 +144,9 @@ def _timeout(job: Job) -> float | None:
     try:
         return seconds_of(job.timeout)
     except JobDefinitionError as error:
+        if error.__cause__ is not None:  # no text and no number
+            raise _wrong(job, "timeout", "seconds, a timedelta, or text such as 5m") from error
         raise JobDefinitionError(f"job {job.name!r}: timeout: {error.message}", hint=error.hint) from error
-    except (TypeError, ValueError) as error:
-        raise _wrong(job, "timeout", "seconds, a timedelta, or text such as 5m") from error
 
 
 def _text(job: Job, attribute: str) -> str:

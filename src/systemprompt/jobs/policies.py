@@ -49,8 +49,9 @@ class Policies:
                     f"{name} {value!r} is not one of {', '.join(allowed)}",
                     hint=f"did you mean {near!r}?" if near else None,
                 )
-        if self.timeout_s is not None and not self.timeout_s > 0:
-            raise JobDefinitionError(f"timeout {self.timeout_s!r} is not a positive number of seconds")
+        timeout: object = self.timeout_s
+        if timeout is not None and not (isinstance(timeout, (int, float)) and 0 < timeout < _MOST):
+            raise JobDefinitionError(f"timeout {timeout!r} is not a positive number of seconds")
 
     def as_dict(self) -> dict[str, object]:
         """Return the JSON form that a version keeps."""
@@ -61,7 +62,7 @@ def seconds_of(duration: float | timedelta | str | None) -> float | None:
     """Return seconds from a number, a timedelta, or text such as `90s`, `5m`, `1h30m`, `2d`.
 
     Raises:
-        JobDefinitionError: the text is not a duration, or the duration is not positive.
+        JobDefinitionError: it is none of these, or the duration is not positive and finite.
     """
     if duration is None:
         return None
@@ -70,13 +71,18 @@ def seconds_of(duration: float | timedelta | str | None) -> float | None:
     elif isinstance(duration, str):
         seconds = _parse(duration)
     else:
-        seconds = float(duration)
+        try:
+            seconds = float(duration)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise JobDefinitionError(f"{duration!r:.100} is not a duration", hint=_FORMS) from error
     if not 0 < seconds < float("inf"):
         raise JobDefinitionError(f"duration {duration!r} is not positive and finite")
     return seconds
 
 
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_MOST = 1e308
+_FORMS = "write a number of seconds, or 90s, 5m, 1h30m, 2d"
 
 
 def _parse(text: str) -> float:
@@ -94,4 +100,4 @@ def _parse(text: str) -> float:
             return total
         if number and not total and number.count(".") <= 1 and number != ".":
             return float(number)
-    raise JobDefinitionError(f"{text!r} is not a duration", hint="write a number of seconds, or 90s, 5m, 1h30m, 2d")
+    raise JobDefinitionError(f"{text!r} is not a duration", hint=_FORMS)
