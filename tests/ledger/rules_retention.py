@@ -104,6 +104,16 @@ class RetentionRules:
         sealing(stage, before=at(2 * DAY + HOUR))
         assert days(stage) == ["2026-01-01", "2026-01-02"]
 
+    def test_a_clock_that_jumped_forward_by_days_is_not_believed_for_a_day(self, stage: Stage) -> None:
+        lived(stage)
+        step(stage, 10 * DAY)
+        stage.finish(*stage.turn().claimed)
+        sealing(stage)
+        assert days(stage)[-1] == "2026-01-04"
+        worked(stage, 2)
+        sealing(stage)
+        assert days(stage)[-1] == "2026-01-16", "now it is"
+
     def test_an_open_run_keeps_its_day_and_all_later_ones_from_being_sealed(self, stage: Stage) -> None:
         stage.declare(spec("long", "0 0 12 2 * *"), spec("well", HOURLY))
         worked(stage, 1)

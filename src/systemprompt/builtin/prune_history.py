@@ -28,7 +28,8 @@ class PruneHistory(Job):
 
     A day in which the audit finds something stays, and so do all after it: the run fails and says why. Before a sealed day goes,
     its rows are held against the seal once more. What remains are its counts and the digest. Batches are short transactions
-    with a pause in between, so that nodes plan and claim as always.
+    with a pause in between, so that nodes plan and claim as always. A day is sealed when it has been over for a day, so whatever
+    `days` says, the last two stay.
     """
 
     name = "prune_history"
@@ -46,8 +47,6 @@ class PruneHistory(Job):
 
         now = self.clock.now()
         days = span(ctx, "days", ctx.settings.retention.runs_days)
-        if days == 0:
-            return JobResult.success().with_message("Keeps everything: retention.runs_days is 0")
         before = cutoff_before(now, days=days) // DAY * DAY
 
         def breathe() -> None:
@@ -122,6 +121,7 @@ class _Pruning:
         self.space = ""
 
     def prune(self, before: Instant) -> None:
+        self.ledger.checkpoint()  # or the file would seem smaller than it is
         size = os.path.getsize(self.ledger.path)
         self._empty(self.ledger.seal_state().pruned_until)  # what a run that was cut short left
         for seal in _going(self.ledger, before):

@@ -170,7 +170,7 @@ def _span(name: str, default: str, lowest: float, meaning: str) -> Key:
 
 _RETENTION = (
     _days("logs_days", 30, "log entries older than this are deleted by log_cleanup"),
-    _days("runs_days", 400, "closed runs older than this leave the ledger, except what catch-up still needs"),
+    _days("runs_days", 400, "sealed days older than this leave the ledger by prune_history; their seals stay"),
     _hours("session_idle_hours", 1, "a session idle for longer is closed by session_cleanup"),
     _hours("empty_context_hours", 24, "a context without messages older than this is deleted"),
     _days("content_removed_days", 30, "the row of a file that is gone is kept for so long, marked as removed"),
