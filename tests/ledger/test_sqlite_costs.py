@@ -59,6 +59,29 @@ def test_a_hundred_fires_are_planned_and_claimed_with_four_statements(tmp_path: 
     assert len(said) == 4 + 2, "SQLite ran more than those four between BEGIN and COMMIT"
 
 
+def test_a_hundred_ends_are_written_with_one_statement(tmp_path: Path) -> None:
+    heard: list[str] = []
+    ledger = opened(tmp_path / "ledger.db", heard)
+    declare(ledger, *(spec(f"job{n}", EVERY_SECOND) for n in range(100)))
+    claimed = ledger.turn("a", at(1), DECIDE, room=100).claimed
+    heard.clear()
+    turn = ledger.turn("a", at(1), DECIDE, closings=[ending(run, at(1)) for run in claimed], plan=False)
+    assert len(turn.closed) == 100
+    assert heard == ["begin", "close_runs", "next_due", "commit", "committed"]
+
+
+def test_a_second_end_under_one_fence_is_late_also_in_the_same_turn(tmp_path: Path) -> None:
+    ledger = opened(tmp_path / "ledger.db")
+    declare(ledger, spec("job", EVERY_SECOND))
+    (claimed,) = ledger.turn("a", at(1), DECIDE, room=1).claimed
+    ends = [ending(claimed, at(2), "failed", "timeout"), ending(claimed, at(3))]
+    turn = ledger.turn("a", at(3), DECIDE, closings=ends, plan=False)
+    run, (attempt,) = ledger.run(claimed.run_id), list(ledger.attempts(claimed.run_id))
+    assert (turn.closed, turn.late) == ((claimed.run_id,), (claimed.run_id,))
+    assert run is not None
+    assert (run.status, attempt.result, attempt.late_result, attempt.late_at) == ("failed", "failed", "success", at(3))
+
+
 def test_a_hundred_misfires_cost_one_statement_more(tmp_path: Path) -> None:
     heard: list[str] = []
     ledger = opened(tmp_path / "ledger.db", heard)

@@ -21,7 +21,7 @@ def texts(found: list[ast.AST]) -> set[str]:
 
 
 def names_run(*files: Path) -> set[str]:
-    """Return the names that stand in calls such as `store.run("close_run", ...)`."""
+    """Return the names that stand in calls such as `store.run("close_runs", ...)`."""
     calls = [node for node in nodes(*files) if isinstance(node, ast.Call) and node.args]
     return texts([one.args[0] for one in calls if isinstance(one.func, ast.Attribute) and one.func.attr in METHODS])
 

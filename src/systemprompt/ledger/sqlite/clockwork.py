@@ -92,22 +92,24 @@ def start_manual(
 
 
 def _close(store: Store, closings: Sequence[Closing]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    if not closings:
+        return (), ()
+    # Under one fence the first end stands; another is what code that was given up on brought after all.
+    first: dict[tuple[int, int], Closing] = {}
+    for closing in closings:
+        first.setdefault((closing.run_id, closing.fence), closing)
+    rows = json.dumps([[_storable(getattr(closing, name)) for name in _CLOSING] for closing in first.values()])
+    held = {(row["run_id"], row["fence"]) for row in store.run("close_runs", {"rows": rows}).fetchall()}
+    accepted = {key: closing for key, closing in first.items() if key in held}
     closed, late = [], []
     for closing in closings:
-        values = {name: _storable(getattr(closing, name)) for name in _CLOSING}
-        if store.run("close_run", values).rowcount == 1:
+        if accepted.get((closing.run_id, closing.fence)) is closing:
             closed.append(closing.run_id)
         else:
+            values = {name: _storable(getattr(closing, name)) for name in _CLOSING}
             store.run("keep_late_result", values)
             late.append(closing.run_id)
     return tuple(closed), tuple(late)
-
-
-def _storable(value: Any) -> Any:
-    # A file name that is not UTF-8 gets into a traceback as lone surrogates, which no engine stores; nor does every one store NUL.
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\0")
-    return value
 
 
 _CLOSING = (
@@ -125,6 +127,13 @@ _CLOSING = (
     "exit_code",
     "output",
 )
+
+
+def _storable(value: Any) -> Any:
+    # A file name that is not UTF-8 gets into a traceback as lone surrogates, which no engine stores; nor does every one store NUL.
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\0")
+    return value
 
 
 def _plan_due(store: Store, now: Instant, decide: Decide) -> tuple[int, bool, Instant | None]:

@@ -1,12 +1,23 @@
--- name: close_run
--- Only the holder of the current fence can close a run; for a zombie this changes no row. A run never starts before its claim
--- nor ends before its start, though the wall clock may have gone back in between.
+-- name: close_runs
+-- All ends of a turn in one statement: :rows is a JSON array of arrays. Only the holder of the current fence can close a run; for a
+-- zombie this changes no row. A run never starts before its claim nor ends before its start, though the wall clock may have gone back
+-- in between.
 UPDATE job_runs
-SET status = :status, reason = :reason, started_at = max(started_at, coalesce(:started_at, started_at)),
-    finished_at = max(:finished_at, started_at, coalesce(:started_at, started_at)), duration_ms = :duration_ms,
-    items_processed = :items_processed, items_failed = :items_failed,
-    message = :message, error = :error, exit_code = :exit_code, output = :output
-WHERE run_id = :run_id AND fence = :fence AND status = 'running'
+SET status = e.status, reason = e.reason, started_at = max(job_runs.started_at, coalesce(e.started_at, job_runs.started_at)),
+    finished_at = max(e.finished_at, job_runs.started_at, coalesce(e.started_at, job_runs.started_at)),
+    duration_ms = e.duration_ms, items_processed = e.items_processed, items_failed = e.items_failed,
+    message = e.message, error = e.error, exit_code = e.exit_code, output = e.output
+FROM (
+    SELECT json_extract(value, '$[0]') AS run_id, json_extract(value, '$[1]') AS fence, json_extract(value, '$[2]') AS status,
+           json_extract(value, '$[3]') AS reason, json_extract(value, '$[4]') AS started_at,
+           json_extract(value, '$[5]') AS finished_at, json_extract(value, '$[6]') AS duration_ms,
+           json_extract(value, '$[7]') AS items_processed, json_extract(value, '$[8]') AS items_failed,
+           json_extract(value, '$[9]') AS message, json_extract(value, '$[10]') AS error,
+           json_extract(value, '$[11]') AS exit_code, json_extract(value, '$[12]') AS output
+    FROM json_each(:rows)
+) AS e
+WHERE job_runs.run_id = e.run_id AND job_runs.fence = e.fence AND job_runs.status = 'running'
+RETURNING run_id, fence
 
 -- name: keep_late_result
 -- What a zombie brings is kept with its own attempt, once.
