@@ -119,9 +119,11 @@ def look(system: System, weather: Weather, began: int) -> dict[str, object]:
     succeeded = {run.job_name.partition("_")[0] for run in account.runs.values() if run.status == "success"}
     assert succeeded >= {"async", "plain", "command", "process"}
     assert calm.starts > 0
-    # A node that is stopped while it writes holds everybody up until it goes on: SQLite has one writer.
-    assert sheltered.most < 2 * LEASE + 4
     if LONG:
+        # A node that is stopped while it writes holds everybody up until it goes on: SQLite has one writer. And after a stall there
+        # is more to do than one node has room for.
+        assert sheltered.p99 < 2 * LEASE
+        assert sheltered.most < 6 * LEASE
         assert ends["lost"] >= 1
         assert fire_times(account) >= 2_000 * min(1.0, SECONDS / 240)
         assert calm.p99 < 1.0
