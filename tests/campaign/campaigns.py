@@ -83,7 +83,7 @@ CAMPAIGNS: dict[str, Campaign] = {
     "storm3": Campaign(what="a storm over three nodes", tests=(f"{STORM}[3]",), says=say_storm),
     "stateful": Campaign(
         what="any life a ledger may lead, audited after each step",
-        tests=("ledger/test_sqlite_life.py",),
+        tests=("ledger/test_sqlite_life.py", "breakages/test_lives_of_nodes.py"),
         says=say_examples,
         processes=2,
     ),
