@@ -8,7 +8,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from systemprompt.errors import Interrupted, JobAlreadyRunning, JobNotFound, NotFoundError, UsageError, did_you_mean
+from systemprompt.errors import (
+    ConflictError,
+    Interrupted,
+    JobAlreadyRunning,
+    JobNotFound,
+    NotFoundError,
+    UsageError,
+    did_you_mean,
+)
+from systemprompt.jobs.given import GIVEN
 from systemprompt.operations.parameters import param
 
 TYPE_CHECKING = False
@@ -113,11 +122,21 @@ def _choose(jobs: Iterable[JobView], params: RunJobsParams) -> list[JobView]:
     for name in params.names:
         if name not in by_name:
             raise JobNotFound(name, by_name)
+        if _is_elsewhere(by_name[name]):
+            raise ConflictError(
+                f"job {name!r} was given to a program as an object, and only that program can run it",
+                hint="start it there: node.run(...); or name its module under `extensions`",
+                details={"job_name": name, "source": by_name[name].source},
+            )
     if params.names:
         return [by_name[name] for name in dict.fromkeys(params.names)]
     if not params.all and not params.tag:
         raise UsageError("no job was named", hint="sp infra jobs run NAME..., or --all, or --tag TAG")
-    startable = [job for job in by_name.values() if job.enabled and job.quarantine_error is None]
+    startable = [
+        job
+        for job in by_name.values()
+        if job.enabled and job.quarantine_error is None and not _is_elsewhere(job)
+    ]
     if not params.tag:
         return startable
     tagged = [job for job in startable if set(params.tag) & set(job.tags)]
@@ -129,6 +148,10 @@ def _choose(jobs: Iterable[JobView], params: RunJobsParams) -> list[JobView]:
             details={"tags": list(params.tag), "did_you_mean": near},
         )
     return tagged
+
+
+def _is_elsewhere(job: JobView) -> bool:
+    return job.source.startswith(f"{GIVEN}:")
 
 
 def _carry_out(system: System, node: Node, names: list[str], params: RunJobsParams) -> RunJobsResult:
