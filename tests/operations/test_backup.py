@@ -73,7 +73,7 @@ class Place:
 
     def restore(self, file: str = "copy.db", **given: Any) -> Any:
         params = DbRestoreParams(file=file, **given)
-        return db_restore(self.profile, params, cwd=str(self.folder), clock=self.clock)
+        return db_restore(self.profile, params, cwd=str(self.folder), environ=self.environ, clock=self.clock)
 
     def sp(self, *words: str, code: int = 0) -> dict[str, Any]:
         out, err = io.StringIO(), io.StringIO()
@@ -257,6 +257,17 @@ def test_restoring_one_copy_twice_still_gives_no_fence_twice(place: Place) -> No
         place.clock.advance(1)
 
     assert fences[0] < fences[1]
+
+
+def test_a_restored_ledger_has_the_jobs_of_today_for_whoever_reads_next(place: Place) -> None:
+    copy = place.backup()
+    (place.folder / "jobs/all.py").write_text(JOBS + "\n@job()\ndef written_since(): ...\n", encoding="utf-8")
+    names = [job["name"] for job in place.sp("jobs", "list")["data"]["jobs"]]
+    assert "written_since" in names
+
+    place.sp("db", "restore", copy.name, "--replace")
+
+    assert [job["name"] for job in place.sp("jobs", "list")["data"]["jobs"]] == names
 
 
 def test_what_was_there_is_kept_beside(place: Place) -> None:

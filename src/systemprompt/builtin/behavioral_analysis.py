@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from systemprompt.builtin.retention import counted
+from systemprompt.builtin.session_requests import requests_of
 from systemprompt.builtin.tables import Condition, Table, find_table, same_side
 from systemprompt.clock import SystemClock
 from systemprompt.errors import ParameterError
@@ -15,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from systemprompt.builtin.behavior_scoring import Request, SessionFacts
+    from systemprompt.builtin.behavior_scoring import SessionFacts
     from systemprompt.clock import Clock, Instant
     from systemprompt.jobs.context import JobContext
     from systemprompt.jobs.database import Row
@@ -166,7 +167,7 @@ def _facts(ctx: JobContext, tables: _Tables, row: Row) -> SessionFacts:
 
     sessions = tables.sessions
     last = sessions.instant(row["last_activity_at"])
-    requests = _requests(ctx, tables.requests, row["id"])
+    requests = requests_of(ctx, tables.requests, row["id"])
     offset = to_datetime(last).astimezone(_zone(ctx)).utcoffset()
     errors = sum(1 for request in requests if request.status >= 400)
     return SessionFacts(
@@ -179,21 +180,6 @@ def _facts(ctx: JobContext, tables: _Tables, row: Row) -> SessionFacts:
         requests=requests,
         utc_offset_hours=offset.total_seconds() / 3600 if offset is not None else 0.0,
     )
-
-
-def _requests(ctx: JobContext, table: Table | None, session_id: Any) -> list[Request]:
-    from systemprompt.builtin.behavior_scoring import Request
-
-    if table is None:
-        return []
-    at = table.column("requested_at")
-    rows = ctx.db_pool.fetch(
-        f"SELECT {at} AS at, {table.column('path')} AS path, {table.column('status')} AS status "  # noqa: S608  # names are quoted
-        f"FROM {table.sql} AS target WHERE {table.column('session_id')} = :id ORDER BY {at} DESC LIMIT :most",
-        {"id": session_id, "most": _MOST_REQUESTS},
-    )
-    requests = [Request(at=table.instant(row["at"]), path=str(row["path"]), status=int(row["status"])) for row in rows]
-    return sorted(requests, key=lambda request: request.at)
 
 
 def _store(ctx: JobContext, sessions: Table, updates: list[dict[str, Any]]) -> None:
@@ -258,6 +244,3 @@ def _zone(ctx: JobContext) -> Any:
     from zoneinfo import ZoneInfo
 
     return ZoneInfo(ctx.settings.time_zone)
-
-
-_MOST_REQUESTS = 2_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from systemprompt.builtin.retention import counted, cutoff_before, span
+from systemprompt.builtin.session_requests import requests_of
 from systemprompt.builtin.tables import find_table, same_side
 from systemprompt.clock import SECOND, SystemClock
 from systemprompt.errors import ParameterError
@@ -175,7 +176,7 @@ def _add(
     if rules.spares(network):
         return
     started_at, last_at = sessions.instant(row["started_at"]), sessions.instant(row["last_activity_at"])
-    made = _requests(ctx, requests, row["id"], since)
+    made = [request for request in requests_of(ctx, requests, row["id"]) if request.at >= since]
     facts = seen.networks.get(network)
     if facts is None:
         facts = seen.networks[network] = AddressFacts(first_at=started_at, last_at=last_at)
@@ -186,24 +187,10 @@ def _add(
         flagged=row.get("flagged_at") is not None,
         # An application that keeps no counters, or lags behind with them, is counted from what it logged.
         requests=max(row.get("request_count") or 0, len(made)),
-        failed=max(row.get("error_count") or 0, sum(1 for _, _, status in made if status >= 400)),
+        failed=max(row.get("error_count") or 0, sum(1 for request in made if request.status >= 400)),
     )
-    for at, path, _ in made:
-        facts.add_request(at, path)
-
-
-def _requests(ctx: JobContext, table: Table | None, session_id: Any, since: Instant) -> list[tuple[Instant, str, int]]:
-    """Return (at, path, status) of a session's latest requests in the window."""
-    if table is None:
-        return []
-    at = table.column("requested_at")
-    rows = ctx.db_pool.fetch(
-        f"SELECT {at} AS at, {table.column('path')} AS path, {table.column('status')} AS status "  # noqa: S608  # names are quoted
-        f"FROM {table.sql} AS target WHERE {table.column('session_id')} = :id ORDER BY {at} DESC LIMIT :most",
-        {"id": session_id, "most": _MOST_REQUESTS},
-    )
-    made = [(table.instant(row["at"]), str(row["path"]), int(row["status"])) for row in rows]
-    return [request for request in made if request[0] >= since]
+    for request in made:
+        facts.add_request(request.at, request.path)
 
 
 def _store(ctx: JobContext, listed: Mapping[str, tuple[AddressFacts, Score]], rules: _Rules, now: Instant) -> _Stored:
@@ -262,7 +249,6 @@ def _free(ctx: JobContext, rules: _Rules, now: Instant) -> int:
         )
 
 
-_MOST_REQUESTS = 2_000
 _SHOWN = 3
 
 _KNOWN = "SELECT network FROM ip_blacklist WHERE network IN (SELECT value FROM json_each(:networks))"

@@ -12,6 +12,8 @@ from systemprompt.operations.parameters import param
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from systemprompt.clock import Clock, Instant
     from systemprompt.profile.profile import Profile
 
@@ -55,13 +57,15 @@ class DbRestore:
     message: str
 
 
-def db_restore(profile: Profile, params: DbRestoreParams, *, cwd: str, clock: Clock) -> DbRestore:
+def db_restore(
+    profile: Profile, params: DbRestoreParams, *, cwd: str, environ: Mapping[str, str], clock: Clock
+) -> DbRestore:
     """Make a copy the installation's ledger. Nothing is deleted: what was there is kept beside it.
 
     The nodes in the copy can never come back to it, so they are declared lost and their open runs are settled. Fences go on from
     the present instant in microseconds, since a claim made after the backup may have handed out any of the next ones; run
-    numbers go on after the highest that the replaced ledger or the application's log knows. A crash leaves the old
-    ledger in place or the new one, each whole.
+    numbers go on after the highest that the replaced ledger or the application's log knows. Then its jobs are made those of the
+    catalogue, as any command does. A crash leaves the old ledger in place or the new one, each whole.
 
     Raises:
         ConflictError: a database is there and `replace` is not given, or a process has it open.
@@ -70,6 +74,7 @@ def db_restore(profile: Profile, params: DbRestoreParams, *, cwd: str, clock: Cl
         DatabaseError: a file cannot be read or written, or is damaged. Nothing was replaced.
     """
     from systemprompt.operations.sqlite_copy import put_in_place, remove_copy
+    from systemprompt.system import System
 
     now = clock.now()
     wanted = [("ledger", os.path.join(cwd, os.path.expanduser(params.file)), profile.ledger)]
@@ -99,6 +104,10 @@ def db_restore(profile: Profile, params: DbRestoreParams, *, cwd: str, clock: Cl
         databases = [
             RestoredDatabase(name=name, path=target, source=source, kept=None) for name, source, target in wanted
         ]
+    else:
+        # The copy has the jobs of its day; reading commands trust that the ledger agrees with the catalogue they remember.
+        with System(profile, environ=environ, clock=clock) as system:
+            system.sync()
     settled, fence, high_water = state
     until = iso(high_water) if high_water else None
     does = "Would restore" if params.dry_run else "Restored"

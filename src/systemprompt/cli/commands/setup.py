@@ -84,7 +84,8 @@ def db_backup(settings: CliSettings, params: DbBackupParams) -> CommandResult[Db
 def db_restore(settings: CliSettings, params: DbRestoreParams) -> CommandResult[DbRestore]:
     from systemprompt.operations.restore import db_restore
 
-    data = db_restore(settings.load_profile(), params, cwd=settings.cwd, clock=settings.the_clock())
+    profile = settings.load_profile()
+    data = db_restore(profile, params, cwd=settings.cwd, environ=settings.environ, clock=settings.the_clock())
     return CommandResult(data, "text", "Database Restore")
 
 
