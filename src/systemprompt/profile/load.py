@@ -34,6 +34,11 @@ def load_profile(path: str, environ: Mapping[str, str]) -> Profile:
         ProfileInvalid: it has faults; every one of them is in the error, each with its line and place.
     """
     path = os.path.abspath(path)
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        # The ledger keeps where each job came from, and SQLite takes no file name that is not text.
+        raise ProfileInvalid(path, ["its path is not text in UTF-8; rename the folder"]) from error
     fingerprint = fingerprint_of(path)
     values = Values(environ)
     checked = check(parse(path, read_bytes(path)), PROFILE, Reader(values, os.path.dirname(path)))

@@ -146,8 +146,7 @@ def environment_of(flight: Flight, settings: JobSettings, *, parameters: bool) -
     )
     if parameters:
         for key, value in {**flight.definition.parameters, **assignment.parameters}.items():
-            spelled = "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in key.upper())
-            environment[f"SP_PARAM_{spelled}"] = _as_text(value)
+            environment[_variable_of(key)] = _as_text(value)
     return environment
 
 
@@ -183,11 +182,29 @@ def _not_started(flight: Flight, failure: NotStarted, folder: str, took_ms: int)
         text = f"cannot start {program!r}: it is not executable"
     elif failure.stage == "exec" and failure.number == errno.ENOEXEC:
         text = f"cannot start {program!r}: it is not a program, and its first line names no interpreter"
+    elif failure.number == errno.E2BIG:
+        text = f"cannot start {program!r}: the system lets no program have as much in arguments and variables{_largest(flight)}"
     elif failure.stage == "folder":
         text = f"cannot start {program!r}: working folder {folder!r}: {os.strerror(failure.number)}"
     else:
         text = f"cannot start {program!r}: {failure.text or os.strerror(failure.number)}"
     return Outcome(status="failed", reason="spawn_error", message=text, error=text, duration_ms=took_ms)
+
+
+def _largest(flight: Flight) -> str:
+    sizes = {
+        name: len(_as_text(value))
+        for name, value in {**flight.definition.parameters, **flight.assignment.parameters}.items()
+    }
+    if flight.definition.command is None or not sizes:
+        return ""
+    name = max(sizes, key=sizes.__getitem__)
+    return f"; {_variable_of(name)} has {sizes[name]:,} characters: hand over the name of a file instead"
+
+
+def _variable_of(parameter: str) -> str:
+    spelled = "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in parameter.upper())
+    return f"SP_PARAM_{spelled}"
 
 
 def _signal_name(number: int) -> str:
