@@ -71,7 +71,7 @@ def audit_is_clean(profile: Path) -> None:
     assert report.clean, [finding.sentence for finding in report.findings]
 
 
-def sp(profile: Path, *arguments: str) -> str:
+def sp(profile: Path, *arguments: str, code: int = 0) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "systemprompt", "--json", *arguments],
         env={**os.environ, "SYSTEMPROMPT_PROFILE": str(profile), "XDG_CACHE_HOME": str(profile.parent)},
@@ -80,7 +80,7 @@ def sp(profile: Path, *arguments: str) -> str:
         timeout=PATIENCE,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
 
 

@@ -299,6 +299,7 @@ def test_the_profiles_word_on_a_given_job_counts(tmp_path: Path) -> None:
 def test_sp_shows_jobs_given_as_objects_and_leaves_them_alone(profile: Path) -> None:
     with systemprompt.node(profile, jobs=[greet]) as node:
         assert '"greet"' in sp(profile, "jobs", "list")
+        assert "only that program can run it" in sp(profile, "jobs", "run", "greet", code=6)
         sp(profile, "jobs", "disable", "log_cleanup")
         assert node.run("greet").succeeded
         with systemprompt.node(profile):

@@ -46,7 +46,7 @@ def test_the_fixtures_make_nodes_and_contexts_and_audit_at_the_end(tmp_path: Pat
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
     assert "3 passed, 1 error" in ended.stdout, ended.stdout + ended.stderr
     assert "ERROR at teardown of test_a_ledger_that_lies_is_noticed" in ended.stdout

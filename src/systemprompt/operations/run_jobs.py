@@ -133,9 +133,7 @@ def _choose(jobs: Iterable[JobView], params: RunJobsParams) -> list[JobView]:
     if not params.all and not params.tag:
         raise UsageError("no job was named", hint="sp infra jobs run NAME..., or --all, or --tag TAG")
     startable = [
-        job
-        for job in by_name.values()
-        if job.enabled and job.quarantine_error is None and not _is_elsewhere(job)
+        job for job in by_name.values() if job.enabled and job.quarantine_error is None and not _is_elsewhere(job)
     ]
     if not params.tag:
         return startable
