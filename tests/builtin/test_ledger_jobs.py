@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -321,3 +324,23 @@ def test_nodes_that_stopped_before_the_retention_are_forgotten(here: Installatio
     here.prunes()
 
     assert here.ledger.nodes() == []
+
+
+# -- as a user has them -----------------------------------------------------------------------------------------------------
+
+
+def test_both_run_in_a_real_installation_in_processes_of_their_own(tmp_path: Path) -> None:
+    def sp(*words: str) -> str:
+        command = [sys.executable, "-m", "systemprompt", *words]
+        environ = {key: value for key, value in os.environ.items() if not key.startswith("SYSTEMPROMPT_")}
+        done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    sp("init")
+    answer = json.loads(sp("--json", "jobs", "run", "ledger_audit", "prune_history"))
+
+    said = {run["job_name"]: run["result"]["message"] for run in answer["data"]["jobs_run"]}
+    assert said["ledger_audit"].startswith("clean: ")
+    assert said["ledger_audit"].endswith("; no day is sealed yet")
+    assert said["prune_history"] == "Would delete 0 accounts of 0 days older than 400 days"

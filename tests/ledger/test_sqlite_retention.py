@@ -15,7 +15,7 @@ from systemprompt.audit.auditor import audit
 from systemprompt.audit.sealing import seal_closed_days
 from systemprompt.clock import SECOND
 from systemprompt.ledger.records import Decision, JobToPlan, PlannedRun
-from systemprompt.ledger.seals import read_content
+from systemprompt.ledger.seals import ATTEMPT_COLUMNS, RANGE_COLUMNS, RUN_COLUMNS, read_content
 from systemprompt.ledger.sqlite import ledger as sqlite_ledger
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.scheduler.planner import Planner
@@ -254,3 +254,15 @@ def test_a_content_digest_takes_rows_as_they_come_and_keeps_none() -> None:
     content = read_content((row for _ in range(1_000)), iter(()), iter(()))
 
     assert (content.runs, content.fire_times, content.counts) == (1_000, 0, '{"ranges":{},"runs":{"success":1000}}')
+
+
+def test_a_digest_covers_every_column_but_what_may_still_come(sealed: SqliteLedger) -> None:
+    """A migration that adds a column must say what becomes of seals that were made without it."""
+    tables = {"runs": ("job_runs", RUN_COLUMNS), "attempts": ("job_attempts", ATTEMPT_COLUMNS)}
+    tables["ranges"] = ("job_run_ranges", RANGE_COLUMNS)
+    connection = sealed._store.connection
+    for name, (table, columns) in tables.items():
+        there = [row["name"] for row in connection.execute(f"PRAGMA table_info({table})")]
+        assert list(columns) == [column for column in there if not column.startswith("late_")]
+        read = connection.execute(sealed._store._statements[f"{name}_to_seal"], {"from": 0, "until": 1})
+        assert tuple(column[0] for column in read.description) == columns

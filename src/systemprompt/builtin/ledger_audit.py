@@ -27,7 +27,10 @@ class LedgerAudit(Job):
     """Audits what is not sealed yet and the chain of seals, seals the closed days that pass, and fails with what it finds.
 
     The message names the newest seal with its digest: a log kept elsewhere then holds the ledger to it. Of the sealed days that
-    are still there the newest week and every 28th day are read again, so each about once a month; `everything` reads all.
+    are still there the newest week and every 28th day are read again, so each about once a month.
+
+    - `seal`: seal what passes; where false, only say how many days could be
+    - `everything`: read every sealed day again
     """
 
     name = "ledger_audit"
@@ -36,6 +39,7 @@ class LedgerAudit(Job):
     tags = ("maintenance", "ledger")
     # Arithmetic in Python for as long as there are accounts: it must not take the interpreter from the node's clockwork.
     isolation = "process"
+    parameters = {"seal": True, "everything": False}  # noqa: RUF012  # defaults to be overridden whole
     # Doing it twice is doing it once.
     on_lost = "rerun"
     clock: Clock = SystemClock()
