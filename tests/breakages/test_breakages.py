@@ -33,7 +33,7 @@ def test_the_audit_notices_an_engine_that(name: str, tmp_path: Path, monkeypatch
     wrench = Wrench(monkeypatch)
     breakage.plant(wrench)
     wrench.remove_guards(*breakage.guards)
-    life = Life(tmp_path / "ledger.db", wrench.prepare)
+    life = Life(tmp_path / "ledger.db", wrench.prepare, until=frozenset(breakage.kinds))
     reports = life.live()
     life.close()
     named = {kind for report in reports for kind in report.by_kind}
