@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 import types
 from collections.abc import Callable
@@ -306,3 +307,26 @@ def test_sp_shows_jobs_given_as_objects_and_leaves_them_alone(profile: Path) -> 
             assert node.run("greet").succeeded
     with systemprompt.node(profile, jobs=[]) as node, pytest.raises(JobNotFound):
         node.run("greet")
+
+
+def test_a_job_that_the_profile_has_too_is_taken_once_if_it_is_the_same_and_refused_if_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "from systemprompt import job\n\n\n@job()\ndef shared():\n    return 'once'\n"
+    (tmp_path / "embedding_shared_jobs.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("embedding_shared_jobs")
+    profile = profile_in(tmp_path, "extensions: [embedding_shared_jobs]\n")
+    with systemprompt.node(profile, jobs=[module.shared]) as node:
+        assert node.run("shared").message == "once"
+
+    @job(name="shared")
+    def other() -> None:
+        pass
+
+    with (
+        nothing_is_left_running(),
+        pytest.raises(JobDefinitionError, match="two jobs are named 'shared'"),
+        systemprompt.node(profile, jobs=[other]),
+    ):
+        pytest.fail("it was entered")
