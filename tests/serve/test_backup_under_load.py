@@ -8,6 +8,7 @@ from pathlib import Path
 from served import Installation, serving
 
 JOBS = """\
+from os.path import exists
 from time import sleep
 
 @job(schedule="* * * * * *", catch_up="all")
@@ -19,8 +20,9 @@ def no_catching_up():
     pass
 
 @job(schedule="* * * * * *", on_lost="rerun")
-def long_one():
-    sleep(1.5)
+def long_one(ctx):
+    while not exists(ctx.path("gate")):
+        sleep(0.01)
 """
 
 
@@ -32,20 +34,21 @@ def test_a_copy_taken_in_mid_load_restores_to_a_ledger_that_accounts_for_the_gap
         one.job_file("load.py", JOBS)
     copies = [str(tmp_path / f"copy{number}.db") for number in range(2)]
     with serving(old) as node:
+        node.run_of("long_one")
         for copy in copies:
-            node.run_of("long_one")
             taken = old.sp("db", "backup", copy, "--database", f"{copy}.app", "--audit")["data"]
             assert taken["clean"], taken["audit"]
-        node.wait("run_finished")
         in_use = old.sp("db", "restore", copies[0], "--replace", code=6)["error"]
         assert "in use by serve node " in in_use["message"]
         assert old.sp("db", "restore", copies[0], "--replace", "--dry-run", code=6)["error"] == in_use
+        (old.folder / "gate").touch()
         node.signal(signal.SIGTERM)
         assert node.ended() == 0
     assert old.sp("jobs", "audit")["data"]["clean"]
 
     restored = new.sp("db", "restore", copies[0], "--database", f"{copies[0]}.app")["data"]
     assert restored["settled"] >= 1, "the long one was running"
+    (new.folder / "gate").touch()
     assert restored["fence"] > 10**15, "above all that the old ledger ever gave out"
     assert new.sp("jobs", "audit")["data"]["clean"]
     known = {entry["run_id"] for entry in new.sp("jobs", "history", "-n", "1000")["data"]["entries"]}
