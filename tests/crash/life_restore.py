@@ -6,44 +6,58 @@ import os
 import sqlite3
 
 from crash_checks import check_ledger
-from crash_worker import DECIDE, START, Worker, job, ledger_in, take_over
+from crash_worker import START, Worker, take_over
 
 from systemprompt.clock import SECOND, ManualClock
 from systemprompt.operations.backup import DbBackupParams, db_backup
 from systemprompt.operations.restore import DbRestoreParams, db_restore
 from systemprompt.profile.load import load_profile
-from systemprompt.profile.profile import Profile
-from systemprompt.system import System
+from systemprompt.system import open_system
 
 BACKED_UP = START + 30 * SECOND
 LATER = START + 100 * SECOND
-PROFILE = "name: restored\ndatabase: sqlite:///app.db\nledger: sqlite:///ledger.db\nentry_points: false\n"
-JOBS = (job("often", "*/5 * * * * *", on_lost="rerun"), job("seldom", "*/20 * * * * *"))
+PROFILE = """\
+name: restored
+database: sqlite:///app.db
+ledger: sqlite:///ledger.db
+entry_points: false
+extensions: [jobs.py]
+"""
+JOBS = """\
+from systemprompt import job
+
+
+@job(schedule="*/5 * * * * *", on_lost="rerun")
+def often(): ...
+
+
+@job(schedule="*/20 * * * * *")
+def seldom(): ...
+"""
 
 
 def prepare(folder: str) -> None:
     """Make a backup in which a node holds runs, and let the node go on and die."""
-    with open(os.path.join(folder, "profile.yaml"), "w", encoding="utf-8") as stream:
-        stream.write(PROFILE)
-    with System(_profile(folder), environ={}) as system:
+    for name, text in (("profile.yaml", PROFILE), ("jobs.py", JOBS)):
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as stream:
+            stream.write(text)
+    clock = ManualClock(START)
+    with open_system(os.path.join(folder, "profile.yaml"), environ=_environ(folder), clock=clock) as system:
         system.database.execute("INSERT INTO logs (created_at, level, message) VALUES (1, 'INFO', 'before')")
-        ledger, clock = ledger_in(folder), ManualClock(START)
-        ledger.migrate()
-        ledger.sync_catalogue(JOBS, [], START, DECIDE, actor="test")
-        worker = Worker(ledger, clock, folder)
+        worker = Worker(system.ledger, clock, folder)
         worker.step(20)
         clock.set(BACKED_UP)
         params = DbBackupParams(file="ledger.copy", database="app.copy")
-        db_backup(_profile(folder), params, cwd=folder, clock=clock)
+        db_backup(system.profile, params, cwd=folder, clock=clock)
         system.database.execute("INSERT INTO logs (created_at, level, message) VALUES (2, 'INFO', 'after')")
         worker.finish()
         worker.step(10)
-        ledger.close()
 
 
 def live(folder: str) -> None:
     params = DbRestoreParams(file="ledger.copy", database="app.copy", replace=True)
-    db_restore(_profile(folder), params, cwd=folder, clock=ManualClock(START + 60 * SECOND))
+    profile, clock = load_profile(os.path.join(folder, "profile.yaml"), {}), ManualClock(START + 60 * SECOND)
+    db_restore(profile, params, cwd=folder, environ=_environ(folder), clock=clock)
 
 
 def recover(folder: str) -> None:
@@ -64,5 +78,5 @@ def check(folder: str, whole: str) -> None:
     connection.close()
 
 
-def _profile(folder: str) -> Profile:
-    return load_profile(os.path.join(folder, "profile.yaml"), {})
+def _environ(folder: str) -> dict[str, str]:
+    return {"XDG_CACHE_HOME": os.path.join(folder, "cache"), "USER": "me"}

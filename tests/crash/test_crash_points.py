@@ -59,6 +59,9 @@ class Victims:
                 text=True,
             )
         self.whole = self.folder / "0"
+        self.events: list[Event] = []
+
+    def live_to_the_end(self) -> None:
         answer = self.live(0)
         assert (answer["signal"], answer["status"]) == (0, 0), self.said()
         self.events = [Event(*event) for event in answer["events"]]
@@ -70,7 +73,9 @@ class Victims:
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps((self.life, str(folder), kill_at, *self._pragmas)) + "\n")
         self._process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        line = self._process.stdout.readline()
+        assert line, f"whoever forks the victims is gone: {self.said()}"
+        answer: dict[str, Any] = json.loads(line)
         return answer
 
     def said(self) -> str:
@@ -84,8 +89,11 @@ class Victims:
 @pytest.fixture
 def victims(life: str, ground: str) -> Iterator[Victims]:
     victims = Victims(life, GROUNDS[ground])
-    yield victims
-    victims.close()
+    try:
+        victims.live_to_the_end()
+        yield victims
+    finally:
+        victims.close()
 
 
 @pytest.mark.parametrize(("life", "ground", "shard"), CASES)
