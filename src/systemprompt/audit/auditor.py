@@ -163,12 +163,9 @@ def _checked(
 
 def _check_all_fences(ledger: Readable, findings: Findings) -> None:
     """No fence was handed out twice, whichever runs it went to."""
-    last = None
-    for attempt in ledger.attempts():
-        if last is not None and attempt.fence == last.fence:
-            sentence = f"fence {attempt.fence} was handed out twice, to runs {last.run_id} and {attempt.run_id}"
-            findings.add(Finding(kind="fence_order", job_name=None, sentence=sentence, run_id=attempt.run_id))
-        last = attempt
+    for fence, run_id, other in ledger.fences_given_twice():
+        sentence = f"fence {fence} was handed out twice, to runs {run_id} and {other}"
+        findings.add(Finding(kind="fence_order", job_name=None, sentence=sentence, run_id=other))
 
 
 class _ByJob(Generic[Row]):

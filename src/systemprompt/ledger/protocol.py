@@ -76,6 +76,10 @@ class LedgerReader(Protocol):
         """Yield attempts by fence."""
         ...
 
+    def fences_given_twice(self) -> list[tuple[int, int, int]]:
+        """Return what must never be: a fence that stands in two attempts, and two of the runs it went to."""
+        ...
+
     def history(self, query: HistoryQuery) -> HistoryPage:
         """Return one page of runs and ranges, newest first, and how many match in all; both halves from one view."""
         ...

@@ -86,6 +86,9 @@ class SqliteReader:
         for row in self._store.stream(name, {"run_id": run_id}):
             yield AttemptView(**dict(row))
 
+    def fences_given_twice(self) -> list[tuple[int, int, int]]:
+        return [(row["fence"], row["run_id"], row["other"]) for row in self._store.fetch("fences_given_twice")]
+
     def history(self, query: HistoryQuery) -> HistoryPage:
         from systemprompt.ledger.sqlite.history import read_history
 

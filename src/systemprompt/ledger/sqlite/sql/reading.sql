@@ -24,6 +24,9 @@ SELECT * FROM job_attempts WHERE run_id = :run_id ORDER BY fence
 -- name: attempts
 SELECT * FROM job_attempts ORDER BY fence
 
+-- name: fences_given_twice
+SELECT fence, min(run_id) AS run_id, max(run_id) AS other FROM job_attempts GROUP BY fence HAVING count(*) > 1 ORDER BY fence
+
 -- name: runs_between
 -- Job by job through the index: the cost is that of the jobs and of what is found, and nothing is sorted.
 SELECT r.*, j.job_name FROM scheduled_jobs j CROSS JOIN job_runs r INDEXED BY job_runs_by_job ON r.job_id = j.id
