@@ -42,11 +42,10 @@ def test_ten_thousand_jobs_of_one_module_load_fire_and_are_accounted_for(tmp_pat
         node.signal(signal.SIGTERM)
         assert node.ended() == 0
 
-    assert installation.sp("jobs", "list")["data"]["total"] > MANY
-    assert installation.sp("jobs", "show", f"one_of_many_{MANY - 1}")["data"]["schedule"] == "0 0 3 1 1 *"
     missing = installation.sp("jobs", "show", "one_of_mny_77", code=3)["error"]
     assert "did you mean 'one_of_many_77'?" in missing["hint"]
     if LONG:
+        assert installation.sp("jobs", "list")["data"]["total"] > MANY
         assert installation.sp("jobs", "audit")["data"]["findings"] == []
 
 
