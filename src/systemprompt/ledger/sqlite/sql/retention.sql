@@ -48,9 +48,9 @@ DELETE FROM nodes WHERE node_id IN (
 -- name: free_pages
 SELECT f.freelist_count AS free, v.auto_vacuum AS auto_vacuum FROM pragma_freelist_count f, pragma_auto_vacuum v
 
--- name: give_back_1000_pages
+-- name: give_back_a_page
 -- The pages at the end of the file change places with free ones; the file shrinks at the next checkpoint.
-PRAGMA incremental_vacuum(1000)
+PRAGMA incremental_vacuum(1)
 
 -- name: checkpoint
 -- Busy is an answer here, not an error: then the next checkpoint does it.
