@@ -138,7 +138,10 @@ def _tidy(ctx: JobContext) -> None:
     free = _pragma(ctx, "freelist_count")
     while free > 0:
         ctx.raise_if_cancelled()
-        ctx.db_pool.fetch(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})")
+        # A page a step, and `sqlite3` takes one step of what has no columns: asked for more at once, it gives back one.
+        with ctx.db_pool.transaction() as transaction:
+            for _ in range(min(free, _PAGES_AT_ONCE)):
+                transaction.execute("PRAGMA incremental_vacuum(1)")
         left = _pragma(ctx, "freelist_count")
         if left >= free:
             return  # others free pages as fast as we give them back; the next run goes on

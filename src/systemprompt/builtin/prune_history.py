@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+
 from systemprompt.builtin.own_ledger import alive_at, kinds, open_ledger
 from systemprompt.builtin.retention import counted, cutoff_before, size_text, span
 from systemprompt.clock import SystemClock, iso
