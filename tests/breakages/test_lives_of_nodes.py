@@ -106,12 +106,36 @@ class Lives(RuleBasedStateMachine):
 
     @rule(turns=st.integers(2, 8), seconds=st.sampled_from((0.5, 5, 10, 31)))
     def nodes_work(self, turns: int, seconds: float) -> None:
-        for _ in range(turns):
+        for turn in range(turns):
             self.clock.advance(seconds)
-            for worker in self.working:
-                for run in list(worker.held):
-                    worker.end(run)
+            self.end_all(turn)
+
+    @rule(turns=st.integers(1, 6))
+    def nodes_work_at_what_falls_due(self, turns: int) -> None:
+        for turn in range(turns):
+            self.wait_until_due()
             self.go_round()
+            self.clock.advance(1)
+            self.end_all(turn)
+
+    @rule(days=st.integers(2, 4), limit=st.sampled_from((1, 7, 1_000)), all_of_it=st.booleans())
+    def days_go_by_and_are_pruned(self, days: int, limit: int, all_of_it: bool) -> None:
+        for turn in range(days):
+            self.clock.advance(DAY)
+            self.go_round()
+            self.end_all(turn)
+        self.what_is_old_goes(0 if all_of_it else DAY, limit)
+
+    def wait_until_due(self) -> None:
+        due = [job.next_due for job in self.ledger.jobs() if job.next_due is not None]
+        if due:
+            self.clock.advance(min(max(0, min(due) - self.clock.now()) / SECOND, 2 * DAY))
+
+    def end_all(self, turn: int) -> None:
+        for worker in self.working:
+            for number, run in enumerate(list(worker.held)):
+                worker.end(run, *ENDS[(turn + number) % 4 % 3])
+        self.go_round()
 
     @precondition(lambda self: self.working)
     @rule(seconds=st.sampled_from(STEPS_OF_THE_CLOCK))
@@ -155,6 +179,24 @@ class Lives(RuleBasedStateMachine):
             self.go_round()
         if not was_still:
             self.still.discard(other)
+
+    @rule(which=st.integers(0, 1), end=st.sampled_from(ENDS), comes_back=st.booleans())
+    def a_node_is_lost_in_mid_run(self, which: int, end: tuple[str, str | None], comes_back: bool) -> None:
+        lost, other = self.workers[which], self.workers[1 - which]
+        self.still.difference_update((lost, other))
+        for _ in range(3):
+            self.wait_until_due()
+            lost.loop.step()
+        self.fence = max([self.fence, *(run.fence for run in lost.held)])
+        held = list(lost.held)
+        self.nobody_beats_for_a_lease_but_one(1 - which)
+        if not comes_back:
+            self.a_node_is_killed_and_another_comes(which)
+            return
+        for run in held:
+            if run in lost.held:
+                lost.end(run, *end)
+        self.go_round()
 
     # -- the operator ---------------------------------------------------------------------------------------------------
 

@@ -214,7 +214,7 @@ def test_a_node_whose_lease_was_taken_stops_its_runs_and_goes_on_as_another(stag
     node.start()
     node.start_manual(by_hand("held"))
     former = node.node_id
-    while stage.ledger.rescue(former, _beat_of(stage, former), stage.clock.now(), max_attempts=5) is None:
+    while stage.ledger.rescue(former, _silenced(stage, former), stage.clock.now(), max_attempts=5) is None:
         pass  # it beat between the look and the claim of its loss
     stage.wait("lease_lost")
     assert asked.wait(WAIT_S)
@@ -229,8 +229,13 @@ def test_a_node_whose_lease_was_taken_stops_its_runs_and_goes_on_as_another(stag
     assert (attempt.result, attempt.late_result) == ("lost", "cancelled")
 
 
-def _beat_of(stage: NodeStage, node_id: str) -> int:
-    return next(node.beat for node in stage.ledger.nodes() if node.node_id == node_id)
+def _silenced(stage: NodeStage, node_id: str) -> int:
+    """Return the node's beat, and let it have been silent for a whole lease since."""
+    beat = next(node.beat for node in stage.ledger.nodes() if node.node_id == node_id)
+    silent = "UPDATE nodes SET beat_at = beat_at - 1000 * lease_ms WHERE node_id = ?"
+    with stage.ledger._store.write():
+        stage.ledger._store.connection.execute(silent, [node_id])
+    return beat
 
 
 def test_what_another_process_disables_stops_and_what_it_enables_starts(stage: NodeStage) -> None:
