@@ -109,7 +109,7 @@ def test_a_new_job_is_found_and_its_test_passes(tmp_path: Path, name: str) -> No
             text=True,
         )
         assert done.returncode == 0, done.stdout
-        assert "2 passed" in done.stdout
+        assert "3 passed" in done.stdout
 
 
 def test_a_new_job_must_have_a_name_that_a_job_can_have() -> None:
