@@ -6,7 +6,7 @@ import json
 
 from systemprompt.errors import JobNotFound
 from systemprompt.ledger.records import SyncReport
-from systemprompt.ledger.sqlite.clockwork import plan_one
+from systemprompt.ledger.sqlite.clockwork import plan_new, plan_one
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,11 +60,14 @@ def sync(
     for spec in specs:
         row = rows.get(spec.name)
         if row is None:
-            _add(store, spec, now, decide, actor=actor)
+            _add(store, spec, now, actor=actor)
             added.append(spec.name)
         elif _differs(row, spec):
             (released if row["quarantine_error"] else changed).append(spec.name)
             _change(store, row, spec, now, decide, actor=actor)
+    if added:
+        # All of them in two statements: an installation's first start may add a hundred thousand.
+        plan_new(store, [_id_of(name) for name in added], now, decide)
     for name, row in rows.items():
         error = notices.error_of(row)
         if name in wanted or (error == row["quarantine_error"] and (error or row["retired_at"])):
@@ -152,7 +155,7 @@ def _wanted(row: sqlite3.Row, spec: JobSpec) -> dict[str, Any]:
 def _shown(spec: JobSpec) -> dict[str, Any]:
     return {
         "description": spec.description,
-        "tags": json.dumps(list(spec.tags)),
+        "tags": _encode(list(spec.tags)),
         "owner": spec.owner,
         "source": spec.source,
         "declared_enabled": int(spec.enabled),
@@ -168,8 +171,8 @@ def _differs(row: sqlite3.Row, spec: JobSpec) -> bool:
     )
 
 
-def _add(store: Store, spec: JobSpec, now: Instant, decide: Decide, *, actor: str) -> None:
-    job_id = f"job_{spec.name}"
+def _add(store: Store, spec: JobSpec, now: Instant, *, actor: str) -> None:
+    job_id = _id_of(spec.name)
     stated = {
         "schedule": spec.schedule,
         "time_zone": spec.time_zone,
@@ -179,7 +182,6 @@ def _add(store: Store, spec: JobSpec, now: Instant, decide: Decide, *, actor: st
     values = {"job_id": job_id, "name": spec.name, "version": 1, "now": now, "quarantine_error": None}
     store.run("add_job", values | stated | _shown(spec))
     _open_version(store, job_id, stated, 1, now, actor=actor, why="added")
-    plan_one(store, job_id, now, decide)
 
 
 def _change(store: Store, row: sqlite3.Row, spec: JobSpec, now: Instant, decide: Decide, *, actor: str) -> None:
@@ -217,7 +219,7 @@ def _retire(store: Store, row: sqlite3.Row, now: Instant, decide: Decide) -> Non
 def _add_quarantined(store: Store, name: str, notices: _Notices, now: Instant, decide: Decide, *, actor: str) -> None:
     # A job nobody has ever seen whole: shown with its error, without a schedule until it is mended.
     notice = notices.by_name[name]
-    job_id = f"job_{name}"
+    job_id = _id_of(name)
     stated = {"schedule": "", "time_zone": "UTC", "policies": "{}", "enabled": 1}
     shown = {"description": "", "tags": "[]", "owner": None, "source": notice.source}
     values = {"job_id": job_id, "name": name, "version": 1, "now": now, "quarantine_error": notice.error}
@@ -249,5 +251,12 @@ def _open_version(
     store.run("open_version", values | dict(stated))
 
 
+def _id_of(name: str) -> str:
+    return f"job_{name}"
+
+
 def _text(policies: Mapping[str, object]) -> str:
-    return json.dumps(dict(policies), sort_keys=True)
+    return _encode(dict(policies))
+
+
+_encode = json.JSONEncoder(sort_keys=True).encode

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from systemprompt.ledger.records import Closing, Decide, Decision, ManualStart
     from systemprompt.ledger.sqlite.store import Store
 
-__all__ = ["JOBS_A_TURN", "plan_one", "start_manual", "turn"]
+__all__ = ["JOBS_A_TURN", "plan_new", "plan_one", "start_manual", "turn"]
 
 JOBS_A_TURN = 1_000
 """Due jobs planned in one transaction. It bounds how long other processes wait for the write lock."""
@@ -47,6 +47,12 @@ def plan_one(store: Store, job_id: str, now: Instant, decide: Decide) -> Instant
     decision = decide(job, now)
     _write(store, [(job, decision)], now)
     return decision.planned_through
+
+
+def plan_new(store: Store, job_ids: Sequence[str], now: Instant, decide: Decide) -> None:
+    """Plan jobs through `now` that were just added."""
+    rows = store.run("new_jobs_to_plan", {"ids": json.dumps(job_ids)}).fetchall()
+    _write(store, [(job, decide(job, now)) for job in map(_job_to_plan, rows)], now)
 
 
 def start_manual(

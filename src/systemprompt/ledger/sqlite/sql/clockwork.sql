@@ -37,6 +37,10 @@ LIMIT :limit
 -- Due or not: before its version ends.
 SELECT * FROM jobs_to_plan WHERE job_id = :job_id
 
+-- name: new_jobs_to_plan
+-- Those that were just added: :ids is a JSON array.
+SELECT p.* FROM json_each(:ids) CROSS JOIN jobs_to_plan p ON p.job_id = value ORDER BY key
+
 -- name: write_runs
 -- All rows of a turn in one statement, in order: :rows is a JSON array of arrays. PostgreSQL takes arrays and UNNEST.
 INSERT INTO job_runs (job_id, version, origin, fire_at, due_at, status, reason, blocked_by, queued_at, finished_at)
