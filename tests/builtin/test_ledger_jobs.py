@@ -71,10 +71,10 @@ class Installation:
         )
         return JobContext(job_name=name, settings=settings, **more)
 
-    def audits(self, **parameters: str) -> JobResult:
+    def audits(self, *, cancel: CancelSignal | None = None, **parameters: str) -> JobResult:
         job = LedgerAudit()
-        job.clock, job.breather = self.clock, 0
-        return job.execute(self.context("ledger_audit", parameters=parameters))
+        job.clock, job.breather, job.settles = self.clock, 0, 0
+        return job.execute(self.context("ledger_audit", parameters=parameters, cancel=cancel))
 
     def prunes(self, *, enforce: bool = True, **more: Any) -> JobResult:
         job = PruneHistory()
@@ -178,6 +178,24 @@ def test_old_sealed_days_are_read_again_in_turn_or_all_at_once(here: Installatio
         here.work(1)
         nights += 1
     assert nights == 2, "two nights later it is its turn, as every 28 days"
+
+
+def test_what_a_node_left_a_moment_ago_is_looked_at_again_once_it_can_be_settled(here: Installation) -> None:
+    here.work(1)
+    here.clock.advance(HOUR)
+    here.ledger.turn("a", here.clock.now(), DECIDE, room=1)
+    here.ledger.leave("a", here.clock.now())
+
+    assert "(1 open_without_node)" in (here.audits().message or "")
+
+    class Rescued(CancelSignal):
+        """While the job waits, another node settles what is open."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            here.ledger.rescue("a", 0, here.clock.now(), max_attempts=1)
+            return False
+
+    assert here.audits(cancel=Rescued()).succeeded
 
 
 def test_what_waits_is_said(here: Installation) -> None:

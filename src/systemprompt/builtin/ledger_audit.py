@@ -44,6 +44,7 @@ class LedgerAudit(Job):
     on_lost = "rerun"
     clock: Clock = SystemClock()
     breather: float = 0.01
+    settles: float = 90.0
 
     def execute(self, ctx: JobContext) -> JobResult:
         from systemprompt.audit.sealing import seal_closed_days
@@ -59,9 +60,17 @@ class LedgerAudit(Job):
 
         with open_ledger(ctx) as ledger:
             chain = audit_seals(ledger, now=now, recheck=_chosen(ledger, now, everything=everything))
-            made = seal_closed_days(
-                ledger, now=now, alive=alive_at(now), dry_run=not (seals_on and chain.ok), breathe=breathe
-            )
+
+            def audited() -> Sealing:
+                dry_run = not (seals_on and chain.ok)
+                return seal_closed_days(ledger, now=now, alive=alive_at(now), dry_run=dry_run, breathe=breathe)
+
+            made = audited()
+            if set(made.report.by_kind) == {"open_without_node"}:
+                # A node left just now and nobody has settled its runs yet: that takes others a few seconds.
+                ctx.cancel.wait(self.settles)
+                now = self.clock.now()
+                made = audited()
             newest = _newest(ledger)
         return _result(ctx, chain, made, newest)
 
