@@ -79,7 +79,7 @@ class JobContext:
         enforce: bool = False,
         settings: JobSettings | None = None,
         database: Database | None = None,
-        logger: logging.Logger | None = None,
+        logger: logging.Logger | Callable[[], logging.Logger] | None = None,
         cancel: CancelSignal | None = None,
         on_progress: Callable[[int, int | None, str], None] | None = None,
     ) -> None:
@@ -118,6 +118,9 @@ class JobContext:
             import logging
 
             self._logger = logging.getLogger(f"systemprompt.job.{self.job_name}")
+        elif callable(self._logger):
+            # Made when first asked for: it takes longer than all else that a job is given.
+            self._logger = self._logger()
         return self._logger
 
     @property

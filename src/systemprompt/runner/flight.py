@@ -189,7 +189,7 @@ def context_of(flight: Flight, *, settings: JobSettings, database: Database | No
         enforce=assignment.enforce,
         settings=settings,
         database=database,
-        logger=flight.log.logger(),
+        logger=flight.log.logger,
         cancel=flight.cancel,
         on_progress=flight.on_progress,
     )
