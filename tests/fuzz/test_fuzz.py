@@ -18,6 +18,7 @@ import pytest
 from fuzz_targets import TARGETS
 
 from systemprompt import Job
+from systemprompt.builtin.markdown_files import BadDocument, read_document
 from systemprompt.errors import JobDefinitionError
 from systemprompt.jobs.checking import define_job, read_job
 from systemprompt.jobs.definition import JobSource
@@ -67,3 +68,12 @@ def test_a_timeout_that_is_no_duration_is_an_error_of_the_job(timeout: object) -
         define_job(read_job(kind), JobSource(kind="module", name="tests"), None, "UTC")
     with pytest.raises(JobDefinitionError, match="timeout"):
         Policies(timeout_s=timeout)  # type: ignore[arg-type]  # on purpose
+
+
+@pytest.mark.parametrize(
+    "value", ["!!bool", "!!bool x", "!!int", "!!int _", "!!float", "!!timestamp x", "!!int 0x", "!!set [a]"]
+)
+def test_a_tag_that_does_not_fit_its_value_is_an_error_of_the_content_file(value: str) -> None:
+    with pytest.raises(BadDocument) as caught:
+        read_document(f"---\ntitle: fine\nx: {value}\n---\n".encode(), "a.md", time_zone="UTC")
+    assert caught.value.line == 3

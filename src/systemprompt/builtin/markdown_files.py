@@ -168,8 +168,8 @@ def _fields(source: str) -> tuple[dict[str, Any], dict[str, int]]:
             for key, value in node.value:
                 try:
                     fields[key.value] = loader.construct_object(value, deep=True)
-                except (ValueError, OverflowError, TypeError) as error:
-                    # PyYAML lets datetime and int refuse what looked like a date or a number.
+                except (ValueError, OverflowError, TypeError, LookupError, AttributeError) as error:
+                    # PyYAML lets datetime and int refuse what looked like a date or a number, and trusts a tag such as !!bool.
                     raise BadDocument(
                         lines[key.value], f"{key.value}: {getattr(value, 'value', '')!r}: {error}"
                     ) from error
