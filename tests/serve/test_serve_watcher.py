@@ -13,7 +13,7 @@ from served import Installation
 from systemprompt.engine import NodeEvent
 from systemprompt.errors import DatabaseBusy
 from systemprompt.jobs.fingerprint import fingerprint_of
-from systemprompt.operations import serve
+from systemprompt.operations import watcher as watching
 from systemprompt.operations.serving import patience_within
 from systemprompt.operations.watcher import Watcher, pause_after
 from systemprompt.system import System, open_system
@@ -85,7 +85,7 @@ def test_a_job_file_in_a_watched_folder_is_looked_at_once_and_its_edits_are_stil
         asked.append(path)
         return fingerprint_of(path)
 
-    monkeypatch.setattr(serve, "fingerprint_of", fingerprint)
+    monkeypatch.setattr(watching, "fingerprint_of", fingerprint)
     events: list[NodeEvent] = []
     watcher = Watcher(system, system.node("serve", events.append), events.append)
     assert not watcher.look()

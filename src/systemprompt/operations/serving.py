@@ -43,11 +43,11 @@ class Serving:
         try:
             self.node.start(bootstrap=self.system.catalogue.bootstrap)
             self.system.ledger.be_patient(patience)
+            self._on_event(NodeEvent(kind="serving", values=self._greeting()))
             # Where others hold the ledger just now, the node serves all the same and tries again.
             self.node.loop.begun.wait(patience)
             if self.error is not None:
                 raise self.error
-            self._on_event(NodeEvent(kind="serving", values=self._greeting()))
             self._watcher.start()
         except BaseException:
             self.node.kill()
