@@ -11,6 +11,7 @@ from systemprompt.cli.render import (
     render_error,
     render_help,
     render_lost_answer,
+    render_note,
     render_result,
     render_traceback,
 )
@@ -47,7 +48,7 @@ def run() -> int:
         # The answer is out and nothing is open: taking the interpreter apart would cost more than making it did.
         os._exit(code)
     if _ran_jobs:
-        _leave_within(_LEFT_THREADS_S, code)
+        _leave_within(_LEFT_THREADS_S, code, settings)
     return code
 
 
@@ -121,7 +122,7 @@ _ran_jobs: list[bool] = []
 _LEFT_THREADS_S = 2.0
 
 
-def _leave_within(seconds: float, code: int) -> None:
+def _leave_within(seconds: float, code: int, settings: CliSettings) -> None:
     """Everything is accounted for; threads that jobs forgot may keep the interpreter from ending, but not for longer than this."""
     import threading
     import time
@@ -129,8 +130,7 @@ def _leave_within(seconds: float, code: int) -> None:
     def leave() -> None:
         time.sleep(seconds)
         left = [one.name for one in threading.enumerate() if not one.daemon and one is not threading.main_thread()]
-        sys.stderr.write(f"threads that jobs left behind were given up: {', '.join(left)}\n")
-        sys.stderr.flush()
+        render_note(settings, f"threads that jobs left behind were given up: {', '.join(left)}")
         os._exit(code)
 
     threading.Thread(target=leave, name="sp-leave", daemon=True).start()
