@@ -1,7 +1,7 @@
 """What is fuzzed, one function a target: only the errors of its own family may come out.
 
 A program: `python fuzz_targets.py NAME EXAMPLES SEED`; seed 0 takes the same examples each time. `test_fuzz.py` runs it under
-limits of CPU time and memory. With atheris installed, `python fuzz_targets.py NAME --atheris` lets coverage lead the way.
+limits of CPU time and memory.
 """
 # ruff: noqa: PT017  # what an error says is looked at where it is caught: any other kind of error has to come through
 
@@ -375,12 +375,6 @@ TARGETS: dict[str, Callable[[], None]] = {
 
 def main() -> None:
     target = TARGETS[sys.argv[1]]
-    if sys.argv[2] == "--atheris":
-        import atheris  # type: ignore[import-untyped,import-not-found,unused-ignore]  # never a dependency
-
-        atheris.instrument_all()
-        atheris.Setup([sys.argv[0], *sys.argv[3:]], target.hypothesis.fuzz_one_input)  # type: ignore[attr-defined]  # of @given
-        atheris.Fuzz()
     examples, number = int(sys.argv[2]), int(sys.argv[3])
     chosen = settings(
         max_examples=examples,
