@@ -66,6 +66,11 @@ def test_every_package_has_its_place_in_the_plan() -> None:
     assert {layer_of(path) for path in FILES} == set(HEIGHT)
 
 
+def test_contributors_read_the_plan_that_is_held() -> None:
+    plan = "\n".join(", ".join(names) for names in LAYERS if names != ("__main__",))
+    assert f"```text\n{plan}\n```" in Path(__file__).parents[1].joinpath("CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
 def test_the_plan_would_notice_an_import_upwards(tmp_path: Path) -> None:
     bad = tmp_path / "bad.py"
     bad.write_text("def f() -> None:\n    from systemprompt.runner.runner import Runner\n")
