@@ -117,7 +117,7 @@ def _check_jobs(
         findings.counts.update(jobs=1, versions=len(case.versions), open=len(case.open_runs))
         check_job(case)
         check_open_runs(case, setting.nodes, alive)
-        begins = low == -_EVER and not _pruned(case)
+        begins = low == -_EVER and not case.pruned
         course = Course(case, last_claim, begins=begins, ends=high == _EVER)
         told = _told(case, course, ranges.of(job.job_id))
         check_accounts(case, _checked(case, course, runs.of(job.job_id)), told, low, high)
@@ -129,12 +129,6 @@ def _check_jobs(
         check_high_water(setting, jobs, findings)
         for course in courses:
             course.check_passed_over()
-
-
-def _pruned(case: JobCase) -> bool:
-    """Say whether retention may have taken what this job's accounts refer to."""
-    began = case.versions[0].valid_from if case.versions else 0
-    return case.job.pruned_through > began or case.setting.pruned_until > began
 
 
 def _told(case: JobCase, course: Course, ranges: Iterator[RangeView]) -> Iterator[RangeView]:

@@ -142,6 +142,16 @@ class JobCase:
             )
         )
 
+    @property
+    def pruned(self) -> bool:
+        """Whether retention may have taken what this job's accounts refer to.
+
+        The cursor of a job without a schedule does not tell; the ledger's mark does. Under a wall clock that was set back a job was
+        started by hand at an instant before its first version.
+        """
+        began = self.versions[0].valid_from if self.versions else 0
+        return self.job.pruned_through > began or self.setting.pruned_until > began - self.setting.slack
+
     def version_at(self, at: Instant) -> VersionView | None:
         """Return the version that names the fire times at this instant: valid_from is excluded, valid_until included."""
         index = bisect_left(self._starts, at) - 1

@@ -94,10 +94,8 @@ def _overlap_fault(case: JobCase, run: RunView) -> str | None:
         return f"{said}, which was written later"
     blocker = case.blocker(run.blocked_by)
     if blocker is None:
-        # Retention takes the older one first. The cursor of a job without a schedule does not tell; the ledger's mark does.
-        began = case.versions[0].valid_from if case.versions else 0
-        pruned = case.job.pruned_through > began or case.setting.pruned_until > began
-        return None if pruned else f"{said}, which does not exist"
+        # Retention takes the older one first.
+        return None if case.pruned else f"{said}, which does not exist"
     if blocker.job_id != run.job_id:
         return f"{said}, which is of job {blocker.job_name!r}"
     if blocker.status in ("skipped", "missed"):
