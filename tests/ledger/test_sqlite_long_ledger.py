@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -141,7 +142,7 @@ def _filled(path: Path, rows: int) -> SqliteLedger:
 def test_a_page_of_history_costs_the_same_in_a_long_ledger(
     name: str, short_and_long: tuple[SqliteLedger, SqliteLedger]
 ) -> None:
-    short, long = (_steps(ledger, lambda ledger=ledger: ledger.history(QUERIES[name])) for ledger in short_and_long)
+    short, long = (_steps(ledger, partial(ledger.history, QUERIES[name])) for ledger in short_and_long)
     assert long <= short * 1.5 + 3_000, "thirty times as many rows"
     assert long < 15_000, "a plain count takes 90,000 steps"
 
@@ -154,17 +155,18 @@ def test_jobs_and_one_job_cost_the_same_in_a_long_ledger(short_and_long: tuple[S
         ledger.jobs()
         ledger.quarantined_sources()
 
-    short, long = (_steps(ledger, lambda ledger=ledger: read(ledger)) for ledger in short_and_long)
+    short, long = (_steps(ledger, partial(read, ledger)) for ledger in short_and_long)
     assert short == long
 
 
 def test_an_audit_of_an_hour_reads_that_hour(short_and_long: tuple[SqliteLedger, SqliteLedger]) -> None:
     def hour(ledger: SqliteLedger) -> int:
-        window = {"start": START + HOUR * SECOND, "end": START + 2 * HOUR * SECOND}
-        return audit(ledger, now=at(100 * HOUR), alive=lambda _: None, **window).counts.by_status["success"]
+        start, end = START + HOUR * SECOND, START + 2 * HOUR * SECOND
+        report = audit(ledger, now=at(100 * HOUR), alive=lambda _: None, start=start, end=end)
+        return report.counts.by_status["success"]
 
     seen = [hour(ledger) for ledger in short_and_long]
-    short, long = (_steps(ledger, lambda ledger=ledger: hour(ledger)) for ledger in short_and_long)
+    short, long = (_steps(ledger, partial(hour, ledger)) for ledger in short_and_long)
     assert seen[1] > 10 * seen[0]
     assert long < short + 150 * (seen[1] - seen[0]), "what is beside the hour costs nothing"
 
