@@ -240,7 +240,8 @@ class Runner:
                 with self._changed:
                     if self._flights.get(flight.run_id) is flight:
                         del self._flights[flight.run_id]
-                    self._changed.notify_all()
+                    if not self._flights:
+                        self._changed.notify_all()
 
 
 def _checked(reason: str) -> str:

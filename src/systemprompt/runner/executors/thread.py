@@ -93,7 +93,11 @@ class ThreadExecutor:
 
 
 class DaemonPool:
-    """Daemon threads that are reused, up to a limit. Unlike `ThreadPoolExecutor` it never waits for a stuck one at exit."""
+    """Daemon threads that are reused, up to a limit. Unlike `ThreadPoolExecutor` it never waits for a stuck one at exit.
+
+    One idle thread is woken at a time, and wakes the next one when it takes its work: while jobs are quick one thread does them
+    all, and where one waits for something the next thread is there already. Waking a thread for each costs more than a quick job.
+    """
 
     def __init__(self, limit: int, *, name: str) -> None:
         self._limit = limit
@@ -103,6 +107,7 @@ class DaemonPool:
         self._given_up: set[threading.Thread] = set()
         self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
         self._idle = 0
+        self._waking = False
         self._living = 0
         self._made = 0
         self._closed = False
@@ -116,9 +121,9 @@ class DaemonPool:
         """
         with self._changed:
             self._waiting.append((key, work))
-            if self._idle >= len(self._waiting):
-                self._changed.notify()
-            elif self._living < self._limit and not self._spawn() and not self._living:
+            if self._idle >= len(self._waiting) or self._living >= self._limit:
+                self._wake_one()
+            elif not self._spawn() and not self._living:
                 self._waiting.pop()
                 raise RuntimeError("the system starts no further thread")
 
@@ -165,6 +170,11 @@ class DaemonPool:
         self._threads.add(thread)
         return True
 
+    def _wake_one(self) -> None:
+        if self._idle and self._waiting and not self._waking:
+            self._waking = True
+            self._changed.notify()
+
     def _serve(self) -> None:
         thread = threading.current_thread()
         while True:
@@ -176,8 +186,10 @@ class DaemonPool:
                     self._idle += 1
                     self._changed.wait()
                     self._idle -= 1
+                    self._waking = False
                 key, work = self._waiting.popleft()
                 self._busy[key] = thread
+                self._wake_one()
             work()
             # Nothing of a finished job stays alive in a thread that waits for the next.
             del work
