@@ -150,6 +150,8 @@ def test_a_command_with_the_name_of_a_job_is_a_duplicate_too(write: JobFolder) -
     ("text", "name", "error"),
     [
         ("@job(time_zone='Mars')\ndef x(): pass\n", "x", "job 'x': time zone 'Mars' is not known"),
+        ("@job(time_zone=['UTC'])\ndef x(): pass\n", "x", "job 'x': time zone ['UTC'] is not text"),
+        ("@job(overlap=['skip'])\ndef x(): pass\n", "x", "job 'x': overlap ['skip'] is not one of skip"),
         ("@job(catch_up='lates')\ndef x(): pass\n", "x", "job 'x': catch_up 'lates' is not one of latest, skip, all"),
         ("@job(timeout='soon')\ndef x(): pass\n", "x", "job 'x': timeout: 'soon' is not a duration"),
         ("@job(timeout=-1)\ndef x(): pass\n", "x", "job 'x': timeout: duration -1 is not positive and finite"),

@@ -52,6 +52,13 @@ class CatalogueRules:
         assert f"changed: {'policies' if 'on_lost' in change else next(iter(change))}" == second.why
         assert stage.accounted("job") == 1, "planned through now under the old version first"
 
+    def test_a_number_is_kept_as_it_was_written_whatever_other_jobs_wrote(self, stage: Stage) -> None:
+        specs = [spec("a", timeout_s=60), spec("b", timeout_s=60.0), spec("c", timeout_s=True)]
+        stage.declare(*specs)
+        kept = {version.job_id: version.policies["timeout_s"] for version in stage.ledger.versions()}
+        assert [repr(kept[stage.job_id(name)]) for name in "abc"] == ["60", "60.0", "True"]
+        assert stage.declare(*reversed(specs)) == SyncReport()
+
     def test_a_changed_description_is_no_new_version(self, stage: Stage) -> None:
         stage.declare(spec("job"))
         assert stage.declare(spec("job", description="better")).changed == ("job",)

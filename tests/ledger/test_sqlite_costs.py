@@ -47,6 +47,15 @@ def steps(ledger: SqliteLedger) -> list[int]:
     return counted
 
 
+def test_jobs_that_are_new_cost_the_same_statements_however_many_they_are(tmp_path: Path) -> None:
+    few: list[str] = []
+    many: list[str] = []
+    declare(opened(tmp_path / "few.db", few), spec("job"))
+    declare(opened(tmp_path / "many.db", many), *(spec(f"job{n}") for n in range(100)))
+    assert few == many
+    assert many.count("add_job") == many.count("open_version") == many.count("move_cursors") == 1
+
+
 def test_a_hundred_fires_are_planned_and_claimed_with_four_statements(tmp_path: Path) -> None:
     heard: list[str] = []
     ledger = opened(tmp_path / "ledger.db", heard)

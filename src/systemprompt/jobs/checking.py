@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, cast
 
 from systemprompt.errors import JobDefinitionError
@@ -121,23 +122,42 @@ def define_command(said: JobOverride, source: JobSource, time_zone: str) -> JobD
 
 
 def _checked(definition: JobDefinition) -> JobDefinition:
+    policies = definition.policies
+    zone: object = definition.time_zone
     try:
-        check_time_zone(definition.time_zone)
+        # What is no text is refused before it is looked up: it may not be hashable.
+        known = zone if isinstance(zone, str) else check_time_zone(zone)
+        _check_times(definition.schedule, known, policies.dst_gap, policies.dst_fold)
     except JobDefinitionError as error:
         raise JobDefinitionError(f"job {definition.name!r}: {error.message}", hint=error.hint) from error
-    if definition.schedule:
+    return definition
+
+
+# Many jobs share a schedule, and each reload asks of all of them again. What is wrong is not kept.
+@lru_cache(maxsize=65_536)
+def _check_times(schedule: str, time_zone: str, dst_gap: str, dst_fold: str) -> None:
+    check_time_zone(time_zone)
+    if schedule:
         from systemprompt.cron import Schedule
 
-        policies = definition.policies
-        Schedule(definition.schedule, definition.time_zone, dst_gap=policies.dst_gap, dst_fold=policies.dst_fold)
-    return definition
+        Schedule(schedule, time_zone, dst_gap=dst_gap, dst_fold=dst_fold)
 
 
 def _policies(name: str, answers: dict[str, Any]) -> Policies:
     try:
-        return Policies(**answers)
+        return _shared(**answers) if all(map(_is_plain, answers.values())) else Policies(**answers)
     except JobDefinitionError as error:
         raise JobDefinitionError(f"job {name!r}: {error.message}", hint=error.hint) from error
+
+
+def _is_plain(answer: object) -> bool:
+    return answer is None or isinstance(answer, (str, int, float))
+
+
+# Thousands of jobs give the same answers. `typed`, since 60 and 60.0 are equal and written differently in a version.
+@lru_cache(maxsize=1024, typed=True)
+def _shared(**answers: Any) -> Policies:
+    return Policies(**answers)
 
 
 def _timeout(job: Job) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 
 from systemprompt.errors import JobDefinitionError, did_you_mean
@@ -55,7 +55,10 @@ class Policies:
 
     def as_dict(self) -> dict[str, object]:
         """Return the JSON form that a version keeps."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in _NAMES}
+
+
+_NAMES = tuple(one.name for one in fields(Policies))
 
 
 def seconds_of(duration: float | timedelta | str | None) -> float | None:

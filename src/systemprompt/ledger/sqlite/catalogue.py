@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
+from operator import itemgetter
 
 from systemprompt.errors import JobNotFound
 from systemprompt.ledger.records import SyncReport
@@ -52,22 +54,20 @@ def sync(
     wanted = {spec.name for spec in specs}
     rows, kept = _rows(store, wanted, keep)
     notices = _Notices(quarantined, kept)
-    added: list[str] = []
+    added: Sequence[str] = ()
     changed: list[str] = []
     retired: list[str] = []
     held: list[str] = []
     released: list[str] = []
+    new = [spec for spec in specs if spec.name not in rows]
+    if new:
+        _add(store, new, now, decide, actor=actor)
+        added = [spec.name for spec in new]
     for spec in specs:
         row = rows.get(spec.name)
-        if row is None:
-            _add(store, spec, now, actor=actor)
-            added.append(spec.name)
-        elif _differs(row, spec):
+        if row is not None and _differs(row, spec):
             (released if row["quarantine_error"] else changed).append(spec.name)
             _change(store, row, spec, now, decide, actor=actor)
-    if added:
-        # All of them in two statements: an installation's first start may add a hundred thousand.
-        plan_new(store, [_id_of(name) for name in added], now, decide)
     for name, row in rows.items():
         error = notices.error_of(row)
         if name in wanted or (error == row["quarantine_error"] and (error or row["retired_at"])):
@@ -155,7 +155,7 @@ def _wanted(row: sqlite3.Row, spec: JobSpec) -> dict[str, Any]:
 def _shown(spec: JobSpec) -> dict[str, Any]:
     return {
         "description": spec.description,
-        "tags": _encode(list(spec.tags)),
+        "tags": _tags(spec.tags),
         "owner": spec.owner,
         "source": spec.source,
         "declared_enabled": int(spec.enabled),
@@ -163,25 +163,55 @@ def _shown(spec: JobSpec) -> dict[str, Any]:
 
 
 def _differs(row: sqlite3.Row, spec: JobSpec) -> bool:
-    return (
-        row["retired_at"] is not None
-        or row["quarantine_error"] is not None
-        or _wanted(row, spec) != _stated(row)
-        or any(row[name] != value for name, value in _shown(spec).items())
+    held: tuple[object, ...] = _held(row)
+    return held != (
+        None,
+        None,
+        int(spec.enabled),
+        spec.schedule,
+        spec.time_zone,
+        _text(spec.policies),
+        spec.description,
+        _tags(spec.tags),
+        spec.owner,
+        spec.source,
     )
 
 
-def _add(store: Store, spec: JobSpec, now: Instant, *, actor: str) -> None:
-    job_id = _id_of(spec.name)
-    stated = {
+_held = itemgetter(
+    "retired_at",
+    "quarantine_error",
+    "declared_enabled",
+    "schedule",
+    "time_zone",
+    "policies",
+    "description",
+    "tags",
+    "owner",
+    "source",
+)
+
+
+def _add(store: Store, specs: Sequence[JobSpec], now: Instant, decide: Decide, *, actor: str) -> None:
+    # All of them in four statements: an installation's first start may add a hundred thousand.
+    store.run_many("add_job", (_added(spec, now) for spec in specs))
+    opened = {"version": 1, "valid_from": now, "actor": actor, "why": "added"}
+    store.run_many("open_version", (opened | {"job_id": _id_of(spec.name)} | _first(spec) for spec in specs))
+    plan_new(store, [_id_of(spec.name) for spec in specs], now, decide)
+
+
+def _added(spec: JobSpec, now: Instant) -> dict[str, Any]:
+    values = {"job_id": _id_of(spec.name), "name": spec.name, "version": 1, "now": now, "quarantine_error": None}
+    return values | _first(spec) | _shown(spec)
+
+
+def _first(spec: JobSpec) -> dict[str, Any]:
+    return {
         "schedule": spec.schedule,
         "time_zone": spec.time_zone,
         "policies": _text(spec.policies),
         "enabled": int(spec.enabled),
     }
-    values = {"job_id": job_id, "name": spec.name, "version": 1, "now": now, "quarantine_error": None}
-    store.run("add_job", values | stated | _shown(spec))
-    _open_version(store, job_id, stated, 1, now, actor=actor, why="added")
 
 
 def _change(store: Store, row: sqlite3.Row, spec: JobSpec, now: Instant, decide: Decide, *, actor: str) -> None:
@@ -256,7 +286,18 @@ def _id_of(name: str) -> str:
 
 
 def _text(policies: Mapping[str, object]) -> str:
-    return _encode(dict(policies))
+    return _policies(**policies)
+
+
+# Thousands of jobs share a handful of texts. `typed`, since 60 and 60.0 are equal and written differently.
+@lru_cache(maxsize=1024, typed=True)
+def _policies(**policies: object) -> str:
+    return _encode(policies)
+
+
+@lru_cache(maxsize=1024)
+def _tags(tags: tuple[str, ...]) -> str:
+    return _encode(list(tags))
 
 
 _encode = json.JSONEncoder(sort_keys=True).encode

@@ -12,7 +12,7 @@ from systemprompt.errors import DatabaseBusy, DatabaseError, DatabaseUnreachable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
 __all__ = ["Store", "database_error", "open_connection"]
@@ -119,6 +119,11 @@ class Store:
         """Run a named statement inside a transaction of the caller's."""
         self._say(name)
         return self._connection.execute(self._statements[name], parameters)
+
+    def run_many(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Run a named statement that returns nothing once for each of many rows, inside a transaction of the caller's."""
+        self._say(name)
+        self._connection.executemany(self._statements[name], rows)
 
     def fetch(self, name: str, parameters: Mapping[str, Any] | Sequence[Any] = ()) -> list[sqlite3.Row]:
         """Read with a named statement, in a view of its own or the caller's."""

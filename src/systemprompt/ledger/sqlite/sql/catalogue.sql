@@ -1,5 +1,8 @@
 -- name: all_jobs_for_sync
-SELECT j.*, v.policies FROM scheduled_jobs j
+-- No more than is compared and built on: there may be a hundred thousand.
+SELECT j.id, j.job_name, j.version, j.planned_through, j.enabled, j.retired_at, j.quarantine_error, j.declared_enabled,
+       j.schedule, j.time_zone, v.policies, j.description, j.tags, j.owner, j.source
+FROM scheduled_jobs j
 LEFT JOIN job_versions v ON v.job_id = j.id AND v.version = j.version
 ORDER BY j.job_name
 
