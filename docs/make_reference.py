@@ -228,7 +228,8 @@ def _error_rows(error: type[family.SystempromptError], depth: int) -> Iterator[t
         meaning = (error.__doc__ or "").split("\n\n")[0].replace("\n    ", " ")
         yield f"{indent}`{error.__name__}`", f"`{error.code}`", str(code), meaning
     for kind in error.__subclasses__():  # in the order of the file
-        yield from _error_rows(kind, depth + 1)
+        if kind.__module__ == family.__name__:  # a job's own errors are its own
+            yield from _error_rows(kind, depth + 1)
 
 
 def _tables(folder: Path) -> str:
