@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from systemprompt.clock import Clock
     from systemprompt.jobs.database import Database
+    from systemprompt.jobs.definition import JobDefinition
     from systemprompt.jobs.job import Job
     from systemprompt.jobs.settings import JobSettings
     from systemprompt.runner.flight import Executor
@@ -78,6 +79,7 @@ class Runner:
         self._kill_grace = kill_grace
         self._deadlines = Deadlines(clock)
         self._flights: dict[int, Flight] = {}
+        self._chosen: dict[str, tuple[JobDefinition, Executor]] = {}
         self._changed = threading.Condition()
         self._closed = False
         self._async = AsyncExecutor(settings=settings, database=database)
@@ -193,6 +195,13 @@ class Runner:
 
     def _executor_of(self, assignment: Assignment) -> Executor:
         definition = assignment.definition
+        known = self._chosen.get(definition.name)
+        if known is None or known[0] is not definition:
+            # Kept: to look into a function takes longer than to start it.
+            known = self._chosen[definition.name] = (definition, self._executor_for(definition))
+        return known[1]
+
+    def _executor_for(self, definition: JobDefinition) -> Executor:
         if definition.command is not None or definition.policies.isolation == "process":
             return self._processes
         return self._async if definition.job is not None and _is_async(definition.job) else self._threads

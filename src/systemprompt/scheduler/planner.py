@@ -61,7 +61,7 @@ class Planner:
         except CronError:
             # It was checked when the version was made, so its zone has left this machine. Owe it, and look again.
             return Decision(planned_through=job.planned_through, next_due=now + 60 * SECOND, next_run=None)
-        newest = schedule.last_before(now + 1) if now > job.planned_through else None
+        newest = _last_before(schedule, now + 1) if now > job.planned_through else None
         if newest is not None and newest <= job.planned_through:
             newest = None
         if job.quarantined or not job.enabled:
@@ -86,7 +86,7 @@ class Planner:
         if not on_time and _text(job, "catch_up") == "skip":
             return self._decision(job, schedule, now, ranges=(self._missed(job, schedule, newest, "down"),))
         run = PlannedRun(fire_at=newest, status="queued", origin="schedule" if on_time else "catch_up")
-        older = schedule.last_before(newest)
+        older = _last_before(schedule, newest)
         if older is None or older <= job.planned_through:
             return self._decision(job, schedule, now, runs=(run,))
         reason = "down" if _text(job, "catch_up") == "skip" else "superseded"
@@ -137,7 +137,7 @@ class Planner:
         ranges: tuple[PlannedRange, ...] = (),
     ) -> Decision:
         cursor = max(now, job.planned_through)
-        following = schedule.next_after(cursor)
+        following = _next_after(schedule, cursor)
         return Decision(planned_through=cursor, next_due=following, next_run=following, runs=runs, ranges=ranges)
 
 
@@ -158,3 +158,14 @@ def _text(job: JobToPlan, policy: str) -> str:
 @lru_cache(maxsize=65_536)
 def _schedule(expression: str, time_zone: str, dst_gap: str, dst_fold: str) -> Schedule:
     return Schedule(expression, time_zone, dst_gap=dst_gap, dst_fold=dst_fold)
+
+
+# Thousands of jobs that are due at once share a handful of schedules, and are planned from the same instant.
+@lru_cache(maxsize=1024)
+def _last_before(schedule: Schedule, at: Instant) -> Instant | None:
+    return schedule.last_before(at)
+
+
+@lru_cache(maxsize=1024)
+def _next_after(schedule: Schedule, at: Instant) -> Instant | None:
+    return schedule.next_after(at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
+from operator import attrgetter
 
 from systemprompt.errors import ConflictError, JobAlreadyRunning, JobNotFound, LedgerBroken, NodeLost
 from systemprompt.ledger.records import Claimed, JobToPlan, Turn
@@ -104,7 +105,12 @@ def _close(store: Store, closings: Sequence[Closing]) -> tuple[tuple[int, ...], 
     first: dict[tuple[int, int], Closing] = {}
     for closing in closings:
         first.setdefault((closing.run_id, closing.fence), closing)
-    rows = json.dumps([[_storable(getattr(closing, name)) for name in _CLOSING] for closing in first.values()])
+    rows = json.dumps(
+        [
+            [_storable(value) if value.__class__ is str else value for value in _values(closing)]
+            for closing in first.values()
+        ]
+    )
     held = {(row["run_id"], row["fence"]) for row in store.run("close_runs", {"rows": rows}).fetchall()}
     accepted = {key: closing for key, closing in first.items() if key in held}
     closed, late = [], []
@@ -133,6 +139,7 @@ _CLOSING = (
     "exit_code",
     "output",
 )
+_values = attrgetter(*_CLOSING)
 
 
 def _storable(value: Any) -> Any:
