@@ -71,7 +71,7 @@ def define_job(job: Job, source: JobSource, override: JobOverride | None, time_z
         JobDefinitionError: an attribute is of the wrong type, or names a policy or a time zone that does not exist.
         CronError: the schedule cannot be read, or never fires.
     """
-    said = override or JobOverride(name=job.name)
+    said = override or _NOTHING_SAID
     zone = said.time_zone or job.time_zone or time_zone
     answers: dict[str, Any] = {name: getattr(job, name) for name in CHOICES}
     if "timeout_s" not in said.policies:
@@ -93,6 +93,9 @@ def define_job(job: Job, source: JobSource, override: JobOverride | None, time_z
             job=job,
         )
     )
+
+
+_NOTHING_SAID = JobOverride(name="")
 
 
 def define_command(said: JobOverride, source: JobSource, time_zone: str) -> JobDefinition:
@@ -145,13 +148,13 @@ def _check_times(schedule: str, time_zone: str, dst_gap: str, dst_fold: str) -> 
 
 def _policies(name: str, answers: dict[str, Any]) -> Policies:
     try:
-        return _shared(**answers) if all(map(_is_plain, answers.values())) else Policies(**answers)
+        return _shared(**answers) if _PLAIN.issuperset(map(type, answers.values())) else Policies(**answers)
     except JobDefinitionError as error:
         raise JobDefinitionError(f"job {name!r}: {error.message}", hint=error.hint) from error
 
 
-def _is_plain(answer: object) -> bool:
-    return answer is None or isinstance(answer, (str, int, float))
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+"""What a good answer may be. All can be looked up by, which a wrong one need not be."""
 
 
 # Thousands of jobs give the same answers. `typed`, since 60 and 60.0 are equal and written differently in a version.
