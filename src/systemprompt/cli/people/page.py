@@ -65,6 +65,7 @@ class Page:
         self.zone_name = time_zone
         self.width = settings.width
         self.verbose = settings.verbose
+        self._is_plain = settings.width is None and not settings.color
         self._out = StringIO()
         self._console = Console(
             file=self._out,
@@ -113,6 +114,8 @@ class Page:
 
         `least` is how many columns of the terminal the last one needs to be worth showing.
         """
+        if self._is_plain and self._write_plain(columns, rows, right):
+            return
         kept = self._that_fit(columns, rows, optional, least)
         whole_words = self._fits(kept, columns, rows, least)
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False, show_edge=False)
@@ -126,6 +129,26 @@ class Page:
         for row in rows:
             table.add_row(*(_shown(row[number]) for number in kept))
         self._console.print(table)
+
+    def _write_plain(self, columns: Sequence[str], rows: Sequence[Sequence[str | Text]], right: Sequence[str]) -> bool:
+        """Write what `rich` would onto a pipe, in a small part of its time: 10,000 jobs took it nine seconds.
+
+        False, with nothing written, where a cell has more than one line or the table would have to be cut.
+        """
+        lines = [list(columns), *([str(cell) for cell in row] for row in rows)]
+        if not all(cell.isprintable() for line in lines for cell in line):
+            return False
+        widths = [max(map(cell_len, cells)) for cells in zip(*lines, strict=True)]
+        if sum(widths) + 2 * (len(widths) - 1) > _WIDE:
+            return False
+        for line in lines:
+            placed = []
+            for name, cell, width in zip(columns, line, widths, strict=True):
+                shown = cell.rstrip() if name in right else cell
+                blanks = " " * (width - cell_len(shown))
+                placed.append(blanks + shown if name in right else shown + blanks)
+            self._out.write("  ".join(placed) + "\n")
+        return True
 
     def _that_fit(
         self, columns: Sequence[str], rows: Sequence[Sequence[str | Text]], optional: Sequence[str], least: int
