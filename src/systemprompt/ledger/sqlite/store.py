@@ -246,9 +246,6 @@ def _open_for_writing(path: str) -> sqlite3.Connection:
     _switch_to_wal(connection)
     # In WAL, anything less than FULL may lose an acknowledged commit when power fails.
     connection.execute("PRAGMA synchronous = FULL")
-    # SQLite's own 1,000 pages are one burst of 1,000 runs: the copying back, some 40 ms, fell into its middle. Larger batches
-    # write a page that changed often only once, and what has to be read again after a crash stays below 20 MB.
-    connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
     connection.execute("PRAGMA busy_timeout = 0")
     return connection
 
@@ -269,7 +266,6 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
 
 
 _WAL_PATIENCE_S = 10.0
-_WAL_PAGES = 4_000
 
 
 def _open_for_reading(path: str) -> sqlite3.Connection:
