@@ -36,20 +36,32 @@ class CancelSignal:
     """
 
     def __init__(self) -> None:
-        self._event = threading.Event()
         self.reason: str | None = None
+        self._set = False
+        # Made by the first who waits: most jobs never do.
+        self._event: threading.Event | None = None
 
     def set(self, reason: str) -> None:
         if self.reason is None:
             self.reason = reason
-        self._event.set()
+        # In this order, and the other way round in `wait`: one of the two sees what the other did.
+        self._set = True
+        if self._event is not None:
+            self._event.set()
 
     def is_set(self) -> bool:
-        return self._event.is_set()
+        return self._set
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait up to `timeout` seconds; return whether the signal is set. A job's sleep that can be interrupted."""
-        return self._event.wait(timeout)
+        with _FIRST_WAIT:
+            event = self._event = self._event or threading.Event()
+        if self._set:
+            return True
+        return event.wait(timeout)
+
+
+_FIRST_WAIT = threading.Lock()
 
 
 class JobContext:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from systemprompt.clock import to_datetime
 from systemprompt.jobs.context import CancelSignal, JobContext
@@ -166,6 +167,7 @@ class Flight:
         return not late
 
 
+@lru_cache(maxsize=256)  # runs that are due at once share it
 def local_fire_time(fire_at: Instant | None, time_zone: str) -> datetime | None:
     """Return a fire time as jobs see it: aware, in the job's zone."""
     if fire_at is None:
