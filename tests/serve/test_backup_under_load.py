@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from served import Installation, serving
@@ -38,9 +39,13 @@ def test_a_copy_taken_in_mid_load_restores_to_a_ledger_that_accounts_for_the_gap
         for copy in copies:
             taken = old.sp("db", "backup", copy, "--database", f"{copy}.app", "--audit")["data"]
             assert taken["clean"], taken["audit"]
+        copied_at = datetime.now(UTC)
         in_use = old.sp("db", "restore", copies[0], "--replace", code=6)["error"]
         assert "in use by serve node " in in_use["message"]
         assert old.sp("db", "restore", copies[0], "--replace", "--dry-run", code=6)["error"] == in_use
+        # A gap well over the misfire grace, however quick the commands are.
+        later = (copied_at + timedelta(seconds=3)).isoformat()
+        node.wait("run_started", lambda event: event["job_name"] == "every_one" and event["fire_at"] > later)
         (old.folder / "gate").touch()
         node.signal(signal.SIGTERM)
         assert node.ended() == 0
