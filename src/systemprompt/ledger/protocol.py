@@ -243,7 +243,7 @@ class Ledger(LedgerReader, Protocol):
         """Make the ledger's jobs those of the catalogue. A changed schedule, zone, policy or declared `enabled` closes the
         present version (planned through `now` first) and opens the next; a job that left is retired, its open version closed.
         Jobs that are not in `specs` and whose source begins with `keep` stay as they are.
-        Writes nothing where nothing changed.
+        Writes nothing where nothing changed. Where the wall clock stands in a sealed day, a version begins at that day's end.
         """
         ...
 
