@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from systemprompt.runner.run_logs import RunLogs
     from systemprompt.runner.runner import ChildDatabase
 
-__all__ = ["Node", "NodeEvent", "NodeSettings", "closing_of"]
+__all__ = ["Node", "NodeEvent", "NodeSettings", "assignment_of", "closing_of"]
 
 log = logging.getLogger("systemprompt.node")
 
@@ -249,18 +249,8 @@ class Node:
         self._not_started(run, "failed", "not_loaded", message)
 
     def _begin(self, run: Claimed, definition: JobDefinition) -> None:
-        assignment = Assignment(
-            run_id=run.run_id,
-            definition=definition,
-            fire_at=run.fire_at,
-            attempt=run.attempt,
-            fence=run.fence,
-            parameters=run.parameters,
-            actor=run.actor,
-            enforce=definition.enforce if run.enforce is None else run.enforce,
-        )
         try:
-            self.runner.start(assignment)
+            self.runner.start(assignment_of(run, definition))
         except RuntimeError:  # the runner was closed while the claim was on its way
             self._not_started(run, "cancelled", "shutdown", "the node was stopping before the run began")
 
@@ -348,6 +338,20 @@ class Node:
             capacity=settings.capacity,
             now=self._clock.now(),
         )
+
+
+def assignment_of(run: Claimed, definition: JobDefinition) -> Assignment:
+    """Return what a runner is told to do of a claimed run."""
+    return Assignment(
+        run_id=run.run_id,
+        definition=definition,
+        fire_at=run.fire_at,
+        attempt=run.attempt,
+        fence=run.fence,
+        parameters=run.parameters,
+        actor=run.actor,
+        enforce=definition.enforce if run.enforce is None else run.enforce,
+    )
 
 
 def closing_of(finished: Finished) -> Closing:

@@ -8,10 +8,10 @@ import threading
 from collections.abc import Awaitable
 
 from systemprompt.clock import SECOND, SystemClock
-from systemprompt.engine import closing_of
+from systemprompt.engine import assignment_of, closing_of
 from systemprompt.errors import UsageError
 from systemprompt.jobs.context import CancelSignal
-from systemprompt.runner.flight import Assignment, Flight, context_of
+from systemprompt.runner.flight import Flight, context_of
 from systemprompt.runner.outcome import (
     Stop,
     is_cancellation,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from systemprompt.clock import Instant, ManualClock
     from systemprompt.ledger.records import Claimed, Closing
-    from systemprompt.runner.flight import Finished
+    from systemprompt.runner.flight import Assignment, Finished
     from systemprompt.system import System
 
 __all__ = ["RunHere"]
@@ -60,16 +60,7 @@ class RunHere:
     def run(self, claimed: Claimed) -> Exception | None:
         """Run it and report its end. Return what it raised, where that was not its way to stop as asked."""
         definition = self._system.catalogue.jobs[claimed.job_name]
-        assignment = Assignment(
-            run_id=claimed.run_id,
-            definition=definition,
-            fire_at=claimed.fire_at,
-            attempt=claimed.attempt,
-            fence=claimed.fence,
-            parameters=claimed.parameters,
-            actor=claimed.actor,
-            enforce=definition.enforce if claimed.enforce is None else claimed.enforce,
-        )
+        assignment = assignment_of(claimed, definition)
         if definition.command is not None or definition.policies.isolation == "process":
             runner = self._processes()
             runner.start(assignment)
