@@ -142,6 +142,23 @@ class JobCase:
             )
         )
 
+    def found_run(self, kind: str, run: RunView, what: str) -> None:
+        """Report a finding about one run of this job: `run 7` and what is wrong with it."""
+        sentence = f"run {run.run_id} {what}"
+        self.found(kind, sentence, at=run.due_at, run_id=run.run_id, status=run.status, reason=run.reason)
+
+    def found_range(self, kind: str, account: RangeView, what: str) -> None:
+        """Report a finding about one range of this job: `range 7` and what is wrong with it."""
+        self.found(
+            kind,
+            f"range {account.range_id} {what}",
+            at=account.first_at,
+            until=account.last_at,
+            count=account.count,
+            status=account.status,
+            reason=account.reason,
+        )
+
     @property
     def pruned(self) -> bool:
         """Whether retention may have taken what this job's accounts refer to.

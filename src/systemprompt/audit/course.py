@@ -94,7 +94,9 @@ class Course:
         self._settle_blocked(None)
         if self._ends:
             while self._superseded:
-                self._found_range(self._superseded.popleft(), "says superseded, but nothing ran in its place")
+                self._case.found_range(
+                    "unexplained", self._superseded.popleft(), "says superseded, but nothing ran in its place"
+                )
         self._check_summary()
 
     def check_passed_over(self) -> None:
@@ -124,8 +126,8 @@ class Course:
         fence = min(attempt.fence for attempt in attempts)
         if self._first_fence is not None and fence < self._first_fence[0]:
             earlier = self._first_fence[1]
-            said = f"run {run.run_id} was begun with fence {fence}, before run {earlier.run_id} (fence {self._first_fence[0]})"
-            self._found_run("fence_order", run, f"{said}, which was due earlier")
+            said = f"was begun with fence {fence}, before run {earlier.run_id} (fence {self._first_fence[0]})"
+            self._case.found_run("fence_order", run, f"{said}, which was due earlier")
         else:
             self._first_fence = (fence, run)
 
@@ -141,21 +143,23 @@ class Course:
             return
         for _, other in self._open_after(run.queued_at + self._case.setting.stall):
             if other.run_id < run.run_id:
-                sentence = f"run {run.run_id} was queued at {iso(run.queued_at)} while run {other.run_id} was open: overlap is skip"
-                self._found_run("concurrent", run, sentence)
+                said = f"was queued at {iso(run.queued_at)} while run {other.run_id} was open: overlap is skip"
+                self._case.found_run("concurrent", run, said)
                 return
 
     def _check_alone(self, run: RunView, attempt: AttemptView) -> None:
         """At most one run of a job runs at a time: the later of two tries begins after the earlier one has ended."""
         stall = self._case.setting.stall
         for other_run, other in self._started:
-            earlier, later = (other, attempt) if other.fence < attempt.fence else (attempt, other)
+            later_run, earlier, later = (
+                (run, other, attempt) if other.fence < attempt.fence else (other_run, attempt, other)
+            )
             if other_run.run_id == run.run_id or (earlier.ended_at is None and later.ended_at is None):
                 continue  # looked at elsewhere
             if earlier.ended_at is None or earlier.ended_at > later.started_at + stall:
                 until = "is still running" if earlier.ended_at is None else f"ran until {iso(earlier.ended_at)}"
-                said = f"run {later.run_id} began at {iso(later.started_at)}, but run {earlier.run_id} {until}"
-                self._found_run("concurrent", run, said)
+                said = f"began at {iso(later.started_at)}, but run {earlier.run_id} {until}"
+                self._case.found_run("concurrent", later_run, said)
                 return
 
     def _check_summary(self) -> None:
@@ -188,7 +192,9 @@ class Course:
                 continue
             following = oracle.first_in(account.last_at, run.fire_at)
             if following != run.fire_at or run.status in ("skipped", "missed"):
-                self._found_range(account, "says superseded, but the fire time after it did not run")
+                self._case.found_range(
+                    "unexplained", account, "says superseded, but the fire time after it did not run"
+                )
 
     def _settle_blocked(self, due_at: Instant | None) -> None:
         """Under `catch_up: latest` nothing is down but what an open run stood in the way of."""
@@ -199,26 +205,14 @@ class Course:
             in_the_way = [run for opened_at, run in still_open if opened_at <= account.written_at + slack]
             begun_before = any(attempt.started_at < account.written_at - slack for _, attempt in self._started)
             if not in_the_way and (self._begins or begun_before):
-                self._found_range(account, "says down, but the job says catch_up: latest and no run of it was open")
+                self._case.found_range(
+                    "unexplained", account, "says down, but the job says catch_up: latest and no run of it was open"
+                )
 
     def _open_after(self, at: Instant) -> list[tuple[Instant, RunView]]:
         """Return the runs in view that were still open after this instant, each with since when."""
         longest = [] if self._longest is None else [self._longest]
         return [opened for opened in (*longest, *self._opened) if _end(opened[1]) > at]
-
-    def _found_run(self, kind: str, run: RunView, sentence: str) -> None:
-        self._case.found(kind, sentence, at=run.due_at, run_id=run.run_id, status=run.status)
-
-    def _found_range(self, account: RangeView, what: str) -> None:
-        self._case.found(
-            "unexplained",
-            f"range {account.range_id} {what}",
-            at=account.first_at,
-            until=account.last_at,
-            count=account.count,
-            status=account.status,
-            reason=account.reason,
-        )
 
 
 _PATIENCE = 120 * SECOND

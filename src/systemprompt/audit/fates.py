@@ -19,7 +19,7 @@ def check_run_fate(case: JobCase, run: RunView, attempts: Sequence[AttemptView])
     """Check one run against its version's policies and the nodes that held it (attempts by fence)."""
     version = case.by_number.get(run.version)
     for fault in _policy_faults(case, run, version):
-        _found(case, "unexplained", run, fault)
+        case.found_run("unexplained", run, fault)
     for attempt in attempts:
         _check_holder(case, run, attempt)
         _check_late_result(case, run, attempt)
@@ -38,9 +38,9 @@ def check_range_fate(case: JobCase, account: RangeView) -> None:
     elif account.reason == "clock_jump" and not _jumped(case, account):
         fault = "says clock_jump, but no node saw the clock jump then"
     if fault is not None:
-        _found_range(case, "unexplained", account, fault)
+        case.found_range("unexplained", account, fault)
     if account.written_at < account.last_at - case.setting.slack:
-        _found_range(case, "misdated", account, f"was written at {iso(account.written_at)}, before its last fire time")
+        case.found_range("misdated", account, f"was written at {iso(account.written_at)}, before its last fire time")
 
 
 def _policy_faults(case: JobCase, run: RunView, version: VersionView | None) -> Iterator[str]:
@@ -74,15 +74,11 @@ def _check_holder(case: JobCase, run: RunView, attempt: AttemptView) -> None:
         return  # retention takes nodes that stopped long ago
     if node.stopped_at is None:
         if attempt.result == "lost":
-            _found(
-                case,
-                "unexplained",
-                run,
-                f"lost its attempt {attempt.attempt} with node {node.node_id}, which is not gone",
-            )
+            said = f"lost its attempt {attempt.attempt} with node {node.node_id}, which is not gone"
+            case.found_run("unexplained", run, said)
     elif attempt.started_at > node.stopped_at + case.setting.stall:
         said = f"node {node.node_id}, which {node.fate} at {iso(node.stopped_at)}"
-        _found(case, "open_without_node", run, f"was begun at {iso(attempt.started_at)} on {said}")
+        case.found_run("open_without_node", run, f"was begun at {iso(attempt.started_at)} on {said}")
 
 
 def _check_late_result(case: JobCase, run: RunView, attempt: AttemptView) -> None:
@@ -94,7 +90,7 @@ def _check_late_result(case: JobCase, run: RunView, attempt: AttemptView) -> Non
         stopped = run.reason == "timeout" or run.status == "cancelled"
         if not stopped and (attempt.late_result, attempt.late_at) != (attempt.result, attempt.ended_at):
             said = f"attempt {attempt.attempt} ended as {attempt.result}, then its holder brought {attempt.late_result}"
-            _found(case, "attempts", run, f"was closed by another than its holder: {said}")
+            case.found_run("attempts", run, f"was closed by another than its holder: {said}")
         return
     node = case.setting.nodes.get(attempt.node_id)
     if node is None or node.fate != "lost" or node.stopped_at is None:
@@ -103,24 +99,25 @@ def _check_late_result(case: JobCase, run: RunView, attempt: AttemptView) -> Non
     lease = node.lease_ms * 1_000
     if silent + case.setting.stepped_back(node.beat_at, node.stopped_at) + 2 * SECOND < lease:
         said = f"node {node.node_id} was declared lost {silent / SECOND:.1f} s after a beat, with a lease of {lease / SECOND:g} s"
-        _found(
-            case,
-            "lost_alive",
-            run,
-            f"was taken from a living node: {said}, and brought {attempt.late_result} afterwards",
+        case.found_run(
+            "lost_alive", run, f"was taken from a living node: {said}, and brought {attempt.late_result} afterwards"
         )
 
 
 def _check_outcome_instants(case: JobCase, run: RunView, attempts: Sequence[AttemptView]) -> None:
     """The ledger itself puts these in order when it writes them, so no clock excuses a contradiction."""
     if run.fire_at is not None and run.fire_at != run.due_at:
-        _found(case, "misdated", run, f"is for {iso(run.fire_at)}, yet due at {iso(run.due_at)}")
+        case.found_run("misdated", run, f"is for {iso(run.fire_at)}, yet due at {iso(run.due_at)}")
     if run.started_at is not None and run.started_at < run.queued_at:
-        _found(case, "misdated", run, f"started at {iso(run.started_at)}, before it was queued at {iso(run.queued_at)}")
+        case.found_run(
+            "misdated", run, f"started at {iso(run.started_at)}, before it was queued at {iso(run.queued_at)}"
+        )
     if run.finished_at is None:
         return
     if run.finished_at < run.queued_at:
-        _found(case, "misdated", run, f"ended at {iso(run.finished_at)}, before it was queued at {iso(run.queued_at)}")
+        case.found_run(
+            "misdated", run, f"ended at {iso(run.finished_at)}, before it was queued at {iso(run.queued_at)}"
+        )
     if (
         attempts
         and attempts[-1].result in ("success", "failed", "cancelled")
@@ -128,7 +125,7 @@ def _check_outcome_instants(case: JobCase, run: RunView, attempts: Sequence[Atte
     ):
         ended = attempts[-1].ended_at
         shown = "no end" if ended is None else iso(ended)
-        _found(case, "misdated", run, f"ended at {iso(run.finished_at)}, its last attempt at {shown}")
+        case.found_run("misdated", run, f"ended at {iso(run.finished_at)}, its last attempt at {shown}")
 
 
 def _jumped(case: JobCase, account: RangeView) -> bool:
@@ -136,20 +133,4 @@ def _jumped(case: JobCase, account: RangeView) -> bool:
     return any(
         event.kind == "forward" and account.last_at - slack <= event.seen_at <= account.written_at + slack
         for event in case.setting.clock_events
-    )
-
-
-def _found(case: JobCase, kind: str, run: RunView, what: str) -> None:
-    case.found(kind, f"run {run.run_id} {what}", at=run.due_at, run_id=run.run_id, status=run.status, reason=run.reason)
-
-
-def _found_range(case: JobCase, kind: str, account: RangeView, what: str) -> None:
-    case.found(
-        kind,
-        f"range {account.range_id} {what}",
-        at=account.first_at,
-        until=account.last_at,
-        count=account.count,
-        status=account.status,
-        reason=account.reason,
     )

@@ -29,14 +29,7 @@ def check_run_reason(case: JobCase, run: RunView) -> None:
     if fault is None and run.reason == "overlap":
         fault = _overlap_fault(case, run)
     if fault is not None:
-        case.found(
-            "unexplained",
-            f"run {run.run_id} {fault}",
-            at=run.due_at,
-            run_id=run.run_id,
-            status=run.status,
-            reason=run.reason,
-        )
+        case.found_run("unexplained", run, fault)
 
 
 def check_range_reason(case: JobCase, account: RangeView, version: VersionView | None) -> None:
@@ -49,15 +42,7 @@ def check_range_reason(case: JobCase, account: RangeView, version: VersionView |
     if fault is None and version is not None and not version.enabled and account.reason not in _IDLE:
         fault = f"says {account.reason}, but version {version.version} is disabled"
     if fault is not None:
-        case.found(
-            "unexplained",
-            f"range {account.range_id} {fault}",
-            at=account.first_at,
-            until=account.last_at,
-            count=account.count,
-            status=account.status,
-            reason=account.reason,
-        )
+        case.found_range("unexplained", account, fault)
 
 
 _IDLE = ("disabled", "quarantined")

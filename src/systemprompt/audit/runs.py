@@ -35,18 +35,18 @@ def _check_state(case: JobCase, run: RunView, attempts: Sequence[AttemptView]) -
     going_on = [attempt.attempt for attempt in attempts if attempt.ended_at is None]
     settled = [attempt for attempt in attempts[:-1] if attempt.result not in (None, "lost")]
     if run.status in _OPEN and run.finished_at is not None:
-        _found(case, "reopened", run, f"is {run.status}, yet ended at {iso(run.finished_at)}")
+        case.found_run("reopened", run, f"is {run.status}, yet ended at {iso(run.finished_at)}")
     if run.status not in _OPEN and run.finished_at is None:
-        _found(case, "reopened", run, f"is {run.status}, yet has no end")
+        case.found_run("reopened", run, f"is {run.status}, yet has no end")
     if run.status != "running" and going_on:
-        _found(case, "reopened", run, f"is {run.status}, yet its attempt {going_on[0]} is open")
+        case.found_run("reopened", run, f"is {run.status}, yet its attempt {going_on[0]} is open")
     if run.status in _OPEN and attempts and attempts[-1].result not in (None, "lost"):
         last = attempts[-1]
-        _found(case, "reopened", run, f"is {run.status}, yet its attempt {last.attempt} ended as {last.result}")
+        case.found_run("reopened", run, f"is {run.status}, yet its attempt {last.attempt} ended as {last.result}")
     for attempt in settled:
         after = attempt.attempt + 1
-        _found(
-            case, "reopened", run, f"ended as {attempt.result} with attempt {attempt.attempt}, yet has attempt {after}"
+        case.found_run(
+            "reopened", run, f"ended as {attempt.result} with attempt {attempt.attempt}, yet has attempt {after}"
         )
 
 
@@ -54,18 +54,18 @@ def _check_attempts(case: JobCase, run: RunView, attempts: Sequence[AttemptView]
     numbers = [attempt.attempt for attempt in attempts]
     if sorted(numbers) != list(range(1, run.attempt + 1)):
         shown = ", ".join(map(str, numbers[:10])) or "none"
-        _found(case, "attempts", run, f"is on attempt {run.attempt}; written down are {shown}")
+        case.found_run("attempts", run, f"is on attempt {run.attempt}; written down are {shown}")
     going_on = sum(attempt.ended_at is None for attempt in attempts)
     if going_on > 1:
-        _found(case, "attempts", run, f"has {going_on} open attempts")
+        case.found_run("attempts", run, f"has {going_on} open attempts")
     if run.status == "running" and not going_on:
-        _found(case, "attempts", run, "is running without an open attempt")
+        case.found_run("attempts", run, "is running without an open attempt")
     if run.status in ("success", "failed") and not attempts and not run.attempt:
-        _found(case, "attempts", run, f"is {run.status}, yet nobody ever tried it")
+        case.found_run("attempts", run, f"is {run.status}, yet nobody ever tried it")
     if attempts and attempts[-1].result is not None:
         fault = _outcome_fault(run, attempts[-1])
         if fault is not None:
-            _found(case, "attempts", run, fault)
+            case.found_run("attempts", run, fault)
 
 
 def _outcome_fault(run: RunView, last: AttemptView) -> str | None:
@@ -84,33 +84,31 @@ def _check_fences(case: JobCase, run: RunView, attempts: Sequence[AttemptView]) 
     for earlier, later in pairwise(by_number):
         if later.fence <= earlier.fence:
             said = f"attempt {later.attempt} has fence {later.fence}, not above {earlier.fence} of attempt {earlier.attempt}"
-            _found(case, "fence_order", run, f"is out of order: {said}")
+            case.found_run("fence_order", run, f"is out of order: {said}")
     if by_number and by_number[-1].fence != run.fence:
-        _found(case, "fence_order", run, f"has fence {run.fence}, its last attempt {by_number[-1].fence}")
+        case.found_run("fence_order", run, f"has fence {run.fence}, its last attempt {by_number[-1].fence}")
     highest = max([run.fence, *(attempt.fence for attempt in attempts)])
     if highest > case.setting.last_fence:
         handed_out = case.setting.last_fence
-        _found(case, "fence_order", run, f"has fence {highest}, but the last one handed out is {handed_out}")
+        case.found_run("fence_order", run, f"has fence {highest}, but the last one handed out is {handed_out}")
     if run.status == "running" and by_number and by_number[-1].node_id != run.node_id:
-        _found(case, "attempts", run, f"runs on node {run.node_id}, its last attempt on {by_number[-1].node_id}")
+        case.found_run("attempts", run, f"runs on node {run.node_id}, its last attempt on {by_number[-1].node_id}")
 
 
 def _check_instants(case: JobCase, run: RunView, attempts: Sequence[AttemptView]) -> None:
     slack = case.setting.slack
     if run.fire_at is not None:
         if run.started_at is not None and run.started_at < run.fire_at - slack:
-            _found(case, "misdated", run, f"started at {iso(run.started_at)}, before its fire time {iso(run.fire_at)}")
+            case.found_run(
+                "misdated", run, f"started at {iso(run.started_at)}, before its fire time {iso(run.fire_at)}"
+            )
         if run.queued_at < run.fire_at - slack:
-            _found(
-                case, "misdated", run, f"was written at {iso(run.queued_at)}, before its fire time {iso(run.fire_at)}"
+            case.found_run(
+                "misdated", run, f"was written at {iso(run.queued_at)}, before its fire time {iso(run.fire_at)}"
             )
     if run.started_at is not None and run.finished_at is not None and run.finished_at < run.started_at:
-        _found(case, "misdated", run, f"ended at {iso(run.finished_at)}, before it started at {iso(run.started_at)}")
+        case.found_run("misdated", run, f"ended at {iso(run.finished_at)}, before it started at {iso(run.started_at)}")
     for attempt in attempts:
         if attempt.ended_at is not None and attempt.ended_at < attempt.started_at - slack:
             said = f"ended at {iso(attempt.ended_at)}, before it started at {iso(attempt.started_at)}"
-            _found(case, "misdated", run, f"is misdated: attempt {attempt.attempt} {said}")
-
-
-def _found(case: JobCase, kind: str, run: RunView, what: str) -> None:
-    case.found(kind, f"run {run.run_id} {what}", at=run.due_at, run_id=run.run_id, status=run.status)
+            case.found_run("misdated", run, f"is misdated: attempt {attempt.attempt} {said}")
