@@ -187,6 +187,10 @@ class JobCase:
                 self.found("unreadable", f"version {version.version}: {error.message}", version=version.version)
         return self._oracles[version.version]
 
+    def tried_runs(self) -> Iterator[tuple[RunView, tuple[AttemptView, ...]]]:
+        """Return every run of the job with its attempts, also those that this audit does not look at."""
+        return self.setting.ledger.tried_runs_between(-(2**62), 2**62, job_id=self.job.job_id)
+
     def blocker(self, run_id: int) -> RunView | None:
         """Return the run that blocked another. The last one is remembered: a long run blocks many."""
         if self._last_blocker is None or self._last_blocker[0] != run_id:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Course", "LastClaim"]
 
 _KEPT = 16
-"""Runs that stay in view. At most one of a job runs at a time, so what could be in the way of a run is near it."""
+"""Runs that stay in view. At most one of a job runs at a time, so what could be in the way of a run is near it, as a rule."""
 
 _PLANNED = ("schedule", "catch_up")
 
@@ -52,6 +52,7 @@ class Course:
         self._first_fence: tuple[int, RunView] | None = None
         self._superseded: deque[RangeView] = deque()
         self._blocked: deque[RangeView] = deque()
+        self._unexplained: list[RangeView] = []
         self._latest: tuple[int, RunView] | None = None
         self._said_last: RunView | None = None
         self._attempts = 0
@@ -62,8 +63,7 @@ class Course:
         self._check_turn_in_line(run, attempts)
         if run.status not in ("skipped", "missed"):
             self._check_alone_in_queue(run)
-            # A run that was queued again was open before that.
-            opened = (min([run.queued_at, *(attempt.started_at for attempt in attempts)]), run)
+            opened = (_since(run, attempts), run)
             self._opened.append(opened)
             if self._longest is None or _end(run) > _end(self._longest[1]):
                 self._longest = opened
@@ -92,6 +92,7 @@ class Course:
 
     def finish(self) -> None:
         self._settle_blocked(None)
+        self._settle_unexplained()
         if self._ends:
             while self._superseded:
                 self._case.found_range(
@@ -205,9 +206,21 @@ class Course:
             in_the_way = [run for opened_at, run in still_open if opened_at <= account.written_at + slack]
             begun_before = any(attempt.started_at < account.written_at - slack for _, attempt in self._started)
             if not in_the_way and (self._begins or begun_before):
-                self._case.found_range(
-                    "unexplained", account, "says down, but the job says catch_up: latest and no run of it was open"
-                )
+                self._unexplained.append(account)
+
+    def _settle_unexplained(self) -> None:
+        """Look at all runs of the job again, for what was in the way may have left the view: a backlog is longer than that."""
+        if not self._unexplained:
+            return
+        slack = self._case.setting.stall
+        for run, attempts in self._case.tried_runs():
+            if run.status not in ("skipped", "missed"):
+                since, until = _since(run, attempts) - slack, _end(run) + slack
+                self._unexplained = [one for one in self._unexplained if not since <= one.written_at < until]
+        for account in self._unexplained:
+            self._case.found_range(
+                "unexplained", account, "says down, but the job says catch_up: latest and no run of it was open"
+            )
 
     def _open_after(self, at: Instant) -> list[tuple[Instant, RunView]]:
         """Return the runs in view that were still open after this instant, each with since when."""
@@ -217,6 +230,11 @@ class Course:
 
 _PATIENCE = 120 * SECOND
 """How long a due job or a queued run may wait although nodes are at work: many jobs at once are planned a thousand at a time."""
+
+
+def _since(run: RunView, attempts: Sequence[AttemptView]) -> Instant:
+    """Return since when a run was open. One that was queued again was open before that."""
+    return min([run.queued_at, *(attempt.started_at for attempt in attempts)])
 
 
 def _end(run: RunView) -> Instant:
