@@ -37,6 +37,12 @@ class World:
         self.ledger.migrate()
         self.decide = Planner().decide
         self.now: Instant = START
+        self.copies: list[World] = []
+
+    def close(self) -> None:
+        """Close its ledger, and those of the copies that were made of it."""
+        for world in (self, *self.copies):
+            world.ledger.close()
 
     def join(self, node_id: str) -> None:
         self.ledger.join(
@@ -63,7 +69,7 @@ class World:
     def turn(self, *closings: Closing, room: int = 9) -> tuple[Claimed, ...]:
         return self.ledger.turn("node-a", self.now, self.decide, closings=closings, room=room).claimed
 
-    def close(self, run: Claimed, status: str = "success", reason: str | None = None) -> Closing:
+    def ended(self, run: Claimed, status: str = "success", reason: str | None = None) -> Closing:
         return Closing(
             run_id=run.run_id,
             attempt=run.attempt,
@@ -81,7 +87,7 @@ class World:
             self.finish(*self.turn())
 
     def finish(self, *runs: Claimed) -> None:
-        self.turn(*map(self.close, runs), room=0)
+        self.turn(*map(self.ended, runs), room=0)
 
     def seal(self) -> tuple[Seal, ...]:
         """Seal every closed day; the audit must find nothing in what is not sealed."""
@@ -109,7 +115,7 @@ def lived(path: Path) -> World:
     world.work(12)
     (by_hand,) = world.ledger.start_manual("node-a", world.now, [ManualStart(job_name="hand", actor="me")])
     world.wait(1)
-    world.turn(world.close(by_hand, "failed", "reported"), room=0)
+    world.turn(world.ended(by_hand, "failed", "reported"), room=0)
     # tick runs long and blocks itself three times
     world.wait(10)
     claimed = {run.job_name: run for run in world.turn()}
@@ -169,5 +175,7 @@ def broken(world: World, path: Path, *statements: str) -> World:
     target.close()
     copy = World.__new__(World)
     copy.path, copy.decide, copy.now = path, world.decide, world.now
+    copy.copies = []
     copy.ledger = SqliteLedger(str(path))
+    world.copies.append(copy)
     return copy

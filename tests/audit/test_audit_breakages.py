@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -306,8 +308,9 @@ BREAKAGES: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return lived(tmp_path_factory.mktemp("ledger") / "ledger.db")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with closing(lived(tmp_path_factory.mktemp("ledger") / "ledger.db")) as world:
+        yield world
 
 
 def test_a_ledger_that_lived_through_much_is_clean(world: World) -> None:

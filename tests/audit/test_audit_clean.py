@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,10 @@ MONTH = 30 * 24 * HOUR
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    world = World(tmp_path / "ledger.db")
-    world.join("node-a")
-    return world
+def world(tmp_path: Path) -> Iterator[World]:
+    with closing(World(tmp_path / "ledger.db")) as world:
+        world.join("node-a")
+        yield world
 
 
 def test_an_empty_ledger_is_clean(world: World) -> None:
@@ -86,10 +87,9 @@ class Interrupted(SqliteLedger):
 def test_what_others_write_meanwhile_changes_nothing(world: World) -> None:
     world.declare(spec("tick", "*/10 * * * * *"))
     world.work(3)
-    reading = Interrupted(str(world.path))
-    reading.other = world
-
-    report = audit(reading, now=world.now, alive=lambda node: None)
+    with closing(Interrupted(str(world.path))) as reading:
+        reading.other = world
+        report = audit(reading, now=world.now, alive=lambda node: None)
 
     assert report.ok
     assert report.counts.rows == 3
@@ -196,9 +196,9 @@ def test_an_unknown_job_is_said_to_be_unknown(world: World) -> None:
 def test_the_audit_reads_only(world: World) -> None:
     world.declare(spec("tick", "*/10 * * * * *"))
     world.work(3)
-    watcher = SqliteLedger(str(world.path))
-    before = watcher.change_marker()
+    with closing(SqliteLedger(str(world.path))) as watcher:
+        before = watcher.change_marker()
 
-    world.audit()
+        world.audit()
 
-    assert watcher.change_marker() == before
+        assert watcher.change_marker() == before

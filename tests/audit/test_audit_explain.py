@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,9 @@ from systemprompt.ledger.views import RangeView, RunView
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return lived(tmp_path_factory.mktemp("ledger") / "ledger.db")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with closing(lived(tmp_path_factory.mktemp("ledger") / "ledger.db")) as world:
+        yield world
 
 
 def said(world: World, name: str, at: int) -> tuple[Explanation, str]:
@@ -90,16 +93,16 @@ def test_a_hole_is_called_a_defect(world: World, tmp_path: Path) -> None:
 
 
 def test_pruned_history_says_so_and_what_its_seal_still_tells(tmp_path: Path) -> None:
-    world = World(tmp_path / "ledger.db")
-    world.join("node-a")
-    world.declare(spec("tick", "*/10 * * * * *"))
-    world.work(6)
-    world.wait(72 * HOUR)
-    world.work(1)
-    (seal, *_) = world.seal()
-    world.ledger.prune(seal.until_at, limit=99)
+    with closing(World(tmp_path / "ledger.db")) as world:
+        world.join("node-a")
+        world.declare(spec("tick", "*/10 * * * * *"))
+        world.work(6)
+        world.wait(72 * HOUR)
+        world.work(1)
+        (seal, *_) = world.seal()
+        world.ledger.prune(seal.until_at, limit=99)
 
-    _, text = said(world, "tick", START + 10 * SECOND)
+        _, text = said(world, "tick", START + 10 * SECOND)
 
     assert "its account was pruned, as was all up to 2026-10-23T12:01:00Z" in text
     assert (

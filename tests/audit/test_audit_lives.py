@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -43,8 +44,8 @@ class Life:
         self.world.wait(self.random.choice([0.5, 1, 5, 30, 300]))
         ended = [run for run in self.held if self.random.random() < 0.6]
         self.held = [run for run in self.held if run not in ended]
-        closings: list[Closing] = [self.world.close(run, *self.random.choice(OUTCOMES)) for run in ended]
-        closings += [self.world.close(self.zombies.pop()) for _ in self.zombies[:1]]
+        closings: list[Closing] = [self.world.ended(run, *self.random.choice(OUTCOMES)) for run in ended]
+        closings += [self.world.ended(self.zombies.pop()) for _ in self.zombies[:1]]
         room = self.random.choice([0, 1, 9])
         self.held += self.world.ledger.turn(
             self.node, self.world.now, self.world.decide, closings=closings, room=room
@@ -114,9 +115,10 @@ class Life:
 def test_after_every_step_of_any_life_the_audit_is_clean(seed: int, tmp_path: Path) -> None:
     life = Life(tmp_path / "ledger.db", seed)
     steps = []
-    for _ in range(40):
-        steps.append(life.step())
+    with closing(life.world):
+        for _ in range(40):
+            steps.append(life.step())
 
-        report = life.world.audit()
+            report = life.world.audit()
 
-        assert report.findings == (), steps
+            assert report.findings == (), steps

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -112,18 +114,18 @@ BREAKAGES: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Eight days of three jobs; six are sealed, two of those are pruned."""
-    world = World(tmp_path_factory.mktemp("ledger") / "ledger.db")
-    world.join("node-a")
-    world.declare(spec("hourly", "0 0 * * * *"), spec("off", "0 */30 * * * *", enabled=False), spec("hand", ""))
-    for _ in range(DAYS * 4):
-        world.work(1, seconds=6 * HOUR)
-        world.finish(*world.ledger.start_manual("node-a", world.now, [ManualStart(job_name="hand", actor="me")]))
-    sealed = world.seal()
-    while world.ledger.prune(sealed[PRUNED - 1].until_at, limit=50):
-        pass
-    return world
+    with closing(World(tmp_path_factory.mktemp("ledger") / "ledger.db")) as world:
+        world.join("node-a")
+        world.declare(spec("hourly", "0 0 * * * *"), spec("off", "0 */30 * * * *", enabled=False), spec("hand", ""))
+        for _ in range(DAYS * 4):
+            world.work(1, seconds=6 * HOUR)
+            world.finish(*world.ledger.start_manual("node-a", world.now, [ManualStart(job_name="hand", actor="me")]))
+        sealed = world.seal()
+        while world.ledger.prune(sealed[PRUNED - 1].until_at, limit=50):
+            pass
+        yield world
 
 
 def test_a_ledger_with_sealed_and_pruned_days_is_clean(world: World) -> None:
@@ -222,9 +224,11 @@ def test_a_day_with_a_finding_is_not_sealed_nor_any_after_it(world: World, tmp_p
     connection.commit()
     connection.close()
 
-    made = seal_closed_days(fresh.ledger, now=fresh.now, alive=lambda node: None)
+    with closing(fresh):
+        made = seal_closed_days(fresh.ledger, now=fresh.now, alive=lambda node: None)
+        again = seal_closed_days(fresh.ledger, now=fresh.now, alive=lambda node: None)
 
     assert not made.report.ok
     assert made.held == "2026-10-26"
     assert [seal.day for seal in made.sealed] == ["2026-10-23", "2026-10-24", "2026-10-25"]
-    assert seal_closed_days(fresh.ledger, now=fresh.now, alive=lambda node: None).sealed == ()
+    assert again.sealed == ()
