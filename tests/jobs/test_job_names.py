@@ -60,6 +60,7 @@ def test_an_iana_zone_is_taken(zone: str) -> None:
         ("right/Europe/Berlin", None),
         ("a\0b", "write an IANA name such as Europe/Berlin"),
         ("Europe", None),
+        ("/" * 60, None),
     ],
 )
 def test_no_other_zone_is_taken(zone: str, hint: str | None) -> None:
@@ -68,3 +69,8 @@ def test_no_other_zone_is_taken(zone: str, hint: str | None) -> None:
     assert caught.value.message == f"time zone {zone!r} is not known"
     if hint is not None:
         assert caught.value.hint == hint
+
+
+def test_a_name_of_a_thousand_slashes_is_no_zone_and_is_not_repeated_whole() -> None:
+    with pytest.raises(JobDefinitionError, match=r"^time zone .{1,80} is not known$"):
+        check_time_zone("a/" * 1_000)

@@ -349,7 +349,7 @@ def _unreadable(schedule: str, why: str) -> CronError:
 def _zone(schedule: str, name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
+    except (KeyError, ValueError, OSError, RecursionError) as error:  # RecursionError: hundreds of slashes
         raise _unreadable(schedule, f"{name!r} is not a time zone") from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from systemprompt.cron.expression import parse
+from systemprompt.cron.fields import shortened
 from systemprompt.cron.fire_times import FireTimes, PeriodicFireTimes
 from systemprompt.cron.zones import load_zone
 from systemprompt.errors import CronError, did_you_mean
@@ -234,7 +235,7 @@ def _unknown_zone(expression: str, tz: str) -> CronError:
     near = did_you_mean(tz[:64], sorted(available_timezones()))
     return CronError(
         expression,
-        f"time zone {tz!r} is not known",
+        f"time zone {shortened(tz)} is not known",
         field="tz",
         value=tz,
         allowed="names of the IANA time zone database",

@@ -152,10 +152,15 @@ def load_zone(key: str) -> Zone:
 
 _zones: dict[str, Zone] = {}
 
+_LONGEST_NAME = 128
+"""No zone's name is half as long. `zoneinfo` imports a package for each `/` in a name, and runs out of stack after some hundred."""
+
 
 def _load(key: str) -> Zone:
     from zoneinfo import ZoneInfo
 
+    if len(key) > _LONGEST_NAME:
+        raise LookupError(key)
     try:
         info = ZoneInfo(key)
     except (OSError, ValueError, LookupError) as problem:

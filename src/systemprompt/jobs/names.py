@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from systemprompt.cron.fields import shortened
+from systemprompt.cron.zones import load_zone
 from systemprompt.errors import JobDefinitionError, did_you_mean
 
 __all__ = ["LONGEST_NAME", "check_name", "check_time_zone"]
@@ -45,22 +47,18 @@ def check_time_zone(name: object) -> str:
     Raises:
         JobDefinitionError: it does not; the hint has the nearest one.
     """
-    from zoneinfo import ZoneInfo, available_timezones
+    from zoneinfo import available_timezones
 
     if not isinstance(name, str):
         raise JobDefinitionError(f"time zone {name!r} is not text", hint="write an IANA name such as Europe/Berlin")
     try:
         if name in _NOT_ZONES or name.startswith(("right/", "posix/")):
-            raise KeyError(name)
-        ZoneInfo(name)
-    except (
-        KeyError,
-        ValueError,
-        OSError,
-    ) as error:  # KeyError: unknown; ValueError: not a key; OSError: a folder's name
-        near = _nearest_zone(name, available_timezones() - _NOT_ZONES)
+            raise LookupError(name)
+        load_zone(name)
+    except LookupError as error:
+        near = _nearest_zone(name[:64], available_timezones() - _NOT_ZONES)
         raise JobDefinitionError(
-            f"time zone {name!r} is not known",
+            f"time zone {shortened(name)} is not known",
             hint=f"did you mean {near!r}?" if near else "write an IANA name such as Europe/Berlin",
         ) from error
     return name
