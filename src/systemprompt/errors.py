@@ -13,6 +13,7 @@
     │   └── JobDefinitionError      a job or module that cannot be loaded: quarantined
     ├── DatabaseError               the database cannot be used
     │   ├── DatabaseUnreachable
+    │   │   └── DatabaseDamaged     its file is damaged, or no database at all
     │   ├── DatabaseBusy
     │   ├── DatabaseTooNew
     │   ├── LedgerBroken            the ledger refused a change that would break a promise
@@ -40,6 +41,7 @@ __all__ = [
     "ConflictError",
     "CronError",
     "DatabaseBusy",
+    "DatabaseDamaged",
     "DatabaseError",
     "DatabaseTooNew",
     "DatabaseUnreachable",
@@ -199,6 +201,12 @@ class DatabaseUnreachable(DatabaseError):
     """The database cannot be opened, read or written: absent, no permission, no space, not a database."""
 
     code = "database_unreachable"
+
+
+class DatabaseDamaged(DatabaseUnreachable):
+    """The database's file is damaged, or is no database at all. Trying again does not help: a node ends with it."""
+
+    code = "database_damaged"
 
 
 class DatabaseBusy(DatabaseError):

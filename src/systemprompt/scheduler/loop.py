@@ -12,7 +12,15 @@ import threading
 from dataclasses import dataclass
 
 from systemprompt.clock import SECOND
-from systemprompt.errors import ConflictError, DatabaseBusy, DatabaseUnreachable, NodeLost, NotFoundError
+from systemprompt.errors import (
+    ConflictError,
+    DatabaseBusy,
+    DatabaseDamaged,
+    DatabaseUnreachable,
+    NodeLost,
+    NotFoundError,
+    SystempromptError,
+)
 from systemprompt.ledger.records import ClockEvent, ManualStart
 from systemprompt.scheduler.planner import Planner
 
@@ -64,7 +72,11 @@ class Hooks:
 
 
 class Loop:
-    """One node's clockwork. `step` is one round and may be called by hand in tests; `run` calls it until `stop`."""
+    """One node's clockwork. `step` is one round and may be called by hand in tests; `run` calls it until `stop`.
+
+    While the ledger cannot be written it tries again, and gives up its runs before their lease is over. A ledger that is damaged,
+    deleted or replaced ends it (`hooks.failed`).
+    """
 
     def __init__(
         self,
@@ -175,7 +187,10 @@ class Loop:
         except Exception as error:  # reported to the node, which ends with it
             if self._abandoned:
                 return  # the ledger was closed under it
-            log.exception("the clockwork stopped")
+            if isinstance(error, SystempromptError):
+                log.critical("the clockwork stopped: %s", error)
+            else:
+                log.exception("the clockwork stopped")
             self._hooks.failed(error)
         finally:
             self.begun.set()
@@ -194,6 +209,8 @@ class Loop:
                 self._beat()
                 self._record_jumps()
                 self._turn()
+            except DatabaseDamaged:
+                raise  # no disk or lock that somebody frees: nothing that runs here could be accounted for any more
             except (DatabaseBusy, DatabaseUnreachable) as error:
                 self._troubled = True
                 self._complain(error)

@@ -8,7 +8,14 @@ import time
 from _thread import RLock
 from contextlib import contextmanager
 
-from systemprompt.errors import DatabaseBusy, DatabaseError, DatabaseUnreachable, LedgerBroken, LedgerReplaced
+from systemprompt.errors import (
+    DatabaseBusy,
+    DatabaseDamaged,
+    DatabaseError,
+    DatabaseUnreachable,
+    LedgerBroken,
+    LedgerReplaced,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +26,7 @@ __all__ = ["Store", "database_error", "open_connection"]
 
 _OLDEST_SQLITE = (3, 35, 0)
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _HINTS = {
     sqlite3.SQLITE_CANTOPEN: "make the folder, or mend the path, or give this user the right to write there: `sp doctor` looks",
     sqlite3.SQLITE_READONLY: "the file or its folder is read-only: give this user the right to write there",
@@ -64,6 +72,7 @@ class Store:
 
         Raises:
             DatabaseBusy: another process held the lock for longer than this store is patient. Nothing was written.
+            DatabaseDamaged: the file was damaged, also while it was open. Nothing was written.
             LedgerReplaced: see `check_place`.
         """
         with self._lock:
@@ -78,10 +87,14 @@ class Store:
                 self._say("commit")
                 self._commit()
             except BaseException as error:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                if isinstance(error, sqlite3.Error):
-                    raise database_error(error, self.path) from error
+                cause: BaseException = error
+                try:
+                    if self._connection.in_transaction:
+                        self._connection.execute("ROLLBACK")
+                except sqlite3.Error as worse:
+                    cause = worse
+                if isinstance(cause, sqlite3.Error):
+                    raise database_error(cause, self.path) from error
                 raise
             finally:
                 self._depth = 0
@@ -157,7 +170,7 @@ class Store:
         while True:
             try:
                 connection.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
+            except sqlite3.Error as error:
                 if _code(error) not in _BUSY:
                     raise database_error(error, self.path) from error
                 if time.monotonic() >= deadline:
@@ -229,7 +242,8 @@ def database_error(error: sqlite3.Error, path: str) -> DatabaseError:
         cause = f"its folder {os.path.dirname(path)!r} does not exist"
     else:
         cause = str(error)
-    return DatabaseUnreachable(
+    kind = DatabaseDamaged if code in _DAMAGED else DatabaseUnreachable
+    return kind(
         f"database {path!r} cannot be used: {cause}",
         hint=_HINTS.get(code, "sp doctor looks into it"),
         details={"path": path},
