@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,11 +19,22 @@ DECIDE = Planner().decide
 CLOCKWORK = Path(sqlite.__file__).parent / "sql" / "clockwork.sql"
 
 
-def opened(path: Path, heard: list[str] | None = None) -> SqliteLedger:
-    ledger = SqliteLedger(str(path), on_statement=None if heard is None else heard.append)
-    ledger.migrate()
-    ledger.join(node("a", START))
-    return ledger
+Opened = Callable[..., SqliteLedger]
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Opened]:
+    """Open a ledger with one node, that is closed after the test."""
+    with ExitStack() as stack:
+
+        def open_it(heard: list[str] | None = None, name: str = "ledger.db") -> SqliteLedger:
+            ledger = SqliteLedger(str(tmp_path / name), on_statement=None if heard is None else heard.append)
+            stack.callback(ledger.close)
+            ledger.migrate()
+            ledger.join(node("a", START))
+            return ledger
+
+        yield open_it
 
 
 def declare(ledger: SqliteLedger, *specs: object) -> None:
@@ -47,18 +60,18 @@ def steps(ledger: SqliteLedger) -> list[int]:
     return counted
 
 
-def test_jobs_that_are_new_cost_the_same_statements_however_many_they_are(tmp_path: Path) -> None:
+def test_jobs_that_are_new_cost_the_same_statements_however_many_they_are(opened: Opened) -> None:
     few: list[str] = []
     many: list[str] = []
-    declare(opened(tmp_path / "few.db", few), spec("job"))
-    declare(opened(tmp_path / "many.db", many), *(spec(f"job{n}") for n in range(100)))
+    declare(opened(few, "few.db"), spec("job"))
+    declare(opened(many, "many.db"), *(spec(f"job{n}") for n in range(100)))
     assert few == many
     assert many.count("add_job") == many.count("open_version") == many.count("move_cursors") == 1
 
 
-def test_a_hundred_fires_are_planned_and_claimed_with_four_statements(tmp_path: Path) -> None:
+def test_a_hundred_fires_are_planned_and_claimed_with_four_statements(opened: Opened) -> None:
     heard: list[str] = []
-    ledger = opened(tmp_path / "ledger.db", heard)
+    ledger = opened(heard)
     declare(ledger, *(spec(f"job{n}", EVERY_SECOND) for n in range(100)))
     heard.clear()
     said = traced(ledger)
@@ -68,9 +81,9 @@ def test_a_hundred_fires_are_planned_and_claimed_with_four_statements(tmp_path: 
     assert len(said) == 4 + 2, "SQLite ran more than those four between BEGIN and COMMIT"
 
 
-def test_a_hundred_ends_are_written_with_one_statement(tmp_path: Path) -> None:
+def test_a_hundred_ends_are_written_with_one_statement(opened: Opened) -> None:
     heard: list[str] = []
-    ledger = opened(tmp_path / "ledger.db", heard)
+    ledger = opened(heard)
     declare(ledger, *(spec(f"job{n}", EVERY_SECOND) for n in range(100)))
     claimed = ledger.turn("a", at(1), DECIDE, room=100).claimed
     heard.clear()
@@ -79,8 +92,8 @@ def test_a_hundred_ends_are_written_with_one_statement(tmp_path: Path) -> None:
     assert heard == ["begin", "close_runs", "next_due", "commit", "committed"]
 
 
-def test_a_second_end_under_one_fence_is_late_also_in_the_same_turn(tmp_path: Path) -> None:
-    ledger = opened(tmp_path / "ledger.db")
+def test_a_second_end_under_one_fence_is_late_also_in_the_same_turn(opened: Opened) -> None:
+    ledger = opened()
     declare(ledger, spec("job", EVERY_SECOND))
     (claimed,) = ledger.turn("a", at(1), DECIDE, room=1).claimed
     ends = [ending(claimed, at(2), "failed", "timeout"), ending(claimed, at(3))]
@@ -91,18 +104,18 @@ def test_a_second_end_under_one_fence_is_late_also_in_the_same_turn(tmp_path: Pa
     assert (run.status, attempt.result, attempt.late_result, attempt.late_at) == ("failed", "failed", "success", at(3))
 
 
-def test_a_hundred_misfires_cost_one_statement_more(tmp_path: Path) -> None:
+def test_a_hundred_misfires_cost_one_statement_more(opened: Opened) -> None:
     heard: list[str] = []
-    ledger = opened(tmp_path / "ledger.db", heard)
+    ledger = opened(heard)
     declare(ledger, *(spec(f"job{n}", EVERY_SECOND) for n in range(100)))
     heard.clear()
     assert ledger.turn("a", at(3_600), DECIDE, room=100).planned == 200
     assert heard[1:-2] == ["due_jobs", "write_ranges", "write_runs", "move_cursors", "claim_queued_runs"]
 
 
-def test_a_job_due_on_a_free_node_costs_one_commit_to_start_and_one_to_close(tmp_path: Path) -> None:
+def test_a_job_due_on_a_free_node_costs_one_commit_to_start_and_one_to_close(opened: Opened) -> None:
     heard: list[str] = []
-    ledger = opened(tmp_path / "ledger.db", heard)
+    ledger = opened(heard)
     declare(ledger, spec("job", EVERY_SECOND))
     heard.clear()
     (claimed,) = ledger.turn("a", at(1), DECIDE, room=1).claimed
@@ -111,8 +124,8 @@ def test_a_job_due_on_a_free_node_costs_one_commit_to_start_and_one_to_close(tmp
 
 
 @pytest.mark.parametrize("idle", [0, 2_000])
-def test_a_tick_costs_what_is_due_not_what_is_registered(tmp_path: Path, idle: int) -> None:
-    ledger = opened(tmp_path / "ledger.db")
+def test_a_tick_costs_what_is_due_not_what_is_registered(opened: Opened, idle: int) -> None:
+    ledger = opened()
     jobs = [spec(f"job{n}", EVERY_SECOND) for n in range(10)]
     declare(ledger, *jobs, *(spec(f"idle{n}", "0 0 0 1 1 *") for n in range(idle)))
     counted = steps(ledger)
@@ -123,8 +136,8 @@ def test_a_tick_costs_what_is_due_not_what_is_registered(tmp_path: Path, idle: i
     assert len(counted) < 170, "with or without idle jobs"
 
 
-def test_a_tick_costs_the_same_after_a_long_history(tmp_path: Path) -> None:
-    ledger = opened(tmp_path / "ledger.db")
+def test_a_tick_costs_the_same_after_a_long_history(opened: Opened) -> None:
+    ledger = opened()
     declare(ledger, *(spec(f"job{n}", EVERY_SECOND) for n in range(5)))
     costs = []
     for second in range(1, 401):
@@ -136,8 +149,8 @@ def test_a_tick_costs_the_same_after_a_long_history(tmp_path: Path) -> None:
     assert max(costs[-10:]) <= min(costs[5:15]) + 5
 
 
-def test_rescue_and_watch_cost_the_same_after_a_thousand_nodes(tmp_path: Path) -> None:
-    ledger = opened(tmp_path / "ledger.db")
+def test_rescue_and_watch_cost_the_same_after_a_thousand_nodes(opened: Opened) -> None:
+    ledger = opened()
     counted = steps(ledger)
     assert len(ledger.living_nodes()) == 1
     alone = len(counted)
@@ -151,8 +164,8 @@ def test_rescue_and_watch_cost_the_same_after_a_thousand_nodes(tmp_path: Path) -
     assert len(counted) <= alone + 1
 
 
-def test_every_statement_of_the_clockwork_finds_its_rows_by_an_index(tmp_path: Path) -> None:
-    ledger = opened(tmp_path / "ledger.db")
+def test_every_statement_of_the_clockwork_finds_its_rows_by_an_index(opened: Opened) -> None:
+    ledger = opened()
     # What is queued is walked in due order, no further than there is room.
     allowed = re.compile(
         r"SCAN (ledger_state|s|json_each|pick|ready|\(subquery-\d+\)|scheduled_jobs USING|r USING INDEX job_runs_queued)"
@@ -169,8 +182,8 @@ def test_every_statement_of_the_clockwork_finds_its_rows_by_an_index(tmp_path: P
     assert walked == []
 
 
-def test_a_thousand_due_jobs_a_turn_and_more_is_said(tmp_path: Path) -> None:
-    ledger = opened(tmp_path / "ledger.db")
+def test_a_thousand_due_jobs_a_turn_and_more_is_said(opened: Opened) -> None:
+    ledger = opened()
     declare(ledger, *(spec(f"job{n:04}", EVERY_MINUTE) for n in range(1_050)))
     first = ledger.turn("a", at(60), DECIDE, room=0)
     assert (first.planned, first.more, first.next_due) == (1_000, True, at(60))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +31,7 @@ class _File:
 
 
 @pytest.fixture
-def lived(tmp_path: Path) -> Stage:
+def lived(tmp_path: Path) -> Iterator[Stage]:
     """Some days of four jobs: successes, failures, overlaps, downtime, a backlog being worked off, starts by hand, open runs."""
     stage = Stage(_File(tmp_path / "ledger.db"))
     backlog = spec("backlog", "*/30 * * * * *", catch_up="all")
@@ -50,7 +51,8 @@ def lived(tmp_path: Path) -> Stage:
     stage.enable("well", False)
     stage.wait(2 * DAY)
     stage.turn()
-    return stage
+    yield stage
+    stage.ledger.close()
 
 
 def test_pages_and_totals_are_those_of_a_plain_count_whatever_is_asked_for(lived: Stage) -> None:
@@ -116,9 +118,10 @@ QUERIES = {
 
 
 @pytest.fixture(scope="module")
-def short_and_long(tmp_path_factory: pytest.TempPathFactory) -> tuple[SqliteLedger, SqliteLedger]:
+def short_and_long(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SqliteLedger, SqliteLedger]]:
     folder = tmp_path_factory.mktemp("long")
-    return _filled(folder / "short.db", 1_000), _filled(folder / "long.db", 30_000)
+    with closing(_filled(folder / "short.db", 1_000)) as short, closing(_filled(folder / "long.db", 30_000)) as long:
+        yield short, long
 
 
 def _filled(path: Path, rows: int) -> SqliteLedger:

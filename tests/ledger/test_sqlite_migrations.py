@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -22,10 +23,10 @@ from systemprompt.scheduler.planner import Planner
 
 
 def test_migrating_twice_applies_each_file_once(tmp_path: Path) -> None:
-    ledger = SqliteLedger(str(tmp_path / "ledger.db"))
-    assert ledger.pending_migrations() == sorted(os.listdir(MIGRATIONS))
-    assert ledger.migrate() == sorted(os.listdir(MIGRATIONS))
-    assert ledger.migrate() == []
+    with closing(SqliteLedger(str(tmp_path / "ledger.db"))) as ledger:
+        assert ledger.pending_migrations() == sorted(os.listdir(MIGRATIONS))
+        assert ledger.migrate() == sorted(os.listdir(MIGRATIONS))
+        assert ledger.migrate() == []
 
 
 def test_processes_that_start_at_once_migrate_one_file_between_them(tmp_path: Path) -> None:
@@ -42,7 +43,8 @@ def test_processes_that_start_at_once_migrate_one_file_between_them(tmp_path: Pa
     answers = [process.communicate(timeout=60) for process in processes]
     assert [error for _, error in answers] == [""] * 6
     assert sorted(int(answer) for answer, _ in answers) == [0] * 5 + [len(os.listdir(MIGRATIONS))]
-    assert SqliteLedger(str(tmp_path / "ledger.db")).integrity_faults() == []
+    with closing(SqliteLedger(str(tmp_path / "ledger.db"))) as ledger:
+        assert ledger.integrity_faults() == []
 
 
 def test_handles_that_open_at_once_in_threads_all_succeed(tmp_path: Path) -> None:
@@ -77,15 +79,15 @@ def folder(tmp_path: Path) -> str:
 
 
 def test_a_crash_between_two_files_leaves_what_the_next_start_completes(tmp_path: Path, folder: str) -> None:
-    store = Store(str(tmp_path / "ledger.db"), {})
-    with pytest.raises(sqlite3.Error, match="absent"):
-        migrations.migrate(store.connection, folder, table=MIGRATIONS_TABLE, begin=store.begin)
-    assert migrations.applied_migration(store.connection, table=MIGRATIONS_TABLE) == 9001
-    names = {row[0] for row in store.connection.execute("SELECT name FROM sqlite_master")}
-    assert "more" in names
-    assert "most" not in names, "within a file nothing is half done"
-    (Path(folder) / "9002_most.sql").write_text("CREATE TABLE most (x INTEGER);\n")
-    applied = migrations.migrate(store.connection, folder, table=MIGRATIONS_TABLE, begin=store.begin)
+    with closing(Store(str(tmp_path / "ledger.db"), {})) as store:
+        with pytest.raises(sqlite3.Error, match="absent"):
+            migrations.migrate(store.connection, folder, table=MIGRATIONS_TABLE, begin=store.begin)
+        assert migrations.applied_migration(store.connection, table=MIGRATIONS_TABLE) == 9001
+        names = {row[0] for row in store.connection.execute("SELECT name FROM sqlite_master")}
+        assert "more" in names
+        assert "most" not in names, "within a file nothing is half done"
+        (Path(folder) / "9002_most.sql").write_text("CREATE TABLE most (x INTEGER);\n")
+        applied = migrations.migrate(store.connection, folder, table=MIGRATIONS_TABLE, begin=store.begin)
     assert applied == ["9002_most.sql"]
 
 
@@ -143,29 +145,33 @@ def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_path_with_odd_characters_is_that_path(tmp_path: Path) -> None:
     path = tmp_path / "a b%3f?c#d ü.db"
-    SqliteLedger(str(path)).migrate()
-    assert open_reading_ledger(str(path)).jobs() == []
+    with closing(SqliteLedger(str(path))) as ledger:
+        ledger.migrate()
+    with closing(open_reading_ledger(str(path))) as reading:
+        assert reading.jobs() == []
     assert path.exists()
 
 
 def test_a_writer_that_waits_in_vain_says_busy_and_has_written_nothing(tmp_path: Path) -> None:
     path = str(tmp_path / "ledger.db")
-    ledger = SqliteLedger(path, patience=0.05)
-    ledger.migrate()
-    holder = sqlite3.connect(path, isolation_level=None)
-    holder.execute("BEGIN IMMEDIATE")
-    with pytest.raises(DatabaseBusy, match=r"held by another process for 0\.05 s"):
+    with (
+        closing(SqliteLedger(path, patience=0.05)) as ledger,
+        closing(sqlite3.connect(path, isolation_level=None)) as holder,
+    ):
+        ledger.migrate()
+        holder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabaseBusy, match=r"held by another process for 0\.05 s"):
+            ledger.join(node("a", START))
+        holder.execute("ROLLBACK")
+        assert ledger.nodes() == []
         ledger.join(node("a", START))
-    holder.execute("ROLLBACK")
-    assert ledger.nodes() == []
-    ledger.join(node("a", START))
 
 
 def test_commits_are_durable_and_readers_block_nobody(tmp_path: Path) -> None:
-    ledger = SqliteLedger(str(tmp_path / "ledger.db"))
-    connection = ledger._store.connection
-    assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
-    assert connection.execute("PRAGMA synchronous").fetchone()[0] == 2, "FULL"
+    with closing(SqliteLedger(str(tmp_path / "ledger.db"))) as ledger:
+        connection = ledger._store.connection
+        assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+        assert connection.execute("PRAGMA synchronous").fetchone()[0] == 2, "FULL"
 
 
 def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path) -> None:
@@ -179,4 +185,5 @@ def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path) -> None:
     with path.open("r+b") as stream:
         stream.seek(4096 * 4)
         stream.write(os.urandom(4096 * 8))
-    assert list(SqliteLedger(str(path)).integrity_faults()) != []
+    with closing(SqliteLedger(str(path))) as damaged:
+        assert list(damaged.integrity_faults()) != []

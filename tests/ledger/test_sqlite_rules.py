@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ DECIDE = Planner().decide
 
 
 @pytest.fixture
-def raw(tmp_path: Path) -> sqlite3.Connection:
+def raw(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     """A ledger with one job, a closed run (1), a running one (2), a queued one (3), a range and two versions; raw."""
     ledger = SqliteLedger(str(tmp_path / "ledger.db"))
     ledger.migrate()
@@ -31,9 +33,9 @@ def raw(tmp_path: Path) -> sqlite3.Connection:
     ledger.turn("a", at(13), DECIDE, closings=[ending(first, at(13))], room=1)
     assert [run.status for run in ledger.runs_between(0, 2**62)] == ["success", "running", "queued"]
     ledger.close()
-    connection = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
-    connection.execute("PRAGMA foreign_keys = ON")
-    return connection
+    with closing(sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)) as connection:
+        connection.execute("PRAGMA foreign_keys = ON")
+        yield connection
 
 
 RUN = (
