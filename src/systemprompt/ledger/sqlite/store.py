@@ -252,15 +252,19 @@ def database_error(error: sqlite3.Error, path: str) -> DatabaseError:
 
 def _open_for_writing(path: str) -> sqlite3.Connection:
     connection = _connect(f"file:{_quote(path)}", uri=True)
-    connection.execute("PRAGMA busy_timeout = 2000")
-    if not connection.execute("PRAGMA page_count").fetchone()[0]:
-        # Heard only by a file that is still empty: what is pruned later can then be given back to the disk. Any other would
-        # ask for the write lock, and whoever opens the file has to wait for no writer.
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    _switch_to_wal(connection)
-    # In WAL, anything less than FULL may lose an acknowledged commit when power fails.
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        connection.execute("PRAGMA busy_timeout = 2000")
+        if not connection.execute("PRAGMA page_count").fetchone()[0]:
+            # Heard only by a file that is still empty: what is pruned later can then be given back to the disk. Any other would
+            # ask for the write lock, and whoever opens the file has to wait for no writer.
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        _switch_to_wal(connection)
+        # In WAL, anything less than FULL may lose an acknowledged commit when power fails.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA busy_timeout = 0")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 
@@ -287,10 +291,11 @@ def _open_for_reading(path: str) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA busy_timeout = 2000")
         connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
-    except sqlite3.OperationalError:
+    except sqlite3.Error as error:
         # A folder where we may not write has no place for the -shm file. Without a -wal file nobody is writing either.
         connection.close()
-        if os.path.exists(f"{path}-wal") or not os.path.exists(path):
+        place = isinstance(error, sqlite3.OperationalError)
+        if not place or os.path.exists(f"{path}-wal") or not os.path.exists(path):
             raise
         connection = _connect(f"file:{_quote(path)}?mode=ro&immutable=1", uri=True)
     return connection
