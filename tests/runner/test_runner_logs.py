@@ -6,6 +6,7 @@ import json
 import logging
 import sqlite3
 import threading
+from collections.abc import Iterator
 
 import pytest
 from flying import WAIT_S, Air, LogDatabase
@@ -13,6 +14,13 @@ from flying import WAIT_S, Air, LogDatabase
 from systemprompt.clock import ManualClock
 from systemprompt.jobs.context import JobContext
 from systemprompt.runner.run_logs import RunLogs
+
+
+@pytest.fixture
+def database() -> Iterator[LogDatabase]:
+    made = LogDatabase()
+    yield made
+    made.close()
 
 
 def test_what_a_job_logs_is_kept_with_its_run() -> None:
@@ -96,8 +104,7 @@ def test_lines_wait_for_a_busy_database() -> None:
         assert air.lines(run) == [("INFO", "job", "patience")]
 
 
-def test_lines_that_find_no_room_are_counted() -> None:
-    database = LogDatabase()
+def test_lines_that_find_no_room_are_counted(database: LogDatabase) -> None:
     logs = RunLogs(database, max_pending=5, flush_after_s=0)
     database.busy.set()
     log = logs.open(job_name="work", run_id=1, attempt=1)
@@ -115,8 +122,7 @@ def test_lines_that_find_no_room_are_counted() -> None:
     ]
 
 
-def test_lines_are_written_in_batches() -> None:
-    database = LogDatabase()
+def test_lines_are_written_in_batches(database: LogDatabase) -> None:
     logs = RunLogs(database, flush_after_s=3600)
     log = logs.open(job_name="work", run_id=1, attempt=1)
     for number in range(400):
@@ -136,8 +142,9 @@ def test_a_database_that_refuses_lines_fails_no_job(caplog: pytest.LogCaptureFix
     assert any(record.exc_info and record.exc_info[0] is sqlite3.OperationalError for record in caplog.records)
 
 
-def test_closing_gives_up_on_a_database_that_stays_busy(caplog: pytest.LogCaptureFixture) -> None:
-    database = LogDatabase()
+def test_closing_gives_up_on_a_database_that_stays_busy(
+    database: LogDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
     database.busy.set()
     logs = RunLogs(database, flush_after_s=0)
     logs.open(job_name="work", run_id=1, attempt=1).write("lost")
@@ -153,8 +160,7 @@ def test_without_a_database_lines_go_nowhere() -> None:
     assert logs.close()
 
 
-def test_lines_carry_the_clocks_instant() -> None:
-    database = LogDatabase()
+def test_lines_carry_the_clocks_instant(database: LogDatabase) -> None:
     logs = RunLogs(database, clock=ManualClock(123_456_789))
     logs.open(job_name="work", run_id=None, attempt=1).write("now")
     assert logs.close()

@@ -74,6 +74,7 @@ class LoopStage:
         self.rescued: list[Rescued] = []
         self.failed: list[Exception] = []
         self._fresh = 0
+        self._others: list[SqliteLedger] = []
         self.capacity = capacity
         self.pace = pace or Pace(heartbeat=HEARTBEAT, lease=LEASE)
         ledger = cast(Ledger, self.ledger)
@@ -146,6 +147,7 @@ class LoopStage:
         """Return the ledger as another process has it."""
         ledger = SqliteLedger(str(self.path))
         ledger.migrate()
+        self._others.append(ledger)
         return ledger
 
     def statuses(self) -> list[str]:
@@ -156,7 +158,8 @@ class LoopStage:
         assert report.ok, [finding.sentence for finding in report.findings]
 
     def close(self) -> None:
-        self.real.close()
+        for ledger in (self.real, *self._others):
+            ledger.close()
 
     def _closed(self, closed: Sequence[int], late: Sequence[int]) -> None:
         self.closed += closed

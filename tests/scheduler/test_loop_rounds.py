@@ -86,7 +86,6 @@ def test_what_another_process_changed_is_acted_on_in_the_next_round(stage: LoopS
     stage.step(0.2)
     stage.step(0.7)
     assert sorted(run.job_name for run in stage.take()) == ["job", "new"]
-    other.close()
 
 
 def test_a_queued_run_that_another_left_is_taken(stage: LoopStage) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -92,18 +93,18 @@ def test_a_jump_seen_while_the_database_is_busy_is_recorded_when_it_is_not(stage
 
 
 def test_a_start_with_the_clock_behind_the_ledger_is_recorded(tmp_path: Path) -> None:
-    before = LoopStage(tmp_path / "ledger.db")
-    before.begin(spec("job"))
-    before.step(3_600)
-    before.end(*before.take())
-    before.step()
-    before.real.leave("one", before.clock.now())
-    after = LoopStage(tmp_path / "ledger.db", node_id="two", now=at(1_000))
-    after.loop.join()
-    after.step()
-    (event,) = after.real.clock_events()
-    assert (event.kind, event.node_id) == ("backward", "two")
-    assert after.take() == []
+    with closing(LoopStage(tmp_path / "ledger.db")) as before:
+        before.begin(spec("job"))
+        before.step(3_600)
+        before.end(*before.take())
+        before.step()
+        before.real.leave("one", before.clock.now())
+    with closing(LoopStage(tmp_path / "ledger.db", node_id="two", now=at(1_000))) as after:
+        after.loop.join()
+        after.step()
+        (event,) = after.real.clock_events()
+        assert (event.kind, event.node_id) == ("backward", "two")
+        assert after.take() == []
 
 
 # -- a database that is busy --------------------------------------------------------------------------------------------
