@@ -143,6 +143,7 @@ def test_a_forked_child_opens_a_connection_of_its_own(db: SqliteDatabase) -> Non
 
     assert db._slot() is not slot
     assert count(db) == 0
+    slot.connection.close()
 
 
 @pytest.mark.parametrize(
