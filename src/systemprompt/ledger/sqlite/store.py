@@ -87,12 +87,7 @@ class Store:
                 self._say("commit")
                 self._commit()
             except BaseException as error:
-                cause: BaseException = error
-                try:
-                    if self._connection.in_transaction:
-                        self._connection.execute("ROLLBACK")
-                except sqlite3.Error as worse:
-                    cause = worse
+                cause = self._rolled_back(error)
                 if isinstance(cause, sqlite3.Error):
                     raise database_error(cause, self.path) from error
                 raise
@@ -187,6 +182,15 @@ class Store:
     def close(self) -> None:
         with self._lock:
             self._connection.close()
+
+    def _rolled_back(self, error: BaseException) -> BaseException:
+        """Roll back after an error; return it, or what SQLite said of the rollback where that failed too."""
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error as worse:
+            return worse
+        return error
 
     def _commit(self) -> None:
         # A reader that checkpoints can make COMMIT busy for a moment; the transaction stays open and may be tried again.
