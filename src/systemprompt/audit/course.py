@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from systemprompt.clock import SECOND, iso
@@ -212,12 +214,13 @@ class Course:
         """Look at all runs of the job again, for what was in the way may have left the view: a backlog is longer than that."""
         if not self._unexplained:
             return
-        slack = self._case.setting.stall
+        slack, written_at = self._case.setting.stall, attrgetter("written_at")
+        left = sorted(self._unexplained, key=written_at)
         for run, attempts in self._case.tried_runs():
             if run.status not in ("skipped", "missed"):
                 since, until = _since(run, attempts) - slack, _end(run) + slack
-                self._unexplained = [one for one in self._unexplained if not since <= one.written_at < until]
-        for account in self._unexplained:
+                del left[bisect_left(left, since, key=written_at) : bisect_left(left, until, key=written_at)]
+        for account in left:
             self._case.found_range(
                 "unexplained", account, "says down, but the job says catch_up: latest and no run of it was open"
             )
