@@ -29,7 +29,7 @@ def test_migrating_twice_applies_each_file_once(tmp_path: Path) -> None:
         assert ledger.migrate() == []
 
 
-def test_processes_that_start_at_once_migrate_one_file_between_them(tmp_path: Path) -> None:
+def test_processes_that_start_at_once_apply_each_file_once_between_them(tmp_path: Path) -> None:
     script = (
         "import sys; from systemprompt.ledger.sqlite.ledger import SqliteLedger;"
         "sys.stdin.readline(); ledger = SqliteLedger(sys.argv[1]); print(len(ledger.migrate())); ledger.close()"
@@ -42,7 +42,8 @@ def test_processes_that_start_at_once_migrate_one_file_between_them(tmp_path: Pa
         process.stdin.flush()
     answers = [process.communicate(timeout=60) for process in processes]
     assert [error for _, error in answers] == [""] * 6
-    assert sorted(int(answer) for answer, _ in answers) == [0] * 5 + [len(os.listdir(MIGRATIONS))]
+    # A file is one transaction: two processes may share the files, and none is applied twice.
+    assert sum(int(answer) for answer, _ in answers) == len(os.listdir(MIGRATIONS))
     with closing(SqliteLedger(str(tmp_path / "ledger.db"))) as ledger:
         assert ledger.integrity_faults() == []
 
