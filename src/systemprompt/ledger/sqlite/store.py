@@ -298,8 +298,8 @@ def _open_for_reading(path: str) -> sqlite3.Connection:
     except sqlite3.Error as error:
         # A folder where we may not write has no place for the -shm file. Without a -wal file nobody is writing either.
         connection.close()
-        place = isinstance(error, sqlite3.OperationalError)
-        if not place or os.path.exists(f"{path}-wal") or not os.path.exists(path):
+        of_the_place = isinstance(error, sqlite3.OperationalError) and os.path.exists(path)
+        if not of_the_place or os.path.exists(f"{path}-wal"):
             raise
         connection = _connect(f"file:{_quote(path)}?mode=ro&immutable=1", uri=True)
     return connection
