@@ -221,6 +221,12 @@ class DatabaseTooNew(DatabaseError):
     code = "database_too_new"
 
 
+class DatabaseOutdated(DatabaseError):
+    """The database was made by an unreleased version of this program, whose schema is gone."""
+
+    code = "database_outdated"
+
+
 class LedgerBroken(DatabaseError):
     """The ledger refused a change that would break a promise: a defect, never a user's mistake."""
 
@@ -274,6 +280,46 @@ class JobAlreadyRunning(ConflictError):
         )
         self.name = name
         self.run_id = run_id
+
+
+class RunClosed(ConflictError):
+    """A run is asked to stop whose account is closed."""
+
+    code = "run_closed"
+
+    def __init__(self, run_id: int, job_name: str, status: str) -> None:
+        super().__init__(
+            f"run {run_id} of {job_name!r} is closed: {status}",
+            hint=f"see how it went: sp jobs logs {run_id}",
+            details={"run_id": run_id, "job_name": job_name, "status": status},
+        )
+        self.run_id = run_id
+
+
+class VersionChanged(ConflictError):
+    """A job was changed since the caller looked at it."""
+
+    code = "version_changed"
+
+    def __init__(self, job_name: str, *, seen: int, present: int) -> None:
+        super().__init__(
+            f"job {job_name!r} is at version {present}, not at version {seen}",
+            hint=f"nothing was changed: look again (sp jobs show {job_name}) and decide",
+            details={"job_name": job_name, "seen": seen, "present": present},
+        )
+
+
+class RequestMismatch(ConflictError):
+    """A request id was used again for something else."""
+
+    code = "request_mismatch"
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(
+            f"request id {request_id!r} was used for something else",
+            hint="nothing was done: take a fresh request id for each act",
+            details={"request_id": request_id},
+        )
 
 
 class NodeLost(ConflictError):

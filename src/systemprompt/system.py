@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from systemprompt.jobs.database import Database
     from systemprompt.jobs.definition import Catalogue
     from systemprompt.jobs.settings import JobSettings
-    from systemprompt.ledger.records import Decide, SyncReport
+    from systemprompt.ledger.records import Change, Decide, SyncReport
     from systemprompt.ledger.sqlite.ledger import SqliteLedger
     from systemprompt.ledger.sqlite.reader import SqliteReader
     from systemprompt.profile.profile import Profile
@@ -110,6 +110,17 @@ class System:
         return f"cli:{self.environ.get('USER') or self.environ.get('LOGNAME') or os.getuid()}"
 
     @property
+    def noticed_by(self) -> str:
+        """Who notices a change of profile or code from here."""
+        return f"command by {self.actor.removeprefix('cli:')}"
+
+    def change(self, why: str = "", *, request_id: str | None = None) -> Change:
+        """Return who acts from here, for the ledger."""
+        from systemprompt.ledger.records import Change
+
+        return Change(actor=self.actor, why=why, request_id=request_id, noticed_by=self.noticed_by)
+
+    @property
     def decide(self) -> Decide:
         from systemprompt.scheduler.planner import Planner
 
@@ -195,7 +206,7 @@ class System:
             for one in catalogue.quarantined
         ]
         keep = f"{GIVEN}:" if self._given is None else None
-        report = self.ledger.sync_catalogue(specs, notices, self.clock.now(), self.decide, actor=self.actor, keep=keep)
+        report = self.ledger.sync_catalogue(specs, notices, self.clock.now(), self.decide, self.change(), keep=keep)
         remember(self.profile, catalogue.files, self.environ)
         return report
 

@@ -23,7 +23,7 @@ from systemprompt.errors import ConfigurationError
 from systemprompt.jobs.context import CancelSignal, JobCancelled, JobContext
 from systemprompt.jobs.result import JobResult
 from systemprompt.jobs.settings import JobSettings, Retention
-from systemprompt.ledger.records import Closing, JobSpec, NodeIdentity
+from systemprompt.ledger.records import Change, Closing, JobSpec, NodeIdentity
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.views import HistoryQuery
 from systemprompt.scheduler.planner import Planner
@@ -47,7 +47,7 @@ class Installation:
         self.ledger.join(NodeIdentity(node_id="a", lease_ms=10**12, capacity=9, started_at=START, **node))  # type: ignore[arg-type]  # by name
         job = {"description": "", "time_zone": "UTC", "enabled": True, "policies": {}}
         specs = [JobSpec(name=name, schedule="0 0 * * * *", **job) for name in ("one", "two")]  # type: ignore[arg-type]  # by name
-        self.ledger.sync_catalogue(specs, [], START, DECIDE, actor="test")
+        self.ledger.sync_catalogue(specs, [], START, DECIDE, Change(actor="test"))
 
     def work(self, days: float, every: float = 6 * HOUR) -> None:
         for _ in range(round(days * DAY / every)):

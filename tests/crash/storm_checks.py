@@ -23,12 +23,12 @@ from systemprompt.ledger.views import AttemptView, RangeView, RunView
 class Account:
     """The ledger after the storm, without the built-in jobs, which write no witness."""
 
-    jobs: dict[str, str]
+    jobs: dict[int, str]
     runs: dict[int, RunView]
     ranges: list[RangeView]
     attempts: dict[int, AttemptView]
-    reruns: set[tuple[str, int]]
-    catches_all: set[tuple[str, int]]
+    reruns: set[tuple[int, int]]
+    catches_all: set[tuple[int, int]]
 
 
 def read_account(ledger: SqliteLedger) -> Account:

@@ -16,6 +16,7 @@ from ledger_stage import EVERY_SECOND, START, at, node, spec
 
 from systemprompt.errors import DatabaseBusy, DatabaseTooNew, DatabaseUnreachable
 from systemprompt.ledger import migrations
+from systemprompt.ledger.records import Change
 from systemprompt.ledger.sqlite.ledger import MIGRATIONS, MIGRATIONS_TABLE, SqliteLedger
 from systemprompt.ledger.sqlite.reader import open_reading_ledger
 from systemprompt.ledger.sqlite.store import Store
@@ -179,7 +180,9 @@ def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     ledger = SqliteLedger(str(path))
     ledger.migrate()
-    ledger.sync_catalogue([spec(f"job{n}", EVERY_SECOND) for n in range(50)], [], START, Planner().decide, actor="x")
+    ledger.sync_catalogue(
+        [spec(f"job{n}", EVERY_SECOND) for n in range(50)], [], START, Planner().decide, Change(actor="x")
+    )
     ledger.turn("a", at(1), Planner().decide, room=50)
     ledger._store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     ledger.close()

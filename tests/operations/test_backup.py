@@ -18,7 +18,7 @@ from systemprompt.cli.main import main
 from systemprompt.cli.settings import CliSettings
 from systemprompt.clock import SECOND, ManualClock
 from systemprompt.errors import ConflictError, DatabaseUnreachable
-from systemprompt.ledger.records import ManualStart
+from systemprompt.ledger.records import Change, ManualStart
 from systemprompt.operations import sqlite_copy
 from systemprompt.operations.backup import DbBackupParams, db_backup
 from systemprompt.operations.restore import DbRestoreParams, db_restore
@@ -63,8 +63,10 @@ class Place:
         """Have a node of another machine claim these, and never come back."""
         node = this_process(kind="serve", program="test", lease_s=30, capacity=9, now=self.clock.now())
         system.ledger.join(node)
-        starts = [ManualStart(job_name=name, actor="test") for name in names]
-        return tuple(run.run_id for run in system.ledger.start_manual(node.node_id, self.clock.now(), starts))
+        starts = [ManualStart(job_name=name) for name in names]
+        return tuple(
+            run.run_id for run in system.ledger.start_manual(node.node_id, self.clock.now(), starts, Change(actor="me"))
+        )
 
     def backup(self, file: str = "copy.db", **given: Any) -> Path:
         params = DbBackupParams(file=file, **given)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from systemprompt.errors import DatabaseTooNew
+from systemprompt.errors import DatabaseOutdated, DatabaseTooNew
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def migrate(
 
     Raises:
         DatabaseTooNew: the database has a migration that this program does not know. Nothing is changed.
+        DatabaseOutdated: a migration was applied with another text than it has now. Nothing is changed.
     """
     applied: list[str] = []
     if not pending_migrations(connection, folder, table=table):
@@ -41,7 +42,7 @@ def migrate(
         try:
             pending = pending_migrations(connection, folder, table=table)
             if pending:
-                _apply(connection, os.path.join(folder, pending[0]), table)
+                _apply(connection, folder, pending[0], table)
         except BaseException:
             connection.execute("ROLLBACK")
             raise
@@ -71,26 +72,60 @@ def pending_migrations(connection: sqlite3.Connection, folder: str, *, table: st
     Raises:
         DatabaseTooNew: the database is ahead of this program.
     """
-    have = applied_migration(connection, table=table)
-    newest = newest_migration(folder)
+    applied = _applied(connection, table)
+    files = _files(folder)
+    path = connection.execute("PRAGMA database_list").fetchone()[2]
+    for file in files:
+        known = applied.get(_number(file))
+        if known is not None and known != (file, _checksum(_read(folder, file))):
+            raise DatabaseOutdated(
+                f"database {path!r} has a schema of an unreleased version of systemprompt ({known[0]})",
+                hint="no release made it, so nothing brings it up to date: move the file away and begin anew",
+                details={"path": path, "migration": known[0]},
+            )
+    have, newest = max(applied, default=0), _number(files[-1])
     if have > newest:
-        path = connection.execute("PRAGMA database_list").fetchone()[2]
         raise DatabaseTooNew(
             f"database {path!r} has schema {have}; this program knows schemas up to {newest}",
             hint="it was used by a newer release of systemprompt: install that release (or newer) here",
             details={"path": path, "schema": have, "known": newest},
         )
-    return [name for name in _files(folder) if _number(name) > have]
+    return [name for name in files if _number(name) > have]
 
 
-def _apply(connection: sqlite3.Connection, file: str, table: str) -> None:
-    with open(file, encoding="utf-8") as stream:
-        script = stream.read()
+def _applied(connection: sqlite3.Connection, table: str) -> dict[int, tuple[str, int | None]]:
+    """Return number -> (file, checksum) of what was applied; the checksum is None where that was not kept."""
+    columns = [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")')]
+    if not columns:
+        return {}
+    checksum = "checksum" if "checksum" in columns else "NULL"
+    rows = connection.execute(f'SELECT number, name, {checksum} FROM "{table}"')  # noqa: S608  # names of ours, not input
+    return {int(number): (str(name), known) for number, name, known in rows}
+
+
+def _apply(connection: sqlite3.Connection, folder: str, name: str, table: str) -> None:
+    script = _read(folder, name)
     for statement in _statements(script):
         connection.execute(statement)
-    connection.execute(f'CREATE TABLE IF NOT EXISTS "{table}" (number INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT')
-    name = os.path.basename(file)
-    connection.execute(f'INSERT INTO "{table}" (number, name) VALUES (?, ?)', (_number(name), name))  # noqa: S608  # as above
+    connection.execute(
+        f'CREATE TABLE IF NOT EXISTS "{table}" '
+        "(number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum INTEGER NOT NULL) STRICT"
+    )
+    values = (_number(name), name, _checksum(script))
+    connection.execute(f'INSERT INTO "{table}" (number, name, checksum) VALUES (?, ?, ?)', values)  # noqa: S608  # as above
+
+
+def _read(folder: str, name: str) -> str:
+    with open(os.path.join(folder, name), encoding="utf-8") as stream:
+        return stream.read()
+
+
+def _checksum(script: str) -> int:
+    from binascii import (
+        crc32,  # a change by mistake is to be seen, not an attack; and hashlib costs a reading command 2 ms
+    )
+
+    return crc32(script.encode())
 
 
 def _statements(script: str) -> list[str]:

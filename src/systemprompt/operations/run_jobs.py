@@ -160,7 +160,7 @@ def _carry_out(system: System, node: Node, names: list[str], params: RunJobsPara
         while waiting or open_ids:
             batch, waiting = waiting[: width - len(open_ids)], waiting[max(0, width - len(open_ids)) :]
             if batch:
-                started = node.start_manual(_starts(batch, system.actor, params), skip_running=bool(claimed))
+                started = node.start_manual(_starts(batch, params), system.change(), skip_running=bool(claimed))
                 claimed |= {run.job_name: run for run in started}
                 open_ids |= {run.run_id for run in started}
             # Never for ever at once: a signal that another thread took is heard when this one wakes.
@@ -193,12 +193,12 @@ def _terminate_as_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _starts(names: Iterable[str], actor: str, params: RunJobsParams) -> list[Any]:
+def _starts(names: Iterable[str], params: RunJobsParams) -> list[Any]:
     from systemprompt.ledger.records import ManualStart
 
     parameters: Mapping[str, Any] = params.parameters
     enforce = True if params.enforce else None
-    return [ManualStart(job_name=name, actor=actor, parameters=parameters, enforce=enforce) for name in names]
+    return [ManualStart(job_name=name, parameters=parameters, enforce=enforce) for name in names]
 
 
 def _as_result(system: System, name: str, run: Claimed | None, node: Node) -> JobRun:

@@ -128,10 +128,10 @@ class Store:
         self._say(name)
         return self._connection.execute(self._statements[name], parameters)
 
-    def run_many(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Run a named statement that returns nothing once for each of many rows, inside a transaction of the caller's."""
+    def run_many(self, name: str, rows: Iterable[Mapping[str, Any] | Sequence[Any]]) -> int:
+        """Run a named statement once for each of many rows, inside a transaction of the caller's; return how many it changed."""
         self._say(name)
-        self._connection.executemany(self._statements[name], rows)
+        return self._connection.executemany(self._statements[name], rows).rowcount
 
     def fetch(self, name: str, parameters: Mapping[str, Any] | Sequence[Any] = ()) -> list[sqlite3.Row]:
         """Read with a named statement, in a view of its own or the caller's."""
