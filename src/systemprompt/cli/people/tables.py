@@ -82,6 +82,11 @@ def runs(page: Page, data: RunJobsResult) -> None:
     if data.dry_run:
         page.line(f"{data.total} would run; nothing was started")
         return
+    waiting = [run.run_id for run in data.jobs_run if run.status == "queued"]
+    if waiting:
+        page.line(f"{len(waiting)} asked for; a node that serves takes what it has room for")
+        page.line(page.dim(f"how it goes: sp jobs logs {waiting[0]}"))
+        return
     page.line(page.status("success", f"{data.succeeded} succeeded"), ", ", _failures(page, data.failed))
     failed = next((run.run_id for run in data.jobs_run if run.status != "success" and run.run_id), None)
     if failed is not None:
