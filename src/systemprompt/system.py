@@ -236,7 +236,7 @@ class System:
             job_settings=self.settings,
             database=self.database,
             child_database=self.child_database,
-            logs=RunLogs(self.database, clock=self.clock),
+            logs=RunLogs(self.database, ledger_id=self.ledger.ledger_id(), clock=self.clock),
             catalogue=self.catalogue,
             on_event=on_event,
         )

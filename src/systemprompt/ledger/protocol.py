@@ -52,6 +52,10 @@ class LedgerReader(Protocol):
         """Let every read inside the `with` see one state of the ledger, whatever others write meanwhile."""
         ...
 
+    def ledger_id(self) -> str:
+        """Return what tells this ledger from every other. A copy, and what is restored from it, has the same one."""
+        ...
+
     def jobs(self, *, retired: bool = False) -> list[JobView]:
         """Return the jobs by name."""
         ...

@@ -47,6 +47,9 @@ class SqliteReader:
     def snapshot(self) -> AbstractContextManager[None]:
         return self._store.snapshot()
 
+    def ledger_id(self) -> str:
+        return str(self._store.fetch("ledger_id")[0]["ledger_id"])
+
     def jobs(self, *, retired: bool = False) -> list[JobView]:
         return [_job(row) for row in self._store.fetch("jobs", {"retired": retired})]
 

@@ -115,6 +115,9 @@ UNION
 SELECT * FROM nodes WHERE node_id IN (SELECT r.node_id FROM job_runs r INDEXED BY job_runs_of_node WHERE r.status = 'running')
 ORDER BY node_id
 
+-- name: ledger_id
+SELECT ledger_id FROM ledger_state
+
 -- name: seal_state
 SELECT ledger_id, seals, sealed_until, pruned_until, pruned_unsealed,
        coalesce((SELECT max(run_id) FROM job_runs), 0) AS last_run,
