@@ -124,8 +124,10 @@ class System:
         """
         if self._ledger is None:
             from systemprompt.ledger.sqlite.ledger import SqliteLedger
+            from systemprompt.ledger.sqlite.making import make_ledger
 
             _make_folder(self.profile.ledger)
+            make_ledger(self.profile.ledger)
             ledger = SqliteLedger(self.profile.ledger, on_statement=self._on_statement)
             try:
                 ledger.migrate()

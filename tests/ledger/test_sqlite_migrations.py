@@ -17,6 +17,7 @@ from ledger_stage import EVERY_SECOND, START, at, node, spec
 from systemprompt.errors import DatabaseBusy, DatabaseTooNew, DatabaseUnreachable
 from systemprompt.ledger import migrations
 from systemprompt.ledger.sqlite.ledger import MIGRATIONS, MIGRATIONS_TABLE, SqliteLedger
+from systemprompt.ledger.sqlite.making import make_ledger
 from systemprompt.ledger.sqlite.reader import open_reading_ledger
 from systemprompt.ledger.sqlite.store import Store
 from systemprompt.scheduler.planner import Planner
@@ -30,6 +31,7 @@ def test_migrating_twice_applies_each_file_once(tmp_path: Path) -> None:
 
 
 def test_processes_that_start_at_once_apply_each_file_once_between_them(tmp_path: Path) -> None:
+    SqliteLedger(str(tmp_path / "ledger.db")).close()
     script = (
         "import sys; from systemprompt.ledger.sqlite.ledger import SqliteLedger;"
         "sys.stdin.readline(); ledger = SqliteLedger(sys.argv[1]); print(len(ledger.migrate())); ledger.close()"
@@ -55,6 +57,7 @@ def test_handles_that_open_at_once_in_threads_all_succeed(tmp_path: Path) -> Non
     def begin() -> None:
         gate.wait(10)
         try:
+            make_ledger(str(tmp_path / "ledger.db"), patience=60.0)
             ledger = SqliteLedger(str(tmp_path / "ledger.db"))
             ledger.migrate()
             ledger.close()

@@ -251,6 +251,32 @@ def test_a_restored_ledger_settles_what_its_nodes_held_and_reuses_no_number(plac
     assert place.sp("jobs", "audit")["data"]["clean"]
 
 
+def test_an_empty_ledger_is_refused_until_it_is_restored_or_deleted(place: Place) -> None:
+    copy = place.backup()
+    ledger = Path(place.profile.ledger)
+    ledger.write_bytes(b"")
+
+    for words in (
+        ("jobs", "list"),
+        ("jobs", "run", "reruns"),
+        ("serve",),
+        ("db", "migrate"),
+        ("db", "backup", "new.db"),
+    ):
+        error = place.sp(*words, code=5)["error"]
+        assert error["code"] == "database_damaged"
+        assert error["message"] == f"the ledger at {str(ledger)!r} is an empty file"
+        assert error["hint"] == "restore a backup: sp db restore FILE --replace; to begin a new ledger, delete the file"
+    assert place.sp("doctor", code=1)["data"]["failures"] == 1
+    assert ledger.stat().st_size == 0
+
+    place.sp("db", "restore", copy.name, "--replace")
+    assert place.sp("jobs", "list")["data"]["total"] > 0
+
+    ledger.unlink()
+    assert place.sp("jobs", "list")["data"]["total"] > 0
+
+
 def test_restoring_one_copy_twice_still_gives_no_fence_twice(place: Place) -> None:
     copy = place.backup()
     fences = []
