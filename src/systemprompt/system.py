@@ -79,7 +79,8 @@ def open_reader(profile_path: str, *, environ: Mapping[str, str], clock: Clock |
 class System:
     """One installation, opened. Parts are made when first asked for; `close` lets go of what was made.
 
-    given   jobs as Python objects, from a program that embeds a node; None where this is no such program
+    given     jobs as Python objects, from a program that embeds a node; None where there are none
+    program   the name of the program that embeds a node; None where somebody typed a command
     """
 
     def __init__(
@@ -90,12 +91,15 @@ class System:
         clock: Clock | None = None,
         on_statement: Callable[[str], None] | None = None,
         given: Sequence[object] | None = None,
+        program: str | None = None,
     ) -> None:
         self.profile = profile
         self.environ = environ
         self.clock: Clock = clock or SystemClock()
         self._on_statement = on_statement
         self._given = given
+        self._program = program
+        self._serving: Node | None = None
         self._ledger: SqliteLedger | None = None
         self._database: Database | None = None
         self._catalogue: Catalogue | None = None
@@ -106,8 +110,18 @@ class System:
 
     @property
     def actor(self) -> str:
-        """Who operates from here: `cli:` and the user's name."""
-        return f"cli:{self.environ.get('USER') or self.environ.get('LOGNAME') or os.getuid()}"
+        """Who acts from here: `cli:alice`, or `program:shop` where a program embeds this."""
+        return f"program:{self._program}" if self._program else f"cli:{_user(self.environ)}"
+
+    @property
+    def noticed_by(self) -> str:
+        """Who notices that code or profile changed: `command by alice`, `node 3fa2...` or `program shop`.
+
+        Noticing is not doing: a change is the profile's or the code's, whoever happens to read it first.
+        """
+        if self._program:
+            return f"program {self._program}"
+        return f"node {self._serving.node_id}" if self._serving else f"command by {_user(self.environ)}"
 
     @property
     def decide(self) -> Decide:
@@ -185,6 +199,7 @@ class System:
                 tags=job.tags,
                 owner=job.owner,
                 source=f"{job.source.kind}:{job.source.name}",
+                profile_sets=tuple(sorted(job.profile_sets)),
             )
             for job in catalogue.jobs.values()
         ]
@@ -231,7 +246,7 @@ class System:
             max_output_bytes=limits.max_output_bytes,
             pace=Pace(heartbeat=limits.heartbeat, lease=limits.lease),
         )
-        return Node(
+        node = Node(
             ledger=self.ledger,
             clock=self.clock,
             settings=settings,
@@ -242,6 +257,9 @@ class System:
             catalogue=self.catalogue,
             on_event=on_event,
         )
+        if kind == "serve":
+            self._serving = node
+        return node
 
     def close(self) -> None:
         if self._ledger is not None:
@@ -288,6 +306,17 @@ class System:
             raise database_error(error, path) from error
         finally:
             store.close()
+
+
+def _user(environ: Mapping[str, str]) -> str:
+    """Return the user's name as the system knows it. A service and a container often have no USER, or somebody else's."""
+    import pwd
+
+    uid = os.getuid()
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:  # a container may run as a number that no list has
+        return environ.get("USER") or environ.get("LOGNAME") or str(uid)
 
 
 def _make_folder(path: str) -> None:

@@ -279,27 +279,6 @@ def test_logs_of_a_failed_run_end_with_its_traceback(live: Desk) -> None:
     assert live.sp("--json jobs logs 1").data["error"].endswith("ValueError: no\n")
 
 
-def test_installations_that_share_a_database_read_each_their_own_runs(live: Desk) -> None:
-    other = Desk(live.folder / "other", real_time=True)
-    shared = f"{live.home}/data/app.db\nledger: sqlite:///data/own.ledger.db"
-    other.profile.write_text(other.profile.read_text().replace("data/app.db", shared))
-    live.sp("jobs run by_hand")
-    other.sp("jobs run nightly_report")
-
-    assert live.sp("--json jobs logs 1").data["entries"] == []
-    assert "counting" in {entry["message"] for entry in other.sp("--json jobs logs 1").data["entries"]}
-
-
-def test_a_new_ledger_shows_no_lines_of_the_one_before(live: Desk) -> None:
-    live.sp("jobs run nightly_report")
-    for file in (live.home / "data").glob("app.ledger.db*"):
-        file.unlink()
-    live.sp("jobs run by_hand")
-
-    assert live.sp("--json jobs logs 1").data["job_name"] == "by_hand"
-    assert live.sp("--json jobs logs 1").data["total"] == 0
-
-
 def test_logs_of_a_run_without_lines_say_so(live: Desk) -> None:
     live.sp("jobs run by_hand")
 

@@ -70,7 +70,10 @@ REASONS: dict[str, dict[str, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
-    """What code and profile say of a job now; `sync_catalogue` turns a change into a new version."""
+    """What code and profile say of a job now; `sync_catalogue` turns a change into a new version.
+
+    profile_sets   what the profile says of `schedule`, `time_zone`, `enabled` and each policy, by name: the code says the rest
+    """
 
     name: str
     description: str
@@ -81,6 +84,7 @@ class JobSpec:
     tags: tuple[str, ...] = ()
     owner: str | None = None
     source: str = ""
+    profile_sets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
