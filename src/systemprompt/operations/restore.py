@@ -298,19 +298,19 @@ def _own(copy: str, target: str) -> None:
 
 def _keep(target: str, now: Instant) -> str | None:
     """Give what is at `target` a second name; the first one never means nothing, so no node can make an empty ledger there."""
-    if not os.path.lexists(target):
-        return None
     stamp = "".join(char for char in iso(now)[:19] if char.isalnum())
     kept = f"{target}.replaced-{stamp}"
     number = 1
-    while os.path.lexists(kept):
+    while any(os.path.lexists(kept + ending) for ending in ("", *_LOGS)):
         number += 1
         kept = f"{target}.replaced-{stamp}-{number}"
     try:
-        for ending in ("-wal", "-shm"):
-            # Left only by a damaged database: beside the restored one they would be taken for its own.
+        for ending in _LOGS:
+            # Left by a damaged database, or one that was deleted: beside the restored one they would be taken for its own.
             if os.path.lexists(target + ending):
                 os.rename(target + ending, kept + ending)
+        if not os.path.lexists(target):
+            return None
         _second_name(target, kept)
     except OSError as error:
         raise DatabaseUnreachable(
@@ -318,6 +318,9 @@ def _keep(target: str, now: Instant) -> str | None:
             hint="move it away by hand and restore again",
         ) from error
     return kept
+
+
+_LOGS = ("-wal", "-shm", "-journal")
 
 
 def _second_name(target: str, kept: str) -> None:
