@@ -8,8 +8,8 @@ which plans, claims and closes the same jobs in as few commits as it can, or in 
 job; and one bare SQLite transaction that inserts the rows and one that closes them, without an index. All on the same disk in the
 same run.
 
-Must: 7 times the rate of the best peer that keeps a durable outcome; the ledger alone in rounds twice that of before, in one round a
-tenth of the bare transactions. Aim: 10 times, and three times.
+Must: 7 times the rate of the best peer that keeps a durable outcome; the ledger alone in rounds twice that of before, in one
+round a tenth of the bare transactions. Aim: 10 times, and three times.
 """
 
 from __future__ import annotations

@@ -79,7 +79,8 @@ def open_reader(profile_path: str, *, environ: Mapping[str, str], clock: Clock |
 class System:
     """One installation, opened. Parts are made when first asked for; `close` lets go of what was made.
 
-    given   jobs as Python objects, from a program that embeds a node; None where this is no such program
+    given     jobs as Python objects, from a program that embeds a node; None where there are none
+    program   the name of the program that embeds a node; None where somebody typed a command
     """
 
     def __init__(
@@ -90,12 +91,15 @@ class System:
         clock: Clock | None = None,
         on_statement: Callable[[str], None] | None = None,
         given: Sequence[object] | None = None,
+        program: str | None = None,
     ) -> None:
         self.profile = profile
         self.environ = environ
         self.clock: Clock = clock or SystemClock()
         self._on_statement = on_statement
         self._given = given
+        self._program = program
+        self._serving: Node | None = None
         self._ledger: SqliteLedger | None = None
         self._database: Database | None = None
         self._catalogue: Catalogue | None = None
@@ -106,19 +110,24 @@ class System:
 
     @property
     def actor(self) -> str:
-        """Who operates from here: `cli:` and the user's name."""
-        return f"cli:{self.environ.get('USER') or self.environ.get('LOGNAME') or os.getuid()}"
+        """Who acts from here: `cli:alice`, or `program:shop` where a program embeds this."""
+        return f"program:{self._program}" if self._program else f"cli:{_user(self.environ)}"
 
     @property
     def noticed_by(self) -> str:
-        """Who notices a change of profile or code from here."""
-        return f"command by {self.actor.removeprefix('cli:')}"
+        """Who notices that code or profile changed: `command by alice`, `node 3fa2...` or `program shop`.
+
+        Noticing is not doing: a change is the profile's or the code's, whoever happens to read it first.
+        """
+        if self._program:
+            return f"program {self._program}"
+        return f"node {self._serving.node_id}" if self._serving else f"command by {_user(self.environ)}"
 
     def change(self, why: str = "", *, request_id: str | None = None) -> Change:
         """Return who acts from here, for the ledger."""
         from systemprompt.ledger.records import Change
 
-        return Change(actor=self.actor, why=why, request_id=request_id, noticed_by=self.noticed_by)
+        return Change(actor=self.actor, why=why, request_id=request_id)
 
     @property
     def decide(self) -> Decide:
@@ -135,8 +144,10 @@ class System:
         """
         if self._ledger is None:
             from systemprompt.ledger.sqlite.ledger import SqliteLedger
+            from systemprompt.ledger.sqlite.making import make_ledger
 
             _make_folder(self.profile.ledger)
+            make_ledger(self.profile.ledger)
             ledger = SqliteLedger(self.profile.ledger, on_statement=self._on_statement)
             try:
                 ledger.migrate()
@@ -179,7 +190,7 @@ class System:
         Jobs that a program was given as objects are known to that program alone: others leave them as they are.
         """
         from systemprompt.jobs.given import GIVEN
-        from systemprompt.ledger.records import JobSpec, QuarantineNotice
+        from systemprompt.ledger.records import Change, JobSpec, QuarantineNotice
         from systemprompt.profile.cache import remember
 
         catalogue = self.catalogue
@@ -194,6 +205,7 @@ class System:
                 tags=job.tags,
                 owner=job.owner,
                 source=f"{job.source.kind}:{job.source.name}",
+                profile_sets=tuple(sorted(job.profile_sets)),
             )
             for job in catalogue.jobs.values()
         ]
@@ -206,7 +218,8 @@ class System:
             for one in catalogue.quarantined
         ]
         keep = f"{GIVEN}:" if self._given is None else None
-        report = self.ledger.sync_catalogue(specs, notices, self.clock.now(), self.decide, self.change(), keep=keep)
+        change = Change(actor=self.actor, noticed_by=self.noticed_by)
+        report = self.ledger.sync_catalogue(specs, notices, self.clock.now(), self.decide, change, keep=keep)
         remember(self.profile, catalogue.files, self.environ)
         return report
 
@@ -240,17 +253,20 @@ class System:
             max_output_bytes=limits.max_output_bytes,
             pace=Pace(heartbeat=limits.heartbeat, lease=limits.lease),
         )
-        return Node(
+        node = Node(
             ledger=self.ledger,
             clock=self.clock,
             settings=settings,
             job_settings=self.settings,
             database=self.database,
             child_database=self.child_database,
-            logs=RunLogs(self.database, clock=self.clock),
+            logs=RunLogs(self.database, ledger_id=self.ledger.ledger_id(), clock=self.clock),
             catalogue=self.catalogue,
             on_event=on_event,
         )
+        if kind == "serve":
+            self._serving = node
+        return node
 
     def close(self) -> None:
         if self._ledger is not None:
@@ -297,6 +313,17 @@ class System:
             raise database_error(error, path) from error
         finally:
             store.close()
+
+
+def _user(environ: Mapping[str, str]) -> str:
+    """Return the user's name as the system knows it. A service and a container often have no USER, or somebody else's."""
+    import pwd
+
+    uid = os.getuid()
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:  # a container may run as a number that no list has
+        return environ.get("USER") or environ.get("LOGNAME") or str(uid)
 
 
 def _make_folder(path: str) -> None:

@@ -114,6 +114,10 @@ def file_for_folder(path: Path) -> None:
     path.parent.write_text("no folder")
 
 
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
 FOREIGN = Ground(name="foreign", spoil=foreign)
 GROUNDS = (
     Ground(name="missing", spoil=missing, whole=False),
@@ -195,6 +199,8 @@ def faults(name: str, answer: Answer) -> Iterator[str]:
 
 LEDGER, APPLICATION = "app.ledger.db", "app.db"
 PLACES = [(LEDGER, ground) for ground in GROUNDS] + [(APPLICATION, ground) for ground in GROUNDS if ground.whole]
+# An application may begin with an empty file. A ledger never does.
+PLACES += [(LEDGER, Ground(name="empty", spoil=empty))]
 
 
 @pytest.mark.parametrize(("which", "ground"), PLACES, ids=lambda value: getattr(value, "name", value))

@@ -19,7 +19,7 @@ from systemprompt.audit.explain import explain
 from systemprompt.builtin.ledger_audit import LedgerAudit
 from systemprompt.builtin.prune_history import PruneHistory
 from systemprompt.clock import SECOND, ManualClock
-from systemprompt.errors import ConfigurationError
+from systemprompt.errors import ConfigurationError, DatabaseUnreachable
 from systemprompt.jobs.context import CancelSignal, JobCancelled, JobContext
 from systemprompt.jobs.result import JobResult
 from systemprompt.jobs.settings import JobSettings, Retention
@@ -213,6 +213,15 @@ def test_they_need_a_ledger(here: Installation) -> None:
     for job in (LedgerAudit(), PruneHistory()):
         with pytest.raises(ConfigurationError, match="looks after the ledger and this context names none"):
             job.execute(JobContext(job_name=job.name))
+
+
+def test_a_ledger_that_was_deleted_is_not_made_anew_by_a_job(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    for job in (LedgerAudit(), PruneHistory()):
+        context = JobContext(job_name=job.name, settings=JobSettings(ledger=str(path)), enforce=True)
+        with pytest.raises(DatabaseUnreachable, match="there is no ledger at"):
+            job.execute(context)
+    assert not path.exists()
 
 
 # -- prune_history ----------------------------------------------------------------------------------------------------------

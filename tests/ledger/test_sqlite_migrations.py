@@ -18,6 +18,7 @@ from systemprompt.errors import DatabaseBusy, DatabaseTooNew, DatabaseUnreachabl
 from systemprompt.ledger import migrations
 from systemprompt.ledger.records import Change
 from systemprompt.ledger.sqlite.ledger import MIGRATIONS, MIGRATIONS_TABLE, SqliteLedger
+from systemprompt.ledger.sqlite.making import make_ledger
 from systemprompt.ledger.sqlite.reader import open_reading_ledger
 from systemprompt.ledger.sqlite.store import Store
 from systemprompt.scheduler.planner import Planner
@@ -31,6 +32,7 @@ def test_migrating_twice_applies_each_file_once(tmp_path: Path) -> None:
 
 
 def test_processes_that_start_at_once_apply_each_file_once_between_them(tmp_path: Path) -> None:
+    SqliteLedger(str(tmp_path / "ledger.db")).close()
     script = (
         "import sys; from systemprompt.ledger.sqlite.ledger import SqliteLedger;"
         "sys.stdin.readline(); ledger = SqliteLedger(sys.argv[1]); print(len(ledger.migrate())); ledger.close()"
@@ -56,6 +58,7 @@ def test_handles_that_open_at_once_in_threads_all_succeed(tmp_path: Path) -> Non
     def begin() -> None:
         gate.wait(10)
         try:
+            make_ledger(str(tmp_path / "ledger.db"), patience=60.0)
             ledger = SqliteLedger(str(tmp_path / "ledger.db"))
             ledger.migrate()
             ledger.close()

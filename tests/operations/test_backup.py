@@ -65,7 +65,10 @@ class Place:
         system.ledger.join(node)
         starts = [ManualStart(job_name=name) for name in names]
         return tuple(
-            run.run_id for run in system.ledger.start_manual(node.node_id, self.clock.now(), starts, Change(actor="me"))
+            run.run_id
+            for run in system.ledger.start_manual(
+                node.node_id, self.clock.now(), starts, Change(actor="me"), Change(actor="me")
+            )
         )
 
     def backup(self, file: str = "copy.db", **given: Any) -> Path:
@@ -229,7 +232,11 @@ def test_a_restored_ledger_settles_what_its_nodes_held_and_reuses_no_number(plac
         copy = place.backup(database="app-copy.db", audit=True)
         (after,) = place.start(system, "log_cleanup")
         fence_before = system.ledger.last_fence()
-        system.database.execute("INSERT INTO logs (created_at, level, message, run_id) VALUES (0, 'info', '', 77)")
+        for ledger_id, run_id in ((system.ledger.ledger_id(), 77), ("another", 1_000)):
+            system.database.execute(
+                "INSERT INTO logs (created_at, level, message, ledger_id, run_id) VALUES (0, 'info', '', ?, ?)",
+                (ledger_id, run_id),
+            )
     place.clock.advance(3600)
 
     restored = place.restore(copy.name, database="app-copy.db", replace=True)
@@ -242,9 +249,37 @@ def test_a_restored_ledger_settles_what_its_nodes_held_and_reuses_no_number(plac
         assert runs[again].status == "queued"  # type: ignore[union-attr]  # it is there
         assert runs[after] is None, "it came after the copy"
         (fresh,) = place.start(system, "behavioral_analysis")
-        assert fresh > max(after, 77), "no number is given twice, and no log line changes its run"
+        assert fresh == 78 > after, (
+            "no number is given twice, and no log line changes its run; another ledger's do not count"
+        )
         assert system.ledger.last_fence() > fence_before
     assert place.sp("jobs", "audit")["data"]["clean"]
+
+
+def test_an_empty_ledger_is_refused_until_it_is_restored_or_deleted(place: Place) -> None:
+    copy = place.backup()
+    ledger = Path(place.profile.ledger)
+    ledger.write_bytes(b"")
+
+    for words in (
+        ("jobs", "list"),
+        ("jobs", "run", "reruns"),
+        ("serve",),
+        ("db", "migrate"),
+        ("db", "backup", "new.db"),
+    ):
+        error = place.sp(*words, code=5)["error"]
+        assert error["code"] == "database_damaged"
+        assert error["message"] == f"the ledger at {str(ledger)!r} is an empty file"
+        assert error["hint"] == "restore a backup: sp db restore FILE --replace; to begin a new ledger, delete the file"
+    assert place.sp("doctor", code=1)["data"]["failures"] == 1
+    assert ledger.stat().st_size == 0
+
+    place.sp("db", "restore", copy.name, "--replace")
+    assert place.sp("jobs", "list")["data"]["total"] > 0
+
+    ledger.unlink()
+    assert place.sp("jobs", "list")["data"]["total"] > 0
 
 
 def test_restoring_one_copy_twice_still_gives_no_fence_twice(place: Place) -> None:

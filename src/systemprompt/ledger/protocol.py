@@ -54,6 +54,13 @@ class LedgerReader(Protocol):
         """Let every read inside the `with` see one state of the ledger, whatever others write meanwhile."""
         ...
 
+    def ledger_id(self) -> str:
+        """Return the id that this ledger was made with. Run numbers mean something only together with it.
+
+        A copy, and what is restored from it, has the same id.
+        """
+        ...
+
     def jobs(self, *, retired: bool = False) -> list[JobView]:
         """Return the jobs by name."""
         ...
@@ -72,10 +79,6 @@ class LedgerReader(Protocol):
 
     def run(self, run_id: int) -> RunView | None:
         """Return one run; None where no run has this id, or it was pruned."""
-        ...
-
-    def ledger_id(self) -> str:
-        """Return the id that this ledger was made with. Run numbers mean something only together with it."""
         ...
 
     def attempts(self, run_id: int | None = None) -> Iterator[AttemptView]:

@@ -92,7 +92,7 @@ class Change:
 class JobSpec:
     """What code and profile say of a job now; `sync_catalogue` turns a change into a new version.
 
-    profile_sets   the stated fields and policies that the profile sets over the code, sorted
+    profile_sets   what the profile says of `schedule`, `time_zone`, `enabled` and each policy, by name: the code says the rest
     """
 
     name: str

@@ -79,8 +79,10 @@ def db_backup(
         UsageError: a copy would overwrite a database in use, or both go to one file.
         DatabaseError: a database cannot be read, or a copy cannot be written or is not sound.
     """
+    from systemprompt.ledger.sqlite.store import refuse_empty
     from systemprompt.operations.sqlite_copy import copy_beside, held_view, put_in_place, remove_copy
 
+    refuse_empty(profile.ledger)
     wanted = [("ledger", profile.ledger, _absolute(params.file, cwd))]
     if params.database is not None:
         wanted.append(("application", profile.database.path, _absolute(params.database, cwd)))

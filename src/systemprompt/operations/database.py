@@ -110,8 +110,10 @@ def database_states(profile: Profile) -> Iterator[DatabaseState]:
         DatabaseError: one of them is there and cannot be read.
     """
     from systemprompt.ledger.sqlite.ledger import MIGRATIONS, MIGRATIONS_TABLE
+    from systemprompt.ledger.sqlite.store import refuse_empty
     from systemprompt.system import APPLICATION_MIGRATIONS, APPLICATION_MIGRATIONS_TABLE
 
+    refuse_empty(profile.ledger)
     yield _state("ledger", profile.ledger, MIGRATIONS, MIGRATIONS_TABLE)
     yield _state("application", profile.database.path, APPLICATION_MIGRATIONS, APPLICATION_MIGRATIONS_TABLE)
 

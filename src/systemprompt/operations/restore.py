@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 
 from systemprompt.clock import iso
@@ -12,7 +13,7 @@ from systemprompt.operations.parameters import param
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from systemprompt.clock import Clock, Instant
     from systemprompt.profile.profile import Profile
@@ -64,8 +65,8 @@ def db_restore(
 
     The nodes in the copy can never come back to it, so they are declared lost and their open runs are settled. Fences go on from
     the present instant in microseconds, since a claim made after the backup may have handed out any of the next ones; run
-    numbers go on after the highest that the replaced ledger or the application's log knows. Then its jobs are made those of the
-    catalogue, as any command does. A crash leaves the old ledger in place or the new one, each whole.
+    numbers go on after the highest that the replaced ledger knows, or the application's log of this ledger's runs. Then its jobs
+    are made those of the catalogue, as any command does. A crash leaves the old ledger in place or the new one, each whole.
 
     Raises:
         ConflictError: a database is there and `replace` is not given, or a process has it open.
@@ -89,7 +90,7 @@ def db_restore(
     try:
         for name, source, target in wanted:
             made.append((name, source, target, _copy(source, target)))
-        state = _settle(made[0][3], now, _highest_run(profile), _highest_fence(profile))
+        state = _settle(made[0][3], now, _highest_run(profile, made[0][3]), _highest_fence(profile))
         if not params.dry_run:
             for _, _, target, copy in made:
                 _own(copy, target)
@@ -251,9 +252,11 @@ def _settle(copy: str, now: Instant, highest_run: int, highest_fence: int) -> tu
     return settled, fence, high_water
 
 
-def _highest_run(profile: Profile) -> int:
+def _highest_run(profile: Profile, copy: str) -> int:
     ledger = _asked(profile.ledger, "SELECT seq FROM sqlite_sequence WHERE name = 'job_runs'")
-    logs = _asked(profile.database.path, "SELECT max(run_id) FROM logs")
+    with closing(sqlite3.connect(copy)) as connection:
+        own = connection.execute("SELECT ledger_id FROM ledger_state").fetchone()
+    logs = _asked(profile.database.path, "SELECT max(run_id) FROM logs WHERE ledger_id = ?", own)
     return max(ledger, logs)
 
 
@@ -261,7 +264,7 @@ def _highest_fence(profile: Profile) -> int:
     return _asked(profile.ledger, "SELECT fence FROM ledger_state")
 
 
-def _asked(path: str, question: str) -> int:
+def _asked(path: str, question: str, parameters: Sequence[str] = ()) -> int:
     """Return a number out of a database that may be absent, damaged, or without that table; 0 where it cannot be had."""
     from systemprompt.ledger.sqlite.store import open_connection
 
@@ -272,7 +275,7 @@ def _asked(path: str, question: str) -> int:
     except DatabaseError:
         return 0
     try:
-        row = connection.execute(question).fetchone()
+        row = connection.execute(question, parameters).fetchone()
     except sqlite3.Error:
         return 0
     finally:
@@ -295,19 +298,19 @@ def _own(copy: str, target: str) -> None:
 
 def _keep(target: str, now: Instant) -> str | None:
     """Give what is at `target` a second name; the first one never means nothing, so no node can make an empty ledger there."""
-    if not os.path.lexists(target):
-        return None
     stamp = "".join(char for char in iso(now)[:19] if char.isalnum())
     kept = f"{target}.replaced-{stamp}"
     number = 1
-    while os.path.lexists(kept):
+    while any(os.path.lexists(kept + ending) for ending in ("", *_LOGS)):
         number += 1
         kept = f"{target}.replaced-{stamp}-{number}"
     try:
-        for ending in ("-wal", "-shm"):
-            # Left only by a damaged database: beside the restored one they would be taken for its own.
+        for ending in _LOGS:
+            # Left by a damaged database, or one that was deleted: beside the restored one they would be taken for its own.
             if os.path.lexists(target + ending):
                 os.rename(target + ending, kept + ending)
+        if not os.path.lexists(target):
+            return None
         _second_name(target, kept)
     except OSError as error:
         raise DatabaseUnreachable(
@@ -315,6 +318,9 @@ def _keep(target: str, now: Instant) -> str | None:
             hint="move it away by hand and restore again",
         ) from error
     return kept
+
+
+_LOGS = ("-wal", "-shm", "-journal")
 
 
 def _second_name(target: str, kept: str) -> None:

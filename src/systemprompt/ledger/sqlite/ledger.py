@@ -10,7 +10,7 @@ from systemprompt.errors import DaySealed, LedgerBroken
 from systemprompt.ledger.migrations import migrate, pending_migrations
 from systemprompt.ledger.sqlite import asking, catalogue, clockwork, conflicts, nodes, retention
 from systemprompt.ledger.sqlite.reader import MIGRATIONS, MIGRATIONS_TABLE, SqliteReader
-from systemprompt.ledger.sqlite.store import Store, database_error
+from systemprompt.ledger.sqlite.store import Store, database_error, refuse_empty
 from systemprompt.ledger.statements import load_statements
 
 TYPE_CHECKING = False
@@ -49,6 +49,7 @@ class SqliteLedger(SqliteReader):
     """
 
     def __init__(self, path: str, *, patience: float = 10.0, on_statement: Callable[[str], None] | None = None) -> None:
+        refuse_empty(path)
         statements = load_statements(os.path.join(_HERE, "sql"))
         super().__init__(Store(path, statements, patience=patience, on_statement=on_statement))
         self.path = path

@@ -232,18 +232,19 @@ def open_reading_ledger(path: str) -> SqliteReader:
     """Open an existing ledger to read only. Nothing is migrated, nothing written.
 
     Raises:
-        DatabaseUnreachable: there is no ledger at this path, it cannot be read, or it has still to be migrated.
+        DatabaseUnreachable: there is no ledger at this path, it is empty, it cannot be read, or it has still to be migrated.
         DatabaseTooNew: a newer release wrote it.
     """
     import sqlite3
 
     from systemprompt.ledger.migrations import pending_migrations
-    from systemprompt.ledger.sqlite.store import Store, database_error
+    from systemprompt.ledger.sqlite.store import Store, database_error, refuse_empty
 
     if not os.path.exists(path):
         raise DatabaseUnreachable(
             f"there is no ledger at {path!r}", hint="sp db migrate makes one", details={"path": path}
         )
+    refuse_empty(path)
     store = Store(path, load_statements(READING), read_only=True)
     try:
         pending = pending_migrations(store.connection, MIGRATIONS, table=MIGRATIONS_TABLE)
