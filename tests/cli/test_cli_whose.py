@@ -37,4 +37,6 @@ def test_a_run_by_hand_names_the_user_also_where_the_environment_does_not(live: 
     (entry,) = live.sp("--json jobs history").data["entries"]
     assert entry["actor"] == f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
     with live.system() as system:
-        assert system.ledger.versions("job_by_hand")[-1].actor == entry["actor"]
+        job = system.ledger.job("by_hand")
+        assert job is not None
+        assert system.ledger.versions(job.job_id)[-1].actor == entry["actor"]
