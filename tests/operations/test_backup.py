@@ -19,7 +19,7 @@ from systemprompt.cli.settings import CliSettings
 from systemprompt.clock import SECOND, ManualClock
 from systemprompt.errors import ConflictError, DatabaseUnreachable
 from systemprompt.ledger.records import ManualStart
-from systemprompt.operations import sqlite_copy
+from systemprompt.ledger.sqlite import copying
 from systemprompt.operations.backup import DbBackupParams, db_backup
 from systemprompt.operations.restore import DbRestoreParams, db_restore
 from systemprompt.profile.load import load_profile
@@ -114,7 +114,7 @@ def test_a_copy_is_one_sound_file_for_its_owner_alone_while_the_ledger_is_open(p
 def test_a_copy_holds_one_view_however_much_is_written_while_it_is_made(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_copy, "PAGES_A_STEP", 4)
+    monkeypatch.setattr(copying, "PAGES_A_STEP", 4)
     left: list[int] = []
     with place.system() as system:
 

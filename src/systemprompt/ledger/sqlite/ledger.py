@@ -6,8 +6,8 @@ import os
 
 from systemprompt.clock import iso
 from systemprompt.errors import DaySealed
-from systemprompt.ledger.migrations import migrate, pending_migrations
 from systemprompt.ledger.sqlite import catalogue, clockwork, nodes, retention
+from systemprompt.ledger.sqlite.migrating import migrate
 from systemprompt.ledger.sqlite.reader import MIGRATIONS, MIGRATIONS_TABLE, SqliteReader
 from systemprompt.ledger.sqlite.store import Store, database_error
 from systemprompt.ledger.statements import load_statements
@@ -68,10 +68,6 @@ class SqliteLedger(SqliteReader):
             return migrate(self._store.connection, MIGRATIONS, table=MIGRATIONS_TABLE, begin=self._store.begin)
         except sqlite3.Error as error:
             raise database_error(error, self.path) from error
-
-    def pending_migrations(self) -> list[str]:
-        """Return the migrations still to apply."""
-        return pending_migrations(self._store.connection, MIGRATIONS, table=MIGRATIONS_TABLE)
 
     # -- the clockwork of a node ----------------------------------------------------------------------------------------
 

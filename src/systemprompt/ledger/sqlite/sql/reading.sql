@@ -94,12 +94,6 @@ SELECT * FROM nodes ORDER BY started_at, node_id
 -- A number that changes when another connection has committed.
 PRAGMA data_version
 
--- name: integrity_check
-PRAGMA integrity_check(20)
-
--- name: foreign_key_check
-PRAGMA foreign_key_check
-
 -- name: clock_events
 SELECT seen_at, kind, delta_us, action, node_id FROM clock_events ORDER BY event_id
 
