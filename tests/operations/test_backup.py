@@ -341,6 +341,10 @@ def test_what_is_no_copy_is_not_restored(place: Place) -> None:
         newer.executescript("CREATE TABLE ledger_state (x); CREATE TABLE ledger_migrations (number INTEGER, name TEXT)")
         newer.execute("INSERT INTO ledger_migrations VALUES (999, '')")
         newer.commit()
+    with closing(sqlite3.connect(place.folder / "new-app.db")) as newer:
+        newer.executescript("CREATE TABLE systemprompt_migrations (number INTEGER, name TEXT)")
+        newer.execute("INSERT INTO systemprompt_migrations VALUES (999, '')")
+        newer.commit()
 
     for words, code, said in (
         (("app.db",), 2, "is no copy of a ledger"),
@@ -349,6 +353,7 @@ def test_what_is_no_copy_is_not_restored(place: Place) -> None:
         (("text.db",), 5, "cannot be used"),
         (("data/app.ledger.db",), 2, "itself"),
         (("new.db",), 5, "has schema 999"),
+        (("ledger.db", "--database", "new-app.db"), 5, "has schema 999"),
     ):
         error = place.sp("db", "restore", *words, "--replace", code=code)["error"]
         assert said in error["message"], error
