@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from systemprompt.clock import Instant
     from systemprompt.ledger.sqlite.reader import SqliteReader
 
-__all__ = ["LEDGER_TABLES", "LedgerFile"]
+__all__ = ["LEDGER_TABLES", "LedgerFile", "LedgerFileBackup", "LedgerFileRestore"]
 
 LEDGER_TABLES = frozenset(("ledger_state", MIGRATIONS_TABLE))
 """A file that has these is a ledger."""
@@ -46,6 +46,8 @@ class LedgerFile(DatabaseFile):
 
 
 class LedgerFileBackup(FileBackup):
+    """One state of the ledger on its way to a file."""
+
     def extent(self) -> Extent:
         row = self.view.execute(upkeep_statements()["extent"]).fetchone()
         return Extent(runs=row["runs"], planned_through=row["planned_through"])
@@ -55,6 +57,8 @@ class LedgerFileBackup(FileBackup):
 
 
 class LedgerFileRestore(FileRestore):
+    """A copy on its way into the ledger's place."""
+
     def settle(self, now: Instant, *, runs_above: int, max_attempts: int) -> Settled:
         named = upkeep_statements()
         # No ledger gives out a million fences a second: the present instant is above all that were given since the copy was made,
