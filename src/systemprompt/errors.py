@@ -19,6 +19,7 @@
     │   ├── LedgerBroken            the ledger refused a change that would break a promise
     │   └── LedgerReplaced          the file at the ledger's path is no longer the one that is open
     ├── ConflictError               true of the call, but not of the present state
+    │   ├── DatabaseInUse           it cannot be replaced while a process has it open
     │   ├── DaySealed               a start by hand, dated in a day that is sealed: the wall clock was set back
     │   ├── JobAlreadyRunning
     │   └── NodeLost                this node was declared lost: others have settled its runs
@@ -43,6 +44,7 @@ __all__ = [
     "DatabaseBusy",
     "DatabaseDamaged",
     "DatabaseError",
+    "DatabaseInUse",
     "DatabaseTooNew",
     "DatabaseUnreachable",
     "DaySealed",
@@ -250,6 +252,24 @@ class ConflictError(SystempromptError):
     """Right in itself, but the present state forbids it."""
 
     code = "conflict"
+
+
+class DatabaseInUse(ConflictError):
+    """A database cannot be replaced while a process has it open.
+
+    by   the nodes that are known to have it open, in words; empty where none is known
+    """
+
+    code = "database_in_use"
+
+    def __init__(self, path: str, by: str = "") -> None:
+        super().__init__(
+            f"database {path!r} is in use{f' by {by}' if by else ''}; nothing was changed",
+            hint="stop the nodes, and every other process that has it open",
+            details={"path": path},
+        )
+        self.path = path
+        self.by = by
 
 
 class DaySealed(ConflictError):

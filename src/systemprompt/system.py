@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
+    from systemprompt.builtin.application_database import ApplicationFile
     from systemprompt.clock import Clock
     from systemprompt.engine import Node, NodeEvent
     from systemprompt.jobs.database import Database
@@ -20,13 +21,11 @@ if TYPE_CHECKING:
     from systemprompt.ledger.records import Change, Decide, SyncReport
     from systemprompt.ledger.sqlite.ledger import SqliteLedger
     from systemprompt.ledger.sqlite.reader import SqliteReader
+    from systemprompt.ledger.upkeep import LedgerUpkeep
     from systemprompt.profile.profile import Profile
     from systemprompt.runner.runner import ChildDatabase
 
-__all__ = ["APPLICATION_MIGRATIONS", "APPLICATION_MIGRATIONS_TABLE", "System", "open_reader", "open_system"]
-
-APPLICATION_MIGRATIONS = os.path.join(os.path.dirname(__file__), "builtin", "migrations", "sqlite")
-APPLICATION_MIGRATIONS_TABLE = "systemprompt_migrations"
+__all__ = ["System", "application_upkeep", "ledger_upkeep", "open_reader", "open_system"]
 
 
 def open_system(
@@ -74,6 +73,20 @@ def open_reader(profile_path: str, *, environ: Mapping[str, str], clock: Clock |
         if not os.path.exists(profile.ledger):
             raise
     return open_reading_ledger(profile.ledger)
+
+
+def ledger_upkeep(profile: Profile) -> LedgerUpkeep:
+    """Return the upkeep of the profile's ledger. Nothing is opened: it may be absent or damaged."""
+    from systemprompt.ledger.sqlite.upkeep import LedgerFile
+
+    return LedgerFile(profile.ledger)
+
+
+def application_upkeep(profile: Profile) -> ApplicationFile:
+    """Return the upkeep of the application's database. Nothing is opened: it may be absent or damaged."""
+    from systemprompt.builtin.application_database import ApplicationFile
+
+    return ApplicationFile(profile.database.path)
 
 
 class System:
@@ -145,8 +158,9 @@ class System:
         if self._ledger is None:
             from systemprompt.ledger.sqlite.ledger import SqliteLedger
             from systemprompt.ledger.sqlite.making import make_ledger
+            from systemprompt.ledger.sqlite.replacing import make_folder
 
-            _make_folder(self.profile.ledger)
+            make_folder(self.profile.ledger)
             make_ledger(self.profile.ledger)
             ledger = SqliteLedger(self.profile.ledger, on_statement=self._on_statement)
             try:
@@ -163,8 +177,7 @@ class System:
         if self._database is None:
             from systemprompt.jobs.sqlite_database import SqliteDatabase
 
-            _make_folder(self.profile.database.path)
-            self._migrate_application()
+            application_upkeep(self.profile).migrate()
             self._database = SqliteDatabase(self.profile.database.path)
         return self._database
 
@@ -299,21 +312,6 @@ class System:
             profile_path=profile.path,
         )
 
-    def _migrate_application(self) -> None:
-        import sqlite3
-
-        from systemprompt.ledger.migrations import migrate
-        from systemprompt.ledger.sqlite.store import Store, database_error
-
-        path = self.profile.database.path
-        store = Store(path, {})
-        try:
-            migrate(store.connection, APPLICATION_MIGRATIONS, table=APPLICATION_MIGRATIONS_TABLE, begin=store.begin)
-        except sqlite3.Error as error:
-            raise database_error(error, path) from error
-        finally:
-            store.close()
-
 
 def _user(environ: Mapping[str, str]) -> str:
     """Return the user's name as the system knows it. A service and a container often have no USER, or somebody else's."""
@@ -324,15 +322,3 @@ def _user(environ: Mapping[str, str]) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:  # a container may run as a number that no list has
         return environ.get("USER") or environ.get("LOGNAME") or str(uid)
-
-
-def _make_folder(path: str) -> None:
-    folder = os.path.dirname(path)
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise DatabaseUnreachable(
-            f"database {path!r} cannot be made: {error.strerror or error}",
-            hint="make its folder by hand, or name another place in the profile",
-            details={"path": path},
-        ) from error

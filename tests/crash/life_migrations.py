@@ -56,13 +56,13 @@ def recover(folder: str) -> None:
 
 def check(folder: str, whole: str) -> None:
     with check_ledger(folder, LATER) as ledger:
-        assert ledger.pending_migrations() == []
+        assert ledger.upkeep.schema_state().state == "current"
     new = ledger_of_new(folder)
     assert not os.path.exists(making_name(new))
     fresh = SqliteLedger(new)
-    assert fresh.pending_migrations() == []
+    assert fresh.upkeep.schema_state().state == "current"
     assert {job.source.partition(":")[0] for job in fresh.jobs()} == {"builtin"}
-    assert fresh.integrity_faults() == []
+    assert fresh.upkeep.faults() == []
     fresh.close()
     assert schema(os.path.join(folder, "ledger.db")) == schema(new), "an old ledger becomes just what a new one is"
     application = os.path.join("new", "app.db")

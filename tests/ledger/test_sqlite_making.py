@@ -49,7 +49,7 @@ def left_over(folder: Path) -> list[str]:
 def id_of(path: Path) -> str:
     """Return the ledger's id; fails where it is not whole."""
     with closing(open_reading_ledger(str(path))) as ledger:
-        assert list(ledger.integrity_faults()) == []
+        assert ledger.upkeep.faults() == []
         return ledger.ledger_id()
 
 

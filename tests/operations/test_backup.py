@@ -19,7 +19,7 @@ from systemprompt.cli.settings import CliSettings
 from systemprompt.clock import SECOND, ManualClock
 from systemprompt.errors import ConflictError, DatabaseUnreachable
 from systemprompt.ledger.records import Change, ManualStart
-from systemprompt.operations import sqlite_copy
+from systemprompt.ledger.sqlite import copying
 from systemprompt.operations.backup import DbBackupParams, db_backup
 from systemprompt.operations.restore import DbRestoreParams, db_restore
 from systemprompt.profile.load import load_profile
@@ -65,7 +65,10 @@ class Place:
         system.ledger.join(node)
         starts = [ManualStart(job_name=name) for name in names]
         return tuple(
-            run.run_id for run in system.ledger.start_manual(node.node_id, self.clock.now(), starts, Change(actor="me"))
+            run.run_id
+            for run in system.ledger.start_manual(
+                node.node_id, self.clock.now(), starts, Change(actor="me"), Change(actor="me")
+            )
         )
 
     def backup(self, file: str = "copy.db", **given: Any) -> Path:
@@ -116,7 +119,7 @@ def test_a_copy_is_one_sound_file_for_its_owner_alone_while_the_ledger_is_open(p
 def test_a_copy_holds_one_view_however_much_is_written_while_it_is_made(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_copy, "PAGES_A_STEP", 4)
+    monkeypatch.setattr(copying, "PAGES_A_STEP", 4)
     left: list[int] = []
     with place.system() as system:
 
@@ -375,6 +378,10 @@ def test_what_is_no_copy_is_not_restored(place: Place) -> None:
         newer.executescript("CREATE TABLE ledger_state (x); CREATE TABLE ledger_migrations (number INTEGER, name TEXT)")
         newer.execute("INSERT INTO ledger_migrations VALUES (999, '')")
         newer.commit()
+    with closing(sqlite3.connect(place.folder / "new-app.db")) as newer:
+        newer.executescript("CREATE TABLE systemprompt_migrations (number INTEGER, name TEXT)")
+        newer.execute("INSERT INTO systemprompt_migrations VALUES (999, '')")
+        newer.commit()
 
     for words, code, said in (
         (("app.db",), 2, "is no copy of a ledger"),
@@ -383,6 +390,7 @@ def test_what_is_no_copy_is_not_restored(place: Place) -> None:
         (("text.db",), 5, "cannot be used"),
         (("data/app.ledger.db",), 2, "itself"),
         (("new.db",), 5, "has schema 999"),
+        (("ledger.db", "--database", "new-app.db"), 5, "has schema 999"),
     ):
         error = place.sp("db", "restore", *words, "--replace", code=code)["error"]
         assert said in error["message"], error

@@ -38,5 +38,5 @@ def test_the_log_of_a_deleted_ledger_is_not_taken_for_that_of_the_restored_one(t
 
     with open_system(str(path), environ=environ, clock=clock) as system:
         assert "since" not in {job.name for job in system.ledger.jobs(retired=True)}
-        assert system.ledger.integrity_faults() == []
+        assert system.ledger.upkeep.faults() == []
     assert len(list(tmp_path.glob("ledger.db.replaced-*-wal"))) == 1, "it is kept"

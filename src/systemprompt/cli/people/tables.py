@@ -181,6 +181,11 @@ def databases(page: Page, data: DbStatus) -> None:
     if any(one.state in ("absent", "behind") for one in data.databases):
         page.blank()
         page.line("mend it: sp db migrate")
+    for one in data.databases:
+        for sentence in one.altered:
+            page.line(page.status("fail", f"{one.name}: {sentence}"))
+        for sentence in one.added:
+            page.line(page.status("warn", f"{one.name}: {sentence}"))
 
 
 def checks(page: Page, data: Diagnosis) -> None:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from systemprompt.clock import iso
 from systemprompt.errors import DaySealed, LedgerBroken
-from systemprompt.ledger.migrations import migrate, pending_migrations
 from systemprompt.ledger.sqlite import asking, catalogue, clockwork, conflicts, nodes, retention
+from systemprompt.ledger.sqlite.migrating import migrate
 from systemprompt.ledger.sqlite.reader import MIGRATIONS, MIGRATIONS_TABLE, SqliteReader
 from systemprompt.ledger.sqlite.store import Store, database_error, refuse_empty
 from systemprompt.ledger.statements import load_statements
@@ -72,10 +72,6 @@ class SqliteLedger(SqliteReader):
             return migrate(self._store.connection, MIGRATIONS, table=MIGRATIONS_TABLE, begin=self._store.begin)
         except sqlite3.Error as error:
             raise database_error(error, self.path) from error
-
-    def pending_migrations(self) -> list[str]:
-        """Return the migrations still to apply."""
-        return pending_migrations(self._store.connection, MIGRATIONS, table=MIGRATIONS_TABLE)
 
     # -- the clockwork of a node ----------------------------------------------------------------------------------------
 
