@@ -16,12 +16,16 @@
     │   │   └── DatabaseDamaged     its file is damaged, or no database at all
     │   ├── DatabaseBusy
     │   ├── DatabaseTooNew
+    │   ├── DatabaseOutdated        its schema is that of a version that was never released
     │   ├── LedgerBroken            the ledger refused a change that would break a promise
     │   └── LedgerReplaced          the file at the ledger's path is no longer the one that is open
     ├── ConflictError               true of the call, but not of the present state
     │   ├── DatabaseInUse           it cannot be replaced while a process has it open
     │   ├── DaySealed               a start by hand, dated in a day that is sealed: the wall clock was set back
     │   ├── JobAlreadyRunning
+    │   ├── RequestMismatch         a request id that was used for something else
+    │   ├── RunClosed               a run that has ended cannot be stopped
+    │   ├── VersionChanged          the job was changed since the caller looked
     │   └── NodeLost                this node was declared lost: others have settled its runs
     ├── ConfirmationNeeded          a destructive call without its confirmation
     └── Interrupted                 the person at the terminal said stop
@@ -45,6 +49,7 @@ __all__ = [
     "DatabaseDamaged",
     "DatabaseError",
     "DatabaseInUse",
+    "DatabaseOutdated",
     "DatabaseTooNew",
     "DatabaseUnreachable",
     "DaySealed",
@@ -59,9 +64,12 @@ __all__ = [
     "ParameterError",
     "ProfileInvalid",
     "ProfileNotFound",
+    "RequestMismatch",
+    "RunClosed",
     "RunNotFound",
     "SystempromptError",
     "UsageError",
+    "VersionChanged",
     "did_you_mean",
 ]
 

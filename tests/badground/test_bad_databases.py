@@ -96,7 +96,7 @@ def newer(path: Path) -> None:
     for (table,) in connection.execute(
         "SELECT name FROM sqlite_master WHERE name LIKE '%migrations' AND type = 'table'"
     ):
-        connection.execute(f"INSERT INTO {table} (number, name) VALUES (9999, '9999_future.sql')")
+        connection.execute(f"INSERT INTO {table} (number, name, checksum) VALUES (9999, '9999_future.sql', 0)")
     connection.commit()
     connection.close()
 

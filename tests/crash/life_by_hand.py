@@ -38,9 +38,9 @@ def live(folder: str) -> None:
     person = Worker(ledger, clock, folder)  # `sp run`: it starts by hand and plans nothing
     me = person.loop.node_id
     starts = [ManualStart(job_name=name, parameters={"a": 1}) for name in ("hand", "other")]
-    person.take(ledger.start_manual(me, clock.now(), starts, Change(actor="me"), Change(actor="me")))
+    person.take(ledger.start_manual(me, clock.now(), starts, Change(actor="me")))
     with suppress(JobAlreadyRunning):
-        ledger.start_manual(me, clock.now(), starts, Change(actor="me"), Change(actor="me"))
+        ledger.start_manual(me, clock.now(), starts, Change(actor="me"))
     person.take(
         ledger.start_manual(
             me, clock.now(), [starts[0], ManualStart(job_name="once")], Change(actor="me"), skip_running=True

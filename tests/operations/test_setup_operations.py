@@ -168,7 +168,7 @@ def test_doctor_sees_a_damaged_ledger_and_a_newer_one(tmp_path: Path) -> None:
     sp(tmp_path, "init")
     ledger, application = (Path(one["path"]) for one in sp(tmp_path, "db", "migrate")["data"]["databases"])
     with sqlite3.connect(application) as connection:
-        connection.execute("INSERT INTO systemprompt_migrations VALUES (99, '0099_future.sql')")
+        connection.execute("INSERT INTO systemprompt_migrations VALUES (99, '0099_future.sql', 0)")
     connection.close()
     ledger.write_bytes(b"no database at all" * 1000)
 

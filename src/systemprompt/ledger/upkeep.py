@@ -186,7 +186,8 @@ class LedgerRestore(DatabaseRestore, Protocol):
         """Bring the copy to the newest schema, rescue what its nodes held, and raise its numbers. Before `publish`.
 
         Fences go on above `now`, in microseconds, and above the replaced ledger's; run ids above the replaced ledger's and above
-        `logged`, which is asked for the highest run id that is known elsewhere of the ledger with this id. What an absent or damaged ledger had given out cannot be known: `now` stands for it.
+        `logged`, which is asked for the highest run id that is known elsewhere of the ledger with this id. What an absent or
+        damaged ledger had given out cannot be known: `now` stands for it.
         """
         ...
 
