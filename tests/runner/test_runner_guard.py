@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,24 @@ def test_a_guard_that_does_not_answer_is_ended_by_force(tmp_path: Path) -> None:
         air.runner.expire(air.clock.monotonic() + 60)
         assert air.landed(run).outcome.reason == "requested"
         pipe.ended()
+
+
+def test_a_guard_collects_any_number_of_processes_that_ended_at_once(tmp_path: Path) -> None:
+    pipe = Lifeline(tmp_path)
+    code = HOLD + (
+        "heard, _held = os.pipe()\n"
+        "for _ in range(150):\n    if not os.fork():\n        os.close(_held); os.read(heard, 1); os._exit(0)\n"
+        "os.write(fd, b'%d\\n' % os.getppid())\nos.kill(os.getppid(), signal.SIGSTOP)\n"
+    )
+    with Air() as air:
+        run = air.fly(python(code, pipe.path))
+        guard = int(pipe.word())
+        pipe.ended()
+        # By now all have ended, and the guard has heard of it once at most.
+        continued_at = time.monotonic()
+        os.kill(guard, signal.SIGCONT)
+        assert air.landed(run).outcome.status == "success"
+        assert time.monotonic() - continued_at < 3  # after five seconds it would have looked anyway
 
 
 def test_signals_to_the_guard_do_not_unguard_its_program(tmp_path: Path) -> None:
