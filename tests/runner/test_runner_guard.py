@@ -104,15 +104,16 @@ def test_a_command_whose_guard_is_killed_is_killed_with_it(tmp_path: Path) -> No
         pipe.ended()
 
 
-def test_a_guard_that_does_not_answer_is_ended_by_force(tmp_path: Path) -> None:
+@pytest.mark.parametrize("code", STUBBORN.values(), ids=STUBBORN)
+def test_a_guard_that_does_not_answer_is_ended_by_force_with_all_that_it_guards(tmp_path: Path, code: str) -> None:
     pipe = Lifeline(tmp_path)
-    code = HOLD + "os.write(fd, b'%d\\n' % os.getppid())\ntime.sleep(1000)\n"
-    with Air(kill_grace=0.1) as air:
+    with Air(kill_grace=3600) as air:
         run = air.fly(python(code, pipe.path))
-        guard = int(pipe.word())
-        os.kill(guard, signal.SIGSTOP)
+        assert pipe.word() == "ready"
+        (process,) = air.runner._processes._supervisor._processes.values()
         air.runner.cancel(run, "requested")
-        air.runner.expire(air.clock.monotonic() + 60)
+        os.kill(process.guard.pid, signal.SIGSTOP)
+        air.runner.expire(air.clock.monotonic() + 7200)
         assert air.landed(run).outcome.reason == "requested"
         pipe.ended()
 

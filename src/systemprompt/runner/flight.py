@@ -65,14 +65,14 @@ class Finished:
 
 
 class Executor(Protocol):
-    """A way to run a job. Nothing here blocks, and each flight is landed by calling its `land`."""
+    """A way to run a job. Nothing here blocks. It asks a flight's `begin` before its code starts, and calls `land` at its end."""
 
     def start(self, flight: Flight) -> None:
         """Begin. What keeps it from beginning is an outcome, not an exception."""
         ...
 
     def stop(self, flight: Flight) -> None:
-        """Ask it to stop; `flight.stop` and `flight.cancel` are set already."""
+        """Ask it to stop; `flight.stop` and `flight.cancel` are set already. One that has landed, unbegun, is forgotten."""
         ...
 
     def force(self, flight: Flight) -> None:
@@ -114,6 +114,7 @@ class Flight:
         self._on_land = on_land
         self._lock = threading.Lock()
         self._stop: Stop | None = None
+        self._begun = False
         self._landed = False
         self._abandoned = False
 
@@ -143,14 +144,20 @@ class Flight:
         self.cancel.set(stop.reason)
         return True
 
-    def land(self, outcome: Outcome, *, abandoned: bool = False) -> bool:
-        """Report the outcome, once; False where it has landed before.
+    def begin(self) -> bool:
+        """Say that its code starts now; False where it has landed, and must not start any more."""
+        with self._lock:
+            self._begun = not self._landed
+            return self._begun
+
+    def land(self, outcome: Outcome, *, abandoned: bool = False, unbegun: bool = False) -> bool:
+        """Report the outcome, once; False where it has landed before, or with `unbegun` where its code has begun.
 
         `abandoned` says that the code still runs. When it does end, landing again reports a late result, once.
         """
         with self._lock:
             late = self._landed
-            if late and (abandoned or not self._abandoned):
+            if (late and (abandoned or not self._abandoned)) or (unbegun and self._begun):
                 return False
             self._landed = True
             self._abandoned = abandoned

@@ -11,7 +11,7 @@ from systemprompt.runner.executors.async_loop import AsyncExecutor
 from systemprompt.runner.executors.process import ProcessExecutor
 from systemprompt.runner.executors.thread import ThreadExecutor
 from systemprompt.runner.flight import Assignment, Finished, Flight
-from systemprompt.runner.outcome import CANCEL_REASONS, Outcome, Stop, outcome_of_exception
+from systemprompt.runner.outcome import CANCEL_REASONS, Outcome, Stop, outcome_of_exception, stopped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -138,7 +138,8 @@ class Runner:
     def cancel(self, run_id: int, reason: str) -> bool:
         """Ask a run to stop; its outcome is `cancelled` with this reason, after `kill_grace` at the latest.
 
-        False where it is not in the air or was asked before.
+        Never waits for anything. A run whose code has not begun ends here and never begins. False where it is not in the air or
+        was asked before.
 
         Raises:
             ValueError: the reason is not one of `outcome.CANCEL_REASONS`.
@@ -161,8 +162,9 @@ class Runner:
         with self._changed:
             flights = list(self._flights.values())
         for flight in flights:
-            flight.ask_to_stop(stop)
-            if flight.executor is not None:
+            if flight.ask_to_stop(stop):
+                self._land_unbegun(flight, stop)
+            if flight.executor is not None and not flight.landed:
                 flight.executor.kill(flight)
 
     def wait_idle(self, timeout: float | None = None) -> bool:
@@ -219,10 +221,14 @@ class Runner:
         if not flight.ask_to_stop(stop):
             return False
         flight.log.write(f"asked to stop: {stop.reason}", level="WARNING", source="runner")
-        grace = self._kill_grace + (_BACKSTOP_S if executor is self._processes else 0.0)
-        self._arm(flight, grace, lambda: self._force(flight))
+        if not self._land_unbegun(flight, stop):
+            grace = self._kill_grace + (_BACKSTOP_S if executor is self._processes else 0.0)
+            self._arm(flight, grace, lambda: self._force(flight))
         executor.stop(flight)
         return True
+
+    def _land_unbegun(self, flight: Flight, stop: Stop) -> bool:
+        return flight.land(stopped(stop, took_ms=flight.took_ms(), note="it had not begun"), unbegun=True)
 
     def _force(self, flight: Flight) -> None:
         # Not the executor of the first asking: a flight may have moved from a thread to the event loop since.

@@ -9,7 +9,8 @@ CONTROL_FD  held by the node alone. `stop` asks everything to end: TERM, the gra
             means that the node is gone: the same as `stop`, with a grace of a second at most, for another node may be about
             to run the job again.
 STATUS_FD   one line each: `started PID`, `failed STAGE ERRNO`, `exited CODE ASKED`, `signalled NUMBER ASKED`, `left COUNT`,
-            `survivors PIDS`, `done`. ASKED is 1 where we had told it to stop before it ended.
+            `survivors PIDS`, `done`. ASKED is 1 where we had told it to stop before it ended. `unbegun` where that was before
+            the program was even started.
 
 When the program ends, what it left running in the background is ended too. `done` is said when no descendant lives.
 """
@@ -59,6 +60,10 @@ def main(arguments: list[str]) -> None:
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, _note)
 
+    if _heard(control) is not None:
+        _say(status, "unbegun")
+        _say(status, "done")
+        return
     main_pid = _start(command, folder, kept, status, prctl)
     # The program alone holds its pipes now: their end is its end.
     nothing = os.open(os.devnull, os.O_RDWR)
