@@ -13,9 +13,13 @@ from typing import Any
 import pytest
 from flying import Air, Lifeline, python
 
+from systemprompt.clock import SystemClock
 from systemprompt.jobs.context import JobContext
+from systemprompt.jobs.definition import JobDefinition, JobSource
 from systemprompt.runner.executors import guard, supervisor
-from systemprompt.runner.flight import Flight
+from systemprompt.runner.flight import Assignment, Finished, Flight
+from systemprompt.runner.outcome import Outcome
+from systemprompt.runner.run_logs import RunLogs
 
 UNBEGUN = "stopped on request; it had not begun"
 
@@ -52,12 +56,13 @@ def test_an_async_job_behind_one_that_blocks_their_loop_is_cancelled_at_once_and
         assert air.runner.cancel(run, "requested")
         # Not "soon": it has been reported when the call returns.
         assert air.runner.running() == {first}
-        assert air.landed(run).outcome.message == UNBEGUN
+        assert (air.landed(run).outcome.message, air.landed(run).abandoned) == (UNBEGUN, False)
         release.set()
         assert air.landed(first).outcome.status == "success"
         assert air.landed(air.fly(lambda: "the next")).outcome.message == "the next"
         assert air.lines(run) == [("WARNING", "runner", "asked to stop: requested")]
     assert not ran.is_set()
+    assert air.runner.abandoned() == frozenset()
 
 
 def test_a_command_behind_one_that_is_being_started_is_cancelled_at_once_and_never_begins(
@@ -206,6 +211,31 @@ def test_a_run_that_is_cancelled_before_its_executor_has_it_never_begins(
         after: Any = {"thread": lambda: None, "task": _nothing, "command": ["true"]}[kind]
         assert air.landed(air.fly(after)).outcome.status == "success"
     assert not path.exists()
+
+
+def test_a_late_report_comes_after_the_report_that_closed_the_run() -> None:
+    told: list[str] = []
+    late: list[threading.Thread] = []
+
+    def on_land(flight: Flight, finished: Finished) -> None:
+        if not finished.late:
+            late.append(threading.Thread(target=flight.land, args=(Outcome(status="success"),)))
+            late[0].start()
+            late[0].join(0.1)  # it could be here by now if it did not wait for us
+        told.append("late" if finished.late else "closed")
+
+    flight = Flight(
+        Assignment(run_id=1, definition=JobDefinition(name="work", source=JobSource(kind="module", name=__name__))),
+        clock=SystemClock(),
+        log=RunLogs(None).open(job_name="work", run_id=1, attempt=1),
+        on_land=on_land,
+        on_progress=lambda *_: None,
+    )
+    assert flight.begin()
+    assert flight.land(Outcome(status="cancelled", reason="requested"), abandoned=True)
+    late[0].join(20)
+    assert told == ["closed", "late"]
+    assert not flight.land(Outcome(status="success"))
 
 
 def test_a_process_that_is_born_while_its_family_is_looked_at_is_ended_with_it(

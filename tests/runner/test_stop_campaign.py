@@ -6,13 +6,17 @@ each ends by itself after twenty seconds.
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from flying import Air, Lifeline, python
 
+from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.definition import JobSource
 from systemprompt.jobs.job import Job
 
@@ -152,6 +156,54 @@ def test_a_hostile_job_in_a_process_of_its_own_is_gone_within_its_grace_and_a_se
         _stop(air, run, tmp_path, pipe)
 
 
+def _deaf_thread(ctx: JobContext, release: threading.Event) -> str:
+    ctx.progress(0)
+    release.wait(30)
+    return "came back"
+
+
+async def _deaf_task(ctx: JobContext, release: threading.Event) -> str:
+    ctx.progress(0)
+    while not release.is_set():
+        try:
+            await asyncio.sleep(0.01)
+        except asyncio.CancelledError:
+            continue
+    return "came back"
+
+
+async def _blocks_its_loop(ctx: JobContext, release: threading.Event) -> str:
+    return _deaf_thread(ctx, release)
+
+
+@pytest.mark.parametrize("deaf", [_deaf_thread, _deaf_task, _blocks_its_loop])
+def test_code_that_cannot_be_stopped_is_abandoned_within_its_grace_and_a_second(deaf: Callable[..., object]) -> None:
+    release = threading.Event()
+    with Air(kill_grace=GRACE_S) as air:
+        # The runner looks whether the function itself is async.
+        if asyncio.iscoroutinefunction(deaf):
+
+            async def task(ctx: JobContext) -> object:
+                return await deaf(ctx, release)
+
+            run = air.fly(task)
+        else:
+            run = air.fly(lambda ctx: deaf(ctx, release))
+        air.begun(run)
+        asked_at = time.monotonic()
+        assert air.runner.cancel(run, "requested")
+        end = air.landed(run)
+        assert GRACE_S * 0.9 < time.monotonic() - asked_at < LIMIT_S
+        assert (end.outcome.status, end.outcome.reason, end.abandoned) == ("cancelled", "requested", True)
+        assert air.runner.abandoned() == {run}
+        assert air.runner.running() == frozenset()
+
+        release.set()
+        late = air.landed(run, late=True)
+        assert (late.outcome.message, late.abandoned) == ("came back", False)
+        assert air.runner.abandoned() == frozenset()
+
+
 def _stop(air: Air, run: int, mark: Path, pipe: Lifeline) -> None:
     """Ask a run to stop; check how it is reported, that nothing of it lives, and how long that took."""
     asked_at = time.monotonic()
@@ -159,9 +211,10 @@ def _stop(air: Air, run: int, mark: Path, pipe: Lifeline) -> None:
     end = air.landed(run)
     pipe.ended()
     took_s = time.monotonic() - asked_at
-    assert (end.outcome.status, end.outcome.reason) == ("cancelled", "requested")
+    assert (end.outcome.status, end.outcome.reason, end.abandoned) == ("cancelled", "requested", False)
     assert _living(mark) == []
     assert took_s < LIMIT_S
+    assert air.runner.abandoned() == frozenset()
 
 
 def _living(mark: Path) -> list[str]:

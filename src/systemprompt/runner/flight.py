@@ -51,8 +51,10 @@ class Assignment:
 class Finished:
     """What became of an assignment.
 
-    late   False exactly once an assignment. True where code that could not be stopped came back after its run was closed:
-           it belongs with the attempt's late result, never in the run's outcome
+    late       False exactly once an assignment. True where code that could not be stopped came back after its run was closed:
+               it belongs with the attempt's late result, never in the run's outcome
+    abandoned  the run is closed and its code still runs: a thread or task that did not stop in its grace. A report with `late`
+               follows when it has come back; where it never does, it runs until its node ends
     """
 
     run_id: int
@@ -62,6 +64,7 @@ class Finished:
     started_at: Instant
     finished_at: Instant
     late: bool = False
+    abandoned: bool = False
 
 
 class Executor(Protocol):
@@ -117,6 +120,7 @@ class Flight:
         self._begun = False
         self._landed = False
         self._abandoned = False
+        self._closed: threading.Event | None = None
 
     @property
     def stop(self) -> Stop | None:
@@ -153,7 +157,7 @@ class Flight:
     def land(self, outcome: Outcome, *, abandoned: bool = False, unbegun: bool = False) -> bool:
         """Report the outcome, once; False where it has landed before, or with `unbegun` where its code has begun.
 
-        `abandoned` says that the code still runs. When it does end, landing again reports a late result, once.
+        `abandoned` says that the code still runs. When it does end, landing again reports a late result, once, and after this.
         """
         with self._lock:
             late = self._landed
@@ -161,6 +165,8 @@ class Flight:
                 return False
             self._landed = True
             self._abandoned = abandoned
+            if abandoned:
+                self._closed = threading.Event()
         finished = Finished(
             run_id=self.run_id,
             attempt=self.assignment.attempt,
@@ -169,8 +175,15 @@ class Flight:
             started_at=self.started_at,
             finished_at=self._clock.now(),
             late=late,
+            abandoned=abandoned,
         )
-        self._on_land(self, finished)
+        if late and self._closed is not None:
+            self._closed.wait()
+        try:
+            self._on_land(self, finished)
+        finally:
+            if abandoned and self._closed is not None:
+                self._closed.set()
         return not late
 
 

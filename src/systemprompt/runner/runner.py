@@ -51,7 +51,8 @@ class Runner:
     Plain functions run in threads, async ones as tasks of one event loop in a thread of its own; `isolation: process` and
     commands run in a process group of their own, which a guard ends for certain, also when this process is killed. Nothing a
     job raises, exits with or hangs in ends the node. `on_finished` and `on_progress` are called from any thread, and must be
-    quick; `on_finished` comes once more with `late=True` where code that could not be stopped comes back after all.
+    quick. A thread or task that does not stop in its grace is abandoned: `on_finished` says so, and comes once more with
+    `late=True` when its code has come back.
 
     kill_grace        seconds between asking work to stop and ending it
     max_output_bytes  what one process may write into its run's log; of the rest only the end is kept, for the outcome
@@ -79,6 +80,7 @@ class Runner:
         self._kill_grace = kill_grace
         self._deadlines = Deadlines(clock)
         self._flights: dict[int, Flight] = {}
+        self._abandoned: set[Flight] = set()
         self._chosen: dict[str, tuple[JobDefinition, Executor]] = {}
         self._changed = threading.Condition()
         self._closed = False
@@ -131,9 +133,14 @@ class Runner:
             executor.stop(flight)
 
     def running(self) -> frozenset[int]:
-        """Return the runs in the air. A run that was given up on is not among them, though its thread may live on."""
+        """Return the runs in the air. Abandoned ones are not among them."""
         with self._changed:
             return frozenset(self._flights)
+
+    def abandoned(self) -> frozenset[int]:
+        """Return the runs whose code still runs though their end was reported. One that comes back leaves with its late report."""
+        with self._changed:
+            return frozenset(flight.run_id for flight in self._abandoned)
 
     def cancel(self, run_id: int, reason: str) -> bool:
         """Ask a run to stop; its outcome is `cancelled` with this reason, after `kill_grace` at the latest.
@@ -246,6 +253,10 @@ class Runner:
     def _landed(self, flight: Flight, finished: Finished) -> None:
         if flight.deadline is not None:
             self._deadlines.drop(flight.deadline)
+        if finished.abandoned or finished.late:
+            with self._changed:
+                # By what is true now, not by this report: its code may have come back meanwhile.
+                (self._abandoned.add if flight.abandoned else self._abandoned.discard)(flight)
         try:
             self._on_finished(finished)
         except Exception:  # noqa: BLE001  # the thread goes on; the run stays open in the ledger until a rescue accounts for it

@@ -160,7 +160,7 @@ class _Loop:
 
     def _ended(self, flight: Flight) -> None:
         self._mains.pop(flight, None)
-        if not flight.landed:
+        if flight.abandoned or not flight.landed:
             # What a plain function had returned to be awaited was cancelled before its first step.
             flight.land(stopped(flight.stop or Stop(reason="requested"), took_ms=flight.took_ms()))
         for task in self._owned.pop(flight, ()):
