@@ -100,6 +100,9 @@ class ProcessExecutor:
             what = "process that was" if ended.left == 1 else "processes that were"
             text = f"ended {ended.left} {what} left running in the background"
             flight.log.write(text, level="WARNING", source="runner")
+        if ended.unbegun and flight.stop is not None:
+            flight.land(stopped(flight.stop, took_ms=took_ms, note="it had not begun"))
+            return
         if ended.not_started is not None:
             flight.land(_not_started(flight, ended.not_started, _folder(flight, self._settings), took_ms))
             return
