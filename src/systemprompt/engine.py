@@ -384,6 +384,7 @@ def closing_of(finished: Finished) -> Closing:
         error=outcome.error,
         exit_code=outcome.exit_code,
         output=outcome.output,
+        abandoned=finished.abandoned,
     )
 
 

@@ -391,10 +391,14 @@ def test_help_at_each_level_has_an_example(desk: Desk) -> None:
 
 
 def test_help_of_a_command(desk: Desk) -> None:
-    assert desk.sp("jobs run --help").out == block("""
+    usage = (
+        "usage: sp infra jobs run [NAME...] [--all] [--tag TAG]... [--param KEY=VALUE]... [--sequential] [--detach]"
+        " [--why TEXT] [--enforce] [--dry-run]"
+    )
+    assert desk.sp("jobs run --help").out == block(f"""
         Run jobs now and account for them like any other run.
 
-        usage: sp infra jobs run [NAME...] [--all] [--tag TAG]... [--param KEY=VALUE]... [--sequential] [--detach] [--why TEXT] [--enforce] [--dry-run]
+        {usage}
 
         arguments:
           NAME  job name(s) to run

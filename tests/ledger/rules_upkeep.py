@@ -105,7 +105,9 @@ class UpkeepRules:
 
         with upkeep.restore(str(tmp_path / "copy"), replace=True) as restore:
             restore.copy()
-            settled = restore.settle(stage.now, logged=lambda ledger_id: 1_000 if ledger_id == own_id else 0, max_attempts=3)
+            settled = restore.settle(
+                stage.now, logged=lambda ledger_id: 1_000 if ledger_id == own_id else 0, max_attempts=3
+            )
             restore.take_owner()
             kept = restore.publish(stage.now)
         stage.ledger = stage.engine.open_again()

@@ -65,10 +65,7 @@ class Place:
         system.ledger.join(node)
         starts = [ManualStart(job_name=name) for name in names]
         return tuple(
-            run.run_id
-            for run in system.ledger.start_manual(
-                node.node_id, self.clock.now(), starts, Change(actor="me")
-            )
+            run.run_id for run in system.ledger.start_manual(node.node_id, self.clock.now(), starts, Change(actor="me"))
         )
 
     def backup(self, file: str = "copy.db", **given: Any) -> Path:

@@ -227,7 +227,7 @@ def test_a_late_report_comes_after_the_report_that_closed_the_run() -> None:
     flight = Flight(
         Assignment(run_id=1, definition=JobDefinition(name="work", source=JobSource(kind="module", name=__name__))),
         clock=SystemClock(),
-        log=RunLogs(None).open(job_name="work", run_id=1, attempt=1),
+        log=RunLogs(None, ledger_id="a_ledger").open(job_name="work", run_id=1, attempt=1),
         on_land=on_land,
         on_progress=lambda *_: None,
     )
