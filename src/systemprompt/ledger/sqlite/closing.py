@@ -85,10 +85,9 @@ def _last_attempt(store: Store, run_id: int) -> tuple[int, Instant]:
 def _is_told_again(store: Store, books: Books, closing: Closing, now: Instant) -> bool:
     """Say whether the ledger has this very closing already: then it was told twice. Otherwise keep it as a late result.
 
-    A late result of a run that nobody knows (any more) has no place and is dropped.
+    A late result of a run that nobody knows (any more) has no place and is dropped. Code that was given up on, and comes back,
+    is in its job's way no longer.
     """
-    store.run("end_abandoned", {"run_id": closing.run_id, "fence": closing.fence})
-    books.abandoned = [row for row in books.abandoned if (row[0], row[2]) != (closing.run_id, closing.fence)]
     for run in books.closed:
         if (run.run_id, run.fence) == (closing.run_id, closing.fence):
             job_id, node_id = run.job_id, run.node_id
@@ -96,11 +95,14 @@ def _is_told_again(store: Store, books: Books, closing: Closing, now: Instant) -
     else:
         found = store.run("holder_of_fence", {"run_id": closing.run_id, "fence": closing.fence}).fetchone()
         if found is None:
+            store.run("end_abandoned", {"run_id": closing.run_id, "fence": closing.fence})
             return False
         same = (closing.status, closing.reason, closing.message, max(closing.finished_at, found["started_at"]))
         if (found["status"], found["reason"], found["message"], found["finished_at"]) == same:
             return True
         job_id, node_id = found["job_id"], found["node_id"]
+    store.run("end_abandoned", {"run_id": closing.run_id, "fence": closing.fence})
+    books.abandoned = [row for row in books.abandoned if (row[0], row[2]) != (closing.run_id, closing.fence)]
     arrived_at = max(now, store.run("seal_state").fetchone()["sealed_until"])
     store.run("keep_late_result", late_attempt(closing, job_id=job_id, node_id=node_id, arrived_at=arrived_at))
     return False
