@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from systemprompt.ledger.records import Closing, ManualStart
+from systemprompt.record import record
 from systemprompt.runner.flight import Assignment, Finished
 from systemprompt.runner.identity import this_process
 from systemprompt.runner.outcome import Outcome
@@ -36,7 +37,7 @@ __all__ = ["Node", "NodeEvent", "NodeSettings", "assignment_of", "closing_of"]
 log = logging.getLogger("systemprompt.node")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class NodeEvent:
     """Something a person who watches a node wants to know: `kind`, and plain values.
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from systemprompt.errors import SystempromptError
 from systemprompt.jobs.context import JobCancelled
 from systemprompt.jobs.result import JobResult
+from systemprompt.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ _STOP_MESSAGES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Outcome:
     """How one attempt at a run ended. Plain values only: it goes to the ledger, and between processes, as it is.
 
