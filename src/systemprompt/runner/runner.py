@@ -119,7 +119,7 @@ class Runner:
                 continue
             timeout_s = definition.policies.timeout_s
             if timeout_s is not None:
-                self._arm(flight, timeout_s, partial(self._stop, flight, Stop(reason="timeout", timeout_s=timeout_s)))
+                self._arm(flight, timeout_s, partial(self._time_out, flight, timeout_s))
             if executor is self._threads:
                 for_threads.append(flight)
             else:
@@ -229,9 +229,12 @@ class Runner:
     def _arm(self, flight: Flight, after_s: float, action: Callable[[], object]) -> None:
         previous, flight.deadline = flight.deadline, self._deadlines.add(after_s, action)
         if previous is not None:
-            self._deadlines.drop(previous)
+            previous.drop()
         if flight.landed:
-            self._deadlines.drop(flight.deadline)
+            flight.deadline.drop()
+
+    def _time_out(self, flight: Flight, timeout_s: float) -> None:
+        self._stop(flight, Stop(reason="timeout", timeout_s=timeout_s))
 
     def _stop(self, flight: Flight, stop: Stop) -> bool:
         executor = flight.executor
@@ -259,7 +262,7 @@ class Runner:
 
     def _landed(self, flight: Flight, finished: Finished) -> None:
         if flight.deadline is not None:
-            self._deadlines.drop(flight.deadline)
+            flight.deadline.drop()
         try:
             self._on_finished(finished)
         except Exception:  # noqa: BLE001  # the thread goes on; the run stays open in the ledger until a rescue accounts for it
