@@ -111,6 +111,8 @@ def outcome_of_value(value: object, *, took_ms: int) -> Outcome:
 
     Never raises, whatever the value does when it is looked at: who calls this has a run to account for.
     """
+    if value is None:
+        return Outcome(status="success", duration_ms=took_ms)
     try:
         return _read(value, took_ms)
     except BaseException as error:  # noqa: BLE001  # properties of a user's class run here, and may raise or exit with anything
@@ -138,7 +140,7 @@ def _read(value: object, took_ms: int) -> Outcome:
         return Outcome(
             status="failed", reason="reported", message=message, error=_text(value.message or message), **counts
         )
-    return Outcome(status="success", message=None if value is None else _short(value), duration_ms=took_ms)
+    return Outcome(status="success", message=_short(value), duration_ms=took_ms)
 
 
 def outcome_of_exception(error: BaseException, *, took_ms: int, reason: str = "exception") -> Outcome:
