@@ -1,6 +1,6 @@
 """What a run costs a node outside the ledger: events, threads, timeouts, logs, and the end on its way back.
 
-A whole node, plain functions that do nothing, `max_concurrent_runs: 64`, and a ledger in memory that has every claim ready and
+A whole node, functions that do nothing, `max_concurrent_runs: 64`, and a ledger in memory that has every claim ready and
 keeps nothing. The ledger that answers at once shows the hand-over alone. The one that takes 3 ms a turn gives the node that time
 for the runs it has, as a commit does. CPU is that of the whole process. The floor is a bare `ThreadPoolExecutor` of 64 threads
 that is handed the same function, and a list of its futures.
@@ -45,18 +45,28 @@ SIZES = {"smoke": (100, 1), "quick": (10_000, 3), "normal": (20_000, 7), "full":
 _WAIT_S = 120.0
 
 
+def nothing(_ctx: JobContext) -> None:
+    """Be the whole work of a job."""
+
+
+async def nothing_async(_ctx: JobContext) -> None:
+    """Be the whole work of an async job."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One row: how long a turn takes, and the jobs' timeout."""
+    """One row: how long a turn takes, the jobs' timeout, and the function that is each job's work."""
 
     name: str
     turn_s: float = 0.0
     timeout_s: float | None = None
+    work: Callable[..., Any] = nothing
 
 
 CASES = (
     Case(name="a ledger that answers at once"),
     Case(name="the same, jobs with a timeout of an hour", timeout_s=3600.0),
+    Case(name="the same, async jobs", work=nothing_async),
     Case(name=f"a ledger that takes {COMMIT_S * 1000:g} ms a turn", turn_s=COMMIT_S),
 )
 
@@ -127,7 +137,7 @@ class Stage:
             name="nothing",
             policies=Policies(timeout_s=case.timeout_s),
             source=JobSource(kind="module", name=__name__),
-            job=FunctionJob(nothing, True, {"name": "nothing"}),
+            job=FunctionJob(case.work, True, {"name": "nothing"}),
         )
         self._left = 0
         self._run_id = 0
@@ -177,10 +187,6 @@ class Stage:
             self._left -= 1
             if not self._left:
                 self._all_closed.set()
-
-
-def nothing(_ctx: JobContext) -> None:
-    """Be the whole work of a job."""
 
 
 def main(arguments: list[str]) -> int:
