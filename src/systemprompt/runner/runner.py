@@ -110,6 +110,7 @@ class Runner:
                 raise ValueError(f"{_named(known)} is running already")
             self._flights.update((flight.run_id, flight) for flight in flights)
         for_threads: list[Flight] = []
+        for_loop: list[Flight] = []
         for flight in flights:
             definition, executor = flight.definition, flight.executor
             assert executor is not None
@@ -122,10 +123,14 @@ class Runner:
                 self._arm(flight, timeout_s, partial(self._time_out, flight, timeout_s))
             if executor is self._threads:
                 for_threads.append(flight)
+            elif executor is self._async:
+                for_loop.append(flight)
             else:
                 self._begin(partial(executor.start, flight), [flight])
         if for_threads:
             self._begin(partial(self._threads.start_all, for_threads), for_threads)
+        if for_loop:
+            self._begin(partial(self._async.start_all, for_loop), for_loop)
 
     def running(self) -> frozenset[int]:
         """Return the runs in the air. A run that was given up on is not among them, though its thread may live on."""
