@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 
 from bench._installation import Installation
 from systemprompt.clock import SECOND, ManualClock, SystemClock
-from systemprompt.ledger.migrations import migrate
+from systemprompt.ledger.sqlite.migrating import migrate
 from systemprompt.ledger.sqlite.reader import MIGRATIONS, MIGRATIONS_TABLE
 from systemprompt.ledger.sqlite.store import Store
 from systemprompt.system import open_system

@@ -109,6 +109,12 @@ class LedgerInMemory:
         del self._waiting[:room]
         return Turn(closed=tuple([closing.run_id for closing in closings]), claimed=claimed)
 
+    def stops_asked(self, _node_id: str) -> list[tuple[int, int]]:
+        return []
+
+    def fold(self) -> bool:
+        return False
+
     def join(self, node: NodeIdentity) -> None:
         pass
 
@@ -149,7 +155,7 @@ class Stage:
             job_settings=JobSettings(),
             database=None,
             child_database=None,
-            logs=RunLogs(None),
+            logs=RunLogs(None, ledger_id="bench"),
             catalogue=Catalogue(jobs={"nothing": self._definition}),
             on_event=self._hear,
         )

@@ -14,9 +14,9 @@ import sys
 import time
 
 from bench._installation import Installation, NodeProcess, scratch
+from bench._ledger_alone import JOBS
 from bench._peers import SET_UP, ask_peer, peer_version
 from bench._report import Report, options, percentile
-from bench.fires import JOBS
 
 AIM_MS = 10.0
 

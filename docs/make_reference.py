@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 
 from systemprompt import errors as family
 from systemprompt.audit import KINDS as KINDS_OF_FINDINGS
+from systemprompt.builtin.application_database import MIGRATIONS as APPLICATION_MIGRATIONS
 from systemprompt.cli.exit_codes import EXIT_CODES, exit_code_of
 from systemprompt.cli.help import usage
 from systemprompt.cli.parse import GLOBAL_FLAGS, HOME_GROUP, Flag, flags_of, load
 from systemprompt.cli.table import COMMANDS
-from systemprompt.ledger.migrations import migrate
 from systemprompt.ledger.records import REASONS
+from systemprompt.ledger.sqlite.migrating import migrate
 from systemprompt.profile.schema import PROFILE, Key, walk
-from systemprompt.system import APPLICATION_MIGRATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

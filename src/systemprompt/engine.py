@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from systemprompt.jobs.definition import Catalogue, JobDefinition
     from systemprompt.jobs.settings import JobSettings
     from systemprompt.ledger.protocol import Ledger
-    from systemprompt.ledger.records import Claimed, NodeIdentity, Rescued
+    from systemprompt.ledger.records import Change, Claimed, NodeIdentity, Rescued
     from systemprompt.runner.outcome import Status
     from systemprompt.runner.run_logs import RunLogs
     from systemprompt.runner.runner import ChildDatabase
@@ -121,6 +121,7 @@ class Node:
                 closed=self._closed_durably,
                 rescued=self._rescued,
                 lease_lost=self._lease_lost,
+                asked_to_stop=self._asked_to_stop,
                 failed=self._failed,
                 watch=self._rescue.step,
             ),
@@ -141,12 +142,14 @@ class Node:
         """
         self.loop.join()
         for name in bootstrap:
-            self.loop.ask(ManualStart(job_name=name, actor="bootstrap", origin="bootstrap"))
+            self.loop.ask(ManualStart(job_name=name, origin="bootstrap"))
         self._thread.start()
 
-    def start_manual(self, starts: Sequence[ManualStart], *, skip_running: bool = False) -> tuple[Claimed, ...]:
+    def start_manual(
+        self, starts: Sequence[ManualStart], change: Change, *, skip_running: bool = False
+    ) -> tuple[Claimed, ...]:
         """Claim and start these now, all or none; see `Ledger.start_manual` for what is refused."""
-        claimed = self._ledger.start_manual(self.node_id, self._clock.now(), starts, skip_running=skip_running)
+        claimed = self._ledger.start_manual(self.node_id, self._clock.now(), starts, change, skip_running=skip_running)
         self.loop.hold(claimed)
         self._claimed(claimed)
         return claimed
@@ -236,6 +239,15 @@ class Node:
                 self.runner.later(_PARKED_S, partial(self._unpark, run))
             else:
                 self._without_code(run)
+
+    def _asked_to_stop(self, run_ids: Sequence[int]) -> None:
+        with self._parking:
+            parked = [run for run in self._parked if run.run_id in run_ids]
+            self._parked = [run for run in self._parked if run.run_id not in run_ids]
+        for run in parked:
+            self._not_started(run, "cancelled", "requested", "stopped on request before its code was loaded")
+        for run_id in run_ids:
+            self.runner.cancel(run_id, "requested")
 
     def _unpark(self, only: Claimed | None = None) -> None:
         with self._parking:
@@ -373,6 +385,7 @@ def closing_of(finished: Finished) -> Closing:
         error=outcome.error,
         exit_code=outcome.exit_code,
         output=outcome.output,
+        abandoned=finished.abandoned,
     )
 
 

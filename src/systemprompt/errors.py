@@ -16,11 +16,16 @@
     │   │   └── DatabaseDamaged     its file is damaged, or no database at all
     │   ├── DatabaseBusy
     │   ├── DatabaseTooNew
+    │   ├── DatabaseOutdated        its schema is that of a version that was never released
     │   ├── LedgerBroken            the ledger refused a change that would break a promise
     │   └── LedgerReplaced          the file at the ledger's path is no longer the one that is open
     ├── ConflictError               true of the call, but not of the present state
+    │   ├── DatabaseInUse           it cannot be replaced while a process has it open
     │   ├── DaySealed               a start by hand, dated in a day that is sealed: the wall clock was set back
     │   ├── JobAlreadyRunning
+    │   ├── RequestMismatch         a request id that was used for something else
+    │   ├── RunClosed               a run that has ended cannot be stopped
+    │   ├── VersionChanged          the job was changed since the caller looked
     │   └── NodeLost                this node was declared lost: others have settled its runs
     ├── ConfirmationNeeded          a destructive call without its confirmation
     └── Interrupted                 the person at the terminal said stop
@@ -43,6 +48,8 @@ __all__ = [
     "DatabaseBusy",
     "DatabaseDamaged",
     "DatabaseError",
+    "DatabaseInUse",
+    "DatabaseOutdated",
     "DatabaseTooNew",
     "DatabaseUnreachable",
     "DaySealed",
@@ -57,9 +64,12 @@ __all__ = [
     "ParameterError",
     "ProfileInvalid",
     "ProfileNotFound",
+    "RequestMismatch",
+    "RunClosed",
     "RunNotFound",
     "SystempromptError",
     "UsageError",
+    "VersionChanged",
     "did_you_mean",
 ]
 
@@ -221,6 +231,12 @@ class DatabaseTooNew(DatabaseError):
     code = "database_too_new"
 
 
+class DatabaseOutdated(DatabaseError):
+    """The database was made by an unreleased version of this program, whose schema is gone."""
+
+    code = "database_outdated"
+
+
 class LedgerBroken(DatabaseError):
     """The ledger refused a change that would break a promise: a defect, never a user's mistake."""
 
@@ -244,6 +260,24 @@ class ConflictError(SystempromptError):
     """Right in itself, but the present state forbids it."""
 
     code = "conflict"
+
+
+class DatabaseInUse(ConflictError):
+    """A database cannot be replaced while a process has it open.
+
+    by   the nodes that are known to have it open, in words; empty where none is known
+    """
+
+    code = "database_in_use"
+
+    def __init__(self, path: str, by: str = "") -> None:
+        super().__init__(
+            f"database {path!r} is in use{f' by {by}' if by else ''}; nothing was changed",
+            hint="stop the nodes, and every other process that has it open",
+            details={"path": path},
+        )
+        self.path = path
+        self.by = by
 
 
 class DaySealed(ConflictError):
@@ -274,6 +308,46 @@ class JobAlreadyRunning(ConflictError):
         )
         self.name = name
         self.run_id = run_id
+
+
+class RunClosed(ConflictError):
+    """A run is asked to stop whose account is closed."""
+
+    code = "run_closed"
+
+    def __init__(self, run_id: int, job_name: str, status: str) -> None:
+        super().__init__(
+            f"run {run_id} of {job_name!r} is closed: {status}",
+            hint=f"see how it went: sp jobs logs {run_id}",
+            details={"run_id": run_id, "job_name": job_name, "status": status},
+        )
+        self.run_id = run_id
+
+
+class VersionChanged(ConflictError):
+    """A job was changed since the caller looked at it."""
+
+    code = "version_changed"
+
+    def __init__(self, job_name: str, *, seen: int, present: int) -> None:
+        super().__init__(
+            f"job {job_name!r} is at version {present}, not at version {seen}",
+            hint=f"nothing was changed: look again (sp jobs show {job_name}) and decide",
+            details={"job_name": job_name, "seen": seen, "present": present},
+        )
+
+
+class RequestMismatch(ConflictError):
+    """A request id was used again for something else."""
+
+    code = "request_mismatch"
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(
+            f"request id {request_id!r} was used for something else",
+            hint="nothing was done: take a fresh request id for each act",
+            details={"request_id": request_id},
+        )
 
 
 class NodeLost(ConflictError):

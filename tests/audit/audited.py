@@ -11,7 +11,7 @@ from systemprompt.audit.auditor import audit
 from systemprompt.audit.findings import AuditReport
 from systemprompt.audit.sealing import seal_closed_days
 from systemprompt.clock import SECOND, Instant
-from systemprompt.ledger.records import Claimed, Closing, JobSpec, ManualStart, NodeIdentity, QuarantineNotice
+from systemprompt.ledger.records import Change, Claimed, Closing, JobSpec, ManualStart, NodeIdentity, QuarantineNotice
 from systemprompt.ledger.seals import Seal
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.scheduler.planner import Planner
@@ -61,7 +61,7 @@ class World:
         )
 
     def declare(self, *specs: JobSpec, quarantined: Sequence[QuarantineNotice] = ()) -> None:
-        self.ledger.sync_catalogue(list(specs), list(quarantined), self.now, self.decide, actor="test")
+        self.ledger.sync_catalogue(list(specs), list(quarantined), self.now, self.decide, Change(actor="test"))
 
     def wait(self, seconds: float) -> None:
         self.now += round(seconds * SECOND)
@@ -113,7 +113,7 @@ def lived(path: Path) -> World:
         spec("gone", "0 * * * * *"),
     )
     world.work(12)
-    (by_hand,) = world.ledger.start_manual("node-a", world.now, [ManualStart(job_name="hand", actor="me")])
+    (by_hand,) = world.ledger.start_manual("node-a", world.now, [ManualStart(job_name="hand")], Change(actor="me"))
     world.wait(1)
     world.turn(world.ended(by_hand, "failed", "reported"), room=0)
     # tick runs long and blocks itself three times
@@ -122,10 +122,10 @@ def lived(path: Path) -> World:
     world.wait(30)
     claimed |= {run.job_name: run for run in world.turn()}
     world.finish(*claimed.values())
-    world.ledger.set_enabled("tick", False, world.now, world.decide, actor="me", why="too loud")
+    world.ledger.set_enabled("tick", False, world.now, world.decide, Change(actor="me", why="too loud"))
     world.wait(HOUR)
     world.finish(*world.turn())
-    world.ledger.set_enabled("tick", True, world.now, world.decide, actor="me")
+    world.ledger.set_enabled("tick", True, world.now, world.decide, Change(actor="me"))
     world.work(3)
     # gone leaves, and comes back with another schedule
     stay = [

@@ -12,7 +12,7 @@ from audited import HOUR, START, World, broken, spec
 from systemprompt.audit.auditor import audit
 from systemprompt.clock import SECOND
 from systemprompt.errors import JobNotFound
-from systemprompt.ledger.records import ClockEvent, ManualStart, QuarantineNotice
+from systemprompt.ledger.records import Change, ClockEvent, ManualStart, QuarantineNotice
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.views import AttemptView, RunView
 from systemprompt.scheduler.planner import Planner
@@ -78,7 +78,7 @@ class Interrupted(SqliteLedger):
     other: World
 
     def tried_runs_between(
-        self, start: int, end: int, *, job_id: str | None = None
+        self, start: int, end: int, *, job_id: int | None = None
     ) -> Iterator[tuple[RunView, tuple[AttemptView, ...]]]:
         self.other.work(5)
         return super().tried_runs_between(start, end, job_id=job_id)
@@ -132,7 +132,9 @@ def test_pruned_history_is_no_finding(world: World) -> None:
     world.declare(spec("tick", "*/10 * * * * *"), spec("hand", ""))
     for _ in range(3):
         world.work(6)
-        world.finish(*world.ledger.start_manual("node-a", world.now, [ManualStart(job_name="hand", actor="me")]))
+        world.finish(
+            *world.ledger.start_manual("node-a", world.now, [ManualStart(job_name="hand")], Change(actor="me"))
+        )
         world.wait(24 * HOUR)
     world.work(6)
     seals = world.seal()
@@ -174,8 +176,8 @@ def test_a_job_edited_many_times_at_one_instant_is_clean(world: World) -> None:
     for minute in range(5):
         world.declare(spec("tick", f"{minute} * * * * *"))
     world.work(6)
-    world.ledger.set_enabled("tick", False, world.now, Planner().decide, actor="me")
-    world.ledger.set_enabled("tick", True, world.now, Planner().decide, actor="me")
+    world.ledger.set_enabled("tick", False, world.now, Planner().decide, Change(actor="me"))
+    world.ledger.set_enabled("tick", True, world.now, Planner().decide, Change(actor="me"))
     world.work(6)
 
     report = world.audit()

@@ -14,7 +14,7 @@ from audited import World, spec
 
 from systemprompt.audit.sealing import seal_closed_days
 from systemprompt.clock import SECOND, Instant
-from systemprompt.ledger.records import Claimed, ClockEvent, Closing, ManualStart
+from systemprompt.ledger.records import Change, Claimed, ClockEvent, Closing, ManualStart
 from systemprompt.ledger.seals import DAY
 
 START = 1_767_225_600 * SECOND + DAY // 2
@@ -33,7 +33,7 @@ def test_a_run_started_by_hand_under_a_clock_set_back_may_be_pruned_before_what_
     declare(world, START, "0 * * * * *")
     world.join("node-a")
     set_back(world, START - 3 * DAY, by=3 * DAY)
-    (run,) = world.ledger.start_manual("node-a", START - 3 * DAY, [ManualStart(job_name="one", actor="me")])
+    (run,) = world.ledger.start_manual("node-a", START - 3 * DAY, [ManualStart(job_name="one")], Change(actor="me"))
     world.ledger.turn("node-a", START + 60 * SECOND, world.decide)
     end(world, run, START + 62 * SECOND)
 

@@ -11,7 +11,7 @@ from audited import HOUR, World, spec
 
 from systemprompt.clock import SECOND
 from systemprompt.errors import ConflictError
-from systemprompt.ledger.records import Claimed, ClockEvent, Closing, JobSpec, ManualStart, QuarantineNotice
+from systemprompt.ledger.records import Change, Claimed, ClockEvent, Closing, JobSpec, ManualStart, QuarantineNotice
 
 SCHEDULES = ["*/10 * * * * *", "0 * * * * *", "@every 7s", "0 30 2 * * *", "* * * * * *", "0 0 */3 * * *", ""]
 OUTCOMES = [("success", None), ("failed", "exception"), ("cancelled", "requested")]
@@ -61,7 +61,7 @@ class Life:
 
     def switch(self) -> None:
         enabled = self.random.random() < 0.6
-        self.world.ledger.set_enabled(self.any_name(), enabled, self.world.now, self.world.decide, actor="test")
+        self.world.ledger.set_enabled(self.any_name(), enabled, self.world.now, self.world.decide, Change(actor="test"))
 
     def retire(self) -> None:
         self.specs.pop(self.any_name())
@@ -74,9 +74,11 @@ class Life:
         self.world.declare(*rest, quarantined=[QuarantineNotice(name=name, source="", error="it does not import")])
 
     def by_hand(self) -> None:
-        starts = [ManualStart(job_name=self.any_name(), actor="test")]
+        starts = [ManualStart(job_name=self.any_name())]
         try:
-            self.held += self.world.ledger.start_manual(self.node, self.world.now, starts, skip_running=True)
+            self.held += self.world.ledger.start_manual(
+                self.node, self.world.now, starts, Change(actor="me"), skip_running=True
+            )
         except ConflictError as error:
             if "quarantined" not in error.message:
                 raise

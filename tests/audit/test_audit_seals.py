@@ -14,7 +14,7 @@ from audited import HOUR, World, broken, spec
 
 from systemprompt.audit.sealing import seal_closed_days
 from systemprompt.audit.seals import audit_seals
-from systemprompt.ledger.records import ManualStart
+from systemprompt.ledger.records import Change, ManualStart
 from systemprompt.ledger.seals import Seal, digest_of
 
 DAYS = 8
@@ -121,7 +121,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         world.declare(spec("hourly", "0 0 * * * *"), spec("off", "0 */30 * * * *", enabled=False), spec("hand", ""))
         for _ in range(DAYS * 4):
             world.work(1, seconds=6 * HOUR)
-            world.finish(*world.ledger.start_manual("node-a", world.now, [ManualStart(job_name="hand", actor="me")]))
+            world.finish(
+                *world.ledger.start_manual("node-a", world.now, [ManualStart(job_name="hand")], Change(actor="me"))
+            )
         sealed = world.seal()
         while world.ledger.prune(sealed[PRUNED - 1].until_at, limit=50):
             pass

@@ -17,7 +17,7 @@ from systemprompt.audit.findings import AuditReport
 from systemprompt.audit.sealing import seal_closed_days
 from systemprompt.clock import SECOND, Instant, ManualClock
 from systemprompt.errors import ConflictError
-from systemprompt.ledger.records import Claimed, Closing, JobSpec, ManualStart, NodeIdentity, QuarantineNotice
+from systemprompt.ledger.records import Change, Claimed, Closing, JobSpec, ManualStart, NodeIdentity, QuarantineNotice
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.runner.rescue import Rescue
 from systemprompt.scheduler.loop import Hooks, Loop, Pace
@@ -55,6 +55,7 @@ class Worker:
                 closed=lambda closed, late: None,
                 rescued=lambda rescued: None,
                 lease_lost=lambda why: self._identity(),
+                asked_to_stop=lambda run_ids: None,
                 failed=lambda error: None,
                 watch=Rescue(ledger=self.ledger, clock=clock, gone=lambda node, machine: None).step,
             ),
@@ -269,16 +270,16 @@ class Life:
         self.specs |= {one.name: one for one in changed}
         notices = [QuarantineNotice(name=quarantined, source="", error="it does not import")] if quarantined else []
         kept = [one for one in self.specs.values() if one.name not in (quarantined, without)]
-        self.operator.sync_catalogue(kept, notices, self.clock.now(), Planner().decide, actor="test")
+        self.operator.sync_catalogue(kept, notices, self.clock.now(), Planner().decide, Change(actor="test"))
 
     def enable(self, name: str, enabled: bool) -> None:
-        self.operator.set_enabled(name, enabled, self.clock.now(), Planner().decide, actor="test")
+        self.operator.set_enabled(name, enabled, self.clock.now(), Planner().decide, Change(actor="test"))
 
     def by_hand(self, name: str, *, again: bool = False) -> None:
-        starts = [ManualStart(job_name=name, actor="me")]
+        starts = [ManualStart(job_name=name)]
         try:
             claimed: Sequence[Claimed] = self.operator.start_manual(
-                self.a.loop.node_id, self.clock.now(), starts, skip_running=again
+                self.a.loop.node_id, self.clock.now(), starts, Change(actor="me"), skip_running=again
             )
         except ConflictError:
             return  # a broken engine may think that it runs already

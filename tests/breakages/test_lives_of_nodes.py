@@ -24,7 +24,7 @@ from systemprompt.audit.case import oracle_of
 from systemprompt.audit.sealing import seal_closed_days
 from systemprompt.clock import SECOND, ManualClock
 from systemprompt.errors import ConflictError
-from systemprompt.ledger.records import JobSpec, ManualStart, QuarantineNotice
+from systemprompt.ledger.records import Change, JobSpec, ManualStart, QuarantineNotice
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.views import RunView
 from systemprompt.scheduler.planner import Planner
@@ -70,7 +70,7 @@ class Lives(RuleBasedStateMachine):
         return worker
 
     def teardown(self) -> None:
-        faults = self.ledger.integrity_faults()
+        faults = self.ledger.upkeep.faults()
         for worker in self.workers:
             worker.ledger.close()
         self.ledger.close()
@@ -92,7 +92,7 @@ class Lives(RuleBasedStateMachine):
     def sync(self) -> None:
         specs = [one for name, one in self.specs.items() if name not in self.broken]
         notices = list(self.broken.values())
-        self.ledger.sync_catalogue(specs, notices, self.clock.now(), Planner().decide, actor="life")
+        self.ledger.sync_catalogue(specs, notices, self.clock.now(), Planner().decide, Change(actor="life"))
 
     def is_known(self, name: str) -> bool:
         return any(job.name == name for job in self.ledger.jobs())
@@ -240,7 +240,7 @@ class Lives(RuleBasedStateMachine):
     @rule(name=st.sampled_from(NAMES), enabled=st.booleans())
     def a_job_is_switched(self, name: str, enabled: bool) -> None:
         if self.is_known(name):
-            self.ledger.set_enabled(name, enabled, self.clock.now(), Planner().decide, actor="life")
+            self.ledger.set_enabled(name, enabled, self.clock.now(), Planner().decide, Change(actor="life"))
 
     @precondition(lambda self: self.working)
     @rule(name=st.sampled_from(NAMES), skip=st.booleans())
@@ -251,8 +251,10 @@ class Lives(RuleBasedStateMachine):
         with suppress(
             ConflictError
         ):  # it runs, is quarantined, its day is sealed, or others have declared the node lost
-            starts = [ManualStart(job_name=name, actor="life")]
-            claimed = self.ledger.start_manual(worker.loop.node_id, self.clock.now(), starts, skip_running=skip)
+            starts = [ManualStart(job_name=name)]
+            claimed = self.ledger.start_manual(
+                worker.loop.node_id, self.clock.now(), starts, Change(actor="me"), skip_running=skip
+            )
             worker.held += claimed
             worker.loop.hold(claimed)
             self.fence = max([self.fence, *(run.fence for run in claimed)])

@@ -13,7 +13,7 @@ from typing import Any
 from systemprompt.cli.main import main
 from systemprompt.cli.settings import CliSettings
 from systemprompt.clock import SECOND, ManualClock
-from systemprompt.ledger.records import Closing, ManualStart
+from systemprompt.ledger.records import Change, Closing, ManualStart
 from systemprompt.runner.identity import this_process
 from systemprompt.system import System, open_system
 
@@ -134,7 +134,7 @@ class Desk:
             now = self.clock.now()
             node = this_process(kind="run", program="test", lease_s=30, capacity=1, now=now)
             ledger.join(node)
-            (run,) = ledger.start_manual(node.node_id, now, [ManualStart(job_name=job, actor="cli:ada")])
+            (run,) = ledger.start_manual(node.node_id, now, [ManualStart(job_name=job)], Change(actor="me"))
             self.clock.advance(took_s)
             end = Closing(
                 run_id=run.run_id,

@@ -10,6 +10,7 @@ from desk import Desk
 
 from systemprompt import errors
 from systemprompt.cli.exit_codes import EXIT_CODES, exit_code_of
+from systemprompt.ledger.records import Change
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_a_job_that_is_running_is_refused_with_exit_6(desk: Desk) -> None:
         now = system.clock.now()
         node = this_process(kind="run", program="test", lease_s=30, capacity=1, now=now)
         system.ledger.join(node)
-        system.ledger.start_manual(node.node_id, now, [ManualStart(job_name="by_hand", actor="cli:ada")])
+        system.ledger.start_manual(node.node_id, now, [ManualStart(job_name="by_hand")], Change(actor="me"))
 
     answer = desk.sp("--json jobs run by_hand")
 

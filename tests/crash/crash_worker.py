@@ -50,6 +50,7 @@ class Worker:
                 closed=self._closed,
                 rescued=lambda rescued: None,
                 lease_lost=lambda why: self._identity(),
+                asked_to_stop=lambda run_ids: None,
                 failed=self._failed,
                 watch=Rescue(ledger=ledger, clock=clock).step,
             ),

@@ -9,7 +9,7 @@ from crash_worker import DECIDE, START, Worker, end_of, job, ledger_in, take_ove
 
 from systemprompt.clock import SECOND, ManualClock
 from systemprompt.errors import JobAlreadyRunning
-from systemprompt.ledger.records import ManualStart
+from systemprompt.ledger.records import Change, ManualStart
 
 LATER = START + 2 * 3_600 * SECOND
 
@@ -25,7 +25,7 @@ JOBS = (
 def prepare(folder: str) -> None:
     ledger = ledger_in(folder)
     ledger.migrate()
-    ledger.sync_catalogue(JOBS, [], START, DECIDE, actor="test")
+    ledger.sync_catalogue(JOBS, [], START, DECIDE, Change(actor="test"))
     ledger.close()
 
 
@@ -33,16 +33,18 @@ def live(folder: str) -> None:
     ledger = ledger_in(folder)
     clock = ManualClock(START)
     slow, quick = Worker(ledger, clock, folder), Worker(ledger, clock, folder)
-    slow.loop.ask(ManualStart(job_name="first", actor="bootstrap", origin="bootstrap"))
+    slow.loop.ask(ManualStart(job_name="first", origin="bootstrap"))
     slow.step(10)
     person = Worker(ledger, clock, folder)  # `sp run`: it starts by hand and plans nothing
     me = person.loop.node_id
-    starts = [ManualStart(job_name=name, actor="me", parameters={"a": 1}) for name in ("hand", "other")]
-    person.take(ledger.start_manual(me, clock.now(), starts))
+    starts = [ManualStart(job_name=name, parameters={"a": 1}) for name in ("hand", "other")]
+    person.take(ledger.start_manual(me, clock.now(), starts, Change(actor="me")))
     with suppress(JobAlreadyRunning):
-        ledger.start_manual(me, clock.now(), starts)
+        ledger.start_manual(me, clock.now(), starts, Change(actor="me"))
     person.take(
-        ledger.start_manual(me, clock.now(), [starts[0], ManualStart(job_name="once", actor="me")], skip_running=True)
+        ledger.start_manual(
+            me, clock.now(), [starts[0], ManualStart(job_name="once")], Change(actor="me"), skip_running=True
+        )
     )
     ledger.turn(me, clock.now(), DECIDE, closings=[end_of(run, clock.now()) for run in person.held], plan=False)
     ledger.leave(me, clock.now())

@@ -6,7 +6,7 @@ from crash_checks import check_ledger
 from crash_worker import DECIDE, START, Worker, job, ledger_in, take_over
 
 from systemprompt.clock import SECOND, ManualClock
-from systemprompt.ledger.records import JobSpec, QuarantineNotice
+from systemprompt.ledger.records import Change, JobSpec, QuarantineNotice
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 
 LATER = START + 100 * SECOND
@@ -55,12 +55,12 @@ def live(folder: str) -> None:
     clock.advance(5)
     sync(ledger, SECOND_STATE, clock.now(), BROKEN)
     worker.step(5)
-    ledger.set_enabled("switched", False, clock.now(), DECIDE, actor="test")
+    ledger.set_enabled("switched", False, clock.now(), DECIDE, Change(actor="test"))
     worker.finish()
     worker.step(6)
     sync(ledger, [spec for spec in SECOND_STATE if spec is not RETURNS], clock.now(), BROKEN[:1])
     worker.step(5)
-    ledger.set_enabled("switched", True, clock.now(), DECIDE, actor="test")
+    ledger.set_enabled("switched", True, clock.now(), DECIDE, Change(actor="test"))
     sync(ledger, LAST, clock.now())
     worker.finish()
     worker.step(11)
@@ -72,7 +72,7 @@ def recover(folder: str) -> None:
     """The next node finds the last state of the code; whoever switched a job, and got no answer, does it again."""
     ledger = ledger_in(folder)
     sync(ledger, LAST, LATER)
-    ledger.set_enabled("switched", True, LATER, DECIDE, actor="test")
+    ledger.set_enabled("switched", True, LATER, DECIDE, Change(actor="test"))
     ledger.close()
     take_over(folder, LATER)
 
@@ -95,4 +95,4 @@ def sync(
     now: int,
     broken: tuple[QuarantineNotice, ...] = (),
 ) -> None:
-    ledger.sync_catalogue(specs, broken, now, DECIDE, actor="test")
+    ledger.sync_catalogue(specs, broken, now, DECIDE, Change(actor="test"))

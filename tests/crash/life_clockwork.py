@@ -8,6 +8,7 @@ from crash_checks import check_ledger, ranges_of, runs_of
 from crash_worker import DECIDE, START, Worker, job, ledger_in, take_over
 
 from systemprompt.clock import SECOND, ManualClock
+from systemprompt.ledger.records import Change
 
 JOBS = (
     job("fails", "*/10 * * * * *"),
@@ -24,7 +25,7 @@ def prepare(folder: str) -> None:
     """Make a ledger in which a node of another machine died with two runs in its hands."""
     ledger = ledger_in(folder)
     ledger.migrate()
-    ledger.sync_catalogue(JOBS, [], START, DECIDE, actor="test")
+    ledger.sync_catalogue(JOBS, [], START, DECIDE, Change(actor="test"))
     worker = Worker(ledger, ManualClock(START), folder, node_id="ghost", machine="elsewhere")
     worker.step(10)
     worker.finish(leave=("fails", "reruns"))
@@ -42,7 +43,7 @@ def live(folder: str) -> None:
     worker.finish(leave=("long",))
     worker.step(4)
     worker.step(6)  # `long` blocks itself
-    ledger.set_enabled("skips", False, clock.now(), DECIDE, actor="test")
+    ledger.set_enabled("skips", False, clock.now(), DECIDE, Change(actor="test"))
     worker.finish()
     worker.step(0.2)
     worker.step(60)  # it was suspended: ranges, and a backlog for `every`

@@ -6,7 +6,7 @@ from crash_checks import check_ledger, runs_of
 from crash_worker import DECIDE, START, Worker, job, ledger_in, take_over
 
 from systemprompt.clock import SECOND, ManualClock
-from systemprompt.ledger.records import ManualStart
+from systemprompt.ledger.records import Change, ManualStart
 from systemprompt.ledger.seals import DAY
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 
@@ -26,12 +26,14 @@ JOBS = (
 def prepare(folder: str) -> None:
     ledger = ledger_in(folder)
     ledger.migrate()
-    ledger.sync_catalogue(JOBS, [], START, DECIDE, actor="test")
+    ledger.sync_catalogue(JOBS, [], START, DECIDE, Change(actor="test"))
     clock = ManualClock(START)
     while clock.now() < NOW - DAY // 4:
         worker = Worker(ledger, clock, folder)
         worker.step(6 * 3_600)
-        worker.take(ledger.start_manual(worker.loop.node_id, clock.now(), [ManualStart(job_name="hand", actor="me")]))
+        worker.take(
+            ledger.start_manual(worker.loop.node_id, clock.now(), [ManualStart(job_name="hand")], Change(actor="me"))
+        )
         for _ in range(3):
             worker.finish()
             worker.step(1)

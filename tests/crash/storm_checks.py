@@ -23,12 +23,12 @@ from systemprompt.ledger.views import AttemptView, RangeView, RunView
 class Account:
     """The ledger after the storm, without the built-in jobs, which write no witness."""
 
-    jobs: dict[str, str]
+    jobs: dict[int, str]
     runs: dict[int, RunView]
     ranges: list[RangeView]
     attempts: dict[int, AttemptView]
-    reruns: set[tuple[str, int]]
-    catches_all: set[tuple[str, int]]
+    reruns: set[tuple[int, int]]
+    catches_all: set[tuple[int, int]]
 
 
 def read_account(ledger: SqliteLedger) -> Account:
@@ -49,7 +49,7 @@ def read_account(ledger: SqliteLedger) -> Account:
 def check_ledger(ledger: SqliteLedger, now: int) -> None:
     report = audit(ledger, now=now, alive=alive)
     assert report.ok, [finding.sentence for finding in report.findings]
-    assert ledger.integrity_faults() == []
+    assert ledger.upkeep.faults() == []
     assert ledger.open_runs() == []
 
 

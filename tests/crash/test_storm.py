@@ -26,6 +26,7 @@ from storm_checks import (
 from storm_weather import LEASE, Spell, Weather, edited, environment, forecast, profile, spells
 
 from systemprompt.clock import SECOND
+from systemprompt.ledger.records import Change
 from systemprompt.runner.rescue import Rescue
 from systemprompt.system import System, open_system
 
@@ -76,7 +77,7 @@ def make_whole(system: System) -> None:
     assert ledger.living_nodes() == []
     assert [run for run in ledger.open_runs() if run.status == "running"] == []
     for job in ledger.jobs():
-        ledger.set_enabled(job.name, False, system.clock.now(), system.decide, actor="test")
+        ledger.set_enabled(job.name, False, system.clock.now(), system.decide, Change(actor="test"))
     ended = threading.Semaphore(0)
     node = system.node("serve", lambda event: ended.release() if event.kind == "run_finished" else None)
     node.start()

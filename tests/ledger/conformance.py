@@ -12,9 +12,10 @@ from rules_planning import PlanningRules
 from rules_reading import ReadingRules
 from rules_retention import RetentionRules
 from rules_runs import RunRules
+from rules_upkeep import UpkeepRules
 
 __all__ = ["LedgerRules"]
 
 
-class LedgerRules(PlanningRules, RunRules, NodeRules, CatalogueRules, ReadingRules, RetentionRules):
+class LedgerRules(PlanningRules, RunRules, NodeRules, CatalogueRules, ReadingRules, RetentionRules, UpkeepRules):
     """All of them."""

@@ -9,6 +9,7 @@ from systemprompt.audit.auditor import audit
 from systemprompt.clock import SECOND, Instant, ManualClock
 from systemprompt.ledger.protocol import Ledger
 from systemprompt.ledger.records import (
+    Change,
     Claimed,
     Closing,
     JobSpec,
@@ -42,7 +43,11 @@ class Engine(Protocol):
 
 def spec(name: str, schedule: str = EVERY_MINUTE, *, enabled: bool = True, **more: Any) -> JobSpec:
     """Describe a job. What is not a field of JobSpec is a policy."""
-    shown = {key: more.pop(key) for key in ("description", "tags", "owner", "source", "time_zone") if key in more}
+    shown = {
+        key: more.pop(key)
+        for key in ("description", "tags", "owner", "source", "time_zone", "profile_sets")
+        if key in more
+    }
     values = {"description": "", "time_zone": "UTC", "source": "file:jobs.py", **shown}
     return JobSpec(name=name, schedule=schedule, enabled=enabled, policies=more, **values)
 
@@ -72,12 +77,11 @@ class Stage:
     def declare(
         self, *specs: JobSpec, quarantined: Sequence[QuarantineNotice] = (), keep: str | None = None
     ) -> SyncReport:
-        return self.ledger.sync_catalogue(
-            list(specs), list(quarantined), self.now, self.decide, actor="test", keep=keep
-        )
+        change = Change(actor="test", noticed_by="a test")
+        return self.ledger.sync_catalogue(list(specs), list(quarantined), self.now, self.decide, change, keep=keep)
 
-    def enable(self, name: str, enabled: bool, why: str = "") -> None:
-        self.ledger.set_enabled(name, enabled, self.now, self.decide, actor="me", why=why)
+    def enable(self, name: str, enabled: bool, why: str = "", **more: Any) -> None:
+        self.ledger.set_enabled(name, enabled, self.now, self.decide, Change(actor="me", why=why, **more))
 
     def turn(self, *closings: Closing, node: str = "a", room: int = 99, plan: bool = True) -> Turn:
         return self.ledger.turn(node, self.now, self.decide, closings=closings, room=room, plan=plan)
@@ -87,8 +91,8 @@ class Stage:
         return claimed
 
     def start(self, *names: str, node: str = "a", skip_running: bool = False, **more: Any) -> tuple[Claimed, ...]:
-        starts = [ManualStart(job_name=name, actor="me", **more) for name in names]
-        return self.ledger.start_manual(node, self.now, starts, skip_running=skip_running)
+        starts = [ManualStart(job_name=name, **more) for name in names]
+        return self.ledger.start_manual(node, self.now, starts, Change(actor="me"), skip_running=skip_running)
 
     def end(self, claimed: Claimed, status: str = "success", reason: str | None = None, **more: Any) -> Closing:
         return ending(claimed, self.now, status, reason, **more)
@@ -105,7 +109,7 @@ class Stage:
         job_id = None if name is None else self.job_id(name)
         return list(self.ledger.ranges_between(-(2**62), 2**62, job_id=job_id))
 
-    def job_id(self, name: str) -> str:
+    def job_id(self, name: str) -> int:
         job = self.ledger.job(name)
         assert job is not None
         return job.job_id
@@ -127,7 +131,7 @@ class Stage:
         if self.audited:
             report = audit(self.ledger, now=self.now, alive=lambda _: None)
             assert report.ok, [finding.sentence for finding in report.findings]
-        assert list(self.ledger.integrity_faults()) == []
+        assert self.ledger.upkeep.faults() == []
 
 
 def node(name: str, now: Instant, *, kind: str = "serve", lease_ms: int = 1) -> NodeIdentity:

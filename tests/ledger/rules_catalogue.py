@@ -6,7 +6,7 @@ import pytest
 from ledger_stage import EVERY_SECOND, HOURLY, START, Stage, at, spec, together
 
 from systemprompt.errors import JobNotFound
-from systemprompt.ledger.records import QuarantineNotice, SyncReport
+from systemprompt.ledger.records import Change, QuarantineNotice, SyncReport
 
 BROKEN = QuarantineNotice(name="job", source="file:jobs.py", error="SyntaxError: line 3")
 MODULE = QuarantineNotice(name=None, source="file:jobs.py", error="ImportError: no module named 'x'")
@@ -157,7 +157,7 @@ class CatalogueRules:
     def test_disabling_and_enabling_are_versions_with_actor_and_why(self, stage: Stage) -> None:
         stage.declare(spec("job"))
         stage.wait(90)
-        view = stage.ledger.set_enabled("job", False, stage.now, stage.decide, actor="cli:me", why="too loud")
+        view = stage.ledger.set_enabled("job", False, stage.now, stage.decide, Change(actor="cli:me", why="too loud"))
         assert (view.enabled, view.declared_enabled, view.next_run, view.version) == (False, True, None, 2)
         stage.enable("job", False)
         stage.wait(600)
@@ -209,7 +209,9 @@ class CatalogueRules:
         reports: list[SyncReport] = []
         together(
             *(
-                lambda one=one: reports.append(one.sync_catalogue(specs, [], stage.now, stage.decide, actor="x"))
+                lambda one=one: reports.append(
+                    one.sync_catalogue(specs, [], stage.now, stage.decide, Change(actor="x"))
+                )
                 for one in handles
             )
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from ledger_stage import EVERY_SECOND, HOUR, START, Stage, at, spec
 
-from systemprompt.ledger.records import ManualStart
+from systemprompt.ledger.records import Change, ManualStart
 from systemprompt.ledger.views import HistoryQuery, RangeView
 
 
@@ -110,7 +110,7 @@ class ReadingRules:
         other = stage.engine.open_again()
         mine, theirs = stage.ledger.change_marker(), other.change_marker()
         assert (stage.ledger.change_marker(), other.change_marker()) == (mine, theirs)
-        stage.ledger.start_manual("a", stage.now, [ManualStart(job_name="job", actor="me")])
+        stage.ledger.start_manual("a", stage.now, [ManualStart(job_name="job")], Change(actor="me"))
         assert stage.ledger.change_marker() == mine
         assert other.change_marker() != theirs
 

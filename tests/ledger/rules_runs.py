@@ -237,10 +237,10 @@ class RunRules:
 
         def begin(which: int) -> None:
             stage_start = handles[which].start_manual
-            from systemprompt.ledger.records import ManualStart
+            from systemprompt.ledger.records import Change, ManualStart
 
             try:
-                (run,) = stage_start("ab"[which % 2], START + SECOND, [ManualStart(job_name="job", actor="me")])
+                (run,) = stage_start("ab"[which % 2], START + SECOND, [ManualStart(job_name="job")], Change(actor="me"))
                 started.append(run.run_id)
             except JobAlreadyRunning as error:
                 refused.append(error)

@@ -12,6 +12,7 @@ from ledger_stage import EVERY_MINUTE, EVERY_SECOND, START, at, ending, node, sp
 
 from systemprompt.clock import SECOND
 from systemprompt.ledger import sqlite
+from systemprompt.ledger.records import Change
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.scheduler.planner import Planner
 
@@ -38,7 +39,7 @@ def opened(tmp_path: Path) -> Iterator[Opened]:
 
 
 def declare(ledger: SqliteLedger, *specs: object) -> None:
-    ledger.sync_catalogue(list(specs), [], START, DECIDE, actor="test")  # type: ignore[arg-type]  # specs
+    ledger.sync_catalogue(list(specs), [], START, DECIDE, Change(actor="test"))  # type: ignore[arg-type]  # specs
 
 
 def traced(ledger: SqliteLedger) -> dict[str, None]:

@@ -15,7 +15,7 @@ from systemprompt.audit.auditor import audit
 from systemprompt.audit.sealing import seal_closed_days
 from systemprompt.clock import SECOND
 from systemprompt.errors import ConflictError
-from systemprompt.ledger.records import Claimed, JobSpec, ManualStart, QuarantineNotice
+from systemprompt.ledger.records import Change, Claimed, JobSpec, ManualStart, QuarantineNotice
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.scheduler.planner import Planner
 
@@ -54,7 +54,7 @@ class Life(RuleBasedStateMachine):
 
     def sync(self) -> None:
         specs = [spec for name, spec in self.specs.items() if name not in self.broken]
-        self.ledger.sync_catalogue(specs, list(self.broken.values()), self.now, self.decide, actor="life")
+        self.ledger.sync_catalogue(specs, list(self.broken.values()), self.now, self.decide, Change(actor="life"))
 
     def take(self, claimed: tuple[Claimed, ...]) -> None:
         for run in claimed:
@@ -102,7 +102,7 @@ class Life(RuleBasedStateMachine):
     @rule(name=st.sampled_from(NAMES), enabled=st.booleans())
     def somebody_switches_it(self, name: str, enabled: bool) -> None:
         if any(job.name == name for job in self.ledger.jobs()):
-            self.ledger.set_enabled(name, enabled, self.now, self.decide, actor="me")
+            self.ledger.set_enabled(name, enabled, self.now, self.decide, Change(actor="me"))
 
     @rule(room=st.integers(0, 3), ends=st.lists(st.integers(0, 5), max_size=3))
     def a_node_takes_its_turn(self, room: int, ends: list[int]) -> None:
@@ -120,9 +120,9 @@ class Life(RuleBasedStateMachine):
     @rule(name=st.sampled_from(NAMES), skip=st.booleans())
     def somebody_starts_it(self, name: str, skip: bool) -> None:
         if any(job.name == name for job in self.ledger.jobs()):
-            start = ManualStart(job_name=name, actor="me")
+            start = ManualStart(job_name=name)
             with suppress(ConflictError):  # it runs already, or is quarantined
-                self.take(self.ledger.start_manual(self.node, self.now, [start], skip_running=skip))
+                self.take(self.ledger.start_manual(self.node, self.now, [start], Change(actor="me"), skip_running=skip))
 
     @rule(tries=st.integers(2, 3))
     def the_node_dies_and_another_takes_over(self, tries: int) -> None:

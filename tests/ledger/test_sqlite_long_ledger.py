@@ -206,19 +206,6 @@ def test_no_statement_that_reads_goes_through_every_run(short_and_long: tuple[Sq
     assert [(name, step) for name, step in walked if step not in open_ones] == []
 
 
-def test_a_ledger_of_before_gets_its_counts_when_it_is_migrated(lived: Stage) -> None:
-    kept = list(lived.ledger.counts_between(0, 2**40)) + list(lived.ledger.counts_between(0, 2**40, job_id=""))
-    connection: sqlite3.Connection = lived.ledger._store.connection  # type: ignore[attr-defined]  # what the migration does, again
-    connection.execute("DELETE FROM job_run_counts")
-    migration = Path(MIGRATIONS, "0003_counts.sql").read_text()
-    for statement in migration[: migration.index("CREATE TRIGGER")].split(";"):
-        if statement.strip().startswith("INSERT INTO job_run_counts"):
-            connection.execute(statement)
-    again = list(lived.ledger.counts_between(0, 2**40)) + list(lived.ledger.counts_between(0, 2**40, job_id=""))
-    assert sorted(again) == sorted(kept)
-    assert len({origin for _, _, _, origin, _ in kept}) >= 4
-
-
 def test_the_audit_notices_a_number_that_is_off(lived: Stage) -> None:
     connection: sqlite3.Connection = lived.ledger._store.connection  # type: ignore[attr-defined]  # a defect
     connection.execute("UPDATE job_run_counts SET n = n + 1 WHERE job_id = 'job_ill' AND status = 'failed'")

@@ -8,6 +8,7 @@ import pytest
 from ledger_stage import EVERY_SECOND, START, at, node, spec
 
 from systemprompt.errors import LedgerReplaced
+from systemprompt.ledger.records import Change
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.scheduler.planner import Planner
 
@@ -48,7 +49,7 @@ def test_two_nodes_never_keep_two_ledgers_of_one_path(path: Path) -> None:
     remove(path)
     new = opened(path)
     new.join(node("b", START))
-    new.sync_catalogue([spec("job", EVERY_SECOND)], [], START, DECIDE, actor="test")
+    new.sync_catalogue([spec("job", EVERY_SECOND)], [], START, DECIDE, Change(actor="test"))
     assert len(new.turn("b", at(1), DECIDE, room=1).claimed) == 1
     with pytest.raises(LedgerReplaced):
         old.turn("a", at(1), DECIDE, room=1)

@@ -14,7 +14,7 @@ from ledger_stage import DAY, EVERY_MINUTE, EVERY_SECOND, HOURLY, START, at, end
 from systemprompt.audit.auditor import audit
 from systemprompt.audit.sealing import seal_closed_days
 from systemprompt.clock import SECOND
-from systemprompt.ledger.records import Decision, JobToPlan, PlannedRun
+from systemprompt.ledger.records import Change, Decision, JobToPlan, PlannedRun
 from systemprompt.ledger.seals import ATTEMPT_COLUMNS, RANGE_COLUMNS, RUN_COLUMNS, read_content
 from systemprompt.ledger.sqlite import ledger as sqlite_ledger
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
@@ -33,7 +33,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ledger.migrate()
     ledger._store.connection.execute("PRAGMA synchronous = OFF")  # no test cuts the power
     ledger.join(node("a", START))
-    ledger.sync_catalogue([spec("minutely", EVERY_MINUTE, catch_up="skip")], [], START, DECIDE, actor="test")
+    ledger.sync_catalogue([spec("minutely", EVERY_MINUTE, catch_up="skip")], [], START, DECIDE, Change(actor="test"))
     for day in range(1, DAYS + 1):
         through = at(day * DAY)
 
@@ -128,7 +128,7 @@ def test_nodes_plan_and_claim_while_old_days_go_and_the_file_shrinks(path: Path,
     report = audit(sealed, now=NOW + 3600 * SECOND, alive=lambda _: None)
     assert report.ok, report.findings
     assert report.counts.rows == 1440 + 1 + 60
-    assert sealed.integrity_faults() == []
+    assert sealed.upkeep.faults() == []
     working.close()
 
 
@@ -228,7 +228,7 @@ def test_the_schema_refuses_a_seal_over_an_open_run_and_a_change_of_an_attempt_t
     ledger = SqliteLedger(str(tmp_path / "ledger.db"))
     ledger.migrate()
     ledger.join(node("a", START))
-    ledger.sync_catalogue([spec("one", HOURLY), spec("two", EVERY_SECOND)], [], START, DECIDE, actor="test")
+    ledger.sync_catalogue([spec("one", HOURLY), spec("two", EVERY_SECOND)], [], START, DECIDE, Change(actor="test"))
     held = ledger.turn("a", at(3600), DECIDE, room=9).claimed
     (one,) = [run for run in held if run.job_name == "one"]
     ledger.turn("a", at(3600), DECIDE, closings=[ending(one, at(3601))], room=0, plan=False)

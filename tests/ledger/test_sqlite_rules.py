@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from ledger_stage import EVERY_SECOND, START, at, ending, node, spec
 
-from systemprompt.ledger.records import REASONS, STATUSES
+from systemprompt.ledger.records import REASONS, STATUSES, Change
 from systemprompt.ledger.sqlite.ledger import MIGRATIONS, SqliteLedger
 from systemprompt.scheduler.planner import Planner
 
@@ -26,9 +26,9 @@ def raw(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     ledger.join(node("a", START))
     ledger.join(node("gone", START))
     ledger.leave("gone", START)
-    ledger.sync_catalogue([spec("job", EVERY_SECOND, catch_up="all")], [], START, DECIDE, actor="test")
-    ledger.set_enabled("job", False, START, DECIDE, actor="test")
-    ledger.set_enabled("job", True, at(10), DECIDE, actor="test")
+    ledger.sync_catalogue([spec("job", EVERY_SECOND, catch_up="all")], [], START, DECIDE, Change(actor="test"))
+    ledger.set_enabled("job", False, START, DECIDE, Change(actor="test"))
+    ledger.set_enabled("job", True, at(10), DECIDE, Change(actor="test"))
     (first,) = ledger.turn("a", at(13), DECIDE, room=1).claimed
     ledger.turn("a", at(13), DECIDE, closings=[ending(first, at(13))], room=1)
     assert [run.status for run in ledger.runs_between(0, 2**62)] == ["success", "running", "queued"]

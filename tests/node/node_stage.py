@@ -14,7 +14,7 @@ from systemprompt.jobs.definition import Catalogue, JobDefinition, JobSource
 from systemprompt.jobs.job import FunctionJob
 from systemprompt.jobs.policies import Policies
 from systemprompt.jobs.settings import JobSettings
-from systemprompt.ledger.records import JobSpec
+from systemprompt.ledger.records import Change, JobSpec
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.views import HistoryQuery, RunView
 from systemprompt.runner.run_logs import RunLogs
@@ -71,7 +71,7 @@ class NodeStage:
             )
             for one in definitions
         ]
-        self.ledger.sync_catalogue(specs, [], self.clock.now(), Planner().decide, actor="test")
+        self.ledger.sync_catalogue(specs, [], self.clock.now(), Planner().decide, Change(actor="test"))
 
     def node(self, *definitions: JobDefinition, kind: str = "serve", declared: bool = True, **more: Any) -> Node:
         """Build a node that has these jobs; the ledger is told of them first."""
@@ -87,7 +87,7 @@ class NodeStage:
             job_settings=JobSettings(),
             database=None,
             child_database=None,
-            logs=RunLogs(None),
+            logs=RunLogs(None, ledger_id=""),
             catalogue=catalogue(*definitions),
             on_event=self._hear,
         )

@@ -17,7 +17,7 @@ from systemprompt.engine import NodeEvent
 from systemprompt.errors import JobAlreadyRunning
 from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.result import JobResult
-from systemprompt.ledger.records import ManualStart
+from systemprompt.ledger.records import Change, ManualStart
 from systemprompt.scheduler.planner import Planner
 
 
@@ -28,8 +28,11 @@ def stage(tmp_path: Path) -> Iterator[NodeStage]:
     stage.close()
 
 
+ME = Change(actor="me")
+
+
 def by_hand(*names: str) -> list[ManualStart]:
-    return [ManualStart(job_name=name, actor="me") for name in names]
+    return [ManualStart(job_name=name) for name in names]
 
 
 def test_jobs_fire_every_second_and_each_end_is_in_the_ledger(stage: NodeStage) -> None:
@@ -71,7 +74,7 @@ def test_draining_lets_short_work_finish_and_accounts_for_what_it_stopped(stage:
     never = threading.Event()
     node = stage.node(*(definition(one, "") for one in (short, long, deaf)))
     node.start()
-    node.start_manual(by_hand("short", "long", "deaf"))
+    node.start_manual(by_hand("short", "long", "deaf"), ME)
     stage.wait("run_started", count=3)
     go_on.set()
     stage.wait("run_finished", "short")
@@ -105,7 +108,7 @@ def test_ending_at_once_leaves_no_open_run_behind(stage: NodeStage) -> None:
     never = threading.Event()
     node = stage.node(definition(deaf, ""))
     node.start()
-    node.start_manual(by_hand("deaf"))
+    node.start_manual(by_hand("deaf"), ME)
     node.kill()
     (run,) = stage.runs("deaf")
     assert (run.status, run.reason) == ("cancelled", "shutdown")
@@ -118,7 +121,7 @@ def test_a_claim_that_comes_after_the_runner_was_closed_is_accounted_for(stage: 
     node = stage.node(definition(job, ""))
     node.start()
     node.runner.close()
-    node.start_manual(by_hand("job"))
+    node.start_manual(by_hand("job"), ME)
     node.close()
     (run,) = stage.runs("job")
     assert (run.status, run.reason) == ("cancelled", "shutdown")
@@ -132,7 +135,7 @@ def test_a_job_that_this_node_cannot_load_fails_with_that_reason(stage: NodeStag
     stage.declare(definition(known, ""), definition(unknown, ""))
     node = stage.node(definition(known, ""), declared=False)
     node.start()
-    node.start_manual(by_hand("unknown"))
+    node.start_manual(by_hand("unknown"), ME)
     node.drain(1)
     run = stage.runs("unknown")[-1]
     assert (run.status, run.reason) == ("failed", "not_loaded")
@@ -146,7 +149,7 @@ def test_a_node_that_ends_while_the_ledger_is_held_says_so_and_leaves_its_runs_t
     gate = threading.Event()
     node = stage.node(definition(job, ""))
     node.start()
-    node.start_manual(by_hand("job"))
+    node.start_manual(by_hand("job"), ME)
     holder = sqlite3.connect(stage.path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     gate.set()
@@ -167,7 +170,7 @@ def test_a_run_whose_code_is_still_on_its_way_begins_when_it_is_there(stage: Nod
     stage.declare(definition(known, ""), definition(new, ""))
     node = stage.node(definition(known, ""), declared=False)
     node.start()
-    node.start_manual(by_hand("new"))
+    node.start_manual(by_hand("new"), ME)
     assert stage.runs("new")[0].status == "running"
     node.adopt(catalogue(definition(known, ""), definition(new, "")))
     stage.wait("run_finished", "new")
@@ -182,7 +185,7 @@ def test_a_run_whose_code_never_comes_is_closed_after_a_while(stage: NodeStage) 
     stage.declare(definition(unknown, ""))
     node = stage.node(declared=False)
     node.start()
-    node.start_manual(by_hand("unknown"))
+    node.start_manual(by_hand("unknown"), ME)
     node.runner.expire(stage.clock.monotonic() + 3_600)
     (event,) = stage.wait("run_finished", "unknown")
     assert event.values["reason"] == "not_loaded"
@@ -212,7 +215,7 @@ def test_a_node_whose_lease_was_taken_stops_its_runs_and_goes_on_as_another(stag
 
     node = stage.node(definition(held, ""), definition(tick))
     node.start()
-    node.start_manual(by_hand("held"))
+    node.start_manual(by_hand("held"), ME)
     former = node.node_id
     while stage.ledger.rescue(former, _silenced(stage, former), stage.clock.now(), max_attempts=5) is None:
         pass  # it beat between the look and the claim of its loss
@@ -244,11 +247,11 @@ def test_what_another_process_disables_stops_and_what_it_enables_starts(stage: N
     node = stage.node(definition(tick))
     node.start()
     stage.wait("run_finished", "tick")
-    stage.ledger.set_enabled("tick", False, stage.clock.now(), Planner().decide, actor="else")
+    stage.ledger.set_enabled("tick", False, stage.clock.now(), Planner().decide, Change(actor="else"))
     version = stage.ledger.job("tick")
     assert version is not None
     assert version.next_run is None
-    stage.ledger.set_enabled("tick", True, stage.clock.now(), Planner().decide, actor="else")
+    stage.ledger.set_enabled("tick", True, stage.clock.now(), Planner().decide, Change(actor="else"))
     before = len(stage.wait("run_finished", "tick"))
     stage.wait("run_finished", "tick", before + 1)
     node.drain(5)
@@ -294,7 +297,7 @@ def test_whatever_a_job_raises_or_says_the_node_goes_on(stage: NodeStage) -> Non
     jobs = [definition(one, "") for one in (surrogate, exits, odd)]
     node = stage.node(*jobs)
     node.start()
-    claimed = node.start_manual(by_hand("surrogate", "exits", "odd"))
+    claimed = node.start_manual(by_hand("surrogate", "exits", "odd"), ME)
     stage.wait("run_finished", count=3)
     node.drain(5)
     assert len(claimed) == 3
@@ -330,11 +333,11 @@ def test_a_node_for_starts_by_hand_plans_nothing_and_waits_for_its_own(stage: No
 
     node = stage.node(definition(tick), definition(slow, ""), kind="run")
     node.start()
-    claimed = node.start_manual(by_hand("slow"))
+    claimed = node.start_manual(by_hand("slow"), ME)
     other = stage.node(definition(tick), definition(slow, ""), kind="run")
     other.start()
     with pytest.raises(JobAlreadyRunning):
-        other.start_manual(by_hand("slow"))
+        other.start_manual(by_hand("slow"), ME)
     gate.set()
     run_ids = [run.run_id for run in claimed]
     assert node.wait_any(run_ids, WAIT_S) == set(run_ids)

@@ -39,7 +39,7 @@ class LogDatabase:
         self.commits = 0
         self._connection.execute(
             "CREATE TABLE logs (id INTEGER PRIMARY KEY, created_at INTEGER, level TEXT, source TEXT, message TEXT,"
-            " fields TEXT, job_name TEXT, run_id INTEGER, attempt INTEGER)"
+            " fields TEXT, job_name TEXT, ledger_id TEXT, run_id INTEGER, attempt INTEGER)"
         )
 
     def execute(self, sql: str, parameters: Any = ()) -> int:
@@ -92,7 +92,7 @@ class Air:
     ) -> None:
         self.clock = clock or SystemClock()
         self.database = LogDatabase()
-        self.logs = RunLogs(self.database, lines_per_run=lines_per_run, flush_after_s=0.01)
+        self.logs = RunLogs(self.database, ledger_id="a_ledger", lines_per_run=lines_per_run, flush_after_s=0.01)
         self.heard: list[Finished] = []
         self.progress: list[tuple[int, int, int | None, str]] = []
         self._changed = threading.Condition()

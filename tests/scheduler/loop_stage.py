@@ -10,7 +10,7 @@ from systemprompt.audit.auditor import audit
 from systemprompt.clock import SECOND, Instant, ManualClock
 from systemprompt.errors import DatabaseBusy
 from systemprompt.ledger.protocol import Ledger
-from systemprompt.ledger.records import Claimed, Closing, JobSpec, NodeIdentity, Rescued
+from systemprompt.ledger.records import Change, Claimed, Closing, JobSpec, NodeIdentity, Rescued
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.runner.rescue import Rescue
 from systemprompt.scheduler.loop import Hooks, Loop, Pace
@@ -78,6 +78,7 @@ class LoopStage:
         self.capacity = capacity
         self.pace = pace or Pace(heartbeat=HEARTBEAT, lease=LEASE)
         ledger = cast(Ledger, self.ledger)
+        self.asked_to_stop: list[int] = []
         self.rescue = Rescue(ledger=ledger, clock=self.clock, gone=lambda node, machine: None)
         self.loop = Loop(
             ledger=ledger,
@@ -89,6 +90,7 @@ class LoopStage:
                 closed=self._closed,
                 rescued=self.rescued.extend,
                 lease_lost=self._lease_lost,
+                asked_to_stop=self.asked_to_stop.extend,
                 failed=self.failed.append,
                 watch=self.rescue.step,
             ),
@@ -111,7 +113,7 @@ class LoopStage:
         )
 
     def declare(self, *specs: JobSpec) -> None:
-        self.real.sync_catalogue(specs, [], self.clock.now(), Planner().decide, actor="test")
+        self.real.sync_catalogue(specs, [], self.clock.now(), Planner().decide, Change(actor="test"))
 
     def begin(self, *specs: JobSpec) -> None:
         self.declare(*specs)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from loop_stage import START, LoopStage, at, spec
 
-from systemprompt.ledger.records import ManualStart, QuarantineNotice
+from systemprompt.ledger.records import Change, ManualStart, QuarantineNotice
 from systemprompt.scheduler.planner import Planner
 
 
@@ -82,7 +82,7 @@ def test_what_another_process_changed_is_acted_on_in_the_next_round(stage: LoopS
     stage.begin(spec("job", "0 0 * * * *"))
     stage.step(0.2)
     other = stage.other()
-    other.sync_catalogue([spec("job"), spec("new")], [], stage.clock.now(), Planner().decide, actor="else")
+    other.sync_catalogue([spec("job"), spec("new")], [], stage.clock.now(), Planner().decide, Change(actor="else"))
     stage.step(0.2)
     stage.step(0.7)
     assert sorted(run.job_name for run in stage.take()) == ["job", "new"]
@@ -99,11 +99,11 @@ def test_a_queued_run_that_another_left_is_taken(stage: LoopStage) -> None:
 
 def test_a_bootstrap_job_starts_at_once(stage: LoopStage) -> None:
     stage.begin(spec("job", ""))
-    stage.loop.ask(ManualStart(job_name="job", actor="bootstrap", origin="bootstrap"))
+    stage.loop.ask(ManualStart(job_name="job", origin="bootstrap"))
     stage.step()
     (run,) = stage.take()
     assert (run.origin, run.fire_at, run.actor) == ("bootstrap", None, "bootstrap")
-    stage.loop.ask(ManualStart(job_name="job", actor="bootstrap", origin="bootstrap"))
+    stage.loop.ask(ManualStart(job_name="job", origin="bootstrap"))
     stage.step()
     assert stage.take() == []
     assert stage.statuses() == ["running", "skipped"]
@@ -114,9 +114,9 @@ def test_a_bootstrap_job_that_cannot_start_keeps_nobody_from_working(
 ) -> None:
     stage.begin(spec("held"), spec("well", ""))
     notice = QuarantineNotice(name="held", source="", error="SyntaxError: line 3")
-    stage.real.sync_catalogue([spec("well", "")], [notice], START, Planner().decide, actor="x")
+    stage.real.sync_catalogue([spec("well", "")], [notice], START, Planner().decide, Change(actor="x"))
     for name in ("held", "nobody", "well"):
-        stage.loop.ask(ManualStart(job_name=name, actor="bootstrap", origin="bootstrap"))
+        stage.loop.ask(ManualStart(job_name=name, origin="bootstrap"))
     stage.step()
     assert [run.job_name for run in stage.take()] == ["well"]
     assert "SyntaxError: line 3" in caplog.text
@@ -143,7 +143,7 @@ def test_a_drain_waits_for_the_round_that_is_on_its_way(stage: LoopStage) -> Non
     in_turn, go_on = threading.Event(), threading.Event()
 
     def hold(event: str) -> None:
-        if event == "claim_queued_runs":
+        if event == "move_cursors":
             in_turn.set()
             assert go_on.wait(10)
 

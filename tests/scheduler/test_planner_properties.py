@@ -40,7 +40,7 @@ def planned(draw: st.DrawFn) -> tuple[JobToPlan, int, Planner]:
     cursor = BASE + draw(st.integers(0, 900 * DAY * SECOND))
     gap = draw(st.one_of(st.integers(-longest, longest), st.sampled_from((0, 1, 9, 10, 11, 60)))) * SECOND
     job = JobToPlan(
-        job_id="job",
+        job_id=1,
         job_name="job",
         version=1,
         schedule=expression,
@@ -140,7 +140,7 @@ def test_the_next_look_is_ahead_and_never_past_a_fire_time_that_would_start(
 @example(
     (
         JobToPlan(
-            job_id="job", job_name="job", version=1, schedule="* * * * * *", time_zone="UTC",
+            job_id=1, job_name="job", version=1, schedule="* * * * * *", time_zone="UTC",
             policies={"catch_up": "all", "dst_gap": "run", "dst_fold": "first"},
             enabled=True, quarantined=False, planned_through=BASE, open_run=3, open_runs=1, catching_up=False,
         ),

@@ -61,6 +61,7 @@ def audit(
         _check_jobs(setting, jobs, findings, alive, low, high)
         if job_name is None and start is None and end is None:
             _check_all_fences(ledger, findings)
+            _check_strays(ledger, findings)
             check_pruned(ledger, jobs, findings)
             check_seals(ledger, findings, recheck=lambda _seal: True)
         return findings.report(now=now, start=start, end=end)
@@ -162,15 +163,21 @@ def _check_all_fences(ledger: Readable, findings: Findings) -> None:
         findings.add(Finding(kind="fence_order", job_name=None, sentence=sentence, run_id=other))
 
 
+def _check_strays(ledger: Readable, findings: Findings) -> None:
+    """Every run that anything names is open or closed, never both and never neither."""
+    for run_id, what in ledger.stray_runs():
+        findings.add(Finding(kind="stray", job_name=None, sentence=f"run {run_id} {what}", run_id=run_id))
+
+
 class _ByJob(Generic[Row]):
     """A stream ordered by job, dealt out job by job. Jobs must be asked for in the stream's order."""
 
-    def __init__(self, rows: Iterator[Row], job_of: Callable[[Row], str]) -> None:
+    def __init__(self, rows: Iterator[Row], job_of: Callable[[Row], int]) -> None:
         self._rows = rows
         self._job_of = job_of
         self._head = next(rows, None)
 
-    def of(self, job_id: str) -> Iterator[Row]:
+    def of(self, job_id: int) -> Iterator[Row]:
         while self._head is not None and self._job_of(self._head) < job_id:
             self._head = next(self._rows, None)
         while self._head is not None and self._job_of(self._head) == job_id:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Tally"]
 
+_ALL_JOBS = 0
 _HOUR = 3_600 * SECOND
 
 
@@ -30,7 +31,7 @@ class Tally:
     Jobs must be finished in the order of their ids, as an audit of all goes through them.
     """
 
-    def __init__(self, ledger: Readable, findings: Findings, *, only: str | None, low: Instant, high: Instant) -> None:
+    def __init__(self, ledger: Readable, findings: Findings, *, only: int | None, low: Instant, high: Instant) -> None:
         self._ledger = ledger
         self._findings = findings
         self._only = only
@@ -38,7 +39,7 @@ class Tally:
         self._kept = ledger.counts_between(self._first, self._stop, job_id=only)
         self._head = next(self._kept, None)
         # A stream is one account ahead of the job that is looked at, so two jobs are counted at once.
-        self._of_jobs: defaultdict[str, Counter[_Key]] = defaultdict(Counter)
+        self._of_jobs: defaultdict[int, Counter[_Key]] = defaultdict(Counter)
         self._of_all: Counter[_Key] = Counter()
 
     def runs(self, stream: Iterator[_Tried]) -> Iterator[_Tried]:
@@ -65,10 +66,10 @@ class Tally:
     def finish(self) -> None:
         """Compare what all jobs have together."""
         if self._only is None:
-            kept = self._ledger.counts_between(self._first, self._stop, job_id="")
+            kept = self._ledger.counts_between(self._first, self._stop, job_id=_ALL_JOBS)
             self._compare(None, self._of_all, (((hour, status, origin), n) for _, hour, status, origin, n in kept))
 
-    def _kept_of(self, job_id: str) -> Iterator[tuple[_Key, int]]:
+    def _kept_of(self, job_id: int) -> Iterator[tuple[_Key, int]]:
         while self._head is not None and self._head[0] < job_id:
             self._head = next(self._kept, None)
         while self._head is not None and self._head[0] == job_id:

@@ -56,8 +56,8 @@ class Course:
         self._blocked: deque[RangeView] = deque()
         self._unexplained: list[RangeView] = []
         self._latest: tuple[int, RunView] | None = None
-        self._said_last: RunView | None = None
-        self._attempts = 0
+        self._ended = 0
+        self._abandoned: deque[tuple[RunView, Instant]] = deque(maxlen=_KEPT)
         self._last_end: Instant = 0
 
     def run(self, run: RunView, attempts: Sequence[AttemptView]) -> None:
@@ -71,15 +71,18 @@ class Course:
                 self._longest = opened
         for attempt in attempts:
             self._check_alone(run, attempt)
+            self._check_after_abandoned(run, attempt)
             self._started.append((run, attempt))
             self._last_claim.see(run, attempt)
             self._last_end = max(self._last_end, attempt.ended_at or 0)
-            if self._latest is None or attempt.fence > self._latest[0]:
-                self._latest = (attempt.fence, run)
-        self._attempts += len(attempts)
-        if run.run_id == self._case.job.last_run_id:
-            self._said_last = run
-        if run.fire_at is not None and run.origin != "backfill":
+        if run.finished_at is not None and attempts:
+            self._ended += 1
+            fence = max(attempt.fence for attempt in attempts)
+            if self._latest is None or fence > self._latest[0]:
+                self._latest = (fence, run)
+        if run.abandoned:
+            self._abandoned.append((run, _came_back(self._case, attempts)))
+        if run.fire_at is not None:
             self._fires.append(run)
             self._settle_superseded(run)
 
@@ -150,6 +153,15 @@ class Course:
                 self._case.found_run("concurrent", run, said)
                 return
 
+    def _check_after_abandoned(self, run: RunView, attempt: AttemptView) -> None:
+        """Nothing of a job begins while code of it that could not be stopped still runs."""
+        stall = self._case.setting.stall
+        for other, until in self._abandoned:
+            if other.run_id != run.run_id and (other.fence or 0) < attempt.fence and attempt.started_at + stall < until:
+                said = f"began at {iso(attempt.started_at)}, while code of run {other.run_id} still ran that could not be stopped"
+                self._case.found_run("concurrent", run, said)
+                return
+
     def _check_alone(self, run: RunView, attempt: AttemptView) -> None:
         """At most one run of a job runs at a time: the later of two tries begins after the earlier one has ended."""
         stall = self._case.setting.stall
@@ -166,22 +178,21 @@ class Course:
                 return
 
     def _check_summary(self) -> None:
-        """What the job's own row says of its last run."""
-        job, said, latest = self._case.job, self._said_last, self._latest
-        if job.run_count < self._attempts:
-            self._case.found("cursor", f"it counts {job.run_count} starts, there are {self._attempts}")
-        if said is None or latest is None:
+        """What the job shows of its last run, and how many have begun and are closed."""
+        job, latest = self._case.job, self._latest
+        whole = self._begins and self._ends
+        if job.run_count < self._ended or (whole and job.run_count != self._ended):
+            self._case.found("cursor", f"it counts {job.run_count} runs that have ended, there are {self._ended}")
+        if job.running or latest is None:
             return
-        if latest[1].run_id != said.run_id:
-            self._case.found(
-                "cursor", f"it shows run {said.run_id} as the last, but run {latest[1].run_id} was begun later"
-            )
-            return
-        status = "failed" if said.status == "queued" else said.status
-        if job.last_status != status:
-            self._case.found(
-                "cursor", f"it shows {job.last_status} as its last status, but run {said.run_id} is {status}"
-            )
+        run = latest[1]
+        if job.last_run_id != run.run_id:
+            if self._ends:
+                shown = "none" if job.last_run_id is None else f"run {job.last_run_id}"
+                self._case.found("cursor", f"it shows {shown} as the last, but run {run.run_id} was begun later")
+        elif job.last_status != run.status:
+            shown = f"it shows {job.last_status} as its last status, but run {run.run_id} is {run.status}"
+            self._case.found("cursor", shown)
 
     # -- ranges ---------------------------------------------------------------------------------------------------------
 
@@ -238,6 +249,14 @@ _PATIENCE = 120 * SECOND
 def _since(run: RunView, attempts: Sequence[AttemptView]) -> Instant:
     """Return since when a run was open. One that was queued again was open before that."""
     return min([run.queued_at, *(attempt.started_at for attempt in attempts)])
+
+
+def _came_back(case: JobCase, attempts: Sequence[AttemptView]) -> Instant:
+    """Return when the code of an abandoned run ended: when its late result came, or when its node was gone."""
+    last = attempts[-1]
+    node = case.setting.nodes.get(last.node_id)
+    ends = [at for at in (last.late_at, None if node is None else node.stopped_at) if at is not None]
+    return min(ends, default=0 if node is None else 2**62)
 
 
 def _end(run: RunView) -> Instant:

@@ -98,8 +98,15 @@ def _naming(job: JobView, version: VersionView | None, at: Instant, *, named: bo
         return f"no version of {job.name!r} was valid at {iso(at)}"
     state = "" if version.enabled else ", disabled"
     text = f"version {version.version} ({version.schedule or 'no schedule'}, {version.time_zone}{state})"
-    since = f"valid from {iso(version.valid_from)}, {version.why or 'no reason given'}, by {version.actor}"
+    since = f"valid from {iso(version.valid_from)}, {_opened(version)}"
     return f"{text} {'fires' if named else 'does not fire'} at {iso(at)}; it is {since}"
+
+
+def _opened(version: VersionView) -> str:
+    """Say what opened a version: `changed (schedule) by profile, noticed by node 3fa2c1`."""
+    why = f" ({version.why})" if version.why else ""
+    noticed = f", noticed by {version.noticed_by}" if version.noticed_by else ""
+    return f"{version.cause}{why} by {version.actor}{noticed}"
 
 
 def _accounting(job: JobView, account: RunView | RangeView | None, at: Instant, *, named: bool) -> list[str]:

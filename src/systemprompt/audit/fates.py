@@ -23,7 +23,7 @@ def check_run_fate(case: JobCase, run: RunView, attempts: Sequence[AttemptView])
     for attempt in attempts:
         _check_holder(case, run, attempt)
         _check_late_result(case, run, attempt)
-    _check_outcome_instants(case, run, attempts)
+    _check_outcome_instants(case, run)
 
 
 def check_range_fate(case: JobCase, account: RangeView) -> None:
@@ -58,7 +58,7 @@ def _policy_faults(case: JobCase, run: RunView, version: VersionView | None) -> 
     if run.reason == "retired":
         if run.started_at is not None:
             yield f"was cancelled because the job left, yet it had started at {iso(run.started_at)}"
-        if job.retired_at is None and not any("back" in later.why for later in case.versions):
+        if job.retired_at is None and not any(later.cause == "returned" for later in case.versions):
             yield "was cancelled because the job left, but it never did"
     if run.status == "queued" and not run.attempt and job.retired_at is not None:
         yield "is queued, though its job left the installation"
@@ -87,8 +87,7 @@ def _check_late_result(case: JobCase, run: RunView, attempt: AttemptView) -> Non
         return
     if attempt.result != "lost":
         # Code that could not be stopped may come back after its run was closed. What else ends twice was closed by another.
-        stopped = run.reason == "timeout" or run.status == "cancelled"
-        if not stopped and (attempt.late_result, attempt.late_at) != (attempt.result, attempt.ended_at):
+        if not run.abandoned:
             said = f"attempt {attempt.attempt} ended as {attempt.result}, then its holder brought {attempt.late_result}"
             case.found_run("attempts", run, f"was closed by another than its holder: {said}")
         return
@@ -104,7 +103,7 @@ def _check_late_result(case: JobCase, run: RunView, attempt: AttemptView) -> Non
         )
 
 
-def _check_outcome_instants(case: JobCase, run: RunView, attempts: Sequence[AttemptView]) -> None:
+def _check_outcome_instants(case: JobCase, run: RunView) -> None:
     """The ledger itself puts these in order when it writes them, so no clock excuses a contradiction."""
     if run.fire_at is not None and run.fire_at != run.due_at:
         case.found_run("misdated", run, f"is for {iso(run.fire_at)}, yet due at {iso(run.due_at)}")
@@ -118,14 +117,6 @@ def _check_outcome_instants(case: JobCase, run: RunView, attempts: Sequence[Atte
         case.found_run(
             "misdated", run, f"ended at {iso(run.finished_at)}, before it was queued at {iso(run.queued_at)}"
         )
-    if (
-        attempts
-        and attempts[-1].result in ("success", "failed", "cancelled")
-        and attempts[-1].ended_at != run.finished_at
-    ):
-        ended = attempts[-1].ended_at
-        shown = "no end" if ended is None else iso(ended)
-        case.found_run("misdated", run, f"ended at {iso(run.finished_at)}, its last attempt at {shown}")
 
 
 def _jumped(case: JobCase, account: RangeView) -> bool:

@@ -19,6 +19,7 @@ KINDS: dict[str, str] = {
     "missing": "a fire time has no account",
     "extra": "an account stands where its job's schedule names no fire time, or past the cursor, or before what was pruned",
     "double": "a fire time has two accounts",
+    "stray": "a run is open and closed at once, or neither although something names it",
     "range_count": "a range does not begin or end on a fire time, or counts others than lie in it",
     "wrong_version": "an account names a version that was not valid at its fire time",
     "unexplained": "an account's reason is absent, does not fit its status, or contradicts the job's policies or what is known",

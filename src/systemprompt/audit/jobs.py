@@ -79,7 +79,7 @@ def _check_versions(case: JobCase) -> None:
         elif earlier.valid_until > later.valid_from:
             until, start = iso(earlier.valid_until), iso(later.valid_from)
             _version(case, later.version, f"begins at {start}, before version {earlier.version} ended at {until}")
-        elif earlier.valid_until < later.valid_from and not _was_away(later.why):
+        elif earlier.valid_until < later.valid_from and later.cause != "returned":
             until, start = iso(earlier.valid_until), iso(later.valid_from)
             _version(case, later.version, f"begins at {start}, but version {earlier.version} ended at {until}")
     if case.versions and case.versions[0].version != 1:
@@ -90,11 +90,6 @@ def _check_versions(case: JobCase) -> None:
     for version in case.versions:
         if version.valid_until is not None and version.valid_until < version.valid_from:
             _version(case, version.version, f"ends at {iso(version.valid_until)}, before it begins")
-
-
-def _was_away(why: str) -> bool:
-    """A job that was retired and came back owes nothing for the time in between; its first version since says so."""
-    return "back" in why.replace(",", " ").split()
 
 
 def _check_present_version(case: JobCase) -> None:

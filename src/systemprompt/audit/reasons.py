@@ -85,6 +85,8 @@ def _overlap_fault(case: JobCase, run: RunView) -> str | None:
         return f"{said}, which is of job {blocker.job_name!r}"
     if blocker.status in ("skipped", "missed"):
         return f"{said}, which never was open: it was {blocker.status}"
+    if blocker.abandoned:
+        return None  # its code was still running when its account was closed; see `Course` for how long
     ended = blocker.finished_at
     # Where the wall clock was set back in between, what ended later may say an earlier instant.
     if ended is not None and ended + _LATE_CLOSING + case.setting.stepped_back(ended, run.queued_at) < run.queued_at:

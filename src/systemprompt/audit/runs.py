@@ -85,9 +85,9 @@ def _check_fences(case: JobCase, run: RunView, attempts: Sequence[AttemptView]) 
         if later.fence <= earlier.fence:
             said = f"attempt {later.attempt} has fence {later.fence}, not above {earlier.fence} of attempt {earlier.attempt}"
             case.found_run("fence_order", run, f"is out of order: {said}")
-    if by_number and by_number[-1].fence != run.fence:
-        case.found_run("fence_order", run, f"has fence {run.fence}, its last attempt {by_number[-1].fence}")
-    highest = max([run.fence, *(attempt.fence for attempt in attempts)])
+    if run.status == "queued" and run.fence is not None:
+        case.found_run("fence_order", run, f"waits, yet keeps fence {run.fence} of its last holder")
+    highest = max([run.fence or 0, *(attempt.fence for attempt in attempts)])
     if highest > case.setting.last_fence:
         handed_out = case.setting.last_fence
         case.found_run("fence_order", run, f"has fence {highest}, but the last one handed out is {handed_out}")

@@ -67,7 +67,7 @@ def check_pruned(ledger: Readable, jobs: Iterable[JobView], findings: Findings) 
     if state.pruned_until and state.pruned_until not in {seal.until_at for seal in ledger.seals()}:
         sentence = f"the ledger was pruned up to {iso(state.pruned_until)}, where no seal ends"
         findings.add(Finding(kind="pruned", job_name=None, sentence=sentence, at=state.pruned_until))
-    covered = max(state.pruned_until - 1, state.pruned_unsealed)
+    covered = state.pruned_until - 1
     # A job's history begins when it was added; only where something says otherwise are its versions asked.
     for job in jobs:
         if job.pruned_through > max(covered, job.created_at):

@@ -40,12 +40,13 @@ class Schedule:
     Raises CronError when built, for anything that is wrong with any of the four, and for an expression that no date can match.
     """
 
-    __slots__ = ("_times", "_zone", "dst_fold", "dst_gap", "expression", "tz")
+    __slots__ = ("_hash", "_times", "_zone", "dst_fold", "dst_gap", "expression", "tz")
 
     expression: str
     tz: str
     dst_gap: str
     dst_fold: str
+    _hash: int
     _times: FireTimes | PeriodicFireTimes
     _zone: Zone
 
@@ -71,6 +72,7 @@ class Schedule:
             else FireTimes(parsed, expression, zone, gap=dst_gap, fold=dst_fold)
         )
         _set(self, "_times", times)
+        _set(self, "_hash", hash(self._key()))  # the planner asks its caches by schedule, thousands of times in a turn
 
     # --- aware datetimes ---------------------------------------------------------------------------------------------
 
@@ -170,7 +172,7 @@ class Schedule:
         return self._key() == other._key() if isinstance(other, Schedule) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self._key())
+        return self._hash
 
     def _key(self) -> tuple[str, str, str, str]:
         return self.expression, self.tz, self.dst_gap, self.dst_fold

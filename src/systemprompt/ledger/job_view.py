@@ -13,9 +13,14 @@ __all__ = ["JobView"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobView:
-    """One job as the ledger knows it. `planned_through` is the cursor; `pruned_through` is how far retention has gone."""
+    """One job as the ledger knows it. `planned_through` is the cursor; `pruned_through` is how far retention has gone.
 
-    job_id: str
+    last_*       of the run that is running, or else of the closed one with the highest fence
+    run_count    how many of its runs have begun and are closed
+    quarantine   `load` or `ledger_conflict`, None where it can run; quarantine_error says more
+    """
+
+    job_id: int
     name: str
     description: str
     schedule: str
@@ -25,6 +30,8 @@ class JobView:
     tags: tuple[str, ...]
     owner: str | None
     source: str
+    profile_sets: tuple[str, ...]
+    quarantine: str | None
     quarantine_error: str | None
     retired_at: Instant | None
     version: int

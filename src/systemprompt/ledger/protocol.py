@@ -2,19 +2,23 @@
 
 Every method is synchronous, may be called from any thread, and is one transaction: after a crash it happened whole or not at
 all. Methods that write may raise `DatabaseBusy` (nothing was written; try again) and `DatabaseUnreachable`. Instants are passed
-in: the ledger reads no clock. Lock order everywhere: scheduled_jobs, job_runs, job_attempts.
+in, and `decides_by` says whose clock decides. `host`: the instants are used as they are, and the ledger reads no clock (SQLite:
+one machine, one clock). `database`: the engine decides by its own clock, so that nodes whose clocks differ still agree, and an
+instant passed in only says what the caller saw (PostgreSQL). What is done to the ledger
+as a whole is in `ledger/upkeep.py`. Lock order everywhere: job_cursors, open_runs, job_runs, and the rest.
 """
 
 from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
-    from typing import Protocol
+    from typing import Literal, Protocol
 
     from systemprompt.clock import Instant
     from systemprompt.ledger.records import (
+        Change,
         Claimed,
         ClockEvent,
         Closing,
@@ -24,10 +28,12 @@ if TYPE_CHECKING:
         NodeIdentity,
         QuarantineNotice,
         Rescued,
+        StopAsked,
         SyncReport,
         Turn,
     )
     from systemprompt.ledger.seals import DayContent, Seal, SealDraft, SealState
+    from systemprompt.ledger.upkeep import LedgerUpkeep
     from systemprompt.ledger.views import (
         AttemptView,
         HistoryPage,
@@ -47,9 +53,17 @@ class LedgerReader(Protocol):
     """The half that reads: what a reading command opens."""
 
     dialect: str
+    decides_by: Literal["host", "database"]
 
     def snapshot(self) -> AbstractContextManager[None]:
         """Let every read inside the `with` see one state of the ledger, whatever others write meanwhile."""
+        ...
+
+    def ledger_id(self) -> str:
+        """Return the id that this ledger was made with. Run numbers mean something only together with it.
+
+        A copy, and what is restored from it, has the same id.
+        """
         ...
 
     def jobs(self, *, retired: bool = False) -> list[JobView]:
@@ -64,7 +78,7 @@ class LedgerReader(Protocol):
         """Return the job modules that could not be loaded when the catalogue was last read, by source."""
         ...
 
-    def versions(self, job_id: str | None = None) -> list[VersionView]:
+    def versions(self, job_id: int | None = None) -> list[VersionView]:
         """Return versions by job and number."""
         ...
 
@@ -73,34 +87,46 @@ class LedgerReader(Protocol):
         ...
 
     def attempts(self, run_id: int | None = None) -> Iterator[AttemptView]:
-        """Yield attempts by fence."""
+        """Yield attempts by fence: those that ended without closing their run, those that closed it, and the running ones."""
         ...
 
     def fences_given_twice(self) -> list[tuple[int, int, int]]:
         """Return what must never be: a fence that stands in two attempts, and two of the runs it went to."""
         ...
 
+    def stray_runs(self) -> list[tuple[int, str]]:
+        """Return what must never be: runs that are open and closed, or neither though something names them, and how so."""
+        ...
+
+    def stops_asked(self, node_id: str) -> list[tuple[int, int]]:
+        """Return the runs (with their fences) of this node that somebody asked to stop. Costs what is found."""
+        ...
+
+    def abandoned_runs(self) -> list[int]:
+        """Return the closed runs whose code still runs, because it cannot be stopped."""
+        ...
+
     def history(self, query: HistoryQuery) -> HistoryPage:
         """Return one page of runs and ranges, newest first, and how many match in all; both halves from one view."""
         ...
 
-    def runs_between(self, start: Instant, end: Instant, *, job_id: str | None = None) -> Iterator[RunView]:
+    def runs_between(self, start: Instant, end: Instant, *, job_id: int | None = None) -> Iterator[RunView]:
         """Yield every run with `due_at` in (start, end], by job and due_at; memory use does not grow with their number."""
         ...
 
     def tried_runs_between(
-        self, start: Instant, end: Instant, *, job_id: str | None = None
+        self, start: Instant, end: Instant, *, job_id: int | None = None
     ) -> Iterator[tuple[RunView, tuple[AttemptView, ...]]]:
         """Yield the same runs in the same order, each with its attempts by fence: one read for all of them."""
         ...
 
     def counts_between(
-        self, first_hour: int, stop_hour: int, *, job_id: str | None = None
-    ) -> Iterator[tuple[str, int, str, str, int]]:
+        self, first_hour: int, stop_hour: int, *, job_id: int | None = None
+    ) -> Iterator[tuple[int, int, str, str, int]]:
         """Yield how many closed accounts the ledger says it has: job id, hour, status, origin, number; by job.
 
         Hours count from the epoch, and the second is excluded. A run belongs to that of `due_at`, a range (one each, with origin
-        `range`) to that of `last_at`. Job id '' stands for all jobs together. None is left out that is not 0.
+        `range`) to that of `last_at`. Job id 0 stands for all jobs together. None is left out that is not 0.
         """
         ...
 
@@ -108,7 +134,7 @@ class LedgerReader(Protocol):
         """Return every run that is queued or running, by due_at and run id."""
         ...
 
-    def ranges_between(self, start: Instant, end: Instant, *, job_id: str | None = None) -> Iterator[RangeView]:
+    def ranges_between(self, start: Instant, end: Instant, *, job_id: int | None = None) -> Iterator[RangeView]:
         """Yield every range that touches (start, end], by job and first_at."""
         ...
 
@@ -160,12 +186,13 @@ class LedgerReader(Protocol):
         """
         ...
 
-    def integrity_faults(self) -> Iterable[str]:
-        """Return what the engine's own check of the stored file has to say; empty where it is sound."""
-        ...
-
     def close(self) -> None:
         """Let go of the connection. Nothing is written."""
+        ...
+
+    @property
+    def upkeep(self) -> LedgerUpkeep:
+        """The ledger as a whole: its schema, soundness, size and copies, on connections of their own."""
         ...
 
 
@@ -184,22 +211,59 @@ class Ledger(LedgerReader, Protocol):
         room: int = 0,
         plan: bool = True,
     ) -> Turn:
-        """Close what ended, plan what is due, claim up to `room` queued runs in due order: one commit for all of it.
+        """Close what ended, begin up to `room` runs, plan what is due: one commit for all of it.
 
-        A closing is accepted only under the run's current fence; a zombie's is kept as the attempt's late result. The cursor of
-        a job moves by compare-and-swap together with its rows. At most one run of a job is claimed while none of it runs. Two
-        nodes in a turn at once never claim the same run, and never write the same fire time.
+        What waits begins first, by the instant from which it may; then a due job that has room is written as already running. At
+        most one run of a job is begun while none of it runs, and none while code of it that could not be stopped still runs.
+
+        A closing is accepted only under the run's current fence; a zombie's is kept as the attempt's late result, once. A closing
+        that the ledger has already (its commit was told twice) counts as accepted. The cursor of a job moves by compare-and-swap
+        together with its rows. Two nodes in a turn at once never begin the same run, and never write the same fire time.
+
+        Where the batch of closings is refused, they are written one by one; a run that is refused still stays open, its job is
+        quarantined (`ledger_conflict`), and `Turn.odd` names it.
         """
         ...
 
+    def fold(self, *, limit: int = 5_000) -> bool:
+        """Add up to `limit` of the tallies that commits have left to the sums; say whether any are left. Totals stay the same."""
+        ...
+
+    # -- acts on runs ---------------------------------------------------------------------------------------------------
+
     def start_manual(
-        self, node_id: str, now: Instant, starts: Sequence[ManualStart], *, skip_running: bool = False
+        self,
+        node_id: str,
+        now: Instant,
+        starts: Sequence[ManualStart],
+        change: Change,
+        *,
+        skip_running: bool = False,
     ) -> tuple[Claimed, ...]:
-        """Write and claim a run for each start, all or none.
+        """Write a run for each start, held by this node, all or none. Nothing where the request was done before.
 
         A job that is running is refused with `JobAlreadyRunning`, or with `skip_running` gets an account `skipped`, `overlap`
         and is left out of the result. An unknown name is `JobNotFound`, a node that was declared lost `NodeLost`, a wall clock
         that stands in a sealed day `DaySealed`.
+        """
+        ...
+
+    def ask_for_runs(self, now: Instant, starts: Sequence[ManualStart], change: Change) -> tuple[int, ...]:
+        """Queue a run for each start, all or none, and return their ids. Whichever node has room takes them.
+
+        Raises:
+            JobNotFound, DaySealed: as above. ConflictError: the job is quarantined.
+            RequestMismatch: the request id was used for something else.
+        """
+        ...
+
+    def ask_to_stop(self, run_id: int, now: Instant, change: Change) -> StopAsked:
+        """Ask for the end of a run. One that waits is closed at once; of one that runs the node is told, which stops the work.
+
+        The first request stands. If the run's node is lost, the run is closed as asked and never started again.
+
+        Raises:
+            RunNotFound: there is no such run. RunClosed: its account is closed. RequestMismatch: as above.
         """
         ...
 
@@ -236,24 +300,28 @@ class Ledger(LedgerReader, Protocol):
         quarantined: Sequence[QuarantineNotice],
         now: Instant,
         decide: Decide,
+        change: Change,
         *,
-        actor: str,
         keep: str | None = None,
     ) -> SyncReport:
         """Make the ledger's jobs those of the catalogue. A changed schedule, zone, policy or declared `enabled` closes the
         present version (planned through `now` first) and opens the next; a job that left is retired, its open version closed.
         Jobs that are not in `specs` and whose source begins with `keep` stay as they are.
+        A version is opened by `profile` where it sets or has set what changed, else by `code`; by `change.actor` where the job
+        is an object of an embedding program. `change.noticed_by` says who saw it.
         Writes nothing where nothing changed. Where the wall clock stands in a sealed day, a version begins at that day's end.
         """
         ...
 
-    def set_enabled(
-        self, job_name: str, enabled: bool, now: Instant, decide: Decide, *, actor: str, why: str = ""
-    ) -> JobView:
+    def set_enabled(self, job_name: str, enabled: bool, now: Instant, decide: Decide, change: Change) -> JobView:
         """Enable or disable a job from `now` on, as a new version. Doing it twice changes nothing.
 
+        Enabling also releases a job that was quarantined for a conflict in the ledger.
+
         Raises:
-            JobNotFound: no job of the installation has this name; a retired one counts as none.
+            JobNotFound: no job of the installation has this name; a retired job is not found either.
+            VersionChanged: the job has another version than `change.expected_version`.
+            RequestMismatch: the request id was used for something else.
         """
         ...
 
@@ -281,4 +349,10 @@ class Ledger(LedgerReader, Protocol):
 
     def checkpoint(self) -> None:
         """Let the file be as small as what it holds. Nothing is waited for: where others are reading, it comes later."""
+        ...
+
+    # -- schema ---------------------------------------------------------------------------------------------------------
+
+    def migrate(self) -> list[str]:
+        """As `upkeep.migrate`, on the connection that is open. Called before anything else."""
         ...

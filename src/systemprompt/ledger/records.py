@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "REASONS",
     "STATUSES",
+    "Change",
     "Claimed",
     "ClockEvent",
     "Closing",
@@ -31,6 +32,7 @@ __all__ = [
     "PlannedRun",
     "QuarantineNotice",
     "Rescued",
+    "StopAsked",
     "SyncReport",
     "Turn",
 ]
@@ -67,12 +69,33 @@ REASONS: dict[str, dict[str, str]] = {
         "retired": "the job left the installation before the run began",
     },
 }
-"""The closed list: status -> reason -> meaning. The schema's CHECKs hold the same list, and a test compares them."""
+"""The closed list: status -> reason -> sentence. The table `reasons` holds the same list, and a test compares them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Who acts, and why: every method by which somebody acts takes one.
+
+    actor              a person (`cli:alice`), a program that embeds a node, or the scheduler itself
+    why                free text for people; nothing is read out of it
+    request_id         the same id does the act once: asked again it gets the first answer, and another act under it is refused
+    expected_version   the job's version that the actor has seen; refused where the job has another one now
+    noticed_by         the node or command that noticed a change of code or profile
+    """
+
+    actor: str
+    why: str = ""
+    request_id: str | None = None
+    expected_version: int | None = None
+    noticed_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
-    """What code and profile say of a job now; `sync_catalogue` turns a change into a new version."""
+    """What code and profile say of a job now; `sync_catalogue` turns a change into a new version.
+
+    profile_sets   what the profile says of `schedule`, `time_zone`, `enabled` and each policy, by name: the code says the rest
+    """
 
     name: str
     description: str
@@ -83,6 +106,7 @@ class JobSpec:
     tags: tuple[str, ...] = ()
     owner: str | None = None
     source: str = ""
+    profile_sets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,12 +133,13 @@ class SyncReport:
 class JobToPlan:
     """One due job, as the planner sees it. The version names the fire times after `planned_through`.
 
-    open_run      the lowest open run of the job, None where nothing is open
+    open_run      the run in the way of the next one, None where there is none: the lowest open one, or a closed one whose code
+                  still runs because it cannot be stopped
     open_runs     how many are open
     catching_up   whether an open run was queued by catch-up
     """
 
-    job_id: str
+    job_id: int
     job_name: str
     version: int
     schedule: str
@@ -169,7 +194,6 @@ class ManualStart:
     """A start by hand, as asked for."""
 
     job_name: str
-    actor: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     enforce: bool | None = None
     origin: str = "manual"
@@ -197,7 +221,11 @@ class Claimed:
 
 @record
 class Closing:
-    """The end of a run, as its node saw it. Accepted only under the run's current fence; otherwise kept as a late result."""
+    """The end of a run, as its node saw it. Accepted only under the run's current fence; otherwise kept as a late result.
+
+    abandoned   the account closes although the code still runs; when it ends, the node reports a late result
+    did_nothing it succeeded and had nothing to do
+    """
 
     run_id: int
     attempt: int
@@ -213,6 +241,8 @@ class Closing:
     error: str | None = None
     exit_code: int | None = None
     output: str | None = None
+    abandoned: bool = False
+    did_nothing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,12 +250,14 @@ class Turn:
     """What one transaction of a node did.
 
     closed     run ids whose closing was accepted; late   those whose fence had passed to another
+    odd        runs whose closing the ledger refuses: they stay open, and their jobs are quarantined (`ledger_conflict`)
     planned    rows and ranges written; claimed   runs to start now
     next_due   when the next job is due, None where none is; more   whether due jobs were left for the next turn
     """
 
     closed: tuple[int, ...] = ()
     late: tuple[int, ...] = ()
+    odd: tuple[int, ...] = ()
     planned: int = 0
     claimed: tuple[Claimed, ...] = ()
     next_due: Instant | None = None
@@ -238,6 +270,8 @@ class NodeIdentity:
 
     machine          boot id and process namespace: where two are equal, `pid` and `pid_started_at` can be checked directly
     beat, lease_ms   the counter others watch, and how long it may stand still
+    labels           which jobs it may take; zone_data   the release of its time zone data
+    clock_offset_us  how far its clock stands before the database's; degraded   what does not work on it
     """
 
     node_id: str
@@ -250,10 +284,27 @@ class NodeIdentity:
     lease_ms: int
     capacity: int
     started_at: Instant
+    labels: tuple[str, ...] = ()
+    zone_data: str = ""
     beat: int = 0
     beat_at: Instant = 0
+    clock_offset_us: int = 0
+    degraded: tuple[str, ...] = ()
+    draining_at: Instant | None = None
     stopped_at: Instant | None = None
     fate: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopAsked:
+    """What became of a request to stop a run.
+
+    status   `cancelled`: it was waiting, and its account is closed; `running`: its node was told, and begins to stop the work
+    """
+
+    run_id: int
+    job_name: str
+    status: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

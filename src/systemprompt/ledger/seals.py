@@ -1,10 +1,11 @@
 """Seals: what is said of a closed day, and the digests that tie it to its rows and to the day before. Pure.
 
 Both digests are SHA-256 in hex, over lines of JSON as `json.dumps(value, separators=(",", ":"))` writes them:
-    content   one line a row: ["run", ...], by due_at and run id; ["attempt", ...], in the order of their runs, by number;
-              ["range", ...], by last_at and range id. Columns as in `RUN_COLUMNS`, `ATTEMPT_COLUMNS`, `RANGE_COLUMNS`. What a
-              zombie brings after the end is left out: it may still come
-    digest    one line: [previous, seal, day, from_at, until_at, runs, attempts, ranges, fire_times, counts, content, sealed_at]
+    content   one line a row: ["run", ...], by due_at and run id; ["attempt", ...], by day_at, run id, number and kind;
+              ["range", ...], by last_at and range id. Columns as in `RUN_COLUMNS`, `ATTEMPT_COLUMNS`, `RANGE_COLUMNS`. Texts are
+              left out and their hashes are in: a text may be deleted before its account
+    digest    one line: [previous, seal, format, day, from_at, until_at, runs, attempts, ranges, fire_times, counts, content,
+              sealed_at]
 The first seal's `previous` is the digest of the line ["ledger", ledger_id].
 """
 
@@ -15,6 +16,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from systemprompt.clock import SECOND, iso
+from systemprompt.ledger.rows import AttemptRow, ClosedRun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ATTEMPT_COLUMNS",
     "DAY",
+    "FORMAT",
     "RANGE_COLUMNS",
     "RUN_COLUMNS",
     "DayContent",
@@ -42,34 +45,11 @@ __all__ = [
 DAY = 86_400 * SECOND
 """A UTC day in microseconds."""
 
-RUN_COLUMNS: tuple[str, ...] = (
-    "run_id",
-    "job_id",
-    "version",
-    "origin",
-    "fire_at",
-    "due_at",
-    "status",
-    "reason",
-    "blocked_by",
-    "attempt",
-    "fence",
-    "node_id",
-    "queued_at",
-    "started_at",
-    "finished_at",
-    "duration_ms",
-    "items_processed",
-    "items_failed",
-    "message",
-    "error",
-    "exit_code",
-    "output",
-    "actor",
-    "parameters",
-    "enforce",
-)
-ATTEMPT_COLUMNS: tuple[str, ...] = ("run_id", "attempt", "fence", "node_id", "started_at", "ended_at", "result")
+FORMAT = 1
+"""How content and digest are made, as described above. A seal names the format that it was made by."""
+
+RUN_COLUMNS: tuple[str, ...] = ClosedRun._fields
+ATTEMPT_COLUMNS: tuple[str, ...] = AttemptRow._fields
 RANGE_COLUMNS: tuple[str, ...] = (
     "range_id",
     "job_id",
@@ -105,6 +85,7 @@ class Seal:
     """One sealed day: the instants in [from_at, until_at), which end with that UTC day."""
 
     seal: int
+    format: int
     day: str
     from_at: Instant
     until_at: Instant
@@ -123,8 +104,8 @@ class Seal:
 class SealDraft:
     """A day that may be sealed, as one snapshot saw it.
 
-    last_run, last_range, versions   the highest ids then, and how many versions had begun before the day's end: a day to which
-                                     something was added since is not sealed
+    last_run, last_range, last_attempt, versions   the highest ids then, and how many versions had begun before the day's end: a
+                                     day to which something was added since is not sealed
     """
 
     from_at: Instant
@@ -132,6 +113,7 @@ class SealDraft:
     content: DayContent
     last_run: int
     last_range: int
+    last_attempt: int
     versions: int
 
 
@@ -141,17 +123,16 @@ class SealState:
 
     seals, sealed_until   how many seals were made and the end of the last; 0 and 0 before the first
     pruned_until          everything due before may be gone; never past `sealed_until`
-    pruned_unsealed       the end of what was pruned before there were seals; 0 for nothing
-    last_run, last_range  the highest ids ever given
+    last_run, last_range, last_attempt   the highest ids ever given
     """
 
     ledger_id: str
     seals: int
     sealed_until: Instant
     pruned_until: Instant
-    pruned_unsealed: Instant
     last_run: int
     last_range: int
+    last_attempt: int
 
 
 def read_content(
@@ -191,6 +172,7 @@ def chained(draft: SealDraft, *, seal: int, previous: str, sealed_at: Instant) -
     """Return the seal of a day, with its place in the chain."""
     made = Seal(
         seal=seal,
+        format=FORMAT,
         day=day_of(draft.until_at - 1),
         from_at=draft.from_at,
         until_at=draft.until_at,
@@ -226,6 +208,7 @@ def day_of(at: Instant) -> str:
 
 _CHAINED = (
     "seal",
+    "format",
     "day",
     "from_at",
     "until_at",

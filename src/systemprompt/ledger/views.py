@@ -18,9 +18,15 @@ __all__ = ["AttemptView", "HistoryPage", "HistoryQuery", "JobView", "RangeView",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionView:
-    """One state of a job. It names the fire times in (valid_from, valid_until]; `valid_until` None: up to now."""
+    """One state of a job. It names the fire times in (valid_from, valid_until]; `valid_until` None: up to now.
 
-    job_id: str
+    cause        what opened it: `added`, `changed`, `returned` (after the job had left), `enabled`, `disabled`, or `quarantined`
+                 where the job could not be loaded when it was first seen
+    actor        who: a person, `profile`, `code`, or a program that embeds a node
+    noticed_by   the node or command that saw a change of profile or code; '' where a person acted
+    """
+
+    job_id: int
     version: int
     schedule: str
     time_zone: str
@@ -28,26 +34,40 @@ class VersionView:
     enabled: bool
     valid_from: Instant
     valid_until: Instant | None
+    cause: str
     actor: str
+    noticed_by: str
     why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
-    """One run, whole."""
+    """One run, whole, open or closed.
+
+    fence          None where nobody holds it, and where it was closed while it waited
+    available_at   not before this instant; up to `queued_at`: at once
+    period_from    where the period that it works for begins; stands_for, retry_of, replaces   what it stands for or follows
+    stop_asked_at, stop_by, stop_why   that somebody asked for a stop
+    abandoned      its code was still running when the account was closed; did_nothing   it had nothing to do
+    """
 
     run_id: int
-    job_id: str
+    job_id: int
     job_name: str
     version: int
     origin: str
     fire_at: Instant | None
     due_at: Instant
+    available_at: Instant
+    period_from: Instant | None
+    stands_for: Instant | None
+    retry_of: int | None
+    replaces: int | None
     status: str
     reason: str | None
     blocked_by: int | None
     attempt: int
-    fence: int
+    fence: int | None
     node_id: str | None
     queued_at: Instant
     started_at: Instant | None
@@ -60,8 +80,14 @@ class RunView:
     exit_code: int | None
     output: str | None
     actor: str
+    why: str | None
     parameters: Mapping[str, Any] | None
     enforce: bool | None
+    stop_asked_at: Instant | None
+    stop_by: str | None
+    stop_why: str | None
+    abandoned: bool
+    did_nothing: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +95,7 @@ class RangeView:
     """Many fire times with one fate."""
 
     range_id: int
-    job_id: str
+    job_id: int
     job_name: str
     version: int
     first_at: Instant
@@ -82,7 +108,11 @@ class RangeView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptView:
-    """One try at a run."""
+    """One try at a run: one that ended without closing it, the one that closed it, or the one that is running.
+
+    result        None while it runs; `lost` where its node was lost, else as it ended
+    late_result   what its holder brought after the fence had passed on, or after the account was closed; late_at when
+    """
 
     run_id: int
     attempt: int
@@ -91,6 +121,8 @@ class AttemptView:
     started_at: Instant
     ended_at: Instant | None
     result: str | None
+    reason: str | None
+    message: str | None
     late_result: str | None
     late_at: Instant | None
 

@@ -61,7 +61,7 @@ def switch_job(system: System, params: SwitchJobParams, *, enabled: bool) -> Job
             next_run=iso_or_none(before.next_run),
         )
     after = system.ledger.set_enabled(
-        params.name, enabled, system.clock.now(), system.decide, actor=system.actor, why=params.why
+        params.name, enabled, system.clock.now(), system.decide, system.change(why=params.why)
     )
     return JobSwitched(
         job_name=after.name,

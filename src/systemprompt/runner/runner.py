@@ -12,7 +12,7 @@ from systemprompt.runner.executors.async_loop import AsyncExecutor
 from systemprompt.runner.executors.process import ProcessExecutor
 from systemprompt.runner.executors.thread import ThreadExecutor
 from systemprompt.runner.flight import Assignment, Finished, Flight
-from systemprompt.runner.outcome import CANCEL_REASONS, Outcome, Stop, outcome_of_exception
+from systemprompt.runner.outcome import CANCEL_REASONS, Outcome, Stop, outcome_of_exception, stopped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ class Runner:
     Plain functions run in threads, async ones as tasks of one event loop in a thread of its own; `isolation: process` and
     commands run in a process group of their own, which a guard ends for certain, also when this process is killed. Nothing a
     job raises, exits with or hangs in ends the node. `on_finished` and `on_progress` are called from any thread, and must be
-    quick; `on_finished` comes once more with `late=True` where code that could not be stopped comes back after all.
+    quick. A thread or task that does not stop in its grace is abandoned: `on_finished` says so, and comes once more with
+    `late=True` when its code has come back.
 
     kill_grace        seconds between asking work to stop and ending it
     max_output_bytes  what one process may write into its run's log; of the rest only the end is kept, for the outcome
@@ -80,6 +81,7 @@ class Runner:
         self._kill_grace = kill_grace
         self._deadlines = Deadlines(clock)
         self._flights: dict[int, Flight] = {}
+        self._abandoned: set[Flight] = set()
         self._chosen: dict[str, tuple[JobDefinition, Executor]] = {}
         self._changed = threading.Condition()
         self._closed = False
@@ -133,14 +135,20 @@ class Runner:
             self._begin(partial(self._async.start_all, for_loop), for_loop)
 
     def running(self) -> frozenset[int]:
-        """Return the runs in the air. A run that was given up on is not among them, though its thread may live on."""
+        """Return the runs in the air. Abandoned ones are not among them."""
         with self._changed:
             return frozenset(self._flights)
+
+    def abandoned(self) -> frozenset[int]:
+        """Return the runs whose code still runs though their end was reported. One that comes back leaves with its late report."""
+        with self._changed:
+            return frozenset(flight.run_id for flight in self._abandoned)
 
     def cancel(self, run_id: int, reason: str) -> bool:
         """Ask a run to stop; its outcome is `cancelled` with this reason, after `kill_grace` at the latest.
 
-        False where it is not in the air or was asked before.
+        Never waits for anything. A run whose code has not begun ends here and never begins. False where it is not in the air or
+        was asked before.
 
         Raises:
             ValueError: the reason is not one of `outcome.CANCEL_REASONS`.
@@ -163,8 +171,9 @@ class Runner:
         with self._changed:
             flights = list(self._flights.values())
         for flight in flights:
-            flight.ask_to_stop(stop)
-            if flight.executor is not None:
+            if flight.ask_to_stop(stop):
+                self._land_unbegun(flight, stop)
+            if flight.executor is not None and not flight.landed:
                 flight.executor.kill(flight)
 
     def wait_idle(self, timeout: float | None = None) -> bool:
@@ -247,10 +256,14 @@ class Runner:
         if not flight.ask_to_stop(stop):
             return False
         flight.log.write(f"asked to stop: {stop.reason}", level="WARNING", source="runner")
-        grace = self._kill_grace + (_BACKSTOP_S if executor is self._processes else 0.0)
-        self._arm(flight, grace, partial(self._force, flight))
+        if not self._land_unbegun(flight, stop):
+            grace = self._kill_grace + (_BACKSTOP_S if executor is self._processes else 0.0)
+            self._arm(flight, grace, partial(self._force, flight))
         executor.stop(flight)
         return True
+
+    def _land_unbegun(self, flight: Flight, stop: Stop) -> bool:
+        return flight.land(stopped(stop, took_ms=flight.took_ms(), note="it had not begun"), unbegun=True)
 
     def _force(self, flight: Flight) -> None:
         # Not the executor of the first asking: a flight may have moved from a thread to the event loop since.
@@ -268,6 +281,10 @@ class Runner:
     def _landed(self, flight: Flight, finished: Finished) -> None:
         if flight.deadline is not None:
             flight.deadline.drop()
+        if finished.abandoned or finished.late:
+            with self._changed:
+                # By what is true now, not by this report: its code may have come back meanwhile.
+                (self._abandoned.add if flight.abandoned else self._abandoned.discard)(flight)
         try:
             self._on_finished(finished)
         except Exception:  # noqa: BLE001  # the thread goes on; the run stays open in the ledger until a rescue accounts for it

@@ -21,7 +21,7 @@ from systemprompt.errors import (
     NotFoundError,
     SystempromptError,
 )
-from systemprompt.ledger.records import ClockEvent, ManualStart
+from systemprompt.ledger.records import Change, ClockEvent, ManualStart
 from systemprompt.scheduler.planner import Planner
 
 TYPE_CHECKING = False
@@ -57,6 +57,7 @@ class Hooks:
     claimed     runs whose claim is durable: start them
     closed      runs whose end is durable; late  ends that came after the fence had passed on
     rescued     runs settled for a lost node
+    asked_to_stop   these runs of the node are to stop: somebody asked. May name a run again
     lease_lost  stop every run: the lease cannot be kept (`database`), or others took over (`fenced`). Returns a fresh identity
                 to go on under
     failed      the loop cannot go on; the node must end
@@ -67,6 +68,7 @@ class Hooks:
     closed: Callable[[Sequence[int], Sequence[int]], None]
     rescued: Callable[[Sequence[Rescued]], None]
     lease_lost: Callable[[str], NodeIdentity]
+    asked_to_stop: Callable[[Sequence[int]], None]
     failed: Callable[[Exception], None]
     watch: Callable[[str], list[Rescued]]
 
@@ -110,6 +112,8 @@ class Loop:
         self._next_due: Instant | None = None
         self._look = True
         self._marker = 0
+        self._unfolded = True
+        self._folded_at = clock.monotonic()
         self._last_beat = clock.monotonic()
         self._next_watch = self._last_beat
         self._quiet_until = self._last_beat
@@ -239,9 +243,12 @@ class Loop:
         due = self._plans and self._next_due is not None and self._next_due <= now
         ending = {(closing.run_id, closing.fence) for closing in closings}
         try:
+            if changed or looked:
+                self._hear_stops()
             if self._claims:
                 self._start_asked(asked, now)
             if not (closings or due or ((changed or looked) and self._plans)):
+                self._fold(busy=False)
                 return
             turn = self._ledger.turn(
                 self.node_id,
@@ -254,6 +261,7 @@ class Loop:
         except BaseException:
             self._look = True
             raise
+        self._unfolded = self._unfolded or bool(closings or turn.planned)
         with self._wake:
             del self._ended[: len(closings)]
         self._held -= ending
@@ -264,8 +272,22 @@ class Loop:
         if not turn.more:
             self._set_jumped(jumped=False)
         if closings:
-            self._hooks.closed(turn.closed, turn.late)
+            self._hooks.closed(turn.closed, (*turn.late, *turn.odd))
         self._take(turn.claimed)
+        self._fold(busy=True)
+
+    def _hear_stops(self) -> None:
+        """Begin to stop what somebody asked to stop. It is said again until the run is closed; once is enough for the runner."""
+        stops = [run_id for run_id, fence in self._ledger.stops_asked(self.node_id) if (run_id, fence) in self._held]
+        if stops:
+            self._hooks.asked_to_stop(stops)
+
+    def _fold(self, *, busy: bool) -> None:
+        """Fold what the commits have left, when there is nothing else to do; every few seconds also when there is."""
+        now = self._clock.monotonic()
+        if self._unfolded and now - self._folded_at >= (_FOLD_BUSY if busy else _FOLD_IDLE):
+            self._unfolded = self._ledger.fold()
+            self._folded_at = now
 
     def _room(self, ending: set[tuple[int, int]]) -> int:
         if not self._claims or self._forsaken - ending:
@@ -277,7 +299,9 @@ class Loop:
         for start in asked:
             claimed: tuple[Claimed, ...] = ()
             try:
-                claimed = self._ledger.start_manual(self.node_id, now, [start], skip_running=True)
+                claimed = self._ledger.start_manual(
+                    self.node_id, now, [start], Change(actor=start.origin), skip_running=True
+                )
             except NodeLost:
                 self._start_afresh("fenced")
                 return  # asked for again in the next round, under the fresh id
@@ -372,5 +396,6 @@ class Loop:
 
 
 _JUMP = 2 * SECOND
+_FOLD_IDLE, _FOLD_BUSY = 1.0, 5.0
 _TRUST = 0.6
 _RETRY = 0.1

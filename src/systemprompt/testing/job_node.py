@@ -13,7 +13,7 @@ from systemprompt.clock import SECOND, ManualClock, to_datetime
 from systemprompt.embedding.run import run_of
 from systemprompt.errors import UsageError
 from systemprompt.jobs.policies import seconds_of
-from systemprompt.ledger.records import ManualStart
+from systemprompt.ledger.records import Change, ManualStart
 from systemprompt.operations.audit_jobs import AuditParams, audit_jobs
 from systemprompt.operations.instants import known_job
 from systemprompt.runner.identity import this_process
@@ -91,6 +91,7 @@ class JobNode:
                 closed=lambda _closed, _late: None,
                 rescued=lambda _rescued: None,
                 lease_lost=lambda _why: self._identity(),
+                asked_to_stop=lambda _run_ids: None,
                 failed=self._failed,
                 watch=lambda _own: [],
             ),
@@ -128,8 +129,9 @@ class JobNode:
 
     def run(self, name: str, parameters: Mapping[str, Any] | None = None, *, enforce: bool | None = None) -> Run:
         """Start a job by hand, and return its account when it has ended. Raises JobNotFound, and what the job raises."""
-        start = ManualStart(job_name=name, actor="test", parameters=dict(parameters or {}), enforce=enforce)
-        (claimed,) = self._system.ledger.start_manual(self._loop.node_id, self._clock.now(), [start])
+        start = ManualStart(job_name=name, parameters=dict(parameters or {}), enforce=enforce)
+        change = Change(actor="test")
+        (claimed,) = self._system.ledger.start_manual(self._loop.node_id, self._clock.now(), [start], change)
         self._loop.hold([claimed])
         self._claimed.append(claimed)
         self._work()
@@ -154,7 +156,7 @@ class JobNode:
         """Join the ledger and start the bootstrap jobs, as a node does."""
         self._loop.join()
         for name in self._system.catalogue.bootstrap:
-            self._loop.ask(ManualStart(job_name=name, actor="bootstrap", origin="bootstrap"))
+            self._loop.ask(ManualStart(job_name=name, origin="bootstrap"))
         self._settle()
 
     def close(self) -> None:

@@ -6,9 +6,12 @@ import json
 from functools import lru_cache
 from operator import itemgetter
 
-from systemprompt.errors import JobNotFound
+from systemprompt.errors import JobNotFound, VersionChanged
+from systemprompt.ledger.bookkeeping import Books, closed_waiting
 from systemprompt.ledger.records import SyncReport
+from systemprompt.ledger.rows import OpenRun
 from systemprompt.ledger.sqlite.clockwork import plan_new, plan_one
+from systemprompt.ledger.sqlite.closing import take_out, write_books
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from systemprompt.clock import Instant
-    from systemprompt.ledger.records import Decide, JobSpec, QuarantineNotice
+    from systemprompt.ledger.records import Change, Decide, JobSpec, QuarantineNotice
     from systemprompt.ledger.sqlite.store import Store
 
 __all__ = ["NOTHING", "is_current", "set_enabled", "sync"]
@@ -34,7 +37,7 @@ def is_current(
     notices = _Notices(quarantined, kept)
     return (
         all(spec.name in rows and not _differs(rows[spec.name], spec) for spec in specs)
-        and all(notices.error_of(row) == row["quarantine_error"] for name, row in rows.items() if name not in wanted)
+        and all(notices.error_of(row) == _load_error(row) for name, row in rows.items() if name not in wanted)
         and all(row["retired_at"] or notices.error_of(row) for name, row in rows.items() if name not in wanted)
         and all(name in rows for name in notices.by_name)
         and {row["source"]: row["error"] for row in store.run("quarantined_sources")} == notices.by_source
@@ -47,8 +50,8 @@ def sync(
     quarantined: Sequence[QuarantineNotice],
     now: Instant,
     decide: Decide,
+    change: Change,
     *,
-    actor: str,
     keep: str | None,
 ) -> SyncReport:
     wanted = {spec.name for spec in specs}
@@ -61,16 +64,16 @@ def sync(
     released: list[str] = []
     new = [spec for spec in specs if spec.name not in rows]
     if new:
-        _add(store, new, now, decide, actor=actor)
+        _add(store, new, now, decide, change)
         added = [spec.name for spec in new]
     for spec in specs:
         row = rows.get(spec.name)
         if row is not None and _differs(row, spec):
-            (released if row["quarantine_error"] else changed).append(spec.name)
-            _change(store, row, spec, now, decide, actor=actor)
+            (released if row["quarantine"] == "load" else changed).append(spec.name)
+            _change(store, row, spec, now, decide, change)
     for name, row in rows.items():
         error = notices.error_of(row)
-        if name in wanted or (error == row["quarantine_error"] and (error or row["retired_at"])):
+        if name in wanted or (error == _load_error(row) and (error or row["retired_at"])):
             continue
         if error:
             _quarantine(store, row, error, now, decide)
@@ -79,7 +82,7 @@ def sync(
             _retire(store, row, now, decide)
             retired.append(name)
     for name in notices.by_name.keys() - rows.keys() - wanted:
-        _add_quarantined(store, name, notices, now, decide, actor=actor)
+        _add_quarantined(store, name, notices, now, decide, change)
         held.append(name)
     _sync_sources(store, notices, now)
     return SyncReport(
@@ -91,20 +94,25 @@ def sync(
     )
 
 
-def set_enabled(
-    store: Store, job_name: str, enabled: bool, now: Instant, decide: Decide, *, actor: str, why: str
-) -> None:
+def set_enabled(store: Store, job_name: str, enabled: bool, now: Instant, decide: Decide, change: Change) -> None:
     rows = {row["job_name"]: row for row in store.run("all_jobs_for_sync").fetchall() if row["retired_at"] is None}
     if job_name not in rows:
         raise JobNotFound(job_name, rows)
     row = rows[job_name]
+    if change.expected_version is not None and change.expected_version != row["version"]:
+        raise VersionChanged(job_name, seen=change.expected_version, present=row["version"])
+    if enabled and row["quarantine"] == "ledger_conflict":
+        plan_one(store, row["job_id"], now, decide)
+        store.run("release_job", {"job_id": row["job_id"], "now": now})
+        if row["enabled"]:
+            plan_one(store, row["job_id"], now, decide)
     if bool(row["enabled"]) == enabled:
         return
-    cursor = plan_one(store, row["id"], now, decide)
-    store.run("set_job_enabled", {"job_id": row["id"], "enabled": enabled, "version": row["version"] + 1, "now": now})
-    why = why or ("enabled" if enabled else "disabled")
-    _next_version(store, row["id"], _stated(row) | {"enabled": enabled}, row["version"], cursor, actor=actor, why=why)
-    plan_one(store, row["id"], now, decide)
+    cursor = plan_one(store, row["job_id"], now, decide)
+    opened = {"cause": "enabled" if enabled else "disabled", "actor": change.actor, "noticed_by": change.noticed_by}
+    _next_version(store, row, _stated(row) | {"enabled": int(enabled)}, cursor, opened | {"why": change.why})
+    store.run("point_to_version", {"job_id": row["job_id"], "version": row["version"] + 1, "now": now})
+    plan_one(store, row["job_id"], now, decide)
 
 
 def _rows(store: Store, wanted: set[str], keep: str | None) -> tuple[dict[str, sqlite3.Row], set[str]]:
@@ -135,6 +143,11 @@ class _Notices:
 
 
 _STATED = ("schedule", "time_zone", "policies", "enabled")
+"""What a version says of a job."""
+
+
+def _load_error(row: sqlite3.Row) -> str | None:
+    return row["quarantine_error"] if row["quarantine"] == "load" else None
 
 
 def _stated(row: sqlite3.Row) -> dict[str, Any]:
@@ -159,13 +172,13 @@ def _shown(spec: JobSpec) -> dict[str, Any]:
         "owner": spec.owner,
         "source": spec.source,
         "declared_enabled": int(spec.enabled),
+        "profile_sets": _tags(spec.profile_sets),
     }
 
 
 def _differs(row: sqlite3.Row, spec: JobSpec) -> bool:
     held: tuple[object, ...] = _held(row)
-    return held != (
-        None,
+    return row["quarantine"] == "load" or held != (
         None,
         int(spec.enabled),
         spec.schedule,
@@ -175,12 +188,12 @@ def _differs(row: sqlite3.Row, spec: JobSpec) -> bool:
         _tags(spec.tags),
         spec.owner,
         spec.source,
+        _tags(spec.profile_sets),
     )
 
 
 _held = itemgetter(
     "retired_at",
-    "quarantine_error",
     "declared_enabled",
     "schedule",
     "time_zone",
@@ -189,72 +202,112 @@ _held = itemgetter(
     "tags",
     "owner",
     "source",
+    "profile_sets",
 )
 
 
-def _add(store: Store, specs: Sequence[JobSpec], now: Instant, decide: Decide, *, actor: str) -> None:
-    # All of them in four statements: an installation's first start may add a hundred thousand.
-    store.run_many("add_job", (_added(spec, now) for spec in specs))
-    opened = {"version": 1, "valid_from": now, "actor": actor, "why": "added"}
-    store.run_many("open_version", (opened | {"job_id": _id_of(spec.name)} | _first(spec) for spec in specs))
-    plan_new(store, [_id_of(spec.name) for spec in specs], now, decide)
+def _add(store: Store, specs: Sequence[JobSpec], now: Instant, decide: Decide, change: Change) -> None:
+    # All of them in a few statements: an installation's first start may add a hundred thousand.
+    first = store.run("last_job_id").fetchone()["job_id"] + 1
+    numbered = list(enumerate(specs, first))
+    free = {"quarantine": None, "quarantine_error": None, "now": now}
+    store.run_many(
+        "add_jobs", (free | {"job_id": number, "name": spec.name} | _shown(spec) for number, spec in numbered)
+    )
+    store.run_many("add_cursors", ({"job_id": number, "now": now} for number, _ in numbered))
+    store.run_many("open_version", (_first(number, spec, now, change) for number, spec in numbered))
+    plan_new(store, first, first + len(numbered) - 1, now, decide)
 
 
-def _added(spec: JobSpec, now: Instant) -> dict[str, Any]:
-    values = {"job_id": _id_of(spec.name), "name": spec.name, "version": 1, "now": now, "quarantine_error": None}
-    return values | _first(spec) | _shown(spec)
-
-
-def _first(spec: JobSpec) -> dict[str, Any]:
+def _first(number: int, spec: JobSpec, now: Instant, change: Change) -> dict[str, Any]:
     return {
+        "job_id": number,
+        "version": 1,
         "schedule": spec.schedule,
         "time_zone": spec.time_zone,
         "policies": _text(spec.policies),
         "enabled": int(spec.enabled),
+        "valid_from": now,
+        "cause": "added",
+        "actor": _whose(spec, spec.profile_sets if _is_of_profile(spec) else (), change),
+        "noticed_by": change.noticed_by,
+        "why": "",
     }
 
 
-def _change(store: Store, row: sqlite3.Row, spec: JobSpec, now: Instant, decide: Decide, *, actor: str) -> None:
-    job_id, stated, version = row["id"], _wanted(row, spec), row["version"]
-    new_version = row["retired_at"] is not None or stated != _stated(row)
-    if row["retired_at"] is None:
-        cursor = plan_one(store, job_id, now, decide)
-    else:
+def _change(store: Store, row: sqlite3.Row, spec: JobSpec, now: Instant, decide: Decide, change: Change) -> None:
+    job_id, stated, version = row["job_id"], _wanted(row, spec), row["version"]
+    returned = row["retired_at"] is not None
+    new_version = returned or stated != _stated(row)
+    if returned:
         # While it was away no version was open, so nothing was owed: the cursor moves to the present.
         cursor = max(now, row["planned_through"])
-        store.run("move_cursors", {"rows": json.dumps([(job_id, cursor, None, None, row["planned_through"])])})
-    values = {"job_id": job_id, "version": version + 1 if new_version else version, "now": now}
-    store.run("update_job", values | stated | _shown(spec))
+        store.run_many("move_cursors", [(cursor, None, None, job_id, row["planned_through"])])
+    else:
+        cursor = plan_one(store, job_id, now, decide)
     if new_version:
-        # `back` also tells the audit that nothing was owed between the last version and this one.
-        changes = ["back"] if row["retired_at"] is not None else []
-        changes += [name for name in _STATED if stated[name] != row[name]]
-        _next_version(store, job_id, stated, version, cursor, actor=actor, why=f"changed: {', '.join(changes)}")
+        fields = [name for name in _STATED if stated[name] != row[name]]
+        opened = {
+            "cause": "returned" if returned else "changed",
+            "actor": _whose(spec, _touched(row, spec, fields), change),
+            "noticed_by": change.noticed_by,
+            "why": ", ".join(fields),
+        }
+        _next_version(store, row, stated, cursor, opened)
+    store.run("update_job", {"job_id": job_id, "version": version + new_version, "now": now} | _shown(spec))
     plan_one(store, job_id, now, decide)
 
 
+def _touched(row: sqlite3.Row, spec: JobSpec, fields: Sequence[str]) -> list[str]:
+    """Return which of the changed fields the profile sets, or has set until now."""
+    sets = {*json.loads(row["profile_sets"]), *spec.profile_sets}
+    now_policies, before = dict(spec.policies), json.loads(row["policies"])
+    changed = {name for name in {*now_policies, *before} if now_policies.get(name) != before.get(name)}
+    return sorted(sets & ({*fields} | (changed if "policies" in fields else set())))
+
+
+def _whose(spec: JobSpec, touched: Sequence[str], change: Change) -> str:
+    """Say whose doing it is: the program's that was given the job as an object, the profile's, or the code's."""
+    if spec.source.startswith("given:"):
+        return change.actor
+    return "profile" if touched or _is_of_profile(spec) else "code"
+
+
+def _is_of_profile(spec: JobSpec) -> bool:
+    return spec.source.startswith("command:")
+
+
 def _quarantine(store: Store, row: sqlite3.Row, error: str, now: Instant, decide: Decide) -> None:
-    plan_one(store, row["id"], now, decide)
-    store.run("quarantine_job", {"job_id": row["id"], "error": error, "now": now})
-    plan_one(store, row["id"], now, decide)
+    plan_one(store, row["job_id"], now, decide)
+    store.run("quarantine_job", {"job_id": row["job_id"], "error": error, "now": now})
+    plan_one(store, row["job_id"], now, decide)
 
 
 def _retire(store: Store, row: sqlite3.Row, now: Instant, decide: Decide) -> None:
-    cursor = plan_one(store, row["id"], now, decide)
-    store.run("close_version", {"job_id": row["id"], "valid_until": cursor})
-    store.run("cancel_queued_of_job", {"job_id": row["id"], "now": now})
-    store.run("retire_job", {"job_id": row["id"], "now": now})
+    job_id = row["job_id"]
+    cursor = plan_one(store, job_id, now, decide)
+    store.run("close_version", {"job_id": job_id, "valid_until": cursor})
+    books = Books()
+    for waiting in store.run("waiting_runs_of_job", {"job_id": job_id}).fetchall():
+        books.close(closed_waiting(OpenRun._make(waiting), "cancelled", "retired", now=now))
+    if books.closed:
+        take_out(store, books.closed)
+        write_books(store, books)
+    store.run("retire_job", {"job_id": job_id, "now": now})
+    store.run("stop_cursor", {"job_id": job_id})
 
 
-def _add_quarantined(store: Store, name: str, notices: _Notices, now: Instant, decide: Decide, *, actor: str) -> None:
-    # A job nobody has ever seen whole: shown with its error, without a schedule until it is mended.
+def _add_quarantined(store: Store, name: str, notices: _Notices, now: Instant, decide: Decide, change: Change) -> None:
+    # A job nobody has ever seen whole: shown with its error, without a schedule until it is fixed.
     notice = notices.by_name[name]
-    job_id = _id_of(name)
+    job_id = store.run("last_job_id").fetchone()["job_id"] + 1
+    shown = {"description": "", "tags": "[]", "owner": None, "source": notice.source, "declared_enabled": 1}
+    quarantine = {"quarantine": "load", "quarantine_error": notice.error, "profile_sets": "[]"}
+    store.run("add_jobs", {"job_id": job_id, "name": name, "now": now} | quarantine | shown)
+    store.run("add_cursors", {"job_id": job_id, "now": now})
     stated = {"schedule": "", "time_zone": "UTC", "policies": "{}", "enabled": 1}
-    shown = {"description": "", "tags": "[]", "owner": None, "source": notice.source}
-    values = {"job_id": job_id, "name": name, "version": 1, "now": now, "quarantine_error": notice.error}
-    store.run("add_job", values | stated | shown)
-    _open_version(store, job_id, stated, 1, now, actor=actor, why="quarantined when first seen")
+    opened = {"cause": "quarantined", "actor": "code", "noticed_by": change.noticed_by, "why": ""}
+    store.run("open_version", {"job_id": job_id, "version": 1, "valid_from": now} | stated | opened)
     plan_one(store, job_id, now, decide)
 
 
@@ -268,21 +321,12 @@ def _sync_sources(store: Store, notices: _Notices, now: Instant) -> None:
 
 
 def _next_version(
-    store: Store, job_id: str, stated: Mapping[str, Any], version: int, cursor: Instant, *, actor: str, why: str
+    store: Store, row: sqlite3.Row, stated: Mapping[str, Any], cursor: Instant, opened: Mapping[str, Any]
 ) -> None:
+    job_id = row["job_id"]
     store.run("close_version", {"job_id": job_id, "valid_until": cursor})
-    _open_version(store, job_id, stated, version + 1, cursor, actor=actor, why=why)
-
-
-def _open_version(
-    store: Store, job_id: str, stated: Mapping[str, Any], version: int, valid_from: Instant, *, actor: str, why: str
-) -> None:
-    values = {"job_id": job_id, "version": version, "valid_from": valid_from, "actor": actor, "why": why}
-    store.run("open_version", values | dict(stated))
-
-
-def _id_of(name: str) -> str:
-    return f"job_{name}"
+    version = {"job_id": job_id, "version": row["version"] + 1, "valid_from": cursor}
+    store.run("open_version", version | dict(stated) | dict(opened))
 
 
 def _text(policies: Mapping[str, object]) -> str:

@@ -1,25 +1,28 @@
-"""A node's transaction: close what ended, plan what is due, claim what may start."""
+"""A node's transaction: close what ended, start what waits, plan what is due and start it where there is room."""
 
 from __future__ import annotations
 
 import json
 from functools import lru_cache
-from operator import attrgetter
+from itertools import count
+from typing import NamedTuple
 
-from systemprompt.errors import ConflictError, JobAlreadyRunning, JobNotFound, LedgerBroken, NodeLost
+from systemprompt.errors import LedgerBroken
+from systemprompt.ledger.bookkeeping import Books, begun, closed_when_planned, planned
 from systemprompt.ledger.records import Claimed, JobToPlan, Turn
+from systemprompt.ledger.rows import OpenRun
+from systemprompt.ledger.sqlite.closing import Ended, close_held, write_books
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping, Sequence
-    from typing import Any
+    from collections.abc import Iterator, Mapping, Sequence
 
     from systemprompt.clock import Instant
-    from systemprompt.ledger.records import Closing, Decide, Decision, ManualStart
+    from systemprompt.ledger.records import Closing, Decide, Decision
     from systemprompt.ledger.sqlite.store import Store
 
-__all__ = ["JOBS_A_TURN", "plan_new", "plan_one", "start_manual", "turn"]
+__all__ = ["JOBS_A_TURN", "claim", "claimed", "plan_new", "plan_one", "turn"]
 
 JOBS_A_TURN = 1_000
 """Due jobs planned in one transaction. It bounds how long other processes wait for the write lock."""
@@ -35,182 +38,160 @@ def turn(
     room: int,
     plan: bool,
 ) -> Turn:
-    closed, late = _close(store, closings)
-    planned, more, next_due = _plan_due(store, now, decide) if plan else (0, False, _next_due(store))
-    claimed = _claim(store, node_id, now, room) if room > 0 else ()
-    return Turn(closed=closed, late=late, planned=planned, claimed=claimed, next_due=next_due, more=more)
+    books, ended = close_held(store, closings, now) if closings else (Books(), Ended())
+    due = store.run("due_jobs", {"now": now, "limit": JOBS_A_TURN}).fetchall() if plan else []
+    waiting: list[sqlite3.Row] = []
+    if room > 0 and (not due or due[0]["waiting"]):
+        waiting = store.run("waiting_runs", {"now": now, "room": room}).fetchall()
+    decisions = [(job, decide(job, now)) for job in map(_job_to_plan, due)]
+    started = _write(store, books, decisions, now, _Taker(node_id, room, waiting))
+    more = len(due) == JOBS_A_TURN
+    if not due or more:
+        next_due = _next_due(store)
+    else:
+        looks = [due[0]["following"], *(decision.next_due for _, decision in decisions)]
+        next_due = min((at for at in looks if at is not None), default=None)
+    return Turn(
+        closed=ended.closed,
+        late=ended.late,
+        planned=sum(len(decision.runs) + len(decision.ranges) for _, decision in decisions),
+        claimed=started,
+        next_due=next_due,
+        more=more,
+    )
 
 
-def plan_one(store: Store, job_id: str, now: Instant, decide: Decide) -> Instant:
+def plan_one(store: Store, job_id: int, now: Instant, decide: Decide) -> Instant:
     """Plan one job through `now` under its present version, due or not; return its cursor."""
-    row = store.run("one_job_to_plan", {"job_id": job_id}).fetchone()
-    job = _job_to_plan(row)
+    job = _job_to_plan(store.run("one_job_to_plan", {"job_id": job_id}).fetchone())
     decision = decide(job, now)
-    _write(store, [(job, decision)], now)
+    _write(store, Books(), [(job, decision)], now)
     return decision.planned_through
 
 
-def plan_new(store: Store, job_ids: Sequence[str], now: Instant, decide: Decide) -> None:
-    """Plan jobs through `now` that were just added."""
-    rows = store.run("new_jobs_to_plan", {"ids": json.dumps(job_ids)}).fetchall()
-    _write(store, [(job, decide(job, now)) for job in map(_job_to_plan, rows)], now)
+def plan_new(store: Store, first: int, last: int, now: Instant, decide: Decide) -> None:
+    """Plan jobs through `now` that were just added, by the range of their ids."""
+    rows = store.run("new_jobs_to_plan", {"first": first, "last": last}).fetchall()
+    _write(store, Books(), [(job, decide(job, now)) for job in map(_job_to_plan, rows)], now)
 
 
-def start_manual(
-    store: Store, node_id: str, now: Instant, starts: Sequence[ManualStart], *, skip_running: bool
-) -> tuple[Claimed, ...]:
-    claimed = []
-    for start in starts:
-        job = store.run("job_for_manual_start", {"name": start.job_name}).fetchone()
-        if job is None:
-            raise JobNotFound(start.job_name, [row["job_name"] for row in store.run("job_names")])
-        if job["quarantine_error"] is not None:
-            raise ConflictError(
-                f"job {start.job_name!r} is quarantined: {job['quarantine_error']}",
-                hint="mend what the error names, then run it again",
-                details={"job_name": start.job_name},
-            )
-        busy = job["running"] > 0
-        if busy and not skip_running:
-            raise JobAlreadyRunning(start.job_name, job["running_run"])
-        written = store.run(
-            "write_manual_run",
-            {
-                "job_id": job["job_id"],
-                "version": job["version"],
-                "origin": start.origin,
-                "now": now,
-                "status": "skipped" if busy else "queued",
-                "reason": "overlap" if busy else None,
-                "blocked_by": job["running_run"] if busy else None,
-                "actor": start.actor,
-                "parameters": json.dumps(dict(start.parameters), default=str) if start.parameters else None,
-                "enforce": start.enforce,
-            },
-        ).fetchone()
-        if busy:
-            continue
-        claim = {"run_id": written["run_id"], "node_id": node_id, "now": now}
-        held = store.run("claim_one_run", claim).fetchone()
-        if held is None:
-            raise NodeLost(node_id)
-        claimed.append(_claimed(held))
-    return tuple(claimed)
+def claim(store: Store, runs: Sequence[OpenRun]) -> None:
+    """Write down that a node holds these runs from now on."""
+    rows = [(run.node_id, run.attempt, run.fence, run.started_at, run.run_id) for run in runs]
+    if store.run_many("claim_runs", rows) != len(rows):
+        raise LedgerBroken("a run was to be claimed that does not wait")
 
 
-def _close(store: Store, closings: Sequence[Closing]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    if not closings:
-        return (), ()
-    # Under one fence the first end stands; another is what code that was given up on brought after all.
-    first: dict[tuple[int, int], Closing] = {}
-    for closing in closings:
-        first.setdefault((closing.run_id, closing.fence), closing)
-    rows = json.dumps(
-        [
-            [_storable(value) if value.__class__ is str else value for value in _values(closing)]
-            for closing in first.values()
-        ]
+def claimed(run: OpenRun, job_name: str) -> Claimed:
+    """Return what a node is told of a run that it holds."""
+    assert run.fence is not None and run.started_at is not None  # noqa: PT018  # one fact
+    return Claimed(
+        run_id=run.run_id,
+        job_name=job_name,
+        version=run.version,
+        origin=run.origin,
+        fire_at=run.fire_at,
+        attempt=run.attempt,
+        fence=run.fence,
+        started_at=run.started_at,
+        actor=run.actor,
+        parameters=json.loads(run.parameters) if run.parameters else {},
+        enforce=None if run.enforce is None else bool(run.enforce),
     )
-    held = {(row["run_id"], row["fence"]) for row in store.run("close_runs", {"rows": rows}).fetchall()}
-    accepted = {key: closing for key, closing in first.items() if key in held}
-    closed, late = [], []
-    for closing in closings:
-        if accepted.get((closing.run_id, closing.fence)) is closing:
-            closed.append(closing.run_id)
-        else:
-            values = {name: _storable(getattr(closing, name)) for name in _CLOSING}
-            store.run("keep_late_result", values)
-            late.append(closing.run_id)
-    return tuple(closed), tuple(late)
 
 
-_CLOSING = (
-    "run_id",
-    "fence",
-    "status",
-    "reason",
-    "started_at",
-    "finished_at",
-    "duration_ms",
-    "items_processed",
-    "items_failed",
-    "message",
-    "error",
-    "exit_code",
-    "output",
-)
-_values = attrgetter(*_CLOSING)
+class _Taker(NamedTuple):
+    """The node that takes what may start: how much room it has, and what waits, in the order in which it may start."""
+
+    node_id: str
+    room: int
+    waiting: Sequence[sqlite3.Row]
 
 
-def _storable(value: Any) -> Any:
-    # A file name that is not UTF-8 gets into a traceback as lone surrogates, which no engine stores; nor does every one store NUL.
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\0")
-    return value
+def _write(
+    store: Store,
+    books: Books,
+    decisions: Sequence[tuple[JobToPlan, Decision]],
+    now: Instant,
+    taker: _Taker | None = None,
+) -> tuple[Claimed, ...]:
+    """Write what the planner decided and what the books close; begin what the taker has room for.
+
+    What waits comes first. A due job that nothing stands in the way of is then written as already running.
+    """
+    started: list[tuple[OpenRun, str]] = []
+    if decisions or (taker is not None and taker.waiting):
+        waiting, at_once = (taker.waiting, _at_once(decisions, taker)) if taker is not None else ((), set[int]())
+        number = sum(len(decision.runs) for _, decision in decisions)
+        through = max((decision.planned_through for _, decision in decisions), default=0)
+        fences, run_ids, stopped = _numbers(
+            store, runs=number, fences=len(waiting) + len(at_once), through=through, taker=taker
+        )
+        if taker is not None and waiting and not stopped:
+            started = [(_begun(row, taker, next(fences), now), row["job_name"]) for row in waiting]
+            claim(store, [run for run, _ in started])
+        fresh: list[OpenRun] = []
+        for job, decision in decisions:
+            for run in decision.runs:
+                if run.status != "queued":
+                    books.close(closed_when_planned(job, run, run_id=next(run_ids), now=now))
+                    continue
+                row = planned(job, run, run_id=next(run_ids), now=now)
+                if taker is not None and not stopped and job.job_id in at_once:
+                    at_once.remove(job.job_id)
+                    row = begun(row, node_id=taker.node_id, fence=next(fences), now=now)
+                    started.append((row, job.job_name))
+                fresh.append(row)
+        if fresh:
+            store.run_many("write_open_runs", fresh)
+    ranges = [(job, span) for job, decision in decisions for span in decision.ranges]
+    if ranges:
+        spans = [(j.job_id, j.version, s.first_at, s.last_at, s.count, s.status, s.reason, now) for j, s in ranges]
+        store.run_many("write_ranges", spans)
+    if decisions:
+        _move_cursors(store, decisions)
+    write_books(store, books, [(job.job_id, span.last_at, span.status) for job, span in ranges])
+    return tuple(claimed(run, name) for run, name in started)
 
 
-def _plan_due(store: Store, now: Instant, decide: Decide) -> tuple[int, bool, Instant | None]:
-    due = store.run("due_jobs", {"now": now, "limit": JOBS_A_TURN}).fetchall()
-    decisions = [(job, decide(job, now)) for job in map(_job_to_plan, due)]
-    planned = _write(store, decisions, now)
-    if not due or len(due) == JOBS_A_TURN:
-        return planned, bool(due), _next_due(store)
-    looks = [due[0]["following"], *(decision.next_due for _, decision in decisions)]
-    return planned, False, min((at for at in looks if at is not None), default=None)
+def _at_once(decisions: Sequence[tuple[JobToPlan, Decision]], taker: _Taker) -> set[int]:
+    """Return the jobs whose first planned run begins at once, in due order, as far as there is room after what waits."""
+    free = taker.room - len(taker.waiting)
+    jobs: set[int] = set()
+    for job, decision in decisions:
+        if len(jobs) >= free:
+            break
+        if job.open_run is None and any(run.status == "queued" for run in decision.runs):
+            jobs.add(job.job_id)
+    return jobs
+
+
+def _begun(row: sqlite3.Row, taker: _Taker, fence: int, now: Instant) -> OpenRun:
+    return begun(OpenRun._make(tuple(row)[: len(OpenRun._fields)]), node_id=taker.node_id, fence=fence, now=now)
+
+
+def _numbers(
+    store: Store, *, runs: int, fences: int, through: Instant, taker: _Taker | None
+) -> tuple[Iterator[int], Iterator[int], bool]:
+    """Take so many fences and run ids; say whether the node was declared lost."""
+    node_id = None if taker is None else taker.node_id
+    taken = store.run(
+        "take_numbers", {"runs": runs, "fences": fences, "through": through, "node_id": node_id}
+    ).fetchall()
+    (state,) = taken
+    return count(state["fence"] - fences + 1), count(state["last_run"] - runs + 1), bool(state["stopped"])
+
+
+def _move_cursors(store: Store, decisions: Sequence[tuple[JobToPlan, Decision]]) -> None:
+    cursors = [(d.planned_through, d.next_due, d.next_run, job.job_id, job.planned_through) for job, d in decisions]
+    moved = store.run_many("move_cursors", cursors)
+    if moved != len(cursors):
+        raise LedgerBroken(f"{len(cursors) - moved} of {len(cursors)} cursors were moved by somebody else in mid-turn")
 
 
 def _next_due(store: Store) -> Instant | None:
     at: Instant | None = store.run("next_due").fetchone()["next_due"]
     return at
-
-
-def _write(store: Store, decisions: Sequence[tuple[JobToPlan, Decision]], now: Instant) -> int:
-    runs = [
-        (job.job_id, job.version, run.origin, run.fire_at, run.status, run.reason, run.blocked_by)
-        for job, decision in decisions
-        for run in decision.runs
-    ]
-    ranges = [
-        (job.job_id, job.version, span.first_at, span.last_at, span.count, span.status, span.reason)
-        for job, decision in decisions
-        for span in decision.ranges
-    ]
-    cursors = [
-        (job.job_id, decision.planned_through, decision.next_due, decision.next_run, job.planned_through)
-        for job, decision in decisions
-    ]
-    if ranges:
-        store.run("write_ranges", {"rows": json.dumps(ranges), "now": now})
-    if runs:
-        store.run("write_runs", {"rows": json.dumps(runs), "now": now})
-    if cursors:
-        moved = store.run("move_cursors", {"rows": json.dumps(cursors)}).rowcount
-        if moved != len(cursors):
-            raise LedgerBroken(
-                f"{len(cursors) - moved} of {len(cursors)} cursors were moved by somebody else in mid-turn"
-            )
-    return len(runs) + len(ranges)
-
-
-def _claim(store: Store, node_id: str, now: Instant, room: int) -> tuple[Claimed, ...]:
-    rows = store.run("claim_queued_runs", {"node_id": node_id, "now": now, "room": room}).fetchall()
-    return tuple(sorted((_claimed(row) for row in rows), key=lambda run: run.fence))
-
-
-def _claimed(row: sqlite3.Row) -> Claimed:
-    return Claimed(
-        run_id=row["run_id"],
-        job_name=row["job_name"],
-        version=row["version"],
-        origin=row["origin"],
-        fire_at=row["fire_at"],
-        attempt=row["attempt"],
-        fence=row["fence"],
-        started_at=row["started_at"],
-        actor=row["actor"],
-        parameters=json.loads(row["parameters"]) if row["parameters"] else {},
-        enforce=None if row["enforce"] is None else bool(row["enforce"]),
-    )
 
 
 def _job_to_plan(row: sqlite3.Row) -> JobToPlan:
@@ -224,7 +205,7 @@ def _job_to_plan(row: sqlite3.Row) -> JobToPlan:
         enabled=bool(row["enabled"]),
         quarantined=bool(row["quarantined"]),
         planned_through=row["planned_through"],
-        open_run=row["open_run"],
+        open_run=row["in_the_way"],
         open_runs=row["open_runs"],
         catching_up=bool(row["catching_up"]),
     )

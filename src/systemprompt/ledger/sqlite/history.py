@@ -1,15 +1,17 @@
 """The newest accounts first: runs and ranges merged, and how many match in all.
 
-Neither costs more in a long ledger than in a short one. The total adds up `job_run_counts`, hour by hour, and counts only what is
-open and what lies in the part of an hour at either end. A page is read from an index that has just what is asked for; where none
-has, the counts say which hours hold any, and only those are looked through.
+Neither costs more in a long ledger than in a short one. The total adds up the tallies, hour by hour, and counts only what is open
+and what lies in the part of an hour at either end. A page is read from an index that has just what is asked for; where none has,
+the tallies say which hours hold any, and only those are looked through.
 """
 
 from __future__ import annotations
 
 from heapq import merge
 from itertools import islice
+from typing import NamedTuple
 
+from systemprompt.ledger.bookkeeping import ALL_JOBS, HOUR
 from systemprompt.ledger.views import HistoryPage, RangeView
 
 TYPE_CHECKING = False
@@ -32,12 +34,12 @@ def read_history(
     to_range: Callable[[sqlite3.Row], RangeView],
 ) -> HistoryPage:
     """Read one page and its total, in the caller's view."""
-    job_id = ""
+    job_id = ALL_JOBS
     if query.job_name is not None:
         found = store.fetch("job", {"name": query.job_name})
         if not found:
             return HistoryPage(entries=(), total=0)
-        job_id = found[0]["id"]
+        job_id = found[0]["job_id"]
     page = _Page(store.connection, query, job_id)
     total, runs = _runs(page)
     ranges: list[sqlite3.Row] = []
@@ -55,10 +57,11 @@ def _newest_first(entry: RunView | RangeView) -> tuple[int, int, int]:
 
 
 def _runs(page: _Page) -> tuple[int, list[sqlite3.Row]]:
-    query, low, high = page.query, page.low, page.high
-    being_open = page.runs("job_runs_open_of_job", "finished_at IS NULL")
+    """Count and read closed runs, and the open ones, which are few and stand by themselves."""
+    query = page.query
+    waiting = page.open_runs()
     if query.status in ("queued", "running"):
-        return page.rows(being_open, low, high), page.read(being_open, low, high, query.limit)
+        return len(waiting), waiting[: query.limit]
     of_job = "_of_job" if page.job_id else ""
     if query.status not in (None, "success"):
         # What a partial index holds must be said in its own words.
@@ -68,38 +71,49 @@ def _runs(page: _Page) -> tuple[int, list[sqlite3.Row]]:
     else:
         plain = query.status is None and query.origin is None
         source = page.runs("job_runs_by_job" if page.job_id else "job_runs_by_due", exact=plain)
-    total = page.count(source)
+    closed = page.newest(source)
     if query.status is not None:
-        return total, page.newest(source)
-    total += page.rows(being_open, *page.whole_hours())
-    if source.exact:
-        return total, page.newest(source)
-    # The hours that hold any are known of closed runs only.
-    closed = page.newest(page.runs(source.index, "finished_at IS NOT NULL"))
-    both = [*closed, *page.read(being_open, low, high, query.limit)]
-    return total, sorted(both, key=lambda row: (row["due_at"], row["run_id"]), reverse=True)[: query.limit]
+        return page.count(source), closed
+    both = sorted([*closed, *waiting], key=lambda row: (row["due_at"], row["run_id"]), reverse=True)
+    return page.count(source) + len(waiting), both[: query.limit]
 
 
 def _ranges(page: _Page) -> _Source:
     index = "job_run_ranges_by_job" if page.job_id else "job_run_ranges_by_last"
     where = page.where(origin=False)
     exact = page.query.status is None
-    return _Source("job_run_ranges", "last_at", "range_id", index, where, "origin = 'range'", exact=exact)
+    return _Source(_RANGES, index, where, "origin = 'range'", exact=exact)
+
+
+class _Table(NamedTuple):
+    """Where accounts stand: the table, its instant and its key, and what shows a row of it."""
+
+    name: str
+    instant: str
+    key: str
+    shown: str
+
+
+_RUNS = _Table("job_runs", "due_at", "run_id", "SELECT v.* FROM closed_run_views v")
+_RANGES = _Table(
+    "job_run_ranges",
+    "last_at",
+    "range_id",
+    "SELECT v.*, (SELECT j.job_name FROM jobs j WHERE j.job_id = v.job_id) AS job_name FROM job_run_ranges v",
+)
 
 
 class _Source:
-    """Where accounts are read from. `counted` is what says the same of `job_run_counts`.
+    """Where accounts are read from. `counted` is what says the same of the tallies.
 
     exact   the index has what is asked for and nothing else
     """
 
-    __slots__ = ("counted", "exact", "index", "instant", "row_id", "table", "where")
+    __slots__ = ("counted", "exact", "index", "table", "where")
 
-    def __init__(
-        self, table: str, instant: str, row_id: str, index: str, where: tuple[str, ...], counted: str, *, exact: bool
-    ) -> None:
-        self.table, self.instant, self.row_id, self.index = table, instant, row_id, index
-        self.where = " AND ".join((*where, f"{instant} >= :low", f"{instant} < :high"))
+    def __init__(self, table: _Table, index: str, where: tuple[str, ...], counted: str, *, exact: bool) -> None:
+        self.table, self.index = table, index
+        self.where = " AND ".join((*where, f"{table.instant} >= :low", f"{table.instant} < :high"))
         self.counted = counted
         self.exact = exact
 
@@ -107,7 +121,7 @@ class _Source:
 class _Page:
     """One query and the connection it is asked of. SQL is put together from our own fragments; every value is bound."""
 
-    def __init__(self, connection: sqlite3.Connection, query: HistoryQuery, job_id: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, query: HistoryQuery, job_id: int) -> None:
         self.query = query
         self.job_id = job_id
         self.low = _FIRST if query.since is None else query.since
@@ -126,11 +140,19 @@ class _Page:
 
     def runs(self, index: str, *where: str, exact: bool = False) -> _Source:
         counted = "origin <> 'range'" if self.query.origin is None else "origin = :origin"
-        return _Source("job_runs", "due_at", "run_id", index, (*self.where(), *where), counted, exact=exact)
+        return _Source(_RUNS, index, (*self.where(), *where), counted, exact=exact)
+
+    def open_runs(self) -> list[sqlite3.Row]:
+        """Return the open runs that match, newest first."""
+        where = " AND ".join((*self.where(), "due_at >= :low", "due_at < :high"))
+        return self._connection.execute(
+            f"SELECT * FROM open_run_views WHERE {where} ORDER BY due_at DESC, run_id DESC",  # noqa: S608  # our own fragments
+            {**self._values, "low": self.low, "high": self.high},
+        ).fetchall()
 
     def whole_hours(self) -> tuple[Instant, Instant]:
         """Return the whole hours in between, as instants; the second is before the first where there is none."""
-        return -(-self.low // _HOUR) * _HOUR, self.high // _HOUR * _HOUR
+        return -(-self.low // HOUR) * HOUR, self.high // HOUR * HOUR
 
     def count(self, source: _Source) -> int:
         """Return how many match: closed ones of the whole hours, and all in the part of an hour at either end."""
@@ -138,8 +160,8 @@ class _Page:
         if first >= stop:
             return self.rows(source, self.low, self.high)
         kept = self._connection.execute(
-            f"SELECT coalesce(sum(n), 0) FROM job_run_counts WHERE {self._where_counted(source)}",  # noqa: S608  # our own fragments
-            {**self._values, "first": first // _HOUR, "stop": stop // _HOUR},
+            f"SELECT coalesce(sum(n), 0) FROM ({self._tallies(source, 'n')})",  # noqa: S608  # our own fragments
+            {**self._values, "first": first // HOUR, "stop": stop // HOUR},
         ).fetchone()[0]
         return int(kept) + self.rows(source, self.low, first) + self.rows(source, stop, self.high)
 
@@ -149,35 +171,38 @@ class _Page:
             return self.read(source, self.low, self.high, self.query.limit)
         found: list[sqlite3.Row] = []
         hours = self._connection.execute(
-            f"SELECT DISTINCT hour FROM job_run_counts WHERE {self._where_counted(source)} ORDER BY hour DESC",  # noqa: S608  # our own fragments
-            {**self._values, "first": self.low // _HOUR, "stop": -(-self.high // _HOUR)},
+            f"SELECT DISTINCT hour FROM ({self._tallies(source, 'hour')}) ORDER BY hour DESC",  # noqa: S608  # our own fragments
+            {**self._values, "first": self.low // HOUR, "stop": -(-self.high // HOUR)},
         )
         for (hour,) in hours:
             if len(found) >= self.query.limit:
                 break
-            low, high = max(self.low, hour * _HOUR), min(self.high, (hour + 1) * _HOUR)
+            low, high = max(self.low, hour * HOUR), min(self.high, (hour + 1) * HOUR)
             found += self.read(source, low, high, self.query.limit - len(found))
         return found
 
     def rows(self, source: _Source, low: Instant, high: Instant) -> int:
         if low >= high:
             return 0
-        statement = f"SELECT count(*) FROM {source.table} INDEXED BY {source.index} WHERE {source.where}"  # noqa: S608  # our own fragments
+        statement = f"SELECT count(*) FROM {source.table.name} INDEXED BY {source.index} WHERE {source.where}"  # noqa: S608  # our own fragments
         return int(self._connection.execute(statement, {**self._values, "low": low, "high": high}).fetchone()[0])
 
     def read(self, source: _Source, low: Instant, high: Instant, limit: int) -> list[sqlite3.Row]:
+        table = source.table
+        newest = f"ORDER BY {table.instant} DESC, {table.key} DESC"
         return self._connection.execute(
-            f"SELECT a.*, (SELECT j.job_name FROM scheduled_jobs j WHERE j.id = a.job_id) AS job_name"  # noqa: S608  # our own fragments
-            f" FROM {source.table} a INDEXED BY {source.index} WHERE {source.where}"
-            f" ORDER BY {source.instant} DESC, {source.row_id} DESC LIMIT :limit",
+            f"{table.shown} WHERE v.{table.key} IN ("  # noqa: S608  # our own fragments
+            f"SELECT {table.key} FROM {table.name} INDEXED BY {source.index} WHERE {source.where} {newest} LIMIT :limit) {newest}",
             {**self._values, "low": low, "high": high, "limit": limit},
         ).fetchall()
 
-    def _where_counted(self, source: _Source) -> str:
+    def _tallies(self, source: _Source, column: str) -> str:
+        """Return what selects a column of the tallies that match, folded or not."""
         asked = "" if self.query.status is None else " AND status = :status"
-        return f"job_id = :job AND hour >= :first AND hour < :stop AND {source.counted}{asked}"
+        where = f"job_id = :job AND hour >= :first AND hour < :stop AND {source.counted}{asked}"
+        tables = ("job_tally_sums", "job_tallies")
+        return " UNION ALL ".join(f"SELECT {column} FROM {table} WHERE {where}" for table in tables)  # noqa: S608  # our own fragments
 
 
-_HOUR = 3_600_000_000
 _FIRST, _LAST = -(2**62), 2**62
 _WHERE = {"job": "job_id = :job", "status": "status = :status", "origin": "origin = :origin"}

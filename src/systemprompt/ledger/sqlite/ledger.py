@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from systemprompt.clock import iso
-from systemprompt.errors import DaySealed
-from systemprompt.ledger.migrations import migrate, pending_migrations
-from systemprompt.ledger.sqlite import catalogue, clockwork, nodes, retention
+from systemprompt.errors import DaySealed, LedgerBroken
+from systemprompt.ledger.sqlite import asking, catalogue, clockwork, conflicts, nodes, retention
+from systemprompt.ledger.sqlite.migrating import migrate
 from systemprompt.ledger.sqlite.reader import MIGRATIONS, MIGRATIONS_TABLE, SqliteReader
-from systemprompt.ledger.sqlite.store import Store, database_error
+from systemprompt.ledger.sqlite.store import Store, database_error, refuse_empty
 from systemprompt.ledger.statements import load_statements
 
 TYPE_CHECKING = False
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from systemprompt.clock import Instant
     from systemprompt.ledger.records import (
+        Change,
         Claimed,
         ClockEvent,
         Closing,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
         NodeIdentity,
         QuarantineNotice,
         Rescued,
+        StopAsked,
         SyncReport,
         Turn,
     )
@@ -46,6 +49,7 @@ class SqliteLedger(SqliteReader):
     """
 
     def __init__(self, path: str, *, patience: float = 10.0, on_statement: Callable[[str], None] | None = None) -> None:
+        refuse_empty(path)
         statements = load_statements(os.path.join(_HERE, "sql"))
         super().__init__(Store(path, statements, patience=patience, on_statement=on_statement))
         self.path = path
@@ -69,10 +73,6 @@ class SqliteLedger(SqliteReader):
         except sqlite3.Error as error:
             raise database_error(error, self.path) from error
 
-    def pending_migrations(self) -> list[str]:
-        """Return the migrations still to apply."""
-        return pending_migrations(self._store.connection, MIGRATIONS, table=MIGRATIONS_TABLE)
-
     # -- the clockwork of a node ----------------------------------------------------------------------------------------
 
     def turn(
@@ -85,17 +85,53 @@ class SqliteLedger(SqliteReader):
         room: int = 0,
         plan: bool = True,
     ) -> Turn:
+        try:
+            with self._store.write():
+                return clockwork.turn(self._store, node_id, now, decide, closings=closings, room=room, plan=plan)
+        except LedgerBroken:
+            if not closings:
+                raise
+        ended, odd = conflicts.close_one_by_one(self._store, closings, now, decide)
         with self._store.write():
-            return clockwork.turn(self._store, node_id, now, decide, closings=closings, room=room, plan=plan)
+            rest = clockwork.turn(
+                self._store, node_id, now, decide, closings=(), room=max(0, room - len(odd)), plan=plan
+            )
+        return replace(rest, closed=ended.closed, late=ended.late, odd=odd)
+
+    def fold(self, *, limit: int = 5_000) -> bool:
+        if self._store.fetch("tallies_to_fold")[0]["first"] is None:
+            return False  # seen without the write lock
+        with self._store.write():
+            return retention.fold(self._store, limit=limit)
+
+    # -- acts on runs ---------------------------------------------------------------------------------------------------
 
     def start_manual(
-        self, node_id: str, now: Instant, starts: Sequence[ManualStart], *, skip_running: bool = False
+        self,
+        node_id: str,
+        now: Instant,
+        starts: Sequence[ManualStart],
+        change: Change,
+        *,
+        skip_running: bool = False,
     ) -> tuple[Claimed, ...]:
         with self._store.write():
-            sealed_until = retention.sealed_until(self._store)
-            if now < sealed_until:
-                raise DaySealed(iso(now), iso(sealed_until))
-            return clockwork.start_manual(self._store, node_id, now, starts, skip_running=skip_running)
+            self._check_day(now)
+            return asking.start_manual(self._store, node_id, now, starts, change, skip_running=skip_running)
+
+    def ask_for_runs(self, now: Instant, starts: Sequence[ManualStart], change: Change) -> tuple[int, ...]:
+        with self._store.write():
+            self._check_day(now)
+            return asking.ask_for_runs(self._store, now, starts, change)
+
+    def ask_to_stop(self, run_id: int, now: Instant, change: Change) -> StopAsked:
+        with self._store.write():
+            return asking.ask_to_stop(self._store, run_id, now, change)
+
+    def _check_day(self, now: Instant) -> None:
+        sealed_until = retention.sealed_until(self._store)
+        if now < sealed_until:
+            raise DaySealed(iso(now), iso(sealed_until))
 
     # -- nodes ----------------------------------------------------------------------------------------------------------
 
@@ -109,7 +145,7 @@ class SqliteLedger(SqliteReader):
 
     def leave(self, node_id: str, now: Instant) -> None:
         with self._store.write():
-            self._store.run("leave", {"node_id": node_id, "now": now})
+            nodes.leave(self._store, node_id, now)
 
     def rescue(self, node_id: str, seen_beat: int, now: Instant, *, max_attempts: int) -> list[Rescued] | None:
         with self._store.write():
@@ -127,8 +163,8 @@ class SqliteLedger(SqliteReader):
         quarantined: Sequence[QuarantineNotice],
         now: Instant,
         decide: Decide,
+        change: Change,
         *,
-        actor: str,
         keep: str | None = None,
     ) -> SyncReport:
         # Looked at first without the write lock: most of the time nothing changed.
@@ -137,14 +173,18 @@ class SqliteLedger(SqliteReader):
                 return catalogue.NOTHING
         with self._store.write():
             now = max(now, retention.sealed_until(self._store))
-            return catalogue.sync(self._store, specs, quarantined, now, decide, actor=actor, keep=keep)
+            return catalogue.sync(self._store, specs, quarantined, now, decide, change, keep=keep)
 
-    def set_enabled(
-        self, job_name: str, enabled: bool, now: Instant, decide: Decide, *, actor: str, why: str = ""
-    ) -> JobView:
+    def set_enabled(self, job_name: str, enabled: bool, now: Instant, decide: Decide, change: Change) -> JobView:
+        asked = {"act": "enable" if enabled else "disable", "job_name": job_name}
         with self._store.write():
             now = max(now, retention.sealed_until(self._store))
-            catalogue.set_enabled(self._store, job_name, enabled, now, decide, actor=actor, why=why)
+
+            def act() -> dict[str, str]:
+                catalogue.set_enabled(self._store, job_name, enabled, now, decide, change)
+                return {"job_name": job_name}
+
+            asking.once(self._store, change, asked, now, act)
         view = self.job(job_name)
         assert view is not None
         return view

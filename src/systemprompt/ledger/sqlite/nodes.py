@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
+
+from systemprompt.errors import LedgerBroken
+from systemprompt.ledger.bookkeeping import Books, Lost, Requeued, lost
 from systemprompt.ledger.records import Rescued
+from systemprompt.ledger.rows import OpenRun
+from systemprompt.ledger.sqlite.closing import take_out, write_books
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import sqlite3
+
     from systemprompt.clock import Instant
     from systemprompt.ledger.records import ClockEvent, NodeIdentity
     from systemprompt.ledger.sqlite.store import Store
 
-__all__ = ["join", "record_clock_event", "rescue"]
+__all__ = ["join", "leave", "record_clock_event", "rescue"]
 
 _IDENTITY = (
     "node_id",
@@ -20,6 +28,7 @@ _IDENTITY = (
     "pid",
     "pid_started_at",
     "program",
+    "zone_data",
     "lease_ms",
     "capacity",
     "started_at",
@@ -27,7 +36,13 @@ _IDENTITY = (
 
 
 def join(store: Store, node: NodeIdentity) -> None:
-    store.run("join_node", {name: getattr(node, name) for name in _IDENTITY})
+    values = {name: getattr(node, name) for name in _IDENTITY}
+    store.run("join_node", values | {"labels": json.dumps(list(node.labels))})
+
+
+def leave(store: Store, node_id: str, now: Instant) -> None:
+    store.run("leave", {"node_id": node_id, "now": now})
+    store.run("end_abandoned_of_node", {"node_id": node_id})
 
 
 def rescue(store: Store, node_id: str, seen_beat: int, now: Instant, *, max_attempts: int) -> list[Rescued] | None:
@@ -36,18 +51,37 @@ def rescue(store: Store, node_id: str, seen_beat: int, now: Instant, *, max_atte
         node = store.run("node_has_stopped", {"node_id": node_id}).fetchone()
         if node is None or not node["stopped"]:
             return None
-    rescued = []
-    for run in store.run("runs_to_rescue", {"node_id": node_id}).fetchall():
-        again = run["on_lost"] == "rerun" and run["attempt"] < max_attempts
-        values = {"run_id": run["run_id"], "node_id": node_id, "now": now}
-        if again:
-            store.run("requeue_run", values)
+    store.run("end_abandoned_of_node", {"node_id": node_id})
+    rescued, books, requeued = [], Books(), list[Requeued]()
+    for row in store.run("runs_to_rescue", {"node_id": node_id}).fetchall():
+        settled = _settled(row, node_id, now, max_attempts=max_attempts)
+        if isinstance(settled, Requeued):
+            requeued.append(settled)
+            status = "queued"
         else:
-            tries = f" on attempt {run['attempt']}, the last" if run["on_lost"] == "rerun" else ""
-            store.run("fail_lost_run", {**values, "error": f"node {node_id} was lost in mid-run{tries}"})
-        status = "queued" if again else "failed"
-        rescued.append(Rescued(run_id=run["run_id"], job_name=run["job_name"], node_id=node_id, status=status))
+            books.close(settled.run, error=settled.error)
+            status = settled.run.status
+        rescued.append(Rescued(run_id=row["run_id"], job_name=row["job_name"], node_id=node_id, status=status))
+    if requeued:
+        _requeue(store, requeued)
+    if books.closed:
+        take_out(store, books.closed)
+        write_books(store, books)
     return rescued
+
+
+def _settled(row: sqlite3.Row, node_id: str, now: Instant, *, max_attempts: int) -> Requeued | Lost:
+    run = OpenRun._make(tuple(row)[: len(OpenRun._fields)])
+    again = row["on_lost"] == "rerun" and run.attempt < max_attempts
+    tries = f" on attempt {run.attempt}, the last" if row["on_lost"] == "rerun" and not again else ""
+    return lost(run, again=again, now=now, error=f"node {node_id} was lost in mid-run{tries}")
+
+
+def _requeue(store: Store, requeued: list[Requeued]) -> None:
+    rows = [(again.run.queued_at, again.run.run_id, again.attempt.fence) for again in requeued]
+    if store.run_many("requeue_runs", rows) != len(rows):
+        raise LedgerBroken("a lost run was to be queued again, and nobody held it")
+    store.run_many("write_attempts", [again.attempt for again in requeued])
 
 
 def record_clock_event(store: Store, event: ClockEvent) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from heapq import merge
+from operator import attrgetter
 
 from systemprompt.errors import DatabaseUnreachable
 from systemprompt.ledger.job_view import JobView
@@ -13,12 +15,13 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
-    from typing import Any
+    from typing import Any, Literal
 
     from systemprompt.clock import Instant
     from systemprompt.ledger.records import ClockEvent, NodeIdentity, QuarantineNotice
     from systemprompt.ledger.seals import DayContent, Seal, SealDraft, SealState
     from systemprompt.ledger.sqlite.store import Store
+    from systemprompt.ledger.upkeep import LedgerUpkeep
     from systemprompt.ledger.views import (
         AttemptView,
         HistoryPage,
@@ -40,6 +43,7 @@ class SqliteReader:
     """The reading half of `systemprompt.ledger.protocol.Ledger`; see there for what each method promises."""
 
     dialect = "sqlite"
+    decides_by: Literal["host", "database"] = "host"
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -62,7 +66,7 @@ class SqliteReader:
 
         return [QuarantineNotice(name=None, source=row["source"], error=row["error"]) for row in rows]
 
-    def versions(self, job_id: str | None = None) -> list[VersionView]:
+    def versions(self, job_id: int | None = None) -> list[VersionView]:
         import json
 
         from systemprompt.ledger.views import VersionView
@@ -79,6 +83,12 @@ class SqliteReader:
     def open_runs(self) -> list[RunView]:
         return [_run(row) for row in self._store.fetch("open_runs")]
 
+    def stops_asked(self, node_id: str) -> list[tuple[int, int]]:
+        return [(row["run_id"], row["fence"]) for row in self._store.fetch("stops_asked", {"node_id": node_id})]
+
+    def abandoned_runs(self) -> list[int]:
+        return [row["run_id"] for row in self._store.fetch("abandoned_runs")]
+
     def attempts(self, run_id: int | None = None) -> Iterator[AttemptView]:
         from systemprompt.ledger.views import AttemptView
 
@@ -87,7 +97,20 @@ class SqliteReader:
             yield AttemptView(**dict(row))
 
     def fences_given_twice(self) -> list[tuple[int, int, int]]:
-        return [(row["fence"], row["run_id"], row["other"]) for row in self._store.fetch("fences_given_twice")]
+        rows = [*self._store.fetch("fences_of_closed_runs"), *self._store.fetch("fences_of_others")]
+        return [(row["fence"], row["run_id"], row["other"]) for row in rows]
+
+    def stray_runs(self) -> list[tuple[int, str]]:
+        both = [(row["run_id"], "is open and closed") for row in self._store.fetch("runs_in_both_tables")]
+        neither = [
+            (row["run_id"], f"is neither open nor closed, and is named by {row['named_by']}")
+            for row in self._store.fetch("runs_in_neither_table")
+        ]
+        lost = [
+            (row["run_id"], f"has a late result of attempt {row['attempt']}, which nobody wrote down")
+            for row in self._store.fetch("late_without_attempt")
+        ]
+        return both + neither + lost
 
     def history(self, query: HistoryQuery) -> HistoryPage:
         from systemprompt.ledger.sqlite.history import read_history
@@ -95,30 +118,39 @@ class SqliteReader:
         with self._store.snapshot():
             return read_history(self._store, query, _run, _range)
 
-    def runs_between(self, start: Instant, end: Instant, *, job_id: str | None = None) -> Iterator[RunView]:
-        name = "runs_between" if job_id is None else "runs_of_job_between"
-        for row in self._store.stream(name, {"start": start, "end": end, "job_id": job_id}):
-            yield _run(row)
+    def runs_between(self, start: Instant, end: Instant, *, job_id: int | None = None) -> Iterator[RunView]:
+        closed, waiting = self._between(start, end, job_id)
+        return merge(map(_run, closed), map(_run, waiting), key=_BY_JOB)
 
     def tried_runs_between(
-        self, start: Instant, end: Instant, *, job_id: str | None = None
+        self, start: Instant, end: Instant, *, job_id: int | None = None
     ) -> Iterator[tuple[RunView, tuple[AttemptView, ...]]]:
         from systemprompt.ledger.sqlite.tried_runs import with_attempts
 
-        name = "tried_runs_between" if job_id is None else "tried_runs_of_job_between"
-        return with_attempts(self._store.stream(name, {"start": start, "end": end, "job_id": job_id}))
+        closed, waiting = self._between(start, end, job_id)
+        return with_attempts(closed, waiting, self._store.fetch("kept_attempts"))
 
-    def ranges_between(self, start: Instant, end: Instant, *, job_id: str | None = None) -> Iterator[RangeView]:
+    def _between(
+        self, start: Instant, end: Instant, job_id: int | None
+    ) -> tuple[Iterator[sqlite3.Row], Iterator[sqlite3.Row]]:
+        of_job = "" if job_id is None else "of_job_"
+        values = {"start": start, "end": end, "job_id": job_id}
+        return (
+            self._store.stream(f"closed_{of_job}between", values),
+            self._store.stream(f"open_{of_job}between", values),
+        )
+
+    def ranges_between(self, start: Instant, end: Instant, *, job_id: int | None = None) -> Iterator[RangeView]:
         name = "ranges_between" if job_id is None else "ranges_of_job_between"
         for row in self._store.stream(name, {"start": start, "end": end, "job_id": job_id}):
             yield _range(row)
 
     def counts_between(
-        self, first_hour: int, stop_hour: int, *, job_id: str | None = None
-    ) -> Iterator[tuple[str, int, str, str, int]]:
-        name = "counts_between" if job_id is None else "counts_of_job_between"
-        for row in self._store.stream(name, {"first": first_hour, "stop": stop_hour, "job_id": job_id}):
-            yield row["job_id"], row["hour"], row["status"], row["origin"], row["n"]
+        self, first_hour: int, stop_hour: int, *, job_id: int | None = None
+    ) -> Iterator[tuple[int, int, str, str, int]]:
+        from systemprompt.ledger.sqlite.tallies import counted
+
+        return counted(self._store, first_hour, stop_hour, job_id)
 
     def nodes(self) -> list[NodeIdentity]:
         return [_node(row) for row in self._store.fetch("nodes")]
@@ -130,6 +162,9 @@ class SqliteReader:
         from systemprompt.ledger.records import ClockEvent
 
         return [ClockEvent(**dict(row)) for row in self._store.fetch("clock_events")]
+
+    def ledger_id(self) -> str:
+        return str(self._store.fetch("state")[0]["ledger_id"])
 
     def last_fence(self) -> int:
         return int(self._store.fetch("state")[0]["fence"])
@@ -173,6 +208,7 @@ class SqliteReader:
                 content=self.content_between(from_at, until_at),
                 last_run=state.last_run,
                 last_range=state.last_range,
+                last_attempt=state.last_attempt,
                 versions=self._store.fetch("versions_begun", {"until": until_at})[0]["versions"],
             )
 
@@ -180,15 +216,11 @@ class SqliteReader:
         self._store.check_place()
         return int(self._store.fetch("data_version")[0][0])
 
-    def integrity_faults(self) -> list[str]:
-        try:
-            faults = [str(row[0]) for row in self._store.fetch("integrity_check") if row[0] != "ok"]
-            broken = self._store.fetch("foreign_key_check")
-        except DatabaseUnreachable as error:
-            return [error.message]  # so damaged that it cannot even be checked
-        return faults + [
-            f"row {row['rowid']} of {row['table']} names a missing row of {row['parent']}" for row in broken[:20]
-        ]
+    @property
+    def upkeep(self) -> LedgerUpkeep:
+        from systemprompt.ledger.sqlite.upkeep import LedgerFile
+
+        return LedgerFile(self._store.path)
 
     def close(self) -> None:
         self._store.close()
@@ -198,18 +230,19 @@ def open_reading_ledger(path: str) -> SqliteReader:
     """Open an existing ledger to read only. Nothing is migrated, nothing written.
 
     Raises:
-        DatabaseUnreachable: there is no ledger at this path, it cannot be read, or it has still to be migrated.
+        DatabaseUnreachable: there is no ledger at this path, it is empty, it cannot be read, or it has still to be migrated.
         DatabaseTooNew: a newer release wrote it.
     """
     import sqlite3
 
-    from systemprompt.ledger.migrations import pending_migrations
-    from systemprompt.ledger.sqlite.store import Store, database_error
+    from systemprompt.ledger.sqlite.migrating import pending_migrations
+    from systemprompt.ledger.sqlite.store import Store, database_error, refuse_empty
 
     if not os.path.exists(path):
         raise DatabaseUnreachable(
             f"there is no ledger at {path!r}", hint="sp db migrate makes one", details={"path": path}
         )
+    refuse_empty(path)
     store = Store(path, load_statements(READING), read_only=True)
     try:
         pending = pending_migrations(store.connection, MIGRATIONS, table=MIGRATIONS_TABLE)
@@ -229,18 +262,20 @@ def open_reading_ledger(path: str) -> SqliteReader:
 
 
 def _job(row: sqlite3.Row) -> JobView:
-    tags = row["tags"]
+    running = row["running"] > 0
     return JobView(
-        job_id=row["id"],
+        job_id=row["job_id"],
         name=row["job_name"],
         description=row["description"],
         schedule=row["schedule"],
         time_zone=row["time_zone"],
         enabled=bool(row["enabled"]),
         declared_enabled=bool(row["declared_enabled"]),
-        tags=() if tags == "[]" else _tags(tags),
+        tags=_names(row["tags"]),
         owner=row["owner"],
         source=row["source"],
+        profile_sets=_names(row["profile_sets"]),
+        quarantine=row["quarantine"],
         quarantine_error=row["quarantine_error"],
         retired_at=row["retired_at"],
         version=row["version"],
@@ -249,17 +284,19 @@ def _job(row: sqlite3.Row) -> JobView:
         next_due=row["next_due"],
         next_run=row["next_run"],
         running=row["running"],
-        last_run=row["last_run"],
-        last_run_id=row["last_run_id"],
-        last_status=row["last_status"],
-        last_error=row["last_error"],
+        last_run=row["running_since"] if running else row["last_run"],
+        last_run_id=row["running_run"] if running else row["last_run_id"],
+        last_status="running" if running else row["last_status"],
+        last_error=None if running else row["last_error"],
         run_count=row["run_count"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
 
 
-def _tags(text: str) -> tuple[str, ...]:
+def _names(text: str) -> tuple[str, ...]:
+    if text == "[]":
+        return ()
     import json
 
     return tuple(json.loads(text))
@@ -275,7 +312,12 @@ def _run(row: sqlite3.Row) -> RunView:
         values["parameters"] = json.loads(values["parameters"])
     if values["enforce"] is not None:
         values["enforce"] = bool(values["enforce"])
+    for name in ("abandoned", "did_nothing"):
+        values[name] = bool(values[name])
     return RunView(**values)
+
+
+_BY_JOB = attrgetter("job_id", "due_at", "run_id")
 
 
 def _range(row: sqlite3.Row) -> RangeView:
@@ -287,4 +329,5 @@ def _range(row: sqlite3.Row) -> RangeView:
 def _node(row: sqlite3.Row) -> NodeIdentity:
     from systemprompt.ledger.records import NodeIdentity
 
-    return NodeIdentity(**dict(row))
+    values: dict[str, Any] = dict(row)
+    return NodeIdentity(**values | {name: _names(values[name]) for name in ("labels", "degraded")})

@@ -1,9 +1,10 @@
-"""Sealing days, and pruning what is sealed: bounded batches, oldest first, so that what is left of a job is a whole suffix."""
+"""Sealing days, pruning what is sealed in bounded batches, oldest first, and folding tallies into sums."""
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 
+from systemprompt.ledger.bookkeeping import tallies_of
 from systemprompt.ledger.seals import chained, first_previous
 
 TYPE_CHECKING = False
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from systemprompt.ledger.seals import Seal, SealDraft
     from systemprompt.ledger.sqlite.store import Store
 
-__all__ = ["give_back", "prune", "seal", "sealed_until"]
+__all__ = ["fold", "give_back", "prune", "seal", "sealed_until"]
 
 _INCREMENTAL = 2
 _PAGES_AT_ONCE = 1_000
@@ -22,6 +23,7 @@ def seal(store: Store, draft: SealDraft, now: Instant) -> Seal | None:
     values = {
         "last_run": draft.last_run,
         "last_range": draft.last_range,
+        "last_attempt": draft.last_attempt,
         "versions": draft.versions,
         "until": draft.until_at,
     }
@@ -38,6 +40,7 @@ def seal(store: Store, draft: SealDraft, now: Instant) -> Seal | None:
         sealed_at=now,
     )
     store.run("write_seal", {name: getattr(made, name) for name in made.__slots__})
+    store.run("count_seal", {"seal": made.seal, "until_at": made.until_at})
     return made
 
 
@@ -46,20 +49,35 @@ def prune(store: Store, before: Instant, *, limit: int) -> int:
     if until is not None:
         store.run("mark_ledger_pruned", {"until": until})
     going = store.run("prune_batch", {"limit": limit}).fetchall()
-    through: dict[str, Instant] = {}
-    ids: dict[str, list[int]] = {"run": [], "range": []}
-    for row in going:
-        ids[row["kind"]].append(row["id"])
-        if row["owed"]:
-            through[row["job_id"]] = row["at"]
-    if ids["run"]:
-        store.run("prune_runs", {"ids": json.dumps(ids["run"])})
-    if ids["range"]:
-        store.run("prune_ranges", {"ids": json.dumps(ids["range"])})
+    through = {row["job_id"]: row["at"] for row in going if row["owed"]}
+    runs = [(row["id"],) for row in going if row["kind"] == "run"]
+    ranges = [(row["id"],) for row in going if row["kind"] == "range"]
+    if runs:
+        for name in ("prune_runs", "prune_texts", "prune_marks"):
+            store.run_many(name, runs)
+    if ranges:
+        store.run_many("prune_ranges", ranges)
+    if going:
+        gone = Counter((row["job_id"], row["at"], row["status"], row["origin"]) for row in going)
+        store.run_many("write_tallies", tallies_of(gone, sign=-1))
     if through:
-        store.run("mark_jobs_pruned", {"rows": json.dumps(list(through.items()))})
+        store.run_many("mark_jobs_pruned", [{"job_id": job_id, "at": at} for job_id, at in through.items()])
+    store.run("prune_attempts", {"limit": limit})
     store.run("prune_nodes", {"before": before, "limit": limit})
+    store.run("prune_requests", {"before": before})
     return len(going)
+
+
+def fold(store: Store, *, limit: int) -> bool:
+    """Add up to `limit` of the oldest tallies to the sums; say whether any are left."""
+    rows = store.run("tallies_to_fold").fetchone()
+    if rows["first"] is None:
+        return False
+    through = {"through": min(rows["last"], rows["first"] + limit - 1)}
+    store.run("fold_into_sums", through)
+    store.run("delete_folded", through)
+    store.run("delete_sums_of_nothing")
+    return bool(through["through"] < rows["last"])
 
 
 def give_back(store: Store) -> int | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
-__all__ = ["Store", "database_error", "open_connection"]
+__all__ = ["Store", "database_error", "open_connection", "refuse_empty"]
 
 _OLDEST_SQLITE = (3, 35, 0)
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -128,10 +128,10 @@ class Store:
         self._say(name)
         return self._connection.execute(self._statements[name], parameters)
 
-    def run_many(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Run a named statement that returns nothing once for each of many rows, inside a transaction of the caller's."""
+    def run_many(self, name: str, rows: Iterable[Mapping[str, Any] | Sequence[Any]]) -> int:
+        """Run a named statement once for each of many rows, inside a transaction of the caller's; return how many it changed."""
         self._say(name)
-        self._connection.executemany(self._statements[name], rows)
+        return self._connection.executemany(self._statements[name], rows).rowcount
 
     def fetch(self, name: str, parameters: Mapping[str, Any] | Sequence[Any] = ()) -> list[sqlite3.Row]:
         """Read with a named statement, in a view of its own or the caller's."""
@@ -229,6 +229,24 @@ def open_connection(path: str, *, read_only: bool = False) -> sqlite3.Connection
     except sqlite3.Error as error:
         raise database_error(error, path) from error
     return connection
+
+
+def refuse_empty(path: str) -> None:
+    """Refuse a ledger's file that holds nothing. A new ledger is never empty at its path, so this one was whole once.
+
+    Raises:
+        DatabaseDamaged: the file is there and has no bytes.
+    """
+    try:
+        empty = not os.stat(path).st_size
+    except OSError:
+        return  # opening it will say what is wrong
+    if empty:
+        raise DatabaseDamaged(
+            f"the ledger at {path!r} is an empty file",
+            hint="restore a backup: sp db restore FILE --replace; to begin a new ledger, delete the file",
+            details={"path": path},
+        )
 
 
 def database_error(error: sqlite3.Error, path: str) -> DatabaseError:

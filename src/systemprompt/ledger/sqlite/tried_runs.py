@@ -1,60 +1,108 @@
-"""Runs with their attempts, from rows that have both: what an audit reads, by the million."""
+"""Runs with their attempts: what an audit reads, by the million."""
 
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from dataclasses import fields
-from itertools import groupby
-from operator import attrgetter, itemgetter
+from heapq import merge
+from operator import attrgetter
 
 from systemprompt.ledger.views import AttemptView, RunView
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterator, Mapping
-    from typing import Any, TypeVar
-
-    View = TypeVar("View")
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
 
 __all__ = ["with_attempts"]
 
-_AS_TRIED = {"attempt": "tried", "fence": "tried_fence", "node_id": "tried_on", "started_at": "tried_at"}
 _AS_KEPT: dict[str, Callable[[Any], Any]] = {
     "parameters": lambda text: None if text is None else json.loads(text),
     "enforce": lambda number: None if number is None else bool(number),
+    "abandoned": bool,
+    "did_nothing": bool,
 }
+_BY_JOB = attrgetter("job_id", "due_at", "run_id")
 
 
-def with_attempts(rows: Iterator[sqlite3.Row]) -> Iterator[tuple[RunView, tuple[AttemptView, ...]]]:
-    """Yield each run once, with its attempts by fence. `rows` has those of one run side by side, `run_id` first."""
-    run_of: Callable[[sqlite3.Row], RunView] | None = None
-    for _, group in groupby(rows, key=itemgetter(0)):
-        tried = list(group)
-        if run_of is None:
-            names = tried[0].keys()
-            run_of, attempt_of = _maker(RunView, names, {}), _maker(AttemptView, names, _AS_TRIED)
-        if tried[0]["tried"] is None:
-            yield run_of(tried[0]), ()
-        elif len(tried) == 1:
-            yield run_of(tried[0]), (attempt_of(tried[0]),)
-        else:
-            yield run_of(tried[0]), tuple(sorted(map(attempt_of, tried), key=attrgetter("fence")))
+def with_attempts(
+    closed: Iterator[sqlite3.Row], waiting: Iterator[sqlite3.Row], kept: Iterable[sqlite3.Row]
+) -> Iterator[tuple[RunView, tuple[AttemptView, ...]]]:
+    """Yield each run once, by job and due_at, with its attempts by fence.
+
+    kept   all rows of `job_attempts`: few, since an attempt that closes its run is the run's own row
+    """
+    beside: defaultdict[int, list[sqlite3.Row]] = defaultdict(list)
+    for row in kept:
+        beside[row["run_id"]].append(row)
+    for run in merge(_runs(closed), _runs(waiting), key=_BY_JOB):
+        rows = beside.get(run.run_id, ())
+        late = {row["attempt"]: row for row in rows if row["kind"] == "late"}
+        ended = [_attempt(run, row, late) for row in rows if row["kind"] == "ended"]
+        if run.fence is not None and run.started_at is not None:
+            ended.append(_own_attempt(run, run.fence, late))
+        yield run, tuple(sorted(ended, key=attrgetter("fence")) if len(ended) > 1 else ended)
 
 
-def _maker(view: type[View], columns: list[str], renamed: Mapping[str, str]) -> Callable[[sqlite3.Row], View]:
+def _attempt(run: RunView, row: sqlite3.Row, late: dict[int, sqlite3.Row]) -> AttemptView:
+    came = late.get(row["attempt"])
+    return AttemptView(
+        run_id=run.run_id,
+        attempt=row["attempt"],
+        fence=row["fence"],
+        node_id=row["node_id"],
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+        result=row["result"],
+        reason=row["reason"],
+        message=row["message"],
+        late_result=None if came is None else came["result"],
+        late_at=None if came is None else came["day_at"],
+    )
+
+
+def _own_attempt(run: RunView, fence: int, late: dict[int, sqlite3.Row]) -> AttemptView:
+    """Return the attempt that closed the run, or that is running."""
+    came = late.get(run.attempt)
+    assert run.started_at is not None
+    status = None if run.finished_at is None else run.status
+    return AttemptView(
+        run_id=run.run_id,
+        attempt=run.attempt,
+        fence=fence,
+        node_id=run.node_id or "",
+        started_at=run.started_at,
+        ended_at=run.finished_at,
+        result="lost" if run.reason == "node_lost" else status,
+        reason=run.reason,
+        message=run.message,
+        late_result=None if came is None else came["result"],
+        late_at=None if came is None else came["day_at"],
+    )
+
+
+def _runs(rows: Iterator[sqlite3.Row]) -> Iterator[RunView]:
+    make: Callable[[sqlite3.Row], RunView] | None = None
+    for row in rows:
+        if make is None:
+            make = _maker(row.keys())
+        yield make(row)
+
+
+def _maker(columns: list[str]) -> Callable[[sqlite3.Row], RunView]:
     """Return what makes a view of a row. Straight into the slots: a frozen dataclass's own way takes three times as long."""
-    names = [field.name for field in fields(view)]  # type: ignore[arg-type]  # both are dataclasses
     plain, kept = [], []
-    for name in names:
-        put, column = getattr(view, name).__set__, columns.index(renamed.get(name, name))
-        if name in _AS_KEPT:
-            kept.append((put, column, _AS_KEPT[name]))
+    for field in fields(RunView):
+        put, column = getattr(RunView, field.name).__set__, columns.index(field.name)
+        if field.name in _AS_KEPT:
+            kept.append((put, column, _AS_KEPT[field.name]))
         else:
             plain.append((put, column))
 
-    def make(row: sqlite3.Row) -> View:
-        made = object.__new__(view)
+    def make(row: sqlite3.Row) -> RunView:
+        made = object.__new__(RunView)
         for put, column in plain:
             put(made, row[column])
         for put, column, read in kept:

@@ -99,6 +99,8 @@ class AsyncExecutor:
             return self._loop
 
     async def _execute(self, flight: Flight) -> None:
+        if not flight.begin():
+            return
         job = flight.definition.job
         assert job is not None
 
@@ -167,10 +169,9 @@ class _Loop:
 
     def _ended(self, flight: Flight) -> None:
         self._mains.pop(flight, None)
-        if not flight.landed:
-            # Cancelled before its first step: none of its code has run.
-            stop = flight.stop or Stop(reason="requested")
-            flight.land(stopped(stop, took_ms=flight.took_ms(), note="it had not begun"))
+        if flight.abandoned or not flight.landed:
+            # What a plain function had returned to be awaited was cancelled before its first step.
+            flight.land(stopped(flight.stop or Stop(reason="requested"), took_ms=flight.took_ms()))
         for task in self._owned.pop(flight, ()):
             task.cancel()
         self._end_if_over()

@@ -61,9 +61,7 @@ class ThreadExecutor:
 
     def stop(self, flight: Flight) -> None:
         # The signal is set; more cannot be done to a thread.
-        if self._pool.withdraw(flight):
-            assert flight.stop is not None
-            flight.land(stopped(flight.stop, took_ms=flight.took_ms(), note="it had not begun"))
+        self._pool.withdraw(flight)
 
     def force(self, flight: Flight) -> None:
         assert flight.stop is not None
@@ -78,7 +76,7 @@ class ThreadExecutor:
         self._pool.close()
 
     def _fly(self, flight: Flight) -> None:
-        if flight.landed:
+        if not flight.begin():
             return
         job = flight.definition.job
         assert job is not None

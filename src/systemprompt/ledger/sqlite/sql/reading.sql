@@ -1,8 +1,29 @@
 -- name: jobs
-SELECT * FROM scheduled_jobs WHERE (:retired OR retired_at IS NULL) ORDER BY job_name
+SELECT j.job_id, j.job_name, j.description, v.schedule, v.time_zone, v.enabled, j.declared_enabled, j.tags, j.owner, j.source,
+       j.profile_sets, j.quarantine, j.quarantine_error, j.retired_at, j.version, c.planned_through, j.pruned_through, c.next_due,
+       c.next_run, (SELECT count(*) FROM open_runs o WHERE o.job_id = j.job_id AND o.node_id IS NOT NULL) AS running,
+       (SELECT max(o.run_id) FROM open_runs o WHERE o.job_id = j.job_id AND o.node_id IS NOT NULL) AS running_run,
+       (SELECT max(o.started_at) FROM open_runs o WHERE o.job_id = j.job_id) AS running_since,
+       l.last_run, l.last_run_id, l.last_status, l.last_error, coalesce(l.run_count, 0) AS run_count, j.created_at, j.updated_at
+FROM jobs j
+JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
+JOIN job_cursors c ON c.job_id = j.job_id
+LEFT JOIN job_last l ON l.job_id = j.job_id
+WHERE :retired OR j.retired_at IS NULL
+ORDER BY j.job_name
 
 -- name: job
-SELECT * FROM scheduled_jobs WHERE job_name = :name
+SELECT j.job_id, j.job_name, j.description, v.schedule, v.time_zone, v.enabled, j.declared_enabled, j.tags, j.owner, j.source,
+       j.profile_sets, j.quarantine, j.quarantine_error, j.retired_at, j.version, c.planned_through, j.pruned_through, c.next_due,
+       c.next_run, (SELECT count(*) FROM open_runs o WHERE o.job_id = j.job_id AND o.node_id IS NOT NULL) AS running,
+       (SELECT max(o.run_id) FROM open_runs o WHERE o.job_id = j.job_id AND o.node_id IS NOT NULL) AS running_run,
+       (SELECT max(o.started_at) FROM open_runs o WHERE o.job_id = j.job_id) AS running_since,
+       l.last_run, l.last_run_id, l.last_status, l.last_error, coalesce(l.run_count, 0) AS run_count, j.created_at, j.updated_at
+FROM jobs j
+JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
+JOIN job_cursors c ON c.job_id = j.job_id
+LEFT JOIN job_last l ON l.job_id = j.job_id
+WHERE j.job_name = :name
 
 -- name: versions
 SELECT * FROM job_versions ORDER BY job_id, version
@@ -11,115 +32,177 @@ SELECT * FROM job_versions ORDER BY job_id, version
 SELECT * FROM job_versions WHERE job_id = :job_id ORDER BY version
 
 -- name: run
-SELECT r.*, j.job_name FROM job_runs r JOIN scheduled_jobs j ON j.id = r.job_id WHERE r.run_id = :run_id
+-- In one of the two tables, never in both.
+SELECT * FROM open_run_views WHERE run_id = :run_id
+UNION ALL
+SELECT * FROM closed_run_views WHERE run_id = :run_id
 
 -- name: open_runs
-SELECT r.*, j.job_name FROM job_runs r INDEXED BY job_runs_open_of_job JOIN scheduled_jobs j ON j.id = r.job_id
-WHERE r.finished_at IS NULL
-ORDER BY r.due_at, r.run_id
+SELECT * FROM open_run_views ORDER BY due_at, run_id
+
+-- name: stops_asked
+-- What a node is asked to stop.
+SELECT run_id, fence FROM open_runs INDEXED BY open_runs_to_stop WHERE node_id = :node_id AND stop_asked_at IS NOT NULL
+
+-- name: abandoned_runs
+SELECT run_id FROM abandoned_runs ORDER BY run_id
 
 -- name: attempts_of_run
-SELECT * FROM job_attempts WHERE run_id = :run_id ORDER BY fence
+SELECT * FROM attempt_views WHERE run_id = :run_id ORDER BY fence
 
 -- name: attempts
-SELECT * FROM job_attempts ORDER BY fence
+SELECT * FROM attempt_views ORDER BY fence
 
--- name: fences_given_twice
-SELECT fence, min(run_id) AS run_id, max(run_id) AS other FROM job_attempts GROUP BY fence HAVING count(*) > 1 ORDER BY fence
+-- name: late_without_attempt
+-- Late results of an attempt that nobody has written down.
+SELECT l.run_id, l.attempt, l.fence, l.job_id, l.day_at FROM job_attempts l
+WHERE l.kind = 'late'
+  AND NOT EXISTS (SELECT 1 FROM job_attempts e
+                  WHERE e.run_id = l.run_id AND e.attempt = l.attempt AND e.kind = 'ended' AND e.fence = l.fence)
+  AND NOT EXISTS (SELECT 1 FROM job_runs r WHERE r.run_id = l.run_id AND r.attempt = l.attempt AND r.fence = l.fence)
+ORDER BY l.run_id
 
--- name: runs_between
+-- name: runs_in_both_tables
+SELECT o.run_id FROM open_runs o WHERE EXISTS (SELECT 1 FROM job_runs r WHERE r.run_id = o.run_id) ORDER BY o.run_id
+
+-- name: runs_in_neither_table
+-- Named by what is kept of them, and gone from both tables without having been pruned.
+SELECT DISTINCT n.run_id, n.named_by FROM (
+    SELECT a.run_id, 'an attempt' AS named_by FROM job_attempts a WHERE a.day_at >= (SELECT pruned_until FROM ledger_state)
+    UNION ALL
+    SELECT l.last_run_id, 'the last run of its job' FROM job_last l
+    WHERE l.last_run >= (SELECT pruned_until FROM ledger_state)
+    UNION ALL
+    SELECT t.run_id, 'a text' FROM run_texts t
+    UNION ALL
+    SELECT a.run_id, 'abandoned work' FROM abandoned_runs a) n
+WHERE NOT EXISTS (SELECT 1 FROM job_runs r WHERE r.run_id = n.run_id)
+  AND NOT EXISTS (SELECT 1 FROM open_runs o WHERE o.run_id = n.run_id)
+ORDER BY n.run_id
+
+-- name: fences_of_closed_runs
+-- What must never be: a fence that stands in two closed runs. A sort of all of them: an index would cost every run that ends.
+SELECT fence, min(run_id) AS run_id, max(run_id) AS other FROM job_runs WHERE fence IS NOT NULL GROUP BY fence HAVING count(*) > 1 ORDER BY fence
+
+-- name: fences_of_others
+-- Those of open runs and of attempts that ended, that stand elsewhere too: few, and sought among the closed ones in one pass.
+WITH others AS (SELECT fence, run_id FROM open_runs WHERE fence IS NOT NULL
+                UNION ALL SELECT fence, run_id FROM job_attempts WHERE kind = 'ended')
+SELECT fence, min(run_id) AS run_id, max(other) AS other FROM (
+    SELECT o.fence, o.run_id, r.run_id AS other FROM others o JOIN job_runs r ON r.fence = o.fence
+    UNION ALL SELECT fence, min(run_id), max(run_id) FROM others GROUP BY fence HAVING count(*) > 1)
+GROUP BY fence ORDER BY fence
+
+-- name: closed_between
 -- Job by job through the index: the cost is that of the jobs and of what is found, and nothing is sorted.
-SELECT r.*, j.job_name FROM scheduled_jobs j CROSS JOIN job_runs r INDEXED BY job_runs_by_job ON r.job_id = j.id
+SELECT r.* FROM jobs j CROSS JOIN closed_run_views r ON r.job_id = j.job_id
 WHERE r.due_at > :start AND r.due_at <= :end
-ORDER BY j.id, r.due_at, r.run_id
+ORDER BY j.job_id, r.due_at, r.run_id
 
--- name: runs_of_job_between
-SELECT r.*, j.job_name FROM job_runs r JOIN scheduled_jobs j ON j.id = r.job_id
-WHERE r.job_id = :job_id AND r.due_at > :start AND r.due_at <= :end
-ORDER BY r.due_at, r.run_id
+-- name: closed_of_job_between
+SELECT * FROM closed_run_views WHERE job_id = :job_id AND due_at > :start AND due_at <= :end ORDER BY due_at, run_id
 
--- name: tried_runs_between
--- Runs as above, one row for each attempt, and one for a run without any.
-SELECT r.*, j.job_name, t.attempt AS tried, t.fence AS tried_fence, t.node_id AS tried_on, t.started_at AS tried_at, t.ended_at,
-       t.result, t.late_result, t.late_at
-FROM scheduled_jobs j CROSS JOIN job_runs r INDEXED BY job_runs_by_job ON r.job_id = j.id
-LEFT JOIN job_attempts t ON t.run_id = r.run_id
-WHERE r.due_at > :start AND r.due_at <= :end
-ORDER BY j.id, r.due_at, r.run_id
+-- name: open_between
+SELECT * FROM open_run_views WHERE due_at > :start AND due_at <= :end ORDER BY job_id, due_at, run_id
 
--- name: tried_runs_of_job_between
-SELECT r.*, j.job_name, t.attempt AS tried, t.fence AS tried_fence, t.node_id AS tried_on, t.started_at AS tried_at, t.ended_at,
-       t.result, t.late_result, t.late_at
-FROM scheduled_jobs j CROSS JOIN job_runs r INDEXED BY job_runs_by_job ON r.job_id = j.id
-LEFT JOIN job_attempts t ON t.run_id = r.run_id
-WHERE j.id = :job_id AND r.due_at > :start AND r.due_at <= :end
-ORDER BY r.due_at, r.run_id
+-- name: open_of_job_between
+SELECT * FROM open_run_views WHERE job_id = :job_id AND due_at > :start AND due_at <= :end ORDER BY due_at, run_id
+
+-- name: kept_attempts
+-- All that is kept beside the runs, by run.
+SELECT run_id, attempt, kind, fence, node_id, started_at, ended_at, day_at, result, reason, message FROM job_attempts
+ORDER BY run_id, attempt, kind
 
 -- name: ranges_between
 -- Those that end in the span, and of each job the first that ends after it: ranges of a job never overlap, so no later one reaches
 -- back into it.
-SELECT g.*, j.job_name FROM job_run_ranges g JOIN scheduled_jobs j ON j.id = g.job_id
+SELECT g.*, j.job_name FROM job_run_ranges g JOIN jobs j ON j.job_id = g.job_id
 WHERE g.range_id IN (
         SELECT inside.range_id FROM job_run_ranges inside INDEXED BY job_run_ranges_by_last
         WHERE inside.last_at > :start AND inside.last_at <= :end
         UNION ALL
         SELECT (SELECT beyond.range_id FROM job_run_ranges beyond INDEXED BY job_run_ranges_by_job
-                WHERE beyond.job_id = k.id AND beyond.last_at > :end ORDER BY beyond.last_at LIMIT 1)
-        FROM scheduled_jobs k)
+                WHERE beyond.job_id = k.job_id AND beyond.last_at > :end ORDER BY beyond.last_at LIMIT 1)
+        FROM jobs k)
   AND g.first_at <= :end
 ORDER BY g.job_id, g.first_at
 
 -- name: ranges_of_job_between
-SELECT g.*, j.job_name FROM job_run_ranges g INDEXED BY job_run_ranges_by_job JOIN scheduled_jobs j ON j.id = g.job_id
+SELECT g.*, j.job_name FROM job_run_ranges g INDEXED BY job_run_ranges_by_job JOIN jobs j ON j.job_id = g.job_id
 WHERE g.job_id = :job_id AND g.last_at > :start
   AND g.last_at <= coalesce((SELECT min(beyond.last_at) FROM job_run_ranges beyond INDEXED BY job_run_ranges_by_job
                              WHERE beyond.job_id = :job_id AND beyond.last_at > :end), :end)
   AND g.first_at <= :end
 ORDER BY g.first_at
 
--- name: counts_between
+-- name: sums_between
 -- Of the hours from :first to before :stop, job by job.
-SELECT c.job_id, c.hour, c.status, c.origin, c.n FROM scheduled_jobs j CROSS JOIN job_run_counts c ON c.job_id = j.id
-WHERE c.hour >= :first AND c.hour < :stop
-ORDER BY j.id
+SELECT job_id, hour, status, origin, n FROM job_tally_sums WHERE hour >= :first AND hour < :stop ORDER BY job_id
 
--- name: counts_of_job_between
--- Under '' of all jobs together.
-SELECT job_id, hour, status, origin, n FROM job_run_counts WHERE job_id = :job_id AND hour >= :first AND hour < :stop
+-- name: sums_of_job_between
+SELECT job_id, hour, status, origin, n FROM job_tally_sums WHERE job_id = :job_id AND hour >= :first AND hour < :stop
 
--- name: nodes
-SELECT * FROM nodes ORDER BY started_at, node_id
+-- name: tallies_between
+-- What is not folded into the sums yet.
+SELECT job_id, hour, status, origin, sum(n) AS n FROM job_tallies
+WHERE hour >= :first AND hour < :stop AND (:job_id IS NULL OR job_id = :job_id)
+GROUP BY job_id, hour, status, origin
+
+-- name: living_nodes
+SELECT * FROM nodes INDEXED BY nodes_living WHERE stopped_at IS NULL
+UNION
+SELECT * FROM nodes WHERE node_id IN (SELECT r.node_id FROM open_runs r)
+ORDER BY node_id
+
+-- name: state
+SELECT ledger_id, fence, last_run, high_water FROM ledger_state
+
+-- name: seal_state
+SELECT ledger_id, seals, sealed_until, pruned_until, last_run,
+       coalesce((SELECT max(range_id) FROM job_run_ranges), 0) AS last_range,
+       coalesce((SELECT max(attempt_id) FROM job_attempts), 0) AS last_attempt
+FROM ledger_state
+
+-- name: next_account
+-- Which day after `at` is the next that holds anything.
+SELECT min(at) AS at FROM (SELECT min(due_at) AS at FROM job_runs WHERE due_at >= :at
+                           UNION ALL SELECT min(due_at) FROM open_runs WHERE due_at >= :at
+                           UNION ALL SELECT min(day_at) FROM job_attempts WHERE day_at >= :at
+                           UNION ALL SELECT min(last_at) FROM job_run_ranges WHERE last_at >= :at)
+
+-- name: runs_to_seal
+-- The columns of systemprompt.ledger.rows.ClosedRun, as they are hashed.
+SELECT r.run_id, r.job_id, r.version, r.origin, r.fire_at, r.due_at, r.available_at, r.period_from, r.stands_for, r.retry_of,
+       r.replaces, r.queued_at, r.node_id, r.attempt, r.fence, r.started_at, r.actor, r.why, r.parameters, r.enforce, r.stop_asked_at,
+       r.stop_by, r.stop_why, r.status, r.reason, r.blocked_by, r.finished_at, r.duration_ms, r.items_processed, r.items_failed,
+       r.message, r.error_hash, r.output_hash, r.exit_code, r.abandoned, r.did_nothing
+FROM job_runs r INDEXED BY job_runs_by_due
+WHERE r.due_at >= :from AND r.due_at < :until
+ORDER BY r.due_at, r.run_id
+
+-- name: attempts_to_seal
+-- The columns of systemprompt.ledger.rows.AttemptRow, as they are hashed.
+SELECT a.run_id, a.attempt, a.kind, a.job_id, a.fence, a.node_id, a.started_at, a.ended_at, a.day_at, a.result, a.reason, a.message,
+       a.error_hash, a.recovered
+FROM job_attempts a INDEXED BY job_attempts_by_day
+WHERE a.day_at >= :from AND a.day_at < :until
+ORDER BY a.day_at, a.run_id, a.attempt, a.kind
+
+-- name: ranges_to_seal
+SELECT range_id, job_id, version, first_at, last_at, count, status, reason, written_at
+FROM job_run_ranges INDEXED BY job_run_ranges_by_last
+WHERE last_at >= :from AND last_at < :until
+ORDER BY last_at, range_id
 
 -- name: data_version
 -- A number that changes when another connection has committed.
 PRAGMA data_version
 
--- name: integrity_check
-PRAGMA integrity_check(20)
-
--- name: foreign_key_check
-PRAGMA foreign_key_check
-
 -- name: clock_events
 SELECT seen_at, kind, delta_us, action, node_id FROM clock_events ORDER BY event_id
 
--- name: state
-SELECT fence, high_water FROM ledger_state
-
 -- name: quarantined_sources
 SELECT source, error FROM quarantined_sources ORDER BY source
-
--- name: living_nodes
-SELECT * FROM nodes INDEXED BY nodes_living WHERE stopped_at IS NULL
-UNION
-SELECT * FROM nodes WHERE node_id IN (SELECT r.node_id FROM job_runs r INDEXED BY job_runs_of_node WHERE r.status = 'running')
-ORDER BY node_id
-
--- name: seal_state
-SELECT ledger_id, seals, sealed_until, pruned_until, pruned_unsealed,
-       coalesce((SELECT max(run_id) FROM job_runs), 0) AS last_run,
-       coalesce((SELECT max(range_id) FROM job_run_ranges), 0) AS last_range
-FROM ledger_state
 
 -- name: seals
 SELECT * FROM ledger_seals ORDER BY seal
@@ -127,30 +210,8 @@ SELECT * FROM ledger_seals ORDER BY seal
 -- name: last_seal
 SELECT * FROM ledger_seals ORDER BY seal DESC LIMIT 1
 
--- name: next_account
--- Which day after `at` is the next that holds anything.
-SELECT min(at) AS at FROM (SELECT min(due_at) AS at FROM job_runs WHERE due_at >= :at
-                           UNION ALL SELECT min(last_at) FROM job_run_ranges WHERE last_at >= :at)
-
 -- name: versions_begun
 SELECT count(*) AS versions FROM job_versions WHERE valid_from < :until
 
--- name: runs_to_seal
--- The columns of systemprompt.ledger.seals.RUN_COLUMNS, as they are hashed.
-SELECT run_id, job_id, version, origin, fire_at, due_at, status, reason, blocked_by, attempt, fence, node_id, queued_at, started_at,
-       finished_at, duration_ms, items_processed, items_failed, message, error, exit_code, output, actor, parameters, enforce
-FROM job_runs INDEXED BY job_runs_by_due
-WHERE due_at >= :from AND due_at < :until
-ORDER BY due_at, run_id
-
--- name: attempts_to_seal
-SELECT a.run_id, a.attempt, a.fence, a.node_id, a.started_at, a.ended_at, a.result
-FROM job_runs r INDEXED BY job_runs_by_due CROSS JOIN job_attempts a ON a.run_id = r.run_id
-WHERE r.due_at >= :from AND r.due_at < :until
-ORDER BY r.due_at, r.run_id, a.attempt
-
--- name: ranges_to_seal
-SELECT range_id, job_id, version, first_at, last_at, count, status, reason, written_at
-FROM job_run_ranges INDEXED BY job_run_ranges_by_last
-WHERE last_at >= :from AND last_at < :until
-ORDER BY last_at, range_id
+-- name: nodes
+SELECT * FROM nodes ORDER BY started_at, node_id

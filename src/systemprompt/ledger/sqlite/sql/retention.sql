@@ -1,7 +1,10 @@
 -- name: write_seal
-INSERT INTO ledger_seals (seal, day, from_at, until_at, runs, attempts, ranges, fire_times, counts, content, sealed_at, previous,
+INSERT INTO ledger_seals (seal, format, day, from_at, until_at, runs, attempts, ranges, fire_times, counts, content, sealed_at, previous,
                           digest)
-VALUES (:seal, :day, :from_at, :until_at, :runs, :attempts, :ranges, :fire_times, :counts, :content, :sealed_at, :previous, :digest)
+VALUES (:seal, :format, :day, :from_at, :until_at, :runs, :attempts, :ranges, :fire_times, :counts, :content, :sealed_at, :previous, :digest)
+
+-- name: count_seal
+UPDATE ledger_state SET seals = :seal, sealed_until = :until_at
 
 -- name: day_moved_on
 -- Whether anything came into a day since its draft was made: closed rows never change, so only a new one can. What is open there
@@ -9,7 +12,8 @@ VALUES (:seal, :day, :from_at, :until_at, :runs, :attempts, :ranges, :fire_times
 -- The plus signs: only the newest rows are walked, not all that was due before.
 SELECT EXISTS (SELECT 1 FROM job_runs WHERE run_id > :last_run AND +due_at < :until)
     OR EXISTS (SELECT 1 FROM job_run_ranges WHERE range_id > :last_range AND +first_at < :until)
-    OR EXISTS (SELECT 1 FROM job_runs INDEXED BY job_runs_open_of_job WHERE finished_at IS NULL AND due_at < :until)
+    OR EXISTS (SELECT 1 FROM job_attempts WHERE attempt_id > :last_attempt AND +day_at < :until)
+    OR EXISTS (SELECT 1 FROM open_runs WHERE due_at < :until)
     OR (SELECT count(*) FROM job_versions WHERE valid_from < :until) <> :versions AS moved_on
 
 -- name: last_sealed_before
@@ -20,29 +24,60 @@ UPDATE ledger_state SET pruned_until = :until WHERE pruned_until < :until
 
 -- name: prune_batch
 -- The oldest accounts of what may go, runs and ranges together in due order.
-SELECT kind, id, at, job_id, owed FROM (
-    SELECT 'run' AS kind, run_id AS id, due_at AS at, job_id, fire_at IS NOT NULL AS owed
+SELECT kind, id, at, job_id, owed, status, origin FROM (
+    SELECT 'run' AS kind, run_id AS id, due_at AS at, job_id, fire_at IS NOT NULL AS owed, status, origin
     FROM job_runs WHERE due_at < (SELECT pruned_until FROM ledger_state)
     UNION ALL
-    SELECT 'range', range_id, last_at, job_id, 1
+    SELECT 'range', range_id, last_at, job_id, 1, status, 'range'
     FROM job_run_ranges WHERE last_at < (SELECT pruned_until FROM ledger_state)
 ) ORDER BY at, id LIMIT :limit
 
 -- name: prune_runs
-DELETE FROM job_runs WHERE run_id IN (SELECT value FROM json_each(:ids))
+DELETE FROM job_runs WHERE run_id = ?
+
+-- name: prune_texts
+DELETE FROM run_texts WHERE run_id = ?
+
+-- name: prune_marks
+DELETE FROM run_marks WHERE run_id = ?
 
 -- name: prune_ranges
-DELETE FROM job_run_ranges WHERE range_id IN (SELECT value FROM json_each(:ids))
+DELETE FROM job_run_ranges WHERE range_id = ?
+
+-- name: prune_attempts
+-- An attempt goes after its run, and not before the day it belongs to: a late result may have come in a later day.
+DELETE FROM job_attempts WHERE attempt_id IN (
+    SELECT a.attempt_id FROM job_attempts a
+    WHERE a.day_at < (SELECT pruned_until FROM ledger_state)
+      AND NOT EXISTS (SELECT 1 FROM job_runs r WHERE r.run_id = a.run_id)
+      AND NOT EXISTS (SELECT 1 FROM open_runs o WHERE o.run_id = a.run_id)
+    ORDER BY a.day_at, a.attempt_id LIMIT :limit)
 
 -- name: mark_jobs_pruned
-UPDATE scheduled_jobs SET pruned_through = gone.at
-FROM (SELECT json_extract(value, '$[0]') AS job_id, json_extract(value, '$[1]') AS at FROM json_each(:rows)) AS gone
-WHERE scheduled_jobs.id = gone.job_id AND scheduled_jobs.pruned_through < gone.at
+UPDATE jobs SET pruned_through = :at WHERE job_id = :job_id AND pruned_through < :at
+
+-- name: prune_requests
+DELETE FROM requests WHERE until_at < :before
+
+-- name: fold_into_sums
+-- Up to so many of the oldest rows. WHERE true: without it SQLite takes ON for a join.
+INSERT INTO job_tally_sums (job_id, hour, status, origin, n)
+SELECT job_id, hour, status, origin, sum(n) FROM job_tallies WHERE tally_id <= :through AND true GROUP BY 1, 2, 3, 4
+ON CONFLICT (job_id, hour, status, origin) DO UPDATE SET n = n + excluded.n
+
+-- name: delete_folded
+DELETE FROM job_tallies WHERE tally_id <= :through
+
+-- name: delete_sums_of_nothing
+DELETE FROM job_tally_sums WHERE n = 0
+
+-- name: tallies_to_fold
+SELECT min(tally_id) AS first, max(tally_id) AS last FROM job_tallies
 
 -- name: prune_nodes
 DELETE FROM nodes WHERE node_id IN (
     SELECT n.node_id FROM nodes n
-    WHERE n.stopped_at < :before AND n.node_id NOT IN (SELECT r.node_id FROM job_runs r WHERE r.status = 'running')
+    WHERE n.stopped_at < :before AND n.node_id NOT IN (SELECT r.node_id FROM open_runs r WHERE r.node_id IS NOT NULL)
     LIMIT :limit)
 
 -- name: free_pages

@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import os
 
-from systemprompt.errors import DatabaseTooNew
+from systemprompt.errors import DatabaseOutdated, DatabaseTooNew
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
 
-__all__ = ["applied_migration", "migrate", "newest_migration", "pending_migrations"]
+__all__ = [
+    "all_migrations",
+    "applied_migration",
+    "applied_migrations",
+    "build",
+    "migrate",
+    "newest_migration",
+    "pending_migrations",
+]
 
 
 def migrate(
@@ -32,6 +40,7 @@ def migrate(
 
     Raises:
         DatabaseTooNew: the database has a migration that this program does not know. Nothing is changed.
+        DatabaseOutdated: a migration was applied with another text than it has now. Nothing is changed.
     """
     applied: list[str] = []
     if not pending_migrations(connection, folder, table=table):
@@ -41,7 +50,7 @@ def migrate(
         try:
             pending = pending_migrations(connection, folder, table=table)
             if pending:
-                _apply(connection, os.path.join(folder, pending[0]), table)
+                _apply(connection, folder, pending[0], table)
         except BaseException:
             connection.execute("ROLLBACK")
             raise
@@ -60,6 +69,25 @@ def applied_migration(connection: sqlite3.Connection, *, table: str) -> int:
     return int(row[0] or 0)
 
 
+def applied_migrations(connection: sqlite3.Connection, *, table: str) -> tuple[str, ...]:
+    """Return the names of the migrations that a database has, in order."""
+    if not applied_migration(connection, table=table):
+        return ()
+    return tuple(row[0] for row in connection.execute(f'SELECT name FROM "{table}" ORDER BY number'))  # noqa: S608  # as above
+
+
+def build(connection: sqlite3.Connection, folder: str, *, table: str, up_to: int) -> None:
+    """Make an empty database, of the caller's alone, what the migrations up to this number make."""
+    for name in _files(folder):
+        if _number(name) <= up_to:
+            _apply(connection, folder, name, table)
+
+
+def all_migrations(folder: str) -> tuple[str, ...]:
+    """Return the names of the migrations that this program has, in order."""
+    return tuple(_files(folder))
+
+
 def newest_migration(folder: str) -> int:
     """Return the number of the newest migration that this program has."""
     return max(_number(name) for name in _files(folder))
@@ -71,26 +99,60 @@ def pending_migrations(connection: sqlite3.Connection, folder: str, *, table: st
     Raises:
         DatabaseTooNew: the database is ahead of this program.
     """
-    have = applied_migration(connection, table=table)
-    newest = newest_migration(folder)
+    applied = _applied(connection, table)
+    files = _files(folder)
+    path = connection.execute("PRAGMA database_list").fetchone()[2]
+    for file in files:
+        known = applied.get(_number(file))
+        if known is not None and known != (file, _checksum(_read(folder, file))):
+            raise DatabaseOutdated(
+                f"database {path!r} has a schema of an unreleased version of systemprompt ({known[0]})",
+                hint="no release made it, so nothing brings it up to date: move the file away and begin anew",
+                details={"path": path, "migration": known[0]},
+            )
+    have, newest = max(applied, default=0), _number(files[-1])
     if have > newest:
-        path = connection.execute("PRAGMA database_list").fetchone()[2]
         raise DatabaseTooNew(
             f"database {path!r} has schema {have}; this program knows schemas up to {newest}",
             hint="it was used by a newer release of systemprompt: install that release (or newer) here",
             details={"path": path, "schema": have, "known": newest},
         )
-    return [name for name in _files(folder) if _number(name) > have]
+    return [name for name in files if _number(name) > have]
 
 
-def _apply(connection: sqlite3.Connection, file: str, table: str) -> None:
-    with open(file, encoding="utf-8") as stream:
-        script = stream.read()
+def _applied(connection: sqlite3.Connection, table: str) -> dict[int, tuple[str, int | None]]:
+    """Return number -> (file, checksum) of what was applied; the checksum is None where that was not kept."""
+    columns = [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")')]
+    if not columns:
+        return {}
+    checksum = "checksum" if "checksum" in columns else "NULL"
+    rows = connection.execute(f'SELECT number, name, {checksum} FROM "{table}"')  # noqa: S608  # names of ours, not input
+    return {int(number): (str(name), known) for number, name, known in rows}
+
+
+def _apply(connection: sqlite3.Connection, folder: str, name: str, table: str) -> None:
+    script = _read(folder, name)
     for statement in _statements(script):
         connection.execute(statement)
-    connection.execute(f'CREATE TABLE IF NOT EXISTS "{table}" (number INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT')
-    name = os.path.basename(file)
-    connection.execute(f'INSERT INTO "{table}" (number, name) VALUES (?, ?)', (_number(name), name))  # noqa: S608  # as above
+    connection.execute(
+        f'CREATE TABLE IF NOT EXISTS "{table}" '
+        "(number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum INTEGER NOT NULL) STRICT"
+    )
+    values = (_number(name), name, _checksum(script))
+    connection.execute(f'INSERT INTO "{table}" (number, name, checksum) VALUES (?, ?, ?)', values)  # noqa: S608  # as above
+
+
+def _read(folder: str, name: str) -> str:
+    with open(os.path.join(folder, name), encoding="utf-8") as stream:
+        return stream.read()
+
+
+def _checksum(script: str) -> int:
+    from binascii import (
+        crc32,  # a change by mistake is to be seen, not an attack; and hashlib costs a reading command 2 ms
+    )
+
+    return crc32(script.encode())
 
 
 def _statements(script: str) -> list[str]:

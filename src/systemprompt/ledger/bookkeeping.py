@@ -1,0 +1,306 @@
+"""Decide what is written of a run: when it is planned, begun, closed, lost, or ends too late. Pure: rows in, rows out.
+
+Both engines read open rows inside their transaction, ask these functions what becomes of them, and write just that. So a rule
+stands once, and a test or a planted defect can change it for every engine at once.
+
+    crash   each caller writes all of it in one transaction: a run is open or closed, never both and never neither
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from systemprompt.ledger.rows import AttemptRow, ClosedRun, OpenRun
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from systemprompt.clock import Instant
+    from systemprompt.ledger.records import Closing, JobToPlan, ManualStart, PlannedRun
+
+__all__ = [
+    "ALL_JOBS",
+    "HOUR",
+    "Books",
+    "Lost",
+    "Requeued",
+    "begun",
+    "closed_waiting",
+    "closed_when_planned",
+    "count_in",
+    "late_attempt",
+    "lost",
+    "manual",
+    "planned",
+    "settle",
+    "storable",
+    "tallies_of",
+]
+
+HOUR = 3_600_000_000
+"""Tallies go by the hour, in microseconds."""
+
+ALL_JOBS = 0
+"""The job id under which tallies count all jobs together."""
+
+
+@dataclass(slots=True)
+class Books:
+    """What a transaction writes of the runs that it closes. All of it is inserted, but for `last`, which is laid over.
+
+    texts       (run_id, attempt, kind, text)
+    tallies     (job_id, hour, status, origin, n)
+    last        (job_id, run_id, fence, started_at, status, error, number of runs), one row a job
+    abandoned   (run_id, job_id, fence, node_id, abandoned_at)
+    late        closings under a fence that no open run has
+    """
+
+    closed: list[ClosedRun] = field(default_factory=list)
+    texts: list[tuple[int, int, str, str]] = field(default_factory=list)
+    tallies: list[tuple[int, int, str, str, int]] = field(default_factory=list)
+    last: list[tuple[int, int, int, Instant, str, str | None, int]] = field(default_factory=list)
+    abandoned: list[tuple[int, int, int, str, Instant]] = field(default_factory=list)
+    late: list[Closing] = field(default_factory=list)
+
+    def close(self, run: ClosedRun, *, error: str | None = None, output: str | None = None) -> None:
+        """Add an account with the texts that it leaves."""
+        self.closed.append(run)
+        for kind, text in (("error", error), ("output", output)):
+            if text is not None:
+                self.texts.append((run.run_id, run.attempt, kind, text))
+
+
+class Requeued(NamedTuple):
+    """A lost run that waits again: its open row, and the attempt that was lost."""
+
+    run: OpenRun
+    attempt: AttemptRow
+
+
+class Lost(NamedTuple):
+    """A lost run that is closed, with the error that says so."""
+
+    run: ClosedRun
+    error: str
+
+
+# -- a run comes into being -----------------------------------------------------------------------------------------------
+
+
+def planned(job: JobToPlan, run: PlannedRun, *, run_id: int, now: Instant) -> OpenRun:
+    """Return the row of a fire time that is to run, waiting."""
+    at = run.fire_at
+    identity = (run_id, job.job_id, job.version, run.origin, at, at, at, None, None, None, None)
+    return OpenRun._make((*identity, now, *_UNCLAIMED, "schedule", None, None, None, *_NO_STOP))
+
+
+def closed_when_planned(job: JobToPlan, run: PlannedRun, *, run_id: int, now: Instant) -> ClosedRun:
+    """Return the row of a fire time whose account closes at once, because it is skipped or missed."""
+    row = planned(job, run, run_id=run_id, now=now)
+    return closed_waiting(row, run.status, run.reason, now=now, blocked_by=run.blocked_by)
+
+
+def manual(
+    start: ManualStart,
+    *,
+    run_id: int,
+    job_id: int,
+    version: int,
+    actor: str,
+    why: str,
+    parameters: str | None,
+    now: Instant,
+) -> OpenRun:
+    """Return the row of a run that somebody asked for, waiting."""
+    enforce = None if start.enforce is None else int(start.enforce)
+    identity = (run_id, job_id, version, start.origin, None, now, now, None, None, None, None)
+    return OpenRun._make((*identity, now, *_UNCLAIMED, actor, why or None, parameters, enforce, *_NO_STOP))
+
+
+_UNCLAIMED = (None, 0, None, None)
+_NO_STOP = (None, None, None)
+
+
+def begun(run: OpenRun, *, node_id: str, fence: int, now: Instant) -> OpenRun:
+    """Return a waiting run as a node holds it: one attempt more, under a fence that nobody else has.
+
+    It never starts before it was queued, though the wall clock may have gone back in between.
+    """
+    return OpenRun._make((*run[:12], node_id, run.attempt + 1, fence, max(now, run.queued_at), *run[16:]))
+
+
+# -- a run ends -----------------------------------------------------------------------------------------------------------
+
+
+def settle(held: Iterable[OpenRun], closings: Sequence[Closing]) -> Books:
+    """Close the runs whose current fence the closings name; a closing that names another fence, or no open run, is late.
+
+    Only the first closing under a fence counts. A second one comes from abandoned code that finished later. A run never starts
+    before its claim nor ends before its start, though the wall clock may have gone back in between.
+    """
+    open_runs = {run.run_id: run for run in held}
+    books = Books()
+    for closing in closings:
+        run = open_runs.get(closing.run_id)
+        if run is None or run.fence is None or run.fence != closing.fence:
+            books.late.append(closing)
+            continue
+        del open_runs[run.run_id]
+        _close(books, run, closing)
+    return books
+
+
+def _close(books: Books, run: OpenRun, closing: Closing) -> None:
+    assert run.fence is not None and run.started_at is not None and run.node_id is not None  # noqa: PT018  # one fact
+    started_at = run.started_at if closing.started_at is None else max(run.started_at, closing.started_at)
+    error, output = storable(closing.error), storable(closing.output)
+    ending = (
+        closing.status,
+        closing.reason,
+        None,
+        max(closing.finished_at, started_at),
+        closing.duration_ms,
+        closing.items_processed,
+        closing.items_failed,
+        storable(closing.message),
+        _hash(error),
+        _hash(output),
+        closing.exit_code,
+        int(closing.abandoned),
+        int(closing.did_nothing),
+    )
+    books.close(ClosedRun._make((*run[:15], started_at, *run[16:], *ending)), error=error, output=output)
+    if closing.abandoned:
+        books.abandoned.append((run.run_id, run.job_id, run.fence, run.node_id, closing.finished_at))
+
+
+def closed_waiting(
+    run: OpenRun,
+    status: str,
+    reason: str | None,
+    *,
+    now: Instant,
+    blocked_by: int | None = None,
+    message: str | None = None,
+) -> ClosedRun:
+    """Return the account of a run that nobody holds: it was skipped, missed, or cancelled while it waited."""
+    return ClosedRun(*run, status, reason, blocked_by, max(now, run.queued_at), message=message)
+
+
+def lost(run: OpenRun, *, again: bool, now: Instant, error: str) -> Requeued | Lost:
+    """Settle a run whose node is gone: queued again with its attempt kept as lost, or closed with the error.
+
+    Queued again it has neither node nor fence, so whatever its former holder brings finds nothing to close. A run that somebody
+    asked to stop is not started again.
+    """
+    assert run.fence is not None and run.started_at is not None  # noqa: PT018  # one fact
+    ended_at = max(now, run.started_at)
+    if again and run.stop_asked_at is None:
+        attempt = AttemptRow(
+            run_id=run.run_id,
+            attempt=run.attempt,
+            kind="ended",
+            job_id=run.job_id,
+            fence=run.fence,
+            node_id=run.node_id,
+            started_at=run.started_at,
+            ended_at=ended_at,
+            day_at=run.due_at,
+            result="lost",
+            reason="node_lost",
+            message=error,
+        )
+        return Requeued(OpenRun._make((*run[:11], ended_at, None, run.attempt, None, None, *run[16:])), attempt)
+    status, reason = ("cancelled", "requested") if run.stop_asked_at is not None else ("failed", "node_lost")
+    return Lost(ClosedRun(*run, status, reason, None, ended_at, error_hash=_hash(error)), error)
+
+
+def late_attempt(closing: Closing, *, job_id: int, node_id: str | None, arrived_at: Instant) -> AttemptRow:
+    """Return what is kept of a result that came after its fence had passed on. It belongs to the day in which it arrives."""
+    return AttemptRow(
+        run_id=closing.run_id,
+        attempt=closing.attempt,
+        kind="late",
+        job_id=job_id,
+        fence=closing.fence,
+        node_id=node_id,
+        started_at=closing.started_at,
+        ended_at=closing.finished_at,
+        day_at=arrived_at,
+        result=closing.status,
+        reason=closing.reason,
+        message=storable(closing.message),
+        error_hash=_hash(storable(closing.error)),
+    )
+
+
+# -- what is counted and shown ----------------------------------------------------------------------------------------------
+
+
+def count_in(
+    books: Books,
+    *,
+    ranges: Iterable[tuple[int, Instant, str]] = (),
+    begun_before: Mapping[int, tuple[int, Instant]] | None = None,
+) -> None:
+    """Fill in the tallies and the last runs of all that the books close.
+
+    ranges         (job_id, last_at, status) of the ranges that are written in the same transaction
+    begun_before   fence and start of the last attempt, by run, of runs that are closed while they wait to be tried again
+    """
+    accounts = Counter((run.job_id, run.due_at, run.status, run.origin) for run in books.closed)
+    accounts.update((job_id, last_at, status, "range") for job_id, last_at, status in ranges)
+    books.tallies = tallies_of(accounts)
+    _show_last(books, begun_before or {})
+
+
+def tallies_of(
+    accounts: Mapping[tuple[int, Instant, str, str], int], *, sign: int = 1
+) -> list[tuple[int, int, str, str, int]]:
+    """Return the rows that count these accounts, by job and hour and for all jobs together.
+
+    accounts   how many for each (job_id, due_at or last_at, status, origin); sign   -1 where they are pruned
+    """
+    counted: Counter[tuple[int, int, str, str]] = Counter()
+    for (job_id, at, status, origin), n in accounts.items():
+        counted[job_id, at // HOUR, status, origin] += n * sign
+        counted[ALL_JOBS, at // HOUR, status, origin] += n * sign
+    return [(*key, n) for key, n in counted.items()]
+
+
+def _show_last(books: Books, begun_before: Mapping[int, tuple[int, Instant]]) -> None:
+    """Of each job's runs that had begun, show the one with the highest fence, and count them."""
+    numbers: Counter[int] = Counter()
+    latest: dict[int, tuple[int, Instant, ClosedRun]] = {}
+    for run in books.closed:
+        if run.fence is not None and run.started_at is not None:
+            fence, started_at = run.fence, run.started_at
+        elif run.run_id in begun_before:
+            fence, started_at = begun_before[run.run_id]
+        else:
+            continue
+        numbers[run.job_id] += 1
+        if run.job_id not in latest or fence > latest[run.job_id][0]:
+            latest[run.job_id] = (fence, started_at, run)
+    errors = {run_id: text for run_id, _, kind, text in books.texts if kind == "error"} if books.texts else {}
+    for job_id, (fence, started_at, run) in latest.items():
+        error = None if run.status == "success" else run.message or errors.get(run.run_id) or run.reason
+        books.last.append((job_id, run.run_id, fence, started_at, run.status, error, numbers[job_id]))
+
+
+def storable(text: str | None) -> str | None:
+    """Return a text that every engine can store: lone surrogates (from file names that are not UTF-8) and NUL spelled out."""
+    if text is None or (text.isascii() and "\0" not in text):
+        return text
+    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\0")
+
+
+def _hash(text: str | None) -> str | None:
+    if text is None:
+        return None
+    from hashlib import sha256
+
+    return sha256(text.encode()).hexdigest()

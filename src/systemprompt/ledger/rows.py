@@ -1,0 +1,102 @@
+"""Rows of the ledger's hot tables, in the order of their columns. A test compares them with the schema.
+
+They are named tuples, not dataclasses: a driver takes and gives tuples, and a turn moves thousands of them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from systemprompt.clock import Instant
+
+__all__ = ["AttemptRow", "ClosedRun", "OpenRun"]
+
+
+class OpenRun(NamedTuple):
+    """A row of `open_runs`. It is running while `fence` is not None, else it waits."""
+
+    run_id: int
+    job_id: int
+    version: int
+    origin: str
+    fire_at: Instant | None
+    due_at: Instant
+    available_at: Instant
+    period_from: Instant | None
+    stands_for: Instant | None
+    retry_of: int | None
+    replaces: int | None
+    queued_at: Instant
+    node_id: str | None
+    attempt: int
+    fence: int | None
+    started_at: Instant | None
+    actor: str
+    why: str | None
+    parameters: str | None
+    enforce: int | None
+    stop_asked_at: Instant | None
+    stop_by: str | None
+    stop_why: str | None
+
+
+class ClosedRun(NamedTuple):
+    """A row of `job_runs`: the open row, and how it ended."""
+
+    run_id: int
+    job_id: int
+    version: int
+    origin: str
+    fire_at: Instant | None
+    due_at: Instant
+    available_at: Instant
+    period_from: Instant | None
+    stands_for: Instant | None
+    retry_of: int | None
+    replaces: int | None
+    queued_at: Instant
+    node_id: str | None
+    attempt: int
+    fence: int | None
+    started_at: Instant | None
+    actor: str
+    why: str | None
+    parameters: str | None
+    enforce: int | None
+    stop_asked_at: Instant | None
+    stop_by: str | None
+    stop_why: str | None
+    status: str
+    reason: str | None
+    blocked_by: int | None
+    finished_at: Instant
+    duration_ms: int | None = None
+    items_processed: int = 0
+    items_failed: int = 0
+    message: str | None = None
+    error_hash: str | None = None
+    output_hash: str | None = None
+    exit_code: int | None = None
+    abandoned: int = 0
+    did_nothing: int = 0
+
+
+class AttemptRow(NamedTuple):
+    """A row of `job_attempts`, without the id that the table gives it."""
+
+    run_id: int
+    attempt: int
+    kind: str
+    job_id: int
+    fence: int
+    node_id: str | None
+    started_at: Instant | None
+    ended_at: Instant
+    day_at: Instant
+    result: str
+    reason: str | None = None
+    message: str | None = None
+    error_hash: str | None = None
+    recovered: int = 0

@@ -1,0 +1,189 @@
+"""Acts of people and programs on runs: start one here, ask for one, ask for a stop. Each once for one request id."""
+
+from __future__ import annotations
+
+import json
+
+from systemprompt.errors import (
+    ConflictError,
+    JobAlreadyRunning,
+    JobNotFound,
+    NodeLost,
+    RequestMismatch,
+    RunClosed,
+    RunNotFound,
+)
+from systemprompt.ledger.bookkeeping import Books, begun, closed_waiting, manual
+from systemprompt.ledger.records import StopAsked
+from systemprompt.ledger.rows import OpenRun
+from systemprompt.ledger.sqlite.clockwork import claimed
+from systemprompt.ledger.sqlite.closing import take_out, write_books
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from systemprompt.clock import Instant
+    from systemprompt.ledger.records import Change, Claimed, ManualStart
+    from systemprompt.ledger.sqlite.store import Store
+
+__all__ = ["KEPT_REQUESTS", "ask_for_runs", "ask_to_stop", "once", "start_manual"]
+
+KEPT_REQUESTS = 7 * 86_400_000_000
+"""How long a request id does its act once, in microseconds: a week."""
+
+
+def once(
+    store: Store, change: Change, asked: Mapping[str, Any], now: Instant, act: Callable[[], dict[str, Any]]
+) -> tuple[dict[str, Any], bool]:
+    """Do an act, or return the answer that it got when it was done under the same request id; say whether it was done now.
+
+    Act and answer commit together. Without a request id the act is simply done.
+
+    Raises:
+        RequestMismatch: the id was used for something else.
+    """
+    if change.request_id is None:
+        return act(), True
+    known = {"request_id": change.request_id, "now": now}
+    found = store.run("find_request", known).fetchone()
+    digest = _digest(asked)
+    if found is not None:
+        if found["digest"] != digest:
+            raise RequestMismatch(change.request_id)
+        answer: dict[str, Any] = json.loads(found["answer"])
+        return answer, False
+    answer = act()
+    store.run("forget_request", known)
+    written = {"digest": digest, "answer": json.dumps(answer), "actor": change.actor, "until_at": now + KEPT_REQUESTS}
+    store.run("write_request", known | written)
+    return answer, True
+
+
+def start_manual(
+    store: Store, node_id: str, now: Instant, starts: Sequence[ManualStart], change: Change, *, skip_running: bool
+) -> tuple[Claimed, ...]:
+    held: list[Claimed] = []
+
+    def act() -> dict[str, Any]:
+        begun_here, skipped = _begin_here(store, node_id, now, starts, change, skip_running=skip_running)
+        held.extend(claimed(run, name) for run, name in begun_here)
+        return {"run_ids": [run.run_id for run, _ in begun_here] + skipped}
+
+    once(store, change, _asked("start", starts), now, act)
+    return tuple(held)
+
+
+def ask_for_runs(store: Store, now: Instant, starts: Sequence[ManualStart], change: Change) -> tuple[int, ...]:
+    def act() -> dict[str, Any]:
+        rows = _rows(store, now, starts, change)
+        store.run_many("write_open_runs", [row for row, _, _ in rows])
+        return {"run_ids": [row.run_id for row, _, _ in rows]}
+
+    answer, _ = once(store, change, _asked("run", starts), now, act)
+    return tuple(answer["run_ids"])
+
+
+def ask_to_stop(store: Store, run_id: int, now: Instant, change: Change) -> StopAsked:
+    def act() -> dict[str, Any]:
+        found = store.run("open_run", {"run_id": run_id}).fetchone()
+        if found is None:
+            raise _not_open(store, run_id)
+        run = OpenRun._make(tuple(found)[: len(OpenRun._fields)])
+        store.run("ask_to_stop", {"run_id": run_id, "now": now, "actor": change.actor, "why": change.why or None})
+        if run.fence is None:
+            asked = run._replace(stop_asked_at=now, stop_by=change.actor, stop_why=change.why or None)
+            books = Books()
+            books.close(closed_waiting(asked, "cancelled", "requested", now=now, message=change.why or None))
+            take_out(store, books.closed)
+            write_books(store, books)
+        status = "cancelled" if run.fence is None else "running"
+        return {"run_id": run_id, "job_name": found["job_name"], "status": status}
+
+    answer, _ = once(store, change, {"act": "stop", "run_id": run_id}, now, act)
+    return StopAsked(**answer)
+
+
+def _begin_here(
+    store: Store, node_id: str, now: Instant, starts: Sequence[ManualStart], change: Change, *, skip_running: bool
+) -> tuple[list[tuple[OpenRun, str]], list[int]]:
+    """Begin these on the node; return them, and the ids of those that are skipped because their job is running."""
+    held, skipped, books = [], [], Books()
+    rows = _rows(store, now, starts, change, node_id=node_id)
+    for row, name, running_run in rows:
+        if running_run is None:
+            held.append((row, name))
+        elif skip_running:
+            skipped.append(row.run_id)
+            waiting = row._replace(node_id=None, attempt=0, fence=None, started_at=None)
+            books.close(closed_waiting(waiting, "skipped", "overlap", now=now, blocked_by=running_run))
+        else:
+            raise JobAlreadyRunning(name, running_run)
+    store.run_many("write_open_runs", [run for run, _ in held])
+    write_books(store, books)
+    return held, skipped
+
+
+def _rows(
+    store: Store, now: Instant, starts: Sequence[ManualStart], change: Change, *, node_id: str | None = None
+) -> list[tuple[OpenRun, str, int | None]]:
+    """Return a row for each start, with the job's name and the run that runs already; held by the node where one is named."""
+    jobs = [_job_to_start(store, start.job_name) for start in starts]
+    number, fences = len(starts), len(starts) if node_id is not None else 0
+    numbers = {"runs": number, "fences": fences, "through": 0, "node_id": node_id}
+    (state,) = store.run("take_numbers", numbers).fetchall()
+    if state["stopped"]:
+        assert node_id is not None
+        raise NodeLost(node_id)
+    rows: list[tuple[OpenRun, str, int | None]] = []
+    running: dict[int, int] = {}
+    for at, (start, job) in enumerate(zip(starts, jobs, strict=True), 1):
+        row = manual(
+            start,
+            run_id=state["last_run"] - number + at,
+            job_id=job["job_id"],
+            version=job["version"],
+            actor=change.actor,
+            why=change.why,
+            parameters=json.dumps(dict(start.parameters), default=str) if start.parameters else None,
+            now=now,
+        )
+        if node_id is not None:
+            row = begun(row, node_id=node_id, fence=state["fence"] - fences + at, now=now)
+        # Of a job that is named twice, the first start is in the way of the second.
+        rows.append((row, start.job_name, job["running_run"] or running.get(row.job_id)))
+        running.setdefault(row.job_id, row.run_id)
+    return rows
+
+
+def _job_to_start(store: Store, name: str) -> sqlite3.Row:
+    job: sqlite3.Row | None = store.run("job_to_start", {"name": name}).fetchone()
+    if job is None:
+        raise JobNotFound(name, [row["job_name"] for row in store.run("job_names")])
+    if job["quarantine_error"] is not None:
+        raise ConflictError(
+            f"job {name!r} is quarantined: {job['quarantine_error']}",
+            hint="fix what the error names, then run it again",
+            details={"job_name": name},
+        )
+    return job
+
+
+def _not_open(store: Store, run_id: int) -> Exception:
+    found = store.run("run", {"run_id": run_id}).fetchone()
+    return RunNotFound(run_id) if found is None else RunClosed(run_id, found["job_name"], found["status"])
+
+
+def _asked(act: str, starts: Sequence[ManualStart]) -> dict[str, Any]:
+    return {
+        "act": act,
+        "starts": [[start.job_name, dict(start.parameters), start.enforce, start.origin] for start in starts],
+    }
+
+
+def _digest(asked: Mapping[str, Any]) -> str:
+    from hashlib import sha256
+
+    return sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,0 +1,106 @@
+"""Move runs from the open table into the closed one: the same rows, and no others."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from systemprompt.errors import LedgerBroken
+from systemprompt.ledger.bookkeeping import Books, count_in, late_attempt, settle
+from systemprompt.ledger.rows import OpenRun
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from systemprompt.clock import Instant
+    from systemprompt.ledger.records import Closing
+    from systemprompt.ledger.rows import ClosedRun
+    from systemprompt.ledger.sqlite.store import Store
+
+__all__ = ["Ended", "close_held", "take_out", "write_books"]
+
+
+class Ended(NamedTuple):
+    """What became of a turn's closings: run ids whose account is closed, and those whose result is kept as late."""
+
+    closed: tuple[int, ...] = ()
+    late: tuple[int, ...] = ()
+
+
+def close_held(store: Store, closings: Sequence[Closing], now: Instant) -> tuple[Books, Ended]:
+    """Take the runs that these closings end out of the open table. The books are still to be written, in this transaction."""
+    ids = json.dumps([closing.run_id for closing in closings])
+    books = settle(map(OpenRun._make, store.run("find_open_runs", {"ids": ids}).fetchall()), closings)
+    take_out(store, books.closed)
+    if not books.late:
+        return books, Ended(tuple(run.run_id for run in books.closed))
+    closed, late = {run.run_id for run in books.closed}, []
+    for closing in books.late:
+        if _is_told_again(store, books, closing, now):
+            closed.add(closing.run_id)
+        else:
+            late.append(closing.run_id)
+    return books, Ended(tuple(closed), tuple(late))
+
+
+def take_out(store: Store, runs: Sequence[ClosedRun]) -> None:
+    """Delete the open rows of runs that are being closed.
+
+    Raises:
+        LedgerBroken: one of them was not there under its fence. The transaction must be undone.
+    """
+    deleted = store.run_many("delete_open_runs", [(run.run_id, run.fence) for run in runs])
+    if deleted != len(runs):
+        raise LedgerBroken(f"{len(runs)} runs were to be closed, and {deleted} of them were open")
+
+
+def write_books(store: Store, books: Books, ranges: Iterable[tuple[int, Instant, str]] = ()) -> None:
+    """Insert the accounts, and what is counted and shown of them.
+
+    Raises:
+        LedgerBroken: not every account was inserted. The transaction must be undone.
+    """
+    again = [run.run_id for run in books.closed if run.fence is None and run.attempt]
+    count_in(books, ranges=ranges, begun_before={run_id: _last_attempt(store, run_id) for run_id in again})
+    if books.closed:
+        written = store.run_many("write_closed_runs", books.closed)
+        if written != len(books.closed):
+            raise LedgerBroken(f"{len(books.closed)} runs were to be closed, and {written} accounts were written")
+    for name, rows in (
+        ("write_texts", books.texts),
+        ("write_tallies", books.tallies),
+        ("show_last", books.last),
+        ("write_abandoned", books.abandoned),
+    ):
+        if rows:
+            store.run_many(name, rows)
+
+
+def _last_attempt(store: Store, run_id: int) -> tuple[int, Instant]:
+    row = store.run("last_attempt", {"run_id": run_id}).fetchone()
+    return row["fence"], row["started_at"]
+
+
+def _is_told_again(store: Store, books: Books, closing: Closing, now: Instant) -> bool:
+    """Say whether the ledger has this very closing already: then it was told twice. Otherwise keep it as a late result.
+
+    A late result of a run that nobody knows (any more) has no place and is dropped.
+    """
+    store.run("end_abandoned", {"run_id": closing.run_id, "fence": closing.fence})
+    books.abandoned = [row for row in books.abandoned if (row[0], row[2]) != (closing.run_id, closing.fence)]
+    for run in books.closed:
+        if (run.run_id, run.fence) == (closing.run_id, closing.fence):
+            job_id, node_id = run.job_id, run.node_id
+            break
+    else:
+        found = store.run("holder_of_fence", {"run_id": closing.run_id, "fence": closing.fence}).fetchone()
+        if found is None:
+            return False
+        same = (closing.status, closing.reason, closing.message, max(closing.finished_at, found["started_at"]))
+        if (found["status"], found["reason"], found["message"], found["finished_at"]) == same:
+            return True
+        job_id, node_id = found["job_id"], found["node_id"]
+    arrived_at = max(now, store.run("seal_state").fetchone()["sealed_until"])
+    store.run("keep_late_result", late_attempt(closing, job_id=job_id, node_id=node_id, arrived_at=arrived_at))
+    return False

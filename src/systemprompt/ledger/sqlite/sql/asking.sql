@@ -1,0 +1,22 @@
+-- name: job_to_start
+SELECT j.job_id, j.version, j.quarantine_error,
+       coalesce((SELECT min(o.run_id) FROM open_runs o WHERE o.job_id = j.job_id AND o.node_id IS NOT NULL),
+                (SELECT min(a.run_id) FROM abandoned_runs a WHERE a.job_id = j.job_id)) AS running_run
+FROM jobs j WHERE j.job_name = :name AND j.retired_at IS NULL
+
+-- name: job_names
+SELECT job_name FROM jobs WHERE retired_at IS NULL ORDER BY job_name
+
+-- name: ask_to_stop
+-- Written on the open run; the first request stands. Its node looks for it.
+UPDATE open_runs SET stop_asked_at = :now, stop_by = :actor, stop_why = :why WHERE run_id = :run_id AND stop_asked_at IS NULL
+
+-- name: find_request
+SELECT digest, answer FROM requests WHERE request_id = :request_id AND until_at > :now
+
+-- name: forget_request
+DELETE FROM requests WHERE request_id = :request_id AND until_at <= :now
+
+-- name: write_request
+INSERT INTO requests (request_id, digest, answer, actor, asked_at, until_at)
+VALUES (:request_id, :digest, :answer, :actor, :now, :until_at)

@@ -1,0 +1,32 @@
+-- name: join_node
+INSERT INTO nodes (node_id, kind, host, machine, pid, pid_started_at, program, labels, zone_data, lease_ms, capacity, started_at, beat_at)
+VALUES (:node_id, :kind, :host, :machine, :pid, :pid_started_at, :program, :labels, :zone_data, :lease_ms, :capacity, :started_at,
+        :started_at)
+
+-- name: beat
+UPDATE nodes SET beat = beat + 1, beat_at = :now WHERE node_id = :node_id AND stopped_at IS NULL
+
+-- name: leave
+UPDATE nodes SET stopped_at = :now, fate = 'left' WHERE node_id = :node_id AND stopped_at IS NULL
+
+-- name: declare_lost
+-- Only where the node has not beaten since it was observed.
+UPDATE nodes SET stopped_at = :now, fate = 'lost' WHERE node_id = :node_id AND beat = :beat AND stopped_at IS NULL
+
+-- name: node_has_stopped
+SELECT stopped_at IS NOT NULL AS stopped FROM nodes WHERE node_id = :node_id
+
+-- name: runs_to_rescue
+SELECT r.*, j.job_name, json_extract(v.policies, '$.on_lost') AS on_lost
+FROM open_runs r
+JOIN jobs j ON j.job_id = r.job_id
+JOIN job_versions v ON v.job_id = r.job_id AND v.version = r.version
+WHERE r.node_id = :node_id
+ORDER BY r.run_id
+
+-- name: requeue_runs
+-- Without node and fence: whatever its former holder brings finds nothing to close.
+UPDATE open_runs SET queued_at = ?, node_id = NULL, fence = NULL, started_at = NULL WHERE run_id = ? AND fence = ?
+
+-- name: record_clock_event
+INSERT INTO clock_events (seen_at, kind, delta_us, action, node_id) VALUES (:seen_at, :kind, :delta_us, :action, :node_id)
