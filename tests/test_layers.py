@@ -13,7 +13,7 @@ SOURCE = Path(systemprompt.__file__).parent
 
 # From the ground up. Packages on one line do not know each other.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "clock"),
+    ("errors", "clock", "record"),
     ("cron",),
     ("jobs",),
     ("ledger",),

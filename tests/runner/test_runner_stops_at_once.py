@@ -197,14 +197,16 @@ def test_a_run_that_is_cancelled_before_its_executor_has_it_never_begins(
         work: Any = {"thread": _touches, "task": _touches_as_task, "command": ["touch", str(path)]}[kind]
         executors = {"thread": air.runner._threads, "task": air.runner._async, "command": air.runner._processes}
         executor: Any = executors[kind]
-        start = executor.start
+        name = "start" if kind == "command" else "start_all"
+        start = getattr(executor, name)
 
-        def cancelled_first(flight: Flight) -> None:
+        def cancelled_first(given: Any) -> None:
+            flight: Flight = given if kind == "command" else given[0]
             if flight.run_id == 1:
                 assert air.runner.cancel(flight.run_id, "requested")
-            start(flight)
+            start(given)
 
-        monkeypatch.setattr(executor, "start", cancelled_first)
+        monkeypatch.setattr(executor, name, cancelled_first)
         monkeypatch.setattr(executor, "stop", lambda _flight: None)  # it knew nothing of the run, so it forgot nothing
         run = air.fly(work, defaults={"path": str(path)})
         assert air.landed(run).outcome.message == UNBEGUN

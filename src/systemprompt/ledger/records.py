@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from systemprompt.record import record
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -217,7 +219,7 @@ class Claimed:
     enforce: bool | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Closing:
     """The end of a run, as its node saw it. Accepted only under the run's current fence; otherwise kept as a late result.
 

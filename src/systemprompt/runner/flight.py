@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 
 from systemprompt.clock import to_datetime
 from systemprompt.jobs.context import CancelSignal, JobContext
+from systemprompt.record import record
 from systemprompt.runner.outcome import Outcome, Stop
 
 TYPE_CHECKING = False
@@ -28,7 +29,7 @@ else:
 __all__ = ["Assignment", "Executor", "Finished", "Flight", "context_of", "local_fire_time"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Assignment:
     """One claimed run, handed to the runner.
 
@@ -47,7 +48,7 @@ class Assignment:
     enforce: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Finished:
     """What became of an assignment.
 

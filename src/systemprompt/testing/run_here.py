@@ -63,7 +63,7 @@ class RunHere:
         assignment = assignment_of(claimed, definition)
         if definition.command is not None or definition.policies.isolation == "process":
             runner = self._processes()
-            runner.start(assignment)
+            runner.start([assignment])
             runner.wait_idle()
             return None
         return self._in_this_thread(assignment)

@@ -230,6 +230,9 @@ def _told(page: Page, entry: HistoryEntry) -> str:
     if entry.kind == "range":
         since = f"from {page.time(entry.first_at)}"
         return f"{entry.count:,} fire times, {since}" if entry.count > 1 else "1 fire time"
+    if entry.stop_by is not None:
+        done = "being stopped" if entry.finished_at is None else "stopped"
+        return f"{done} by {entry.stop_by}" + (f": {entry.stop_why}" if entry.stop_why else "")
     if entry.blocked_by is not None:
         return f"run {entry.blocked_by} was in the way"
     return _why(entry.reason, entry.error, entry.message)
