@@ -54,7 +54,7 @@ class Worker:
                 claimed=self.held.extend,
                 closed=lambda closed, late: None,
                 rescued=lambda rescued: None,
-                lease_lost=lambda why: self._identity(),
+                lease_lost=lambda why, run_ids: self._identity(),
                 asked_to_stop=lambda run_ids: None,
                 failed=lambda error: None,
                 watch=Rescue(ledger=self.ledger, clock=clock, gone=lambda node, machine: None).step,

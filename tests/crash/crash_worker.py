@@ -57,7 +57,7 @@ class Worker:
                 claimed=self.take,
                 closed=self._closed,
                 rescued=lambda rescued: None,
-                lease_lost=lambda why: self._identity(),
+                lease_lost=lambda why, run_ids: self._identity(),
                 asked_to_stop=lambda run_ids: None,
                 failed=self._failed,
                 watch=Rescue(ledger=ledger, clock=clock).step,
