@@ -54,9 +54,10 @@ ON CONFLICT (run_id, attempt, kind) DO NOTHING
 
 -- name: holder_of_fence
 -- Whose attempt this was, and how it ended.
-SELECT job_id, node_id, started_at, finished_at, status, reason, message FROM job_runs WHERE run_id = :run_id AND fence = :fence
+SELECT job_id, node_id, started_at, finished_at, status, reason, message, abandoned FROM job_runs
+WHERE run_id = :run_id AND fence = :fence
 UNION ALL
-SELECT job_id, node_id, started_at, ended_at, result, reason, message FROM job_attempts
+SELECT job_id, node_id, started_at, ended_at, result, reason, message, 0 FROM job_attempts
 WHERE run_id = :run_id AND fence = :fence AND kind = 'ended'
 
 -- name: last_attempt
