@@ -29,7 +29,9 @@ ON CONFLICT (job_id) DO UPDATE SET
     last_fence = max(last_fence, excluded.last_fence)
 
 -- name: write_abandoned
-INSERT INTO abandoned_runs (run_id, job_id, fence, node_id, abandoned_at) VALUES (?, ?, ?, ?, ?)
+-- Not of a node that has stopped: its threads are gone, and nobody would end the row.
+INSERT INTO abandoned_runs (run_id, job_id, fence, node_id, abandoned_at)
+SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = ?4 AND n.stopped_at IS NOT NULL)
 
 -- name: end_abandoned
 -- The code came back at last.
