@@ -7,6 +7,7 @@
 --   fence, last_run   the highest fence and run id ever given out
 --   high_water        the furthest instant any job was planned through
 --   seals, sealed_until, pruned_until   how many seals there are, how far they reach, and before which instant accounts may be gone
+--   pruned_run   the highest id of a run that was pruned: a run with a higher id that is gone was lost
 CREATE TABLE ledger_state (
     one          INTEGER PRIMARY KEY CHECK (one = 1),
     ledger_id    TEXT    NOT NULL,
@@ -15,7 +16,8 @@ CREATE TABLE ledger_state (
     high_water   INTEGER NOT NULL DEFAULT 0,
     seals        INTEGER NOT NULL DEFAULT 0,
     sealed_until INTEGER NOT NULL DEFAULT 0,
-    pruned_until INTEGER NOT NULL DEFAULT 0
+    pruned_until INTEGER NOT NULL DEFAULT 0,
+    pruned_run   INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 INSERT INTO ledger_state (one, ledger_id) VALUES (1, lower(hex(randomblob(16))));
 
@@ -25,9 +27,9 @@ WHEN NEW.ledger_id <> OLD.ledger_id OR NEW.fence < OLD.fence OR NEW.last_run < O
 BEGIN SELECT RAISE(ABORT, 'ledger: fences, run ids and the high-water mark only rise'); END;
 
 CREATE TRIGGER ledger_state_prunes_what_is_sealed
-BEFORE UPDATE OF seals, sealed_until, pruned_until ON ledger_state
+BEFORE UPDATE OF seals, sealed_until, pruned_until, pruned_run ON ledger_state
 WHEN NEW.seals < OLD.seals OR NEW.sealed_until < OLD.sealed_until OR NEW.pruned_until < OLD.pruned_until
-  OR NEW.pruned_until > NEW.sealed_until
+  OR NEW.pruned_run < OLD.pruned_run OR NEW.pruned_until > NEW.sealed_until
 BEGIN SELECT RAISE(ABORT, 'ledger: only what is sealed is pruned'); END;
 
 CREATE TRIGGER ledger_state_stays

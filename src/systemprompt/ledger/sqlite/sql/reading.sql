@@ -54,9 +54,9 @@ SELECT * FROM attempt_views WHERE run_id = :run_id ORDER BY fence
 SELECT * FROM attempt_views ORDER BY fence
 
 -- name: late_without_attempt
--- Late results of an attempt that nobody has written down.
+-- Late results of an attempt that nobody has written down. They may outlive a run that is pruned, since they came in a later day.
 SELECT l.run_id, l.attempt, l.fence, l.job_id, l.day_at FROM job_attempts l
-WHERE l.kind = 'late'
+WHERE l.kind = 'late' AND l.run_id > (SELECT s.pruned_run FROM ledger_state s)
   AND NOT EXISTS (SELECT 1 FROM job_attempts e
                   WHERE e.run_id = l.run_id AND e.attempt = l.attempt AND e.kind = 'ended' AND e.fence = l.fence)
   AND NOT EXISTS (SELECT 1 FROM job_runs r WHERE r.run_id = l.run_id AND r.attempt = l.attempt AND r.fence = l.fence)
@@ -66,16 +66,17 @@ ORDER BY l.run_id
 SELECT o.run_id FROM open_runs o WHERE EXISTS (SELECT 1 FROM job_runs r WHERE r.run_id = o.run_id) ORDER BY o.run_id
 
 -- name: runs_in_neither_table
--- Named by what is kept of them, and gone from both tables without having been pruned.
+-- Named by what is kept of them, and gone from both tables without having been pruned. What names a run may outlive it, except for
+-- its texts and, in the days that are kept, its attempts: so of the others only runs count that are younger than all that were pruned.
 SELECT DISTINCT n.run_id, n.named_by FROM (
-    SELECT a.run_id, 'an attempt' AS named_by FROM job_attempts a WHERE a.day_at >= (SELECT pruned_until FROM ledger_state)
+    SELECT a.run_id, 'an attempt' AS named_by FROM job_attempts a, ledger_state s
+    WHERE a.run_id > s.pruned_run OR (a.kind = 'ended' AND a.day_at >= s.pruned_until)
     UNION ALL
-    SELECT l.last_run_id, 'the last run of its job' FROM job_last l
-    WHERE l.last_run >= (SELECT pruned_until FROM ledger_state)
+    SELECT l.last_run_id, 'the last run of its job' FROM job_last l, ledger_state s WHERE l.last_run_id > s.pruned_run
     UNION ALL
     SELECT t.run_id, 'a text' FROM run_texts t
     UNION ALL
-    SELECT a.run_id, 'abandoned work' FROM abandoned_runs a) n
+    SELECT a.run_id, 'abandoned work' FROM abandoned_runs a, ledger_state s WHERE a.run_id > s.pruned_run) n
 WHERE NOT EXISTS (SELECT 1 FROM job_runs r WHERE r.run_id = n.run_id)
   AND NOT EXISTS (SELECT 1 FROM open_runs o WHERE o.run_id = n.run_id)
 ORDER BY n.run_id

@@ -22,6 +22,9 @@ SELECT max(until_at) AS until FROM ledger_seals WHERE until_at <= :before
 -- name: mark_ledger_pruned
 UPDATE ledger_state SET pruned_until = :until WHERE pruned_until < :until
 
+-- name: mark_runs_pruned
+UPDATE ledger_state SET pruned_run = :run_id WHERE pruned_run < :run_id
+
 -- name: prune_batch
 -- The oldest accounts of what may go, runs and ranges together in due order.
 SELECT kind, id, at, job_id, owed, status, origin FROM (
