@@ -85,6 +85,7 @@ CREATE TABLE jobs (
     pruned_through   INTEGER NOT NULL,
     created_at       INTEGER NOT NULL,
     updated_at       INTEGER NOT NULL,
+    CONSTRAINT quarantine_has_an_error
     CHECK ((quarantine IS NULL) = (quarantine_error IS NULL))
 ) STRICT;
 
@@ -200,10 +201,13 @@ CREATE TABLE open_runs (
     stop_asked_at INTEGER,
     stop_by       TEXT,
     stop_why      TEXT,
+    CONSTRAINT fire_time_fits_origin
     CHECK (CASE WHEN origin = 'schedule' OR origin = 'catch_up' THEN fire_at IS due_at
                 ELSE fire_at IS NULL AND (origin = 'manual' OR origin = 'backfill' OR origin = 'bootstrap') END),
+    CONSTRAINT holder_fits_fence
     CHECK (CASE WHEN fence IS NULL THEN node_id IS NULL AND started_at IS NULL
                 ELSE fence > 0 AND attempt > 0 AND node_id IS NOT NULL AND started_at IS NOT NULL END),
+    CONSTRAINT stop_has_an_actor
     CHECK ((stop_asked_at IS NULL) = (stop_by IS NULL))
 ) STRICT;
 
@@ -279,14 +283,17 @@ CREATE TABLE job_runs (
     exit_code       INTEGER,
     abandoned       INTEGER NOT NULL DEFAULT 0,
     did_nothing     INTEGER NOT NULL DEFAULT 0,
+    CONSTRAINT fire_time_fits_origin
     CHECK (CASE WHEN origin = 'schedule' OR origin = 'catch_up' THEN fire_at IS due_at
                 ELSE fire_at IS NULL AND (origin = 'manual' OR origin = 'backfill' OR origin = 'bootstrap') END),
+    CONSTRAINT reason_fits_status
     CHECK (CASE status WHEN 'success'   THEN reason IS NULL AND attempt > 0
                        WHEN 'failed'    THEN reason IS NOT NULL AND attempt > 0
                        WHEN 'cancelled' THEN reason IS NOT NULL
                        WHEN 'skipped'   THEN reason IS NOT NULL AND fence IS NULL
                        WHEN 'missed'    THEN reason IS NOT NULL AND fence IS NULL
                        ELSE 0 END),
+    CONSTRAINT holder_fits_fence
     CHECK (CASE WHEN fence IS NULL THEN node_id IS NULL AND started_at IS NULL
                 ELSE node_id IS NOT NULL AND started_at IS NOT NULL END)
 ) STRICT;
@@ -502,6 +509,7 @@ CREATE TABLE nodes (
     draining_at     INTEGER,
     stopped_at      INTEGER,
     fate            TEXT    CHECK (fate IN ('left', 'lost')),
+    CONSTRAINT stopped_node_has_a_fate
     CHECK ((stopped_at IS NULL) = (fate IS NULL))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX nodes_living ON nodes (node_id) WHERE stopped_at IS NULL;
