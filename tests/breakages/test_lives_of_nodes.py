@@ -70,7 +70,7 @@ class Lives(RuleBasedStateMachine):
         return worker
 
     def teardown(self) -> None:
-        faults = self.ledger.integrity_faults()
+        faults = self.ledger.upkeep.faults()
         for worker in self.workers:
             worker.ledger.close()
         self.ledger.close()

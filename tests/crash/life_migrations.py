@@ -11,6 +11,8 @@ from crash_worker import START, ledger_in, take_over
 
 from systemprompt.clock import SECOND, ManualClock
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
+from systemprompt.ledger.sqlite.making import making_name
+from systemprompt.ledger.sqlite.reader import open_reading_ledger
 from systemprompt.profile.load import load_profile
 from systemprompt.system import open_system
 
@@ -45,18 +47,22 @@ def live(folder: str) -> None:
 
 
 def recover(folder: str) -> None:
+    new = ledger_of_new(folder)
+    if os.path.exists(new):
+        open_reading_ledger(new).close()  # a new ledger is whole as soon as it is there
     live(folder)
     take_over(folder, LATER)
 
 
 def check(folder: str, whole: str) -> None:
     with check_ledger(folder, LATER) as ledger:
-        assert ledger.pending_migrations() == []
+        assert ledger.upkeep.schema_state().state == "current"
     new = ledger_of_new(folder)
+    assert not os.path.exists(making_name(new))
     fresh = SqliteLedger(new)
-    assert fresh.pending_migrations() == []
+    assert fresh.upkeep.schema_state().state == "current"
     assert {job.source.partition(":")[0] for job in fresh.jobs()} == {"builtin"}
-    assert fresh.integrity_faults() == []
+    assert fresh.upkeep.faults() == []
     fresh.close()
     assert schema(os.path.join(folder, "ledger.db")) == schema(new), "an old ledger becomes just what a new one is"
     application = os.path.join("new", "app.db")

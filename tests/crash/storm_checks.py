@@ -49,7 +49,7 @@ def read_account(ledger: SqliteLedger) -> Account:
 def check_ledger(ledger: SqliteLedger, now: int) -> None:
     report = audit(ledger, now=now, alive=alive)
     assert report.ok, [finding.sentence for finding in report.findings]
-    assert ledger.integrity_faults() == []
+    assert ledger.upkeep.faults() == []
     assert ledger.open_runs() == []
 
 

@@ -15,6 +15,7 @@ from rules_planning import PlanningRules
 from rules_reading import ReadingRules
 from rules_retention import RetentionRules
 from rules_runs import RunRules
+from rules_upkeep import UpkeepRules
 
 __all__ = ["LedgerRules"]
 
@@ -29,5 +30,6 @@ class LedgerRules(
     CatalogueRules,
     ReadingRules,
     RetentionRules,
+    UpkeepRules,
 ):
     """All of them."""

@@ -153,7 +153,7 @@ class Stage:
         if self.audited:
             report = audit(self.ledger, now=self.now, alive=lambda _: None)
             assert report.ok, [finding.sentence for finding in report.findings]
-        assert list(self.ledger.integrity_faults()) == []
+        assert self.ledger.upkeep.faults() == []
 
 
 def node(name: str, now: Instant, *, kind: str = "serve", lease_ms: int = 1) -> NodeIdentity:

@@ -18,6 +18,7 @@ pytest.register_assert_rewrite(
     "rules_reading",
     "rules_retention",
     "rules_runs",
+    "rules_upkeep",
 )
 
 from conformance import LedgerRules  # noqa: E402  # its asserts are rewritten from here on

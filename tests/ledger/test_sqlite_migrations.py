@@ -17,9 +17,10 @@ import pytest
 from ledger_stage import EVERY_SECOND, START, at, node, spec
 
 from systemprompt.errors import DatabaseBusy, DatabaseOutdated, DatabaseTooNew, DatabaseUnreachable
-from systemprompt.ledger import migrations
 from systemprompt.ledger.records import Change
+from systemprompt.ledger.sqlite import migrating
 from systemprompt.ledger.sqlite.ledger import MIGRATIONS, MIGRATIONS_TABLE, SqliteLedger
+from systemprompt.ledger.sqlite.making import make_ledger
 from systemprompt.ledger.sqlite.reader import open_reading_ledger
 from systemprompt.ledger.sqlite.store import Store
 from systemprompt.scheduler.planner import Planner
@@ -27,12 +28,13 @@ from systemprompt.scheduler.planner import Planner
 
 def test_migrating_twice_applies_each_file_once(tmp_path: Path) -> None:
     with closing(SqliteLedger(str(tmp_path / "ledger.db"))) as ledger:
-        assert ledger.pending_migrations() == sorted(os.listdir(MIGRATIONS))
+        assert list(ledger.upkeep.schema_state().pending) == sorted(os.listdir(MIGRATIONS))
         assert ledger.migrate() == sorted(os.listdir(MIGRATIONS))
         assert ledger.migrate() == []
 
 
 def test_processes_that_start_at_once_apply_each_file_once_between_them(tmp_path: Path) -> None:
+    SqliteLedger(str(tmp_path / "ledger.db")).close()
     script = (
         "import sys; from systemprompt.ledger.sqlite.ledger import SqliteLedger;"
         "sys.stdin.readline(); ledger = SqliteLedger(sys.argv[1]); print(len(ledger.migrate())); ledger.close()"
@@ -48,7 +50,7 @@ def test_processes_that_start_at_once_apply_each_file_once_between_them(tmp_path
     # A file is one transaction: two processes may share the files, and none is applied twice.
     assert sum(int(answer) for answer, _ in answers) == len(os.listdir(MIGRATIONS))
     with closing(SqliteLedger(str(tmp_path / "ledger.db"))) as ledger:
-        assert ledger.integrity_faults() == []
+        assert ledger.upkeep.faults() == []
 
 
 def test_handles_that_open_at_once_in_threads_all_succeed(tmp_path: Path) -> None:
@@ -58,6 +60,7 @@ def test_handles_that_open_at_once_in_threads_all_succeed(tmp_path: Path) -> Non
     def begin() -> None:
         gate.wait(10)
         try:
+            make_ledger(str(tmp_path / "ledger.db"), patience=60.0)
             ledger = SqliteLedger(str(tmp_path / "ledger.db"))
             ledger.migrate()
             ledger.close()
@@ -85,13 +88,13 @@ def folder(tmp_path: Path) -> str:
 def test_a_crash_between_two_files_leaves_what_the_next_start_completes(tmp_path: Path, folder: str) -> None:
     with closing(Store(str(tmp_path / "ledger.db"), {})) as store:
         with pytest.raises(sqlite3.Error, match="absent"):
-            migrations.migrate(store.connection, folder, table=MIGRATIONS_TABLE, begin=store.begin)
-        assert migrations.applied_migration(store.connection, table=MIGRATIONS_TABLE) == 9001
+            migrating.migrate(store.connection, folder, table=MIGRATIONS_TABLE, begin=store.begin)
+        assert migrating.applied_migration(store.connection, table=MIGRATIONS_TABLE) == 9001
         names = {row[0] for row in store.connection.execute("SELECT name FROM sqlite_master")}
         assert "more" in names
         assert "most" not in names, "within a file nothing is half done"
         (Path(folder) / "9002_most.sql").write_text("CREATE TABLE most (x INTEGER);\n")
-        applied = migrations.migrate(store.connection, folder, table=MIGRATIONS_TABLE, begin=store.begin)
+        applied = migrating.migrate(store.connection, folder, table=MIGRATIONS_TABLE, begin=store.begin)
     assert applied == ["9002_most.sql"]
 
 
@@ -247,4 +250,4 @@ def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path) -> None:
         stream.seek(4096 * 4)
         stream.write(os.urandom(4096 * 8))
     with closing(SqliteLedger(str(path))) as damaged:
-        assert list(damaged.integrity_faults()) != []
+        assert damaged.upkeep.faults() != []

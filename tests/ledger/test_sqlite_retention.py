@@ -172,7 +172,7 @@ def test_nodes_plan_and_claim_while_old_days_go_and_the_file_shrinks(path: Path,
     report = audit(sealed, now=NOW + 3600 * SECOND, alive=lambda _: None)
     assert report.ok, report.findings
     assert report.counts.rows == 1440 + 1 + 60
-    assert sealed.integrity_faults() == []
+    assert sealed.upkeep.faults() == []
     working.close()
 
 

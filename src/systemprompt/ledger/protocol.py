@@ -2,16 +2,19 @@
 
 Every method is synchronous, may be called from any thread, and is one transaction: after a crash it happened whole or not at
 all. Methods that write may raise `DatabaseBusy` (nothing was written; try again) and `DatabaseUnreachable`. Instants are passed
-in: the ledger reads no clock. Lock order everywhere: job_cursors, open_runs, job_runs, and the rest.
+in, and `decides_by` says whose clock decides. `host`: the instants are used as they are, and the ledger reads no clock (SQLite:
+one machine, one clock). `database`: the engine decides by its own clock, so that nodes whose clocks differ still agree, and an
+instant passed in only says what the caller saw (PostgreSQL). What is done to the ledger
+as a whole is in `ledger/upkeep.py`. Lock order everywhere: job_cursors, open_runs, job_runs, and the rest.
 """
 
 from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
-    from typing import Protocol
+    from typing import Literal, Protocol
 
     from systemprompt.clock import Instant
     from systemprompt.ledger.records import (
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
         Turn,
     )
     from systemprompt.ledger.seals import DayContent, Seal, SealDraft, SealState
+    from systemprompt.ledger.upkeep import LedgerUpkeep
     from systemprompt.ledger.views import (
         AttemptView,
         HistoryPage,
@@ -49,9 +53,17 @@ class LedgerReader(Protocol):
     """The half that reads: what a reading command opens."""
 
     dialect: str
+    decides_by: Literal["host", "database"]
 
     def snapshot(self) -> AbstractContextManager[None]:
         """Let every read inside the `with` see one state of the ledger, whatever others write meanwhile."""
+        ...
+
+    def ledger_id(self) -> str:
+        """Return the id that this ledger was made with. Run numbers mean something only together with it.
+
+        A copy, and what is restored from it, has the same id.
+        """
         ...
 
     def jobs(self, *, retired: bool = False) -> list[JobView]:
@@ -72,10 +84,6 @@ class LedgerReader(Protocol):
 
     def run(self, run_id: int) -> RunView | None:
         """Return one run; None where no run has this id, or it was pruned."""
-        ...
-
-    def ledger_id(self) -> str:
-        """Return the id that this ledger was made with. Run numbers mean something only together with it."""
         ...
 
     def attempts(self, run_id: int | None = None) -> Iterator[AttemptView]:
@@ -178,12 +186,13 @@ class LedgerReader(Protocol):
         """
         ...
 
-    def integrity_faults(self) -> Iterable[str]:
-        """Return what the engine's own check of the stored file has to say; empty where it is sound."""
-        ...
-
     def close(self) -> None:
         """Let go of the connection. Nothing is written."""
+        ...
+
+    @property
+    def upkeep(self) -> LedgerUpkeep:
+        """The ledger as a whole: its schema, soundness, size and copies, on connections of their own."""
         ...
 
 
@@ -340,4 +349,10 @@ class Ledger(LedgerReader, Protocol):
 
     def checkpoint(self) -> None:
         """Let the file be as small as what it holds. Nothing is waited for: where others are reading, it comes later."""
+        ...
+
+    # -- schema ---------------------------------------------------------------------------------------------------------
+
+    def migrate(self) -> list[str]:
+        """As `upkeep.migrate`, on the connection that is open. Called before anything else."""
         ...

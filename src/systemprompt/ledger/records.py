@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from systemprompt.record import record
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -92,7 +94,7 @@ class Change:
 class JobSpec:
     """What code and profile say of a job now; `sync_catalogue` turns a change into a new version.
 
-    profile_sets   the stated fields and policies that the profile sets over the code, sorted
+    profile_sets   what the profile says of `schedule`, `time_zone`, `enabled` and each policy, by name: the code says the rest
     """
 
     name: str
@@ -217,7 +219,7 @@ class Claimed:
     enforce: bool | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Closing:
     """The end of a run, as its node saw it. Accepted only under the run's current fence; otherwise kept as a late result.
 

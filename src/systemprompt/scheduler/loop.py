@@ -240,11 +240,11 @@ class Loop:
         with self._wake:
             closings, asked = tuple(self._ended), tuple(self._asked)
             looked, self._look = self._look, False
-        if changed or looked:
-            self._hear_stops()
         due = self._plans and self._next_due is not None and self._next_due <= now
         ending = {(closing.run_id, closing.fence) for closing in closings}
         try:
+            if changed or looked:
+                self._hear_stops()
             if self._claims:
                 self._start_asked(asked, now)
             if not (closings or due or ((changed or looked) and self._plans)):

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from systemprompt.clock import iso
 from systemprompt.errors import DaySealed, LedgerBroken
-from systemprompt.ledger.migrations import migrate, pending_migrations
 from systemprompt.ledger.sqlite import asking, catalogue, clockwork, conflicts, nodes, retention
+from systemprompt.ledger.sqlite.migrating import migrate
 from systemprompt.ledger.sqlite.reader import MIGRATIONS, MIGRATIONS_TABLE, SqliteReader
-from systemprompt.ledger.sqlite.store import Store, database_error
+from systemprompt.ledger.sqlite.store import Store, database_error, refuse_empty
 from systemprompt.ledger.statements import load_statements
 
 TYPE_CHECKING = False
@@ -49,6 +49,7 @@ class SqliteLedger(SqliteReader):
     """
 
     def __init__(self, path: str, *, patience: float = 10.0, on_statement: Callable[[str], None] | None = None) -> None:
+        refuse_empty(path)
         statements = load_statements(os.path.join(_HERE, "sql"))
         super().__init__(Store(path, statements, patience=patience, on_statement=on_statement))
         self.path = path
@@ -71,10 +72,6 @@ class SqliteLedger(SqliteReader):
             return migrate(self._store.connection, MIGRATIONS, table=MIGRATIONS_TABLE, begin=self._store.begin)
         except sqlite3.Error as error:
             raise database_error(error, self.path) from error
-
-    def pending_migrations(self) -> list[str]:
-        """Return the migrations still to apply."""
-        return pending_migrations(self._store.connection, MIGRATIONS, table=MIGRATIONS_TABLE)
 
     # -- the clockwork of a node ----------------------------------------------------------------------------------------
 
@@ -102,6 +99,8 @@ class SqliteLedger(SqliteReader):
         return replace(rest, closed=ended.closed, late=ended.late, odd=odd)
 
     def fold(self, *, limit: int = 5_000) -> bool:
+        if self._store.fetch("tallies_to_fold")[0]["first"] is None:
+            return False  # seen without the write lock
         with self._store.write():
             return retention.fold(self._store, limit=limit)
 

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
-    from typing import Any
+    from typing import Any, Literal
 
     from systemprompt.clock import Instant
     from systemprompt.ledger.records import ClockEvent, NodeIdentity, QuarantineNotice
     from systemprompt.ledger.seals import DayContent, Seal, SealDraft, SealState
     from systemprompt.ledger.sqlite.store import Store
+    from systemprompt.ledger.upkeep import LedgerUpkeep
     from systemprompt.ledger.views import (
         AttemptView,
         HistoryPage,
@@ -42,6 +43,7 @@ class SqliteReader:
     """The reading half of `systemprompt.ledger.protocol.Ledger`; see there for what each method promises."""
 
     dialect = "sqlite"
+    decides_by: Literal["host", "database"] = "host"
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -206,15 +208,11 @@ class SqliteReader:
         self._store.check_place()
         return int(self._store.fetch("data_version")[0][0])
 
-    def integrity_faults(self) -> list[str]:
-        try:
-            faults = [str(row[0]) for row in self._store.fetch("integrity_check") if row[0] != "ok"]
-            broken = self._store.fetch("foreign_key_check")
-        except DatabaseUnreachable as error:
-            return [error.message]  # so damaged that it cannot even be checked
-        return faults + [
-            f"row {row['rowid']} of {row['table']} names a missing row of {row['parent']}" for row in broken[:20]
-        ]
+    @property
+    def upkeep(self) -> LedgerUpkeep:
+        from systemprompt.ledger.sqlite.upkeep import LedgerFile
+
+        return LedgerFile(self._store.path)
 
     def close(self) -> None:
         self._store.close()
@@ -224,18 +222,19 @@ def open_reading_ledger(path: str) -> SqliteReader:
     """Open an existing ledger to read only. Nothing is migrated, nothing written.
 
     Raises:
-        DatabaseUnreachable: there is no ledger at this path, it cannot be read, or it has still to be migrated.
+        DatabaseUnreachable: there is no ledger at this path, it is empty, it cannot be read, or it has still to be migrated.
         DatabaseTooNew: a newer release wrote it.
     """
     import sqlite3
 
-    from systemprompt.ledger.migrations import pending_migrations
-    from systemprompt.ledger.sqlite.store import Store, database_error
+    from systemprompt.ledger.sqlite.migrating import pending_migrations
+    from systemprompt.ledger.sqlite.store import Store, database_error, refuse_empty
 
     if not os.path.exists(path):
         raise DatabaseUnreachable(
             f"there is no ledger at {path!r}", hint="sp db migrate makes one", details={"path": path}
         )
+    refuse_empty(path)
     store = Store(path, load_statements(READING), read_only=True)
     try:
         pending = pending_migrations(store.connection, MIGRATIONS, table=MIGRATIONS_TABLE)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
-__all__ = ["Store", "database_error", "open_connection"]
+__all__ = ["Store", "database_error", "open_connection", "refuse_empty"]
 
 _OLDEST_SQLITE = (3, 35, 0)
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -237,6 +237,24 @@ def open_connection(path: str, *, read_only: bool = False) -> sqlite3.Connection
     except sqlite3.Error as error:
         raise database_error(error, path) from error
     return connection
+
+
+def refuse_empty(path: str) -> None:
+    """Refuse a ledger's file that holds nothing. A new ledger is never empty at its path, so this one was whole once.
+
+    Raises:
+        DatabaseDamaged: the file is there and has no bytes.
+    """
+    try:
+        empty = not os.stat(path).st_size
+    except OSError:
+        return  # opening it will say what is wrong
+    if empty:
+        raise DatabaseDamaged(
+            f"the ledger at {path!r} is an empty file",
+            hint="restore a backup: sp db restore FILE --replace; to begin a new ledger, delete the file",
+            details={"path": path},
+        )
 
 
 def database_error(error: sqlite3.Error, path: str) -> DatabaseError:

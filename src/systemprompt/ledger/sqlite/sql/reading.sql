@@ -199,12 +199,6 @@ ORDER BY last_at, range_id
 -- A number that changes when another connection has committed.
 PRAGMA data_version
 
--- name: integrity_check
-PRAGMA integrity_check(20)
-
--- name: foreign_key_check
-PRAGMA foreign_key_check
-
 -- name: clock_events
 SELECT seen_at, kind, delta_us, action, node_id FROM clock_events ORDER BY event_id
 
