@@ -27,7 +27,6 @@ __all__ = [
     "Books",
     "Lost",
     "Requeued",
-    "Stopped",
     "begun",
     "closed_waiting",
     "closed_when_planned",
@@ -86,13 +85,6 @@ class Lost(NamedTuple):
 
     run: ClosedRun
     error: str
-
-
-class Stopped(NamedTuple):
-    """A lost run that was to be stopped: queued again, and closed while it waits."""
-
-    again: Requeued
-    run: ClosedRun
 
 
 # -- a run comes into being -----------------------------------------------------------------------------------------------
@@ -198,35 +190,32 @@ def closed_waiting(
     return ClosedRun(*run, status, reason, blocked_by, max(now, run.queued_at), message=message)
 
 
-def lost(run: OpenRun, *, again: bool, now: Instant, error: str) -> Requeued | Lost | Stopped:
+def lost(run: OpenRun, *, again: bool, now: Instant, error: str) -> Requeued | Lost:
     """Settle a run whose node is gone: queued again with its attempt kept as lost, or closed with the error.
 
     Queued again it has neither node nor fence, so whatever its former holder brings finds nothing to close. A run that somebody
-    asked to stop is not started again: its attempt is kept as lost, since nobody saw it end, and its account says `requested`.
+    asked to stop is not started again.
     """
     assert run.fence is not None and run.started_at is not None  # noqa: PT018  # one fact
     ended_at = max(now, run.started_at)
-    if not again and run.stop_asked_at is None:
-        return Lost(ClosedRun(*run, "failed", "node_lost", None, ended_at, error_hash=_hash(error)), error)
-    attempt = AttemptRow(
-        run_id=run.run_id,
-        attempt=run.attempt,
-        kind="ended",
-        job_id=run.job_id,
-        fence=run.fence,
-        node_id=run.node_id,
-        started_at=run.started_at,
-        ended_at=ended_at,
-        day_at=run.due_at,
-        result="lost",
-        reason="node_lost",
-        message=error,
-    )
-    waiting = OpenRun._make((*run[:11], ended_at, None, run.attempt, None, None, *run[16:]))
-    requeued = Requeued(waiting, attempt)
-    if run.stop_asked_at is None:
-        return requeued
-    return Stopped(requeued, closed_waiting(waiting, "cancelled", "requested", now=ended_at, message=run.stop_why))
+    if again and run.stop_asked_at is None:
+        attempt = AttemptRow(
+            run_id=run.run_id,
+            attempt=run.attempt,
+            kind="ended",
+            job_id=run.job_id,
+            fence=run.fence,
+            node_id=run.node_id,
+            started_at=run.started_at,
+            ended_at=ended_at,
+            day_at=run.due_at,
+            result="lost",
+            reason="node_lost",
+            message=error,
+        )
+        return Requeued(OpenRun._make((*run[:11], ended_at, None, run.attempt, None, None, *run[16:])), attempt)
+    status, reason = ("cancelled", "requested") if run.stop_asked_at is not None else ("failed", "node_lost")
+    return Lost(ClosedRun(*run, status, reason, None, ended_at, error_hash=_hash(error)), error)
 
 
 def late_attempt(closing: Closing, *, job_id: int, node_id: str | None, arrived_at: Instant) -> AttemptRow:

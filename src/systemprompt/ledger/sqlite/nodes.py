@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from systemprompt.errors import LedgerBroken
-from systemprompt.ledger.bookkeeping import Books, Lost, Requeued, Stopped, lost
+from systemprompt.ledger.bookkeeping import Books, Lost, Requeued, lost
 from systemprompt.ledger.records import Rescued
 from systemprompt.ledger.rows import OpenRun
 from systemprompt.ledger.sqlite.closing import take_out, write_books
@@ -58,10 +58,6 @@ def rescue(store: Store, node_id: str, seen_beat: int, now: Instant, *, max_atte
         if isinstance(settled, Requeued):
             requeued.append(settled)
             status = "queued"
-        elif isinstance(settled, Stopped):
-            requeued.append(settled.again)
-            books.close(settled.run)
-            status = settled.run.status
         else:
             books.close(settled.run, error=settled.error)
             status = settled.run.status
@@ -74,7 +70,7 @@ def rescue(store: Store, node_id: str, seen_beat: int, now: Instant, *, max_atte
     return rescued
 
 
-def _settled(row: sqlite3.Row, node_id: str, now: Instant, *, max_attempts: int) -> Requeued | Lost | Stopped:
+def _settled(row: sqlite3.Row, node_id: str, now: Instant, *, max_attempts: int) -> Requeued | Lost:
     run = OpenRun._make(tuple(row)[: len(OpenRun._fields)])
     again = row["on_lost"] == "rerun" and run.attempt < max_attempts
     tries = f" on attempt {run.attempt}, the last" if row["on_lost"] == "rerun" and not again else ""
