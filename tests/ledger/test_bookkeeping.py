@@ -11,7 +11,6 @@ from systemprompt.ledger.bookkeeping import (
     Books,
     Lost,
     Requeued,
-    Stopped,
     begun,
     closed_waiting,
     closed_when_planned,
@@ -268,21 +267,14 @@ def test_a_lost_run_that_may_not_run_again_fails_and_says_so() -> None:
 
 @pytest.mark.parametrize("again", [True, False])
 def test_a_lost_run_that_somebody_asked_to_stop_is_cancelled_and_never_started_again(again: bool) -> None:
-    run = running(stop_asked_at=T + 20, stop_by="me", stop_why="x")
-    settled = lost(run, again=again, now=T + 50, error="gone")
-    assert isinstance(settled, Stopped)
-    unasked = lost(run._replace(stop_asked_at=None), again=True, now=T + 50, error="gone")
-    assert isinstance(unasked, Requeued)
-    assert settled.again == unasked._replace(run=unasked.run._replace(stop_asked_at=T + 20))
-    assert settled.run == closed_waiting(settled.again.run, "cancelled", "requested", now=T + 50, message="x")
-    assert (settled.run.fence, settled.run.node_id, settled.run.attempt) == (None, None, 1)
-    assert (settled.again.attempt.result, settled.again.attempt.message) == ("lost", "gone")
+    settled = lost(running(stop_asked_at=T + 20, stop_by="me"), again=again, now=T + 50, error="gone")
+    assert isinstance(settled, Lost)
+    assert (settled.run.status, settled.run.reason) == ("cancelled", "requested")
 
 
 @pytest.mark.parametrize("again", [True, False])
 def test_a_lost_run_never_ends_before_it_started(again: bool) -> None:
     settled = lost(running(), again=again, now=T - 60, error="gone")
-    assert not isinstance(settled, Stopped)
     ended = settled.attempt.ended_at if isinstance(settled, Requeued) else settled.run.finished_at
     assert ended == T + 9
     assert settled.run.queued_at == (T + 9 if again else T + 5)

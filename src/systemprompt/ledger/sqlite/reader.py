@@ -26,8 +26,10 @@ if TYPE_CHECKING:
         AttemptView,
         HistoryPage,
         HistoryQuery,
+        LateView,
         RangeView,
         RunView,
+        TextView,
         VersionView,
     )
 
@@ -106,11 +108,27 @@ class SqliteReader:
             (row["run_id"], f"is neither open nor closed, and is named by {row['named_by']}")
             for row in self._store.fetch("runs_in_neither_table")
         ]
-        lost = [
-            (row["run_id"], f"has a late result of attempt {row['attempt']}, which nobody wrote down")
-            for row in self._store.fetch("late_without_attempt")
+        orphans = [
+            (row["run_id"], f"is of job {row['job_id']}, which nobody knows")
+            for name in ("open_runs_of_no_job", "closed_runs_of_no_job")
+            for row in self._store.fetch(name)
         ]
-        return both + neither + lost
+        return both + neither + orphans
+
+    def runs_written(self) -> int | None:
+        # One writer, one counter, and what is rolled back gives its numbers back: there are no gaps.
+        return int(self._store.fetch("state")[0]["last_run"])
+
+    def late_results(self) -> list[LateView]:
+        from systemprompt.ledger.views import LateView
+
+        return [LateView(**dict(row)) for row in self._store.fetch("late_results")]
+
+    def texts_between(self, start: Instant, end: Instant, *, job_id: int | None = None) -> Iterator[TextView]:
+        from systemprompt.ledger.views import TextView
+
+        for row in self._store.stream("texts_between", {"start": start, "end": end, "job_id": job_id}):
+            yield TextView(**dict(row))
 
     def history(self, query: HistoryQuery) -> HistoryPage:
         from systemprompt.ledger.sqlite.history import read_history
