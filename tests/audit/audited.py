@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,9 @@ def spec(name: str, schedule: str, *, enabled: bool = True, **policies: object) 
 class World:
     """One ledger, one planner, and a clock that moves when told to."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, said: str = "") -> None:
         self.path = path
+        self.said = said
         self.ledger = SqliteLedger(str(path))
         self.ledger.migrate()
         self.decide = Planner().decide
@@ -61,7 +63,10 @@ class World:
         )
 
     def declare(self, *specs: JobSpec, quarantined: Sequence[QuarantineNotice] = ()) -> None:
-        self.ledger.sync_catalogue(list(specs), list(quarantined), self.now, self.decide, Change(actor="test"))
+        self.ledger.sync_catalogue(list(specs), list(quarantined), self.now, self.decide, self.change("test"))
+
+    def change(self, actor: str) -> Change:
+        return Change(actor=actor, why=self.said)
 
     def wait(self, seconds: float) -> None:
         self.now += round(seconds * SECOND)
@@ -78,6 +83,9 @@ class World:
             reason=reason,
             started_at=self.now,
             finished_at=self.now + 1_000,
+            message=self.said or None,
+            error=self.said or "no" if status == "failed" else None,
+            output=self.said or "well",
         )
 
     def work(self, turns: int, seconds: float = 10) -> None:
@@ -99,9 +107,9 @@ class World:
         return audit(self.ledger, now=self.now, alive=lambda node: None, **more)
 
 
-def lived(path: Path) -> World:
-    """Build the history that the tests break in many ways."""
-    world = World(path)
+def lived(path: Path, *, said: str = "") -> World:
+    """Build the history that the tests break in many ways. `said` stands wherever somebody may write what they like."""
+    world = World(path, said=said)
     world.join("node-a")
     world.join("node-b")
     world.declare(
@@ -113,7 +121,7 @@ def lived(path: Path) -> World:
         spec("gone", "0 * * * * *"),
     )
     world.work(12)
-    (by_hand,) = world.ledger.start_manual("node-a", world.now, [ManualStart(job_name="hand")], Change(actor="me"))
+    (by_hand,) = world.ledger.start_manual("node-a", world.now, [ManualStart(job_name="hand")], world.change("me"))
     world.wait(1)
     world.turn(world.ended(by_hand, "failed", "reported"), room=0)
     # tick runs long and blocks itself three times
@@ -122,11 +130,20 @@ def lived(path: Path) -> World:
     world.wait(30)
     claimed |= {run.job_name: run for run in world.turn()}
     world.finish(*claimed.values())
-    world.ledger.set_enabled("tick", False, world.now, world.decide, Change(actor="me", why="too loud"))
+    world.ledger.set_enabled("tick", False, world.now, world.decide, world.change("me"))
     world.wait(HOUR)
     world.finish(*world.turn())
-    world.ledger.set_enabled("tick", True, world.now, world.decide, Change(actor="me"))
+    world.ledger.set_enabled("tick", True, world.now, world.decide, world.change("me"))
     world.work(3)
+    # somebody asks for a run, for its stop, and for that of another that waits
+    world.ledger.ask_for_runs(world.now, [ManualStart(job_name="hand")], world.change("me"))
+    claimed = {run.job_name: run for run in world.turn()}
+    (waits,) = world.ledger.ask_for_runs(world.now, [ManualStart(job_name="hand")], world.change("me"))
+    for run_id in (claimed["hand"].run_id, waits):
+        world.ledger.ask_to_stop(run_id, world.now, world.change("me"))
+    world.wait(1)
+    asked = world.ended(claimed.pop("hand"), "cancelled", "requested")
+    world.turn(asked, *map(world.ended, claimed.values()), room=0)
     # gone leaves, and comes back with another schedule
     stay = [
         spec("tick", "*/10 * * * * *"),
@@ -148,29 +165,45 @@ def lived(path: Path) -> World:
     assert {run.job_name for run in lost} >= {"tick", "again", "every"}
     world.wait(20)
     world.ledger.rescue("node-b", 0, world.now, max_attempts=3)
+    # its code comes back after all
+    world.wait(40)
+    world.turn(*(world.ended(run) for run in lost if run.job_name in ("tick", "again")), room=0)
     world.work(6)
+    # a run is given up on; its code comes back later, that of another has not come back yet
+    for back in (True, False):
+        (stuck,) = world.ledger.start_manual("node-a", world.now, [ManualStart(job_name="hand")], world.change("me"))
+        world.wait(5)
+        world.turn(replace(world.ended(stuck, "failed", "timeout"), abandoned=True), room=0)
+        world.wait(5)
+        if back:
+            world.turn(world.ended(stuck), room=0)
     # one is running now
     world.wait(10)
     assert world.turn()
     return world
 
 
-def broken(world: World, path: Path, *statements: str) -> World:
-    """Copy a world and change its file behind the ledger's back: without triggers, checks, and the indexes that guard."""
+def broken(world: World, path: Path, *statements: str, recount: bool = True) -> World:
+    """Copy a world and change its file behind the ledger's back: without triggers, checks, and the indexes that guard.
+
+    With `recount` the numbers that are kept follow, so that a breakage is told of once.
+    """
     with sqlite3.connect(world.path) as source, sqlite3.connect(path) as target:
         source.backup(target)
     source.close()
     target.execute("PRAGMA ignore_check_constraints = ON")
     target.execute("PRAGMA foreign_keys = OFF")
+    target.execute("PRAGMA legacy_alter_table = ON")  # a table may be replaced under the views
     rules = target.execute(
         "SELECT type, name FROM sqlite_master WHERE (type = 'trigger' OR (type = 'index' AND sql LIKE '%UNIQUE%'))"
-        " AND name NOT LIKE 'job_run%are_counted'"  # the numbers that are kept follow, so that a breakage is told of once
     ).fetchall()
     for kind, name in rules:
         target.execute(f"DROP {kind} {name}")
     for statement in statements:
         changed = target.execute(statement).rowcount
         assert changed != 0, f"the breakage touched nothing: {statement}"
+    if recount:
+        target.executescript(_RECOUNT)
     target.commit()
     target.close()
     copy = World.__new__(World)
@@ -179,3 +212,18 @@ def broken(world: World, path: Path, *statements: str) -> World:
     copy.ledger = SqliteLedger(str(path))
     world.copies.append(copy)
     return copy
+
+
+_RECOUNT = """
+DELETE FROM job_tallies;
+DELETE FROM job_tally_sums;
+CREATE TEMP TABLE counted AS
+SELECT job_id, due_at / 3600000000 AS hour, status, origin FROM job_runs
+UNION ALL SELECT job_id, last_at / 3600000000, status, 'range' FROM job_run_ranges;
+INSERT INTO job_tally_sums (job_id, hour, status, origin, n)
+SELECT job_id, hour, status, origin, count(*) FROM counted GROUP BY 1, 2, 3, 4
+UNION ALL SELECT 0, hour, status, origin, count(*) FROM counted GROUP BY 2, 3, 4;
+UPDATE ledger_state SET last_run = (SELECT count(*) FROM job_runs) + (SELECT count(*) FROM open_runs)
+    + (SELECT coalesce(sum(runs), 0) FROM ledger_seals WHERE until_at <= pruned_until)
+    - (SELECT count(*) FROM job_runs WHERE due_at < pruned_until);
+"""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -118,7 +119,8 @@ def test_dates_may_contradict_by_as_much_as_the_clock_was_seen_to_step_back(worl
     world.declare(spec("tick", "*/10 * * * * *"))
     world.work(3)
     back = HOUR * SECOND
-    earlier = f"UPDATE job_runs SET queued_at = queued_at - {back}, started_at = started_at - {back} WHERE run_id = 2"
+    shifted = ", ".join(f"{name} = {name} - {back}" for name in ("available_at", "queued_at", "started_at"))
+    earlier = f"UPDATE job_runs SET {shifted} WHERE run_id = 2"
     other = broken(world, tmp_path / "b.db", earlier)
 
     assert "misdated" in other.audit().by_kind
@@ -204,3 +206,40 @@ def test_the_audit_reads_only(world: World) -> None:
         world.audit()
 
         assert watcher.change_marker() == before
+
+
+def test_what_is_kept_of_a_pruned_run_is_no_stray(world: World) -> None:
+    """It was due in a day that is pruned; it began, and its late result came, in days that are not."""
+    world.join("node-b")
+    world.declare(spec("rare", "0 0 16 23 10 *", on_lost="rerun"))
+    world.wait(20 * HOUR)
+    (lost,) = world.ledger.turn("node-b", world.now, world.decide, room=1).claimed
+    world.wait(60)
+    world.ledger.rescue("node-b", 0, world.now, max_attempts=3)
+    world.finish(*world.turn())
+    world.wait(24 * HOUR)
+    world.finish(lost)
+    world.wait(48 * HOUR)
+    (first, *_) = world.seal()
+    assert world.ledger.prune(first.until_at, limit=9) == 1
+
+    assert world.ledger.run(lost.run_id) is None
+    assert world.audit().findings == ()
+
+
+def test_the_end_of_a_run_that_was_given_up_on_may_be_told_twice(world: World) -> None:
+    world.declare(spec("tick", "*/10 * * * * *"))
+    world.wait(10)
+    (run,) = world.turn()
+    given_up = replace(world.ended(run, "failed", "timeout"), abandoned=True)
+    for _ in range(2):
+        assert world.ledger.turn("node-a", world.now, world.decide, closings=[given_up]).closed == (run.run_id,)
+
+    assert world.ledger.abandoned_runs() == [run.run_id]
+    assert world.audit().findings == ()
+
+    world.wait(10)
+    assert world.turn() == (), "its code is still in the way"
+    world.finish(run)
+    assert world.ledger.abandoned_runs() == []
+    assert world.audit().findings == ()

@@ -35,7 +35,7 @@ def test_a_run_is_explained_with_its_attempts(world: World) -> None:
     assert [attempt.attempt for attempt in explanation.attempts] == [1]
     assert text.startswith(
         "version 1 (*/10 * * * * *, Europe/Berlin) fires at 2026-10-23T12:00:10Z; "
-        "it is valid from 2026-10-23T12:00:00Z, added, by test; "
+        "it is valid from 2026-10-23T12:00:00Z, added by code; "
     )
     assert "(schedule) accounts for it: success" in text
     assert "attempt 1 on node node-a began" in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -44,12 +45,46 @@ class Life:
         self.world.wait(self.random.choice([0.5, 1, 5, 30, 300]))
         ended = [run for run in self.held if self.random.random() < 0.6]
         self.held = [run for run in self.held if run not in ended]
-        closings: list[Closing] = [self.world.ended(run, *self.random.choice(OUTCOMES)) for run in ended]
+        closings: list[Closing] = [self.ended(run, *self.random.choice(OUTCOMES)) for run in ended]
         closings += [self.world.ended(self.zombies.pop()) for _ in self.zombies[:1]]
         room = self.random.choice([0, 1, 9])
         self.held += self.world.ledger.turn(
             self.node, self.world.now, self.world.decide, closings=closings, room=room
         ).claimed
+
+    def ended(self, run: Claimed, status: str, reason: str | None) -> Closing:
+        if reason == "requested":
+            self.world.ledger.ask_to_stop(run.run_id, self.world.now, Change(actor="me"))
+        return self.world.ended(run, status, reason)
+
+    def ask(self) -> None:
+        try:
+            asked = self.world.ledger.ask_for_runs(
+                self.world.now, [ManualStart(job_name=self.any_name())], Change(actor="me")
+            )
+        except ConflictError as error:
+            if "quarantined" not in error.message and "sealed" not in error.message:
+                raise
+            return
+        if self.random.random() < 0.4:
+            self.world.ledger.ask_to_stop(asked[0], self.world.now, Change(actor="me"))
+
+    def stop(self) -> None:
+        """Ask for the end of a run; it may be that its node is lost before it stops."""
+        for run in self.held[:1]:
+            self.world.ledger.ask_to_stop(run.run_id, self.world.now, Change(actor="me"))
+
+    def give_up(self) -> None:
+        """Close a run whose code cannot be stopped. It comes back later, if its node lives."""
+        for run in self.held[:1]:
+            self.held.remove(run)
+            self.world.ledger.turn(
+                self.node,
+                self.world.now,
+                self.world.decide,
+                closings=[replace(self.world.ended(run, "failed", "timeout"), abandoned=True)],
+            )
+            self.zombies.append(run)
 
     def sleep(self) -> None:
         self.world.wait(self.random.choice([1, 40, 240]) * HOUR)
@@ -108,6 +143,7 @@ class Life:
 
     def step(self) -> str:
         rare = [self.sleep, self.edit, self.switch, self.retire, self.quarantine, self.by_hand, self.lose_node]
+        rare += [self.ask, self.stop, self.give_up]
         chosen = self.random.choice([self.tick] * 8 + [*rare, self.seal, self.prune, self.step_back])
         chosen()
         return chosen.__name__

@@ -19,19 +19,23 @@ from systemprompt.ledger.seals import Seal, digest_of
 
 DAYS = 8
 PRUNED = 2
+HOURLY, HAND = (f"job_id = (SELECT job_id FROM jobs WHERE job_name = '{name}')" for name in ("hourly", "hand"))
 OF_DAY_5 = (
     "due_at >= (SELECT from_at FROM ledger_seals WHERE seal = 5) "
     "AND due_at < (SELECT until_at FROM ledger_seals WHERE seal = 5)"
 )
-IN_DAY_5 = (
-    f"run_id = (SELECT min(run_id) FROM job_runs WHERE {OF_DAY_5} AND job_id = 'job_hourly' AND status = 'success')"
-)
-BY_HAND = f"run_id = (SELECT min(run_id) FROM job_runs WHERE {OF_DAY_5} AND job_id = 'job_hand')"
-LATER = "run_id = (SELECT max(run_id) FROM job_runs WHERE job_id = 'job_hourly')"
+IN_DAY_5 = f"run_id = (SELECT min(run_id) FROM job_runs WHERE {OF_DAY_5} AND {HOURLY} AND status = 'success')"
+BY_HAND = f"run_id = (SELECT min(run_id) FROM job_runs WHERE {OF_DAY_5} AND {HAND})"
+LATER = f"run_id = (SELECT max(run_id) FROM job_runs WHERE {HOURLY})"
 A_RANGE = (
     "range_id = (SELECT max(range_id) FROM job_run_ranges WHERE last_at < (SELECT sealed_until FROM ledger_state))"
 )
-COLUMNS = "job_id, version, origin, fire_at, due_at, status, reason, attempt, fence, node_id, queued_at, started_at, finished_at"
+AN_ATTEMPT = f"kind = 'ended' AND {OF_DAY_5.replace('due_at', 'day_at')}"
+A_LATE_RESULT = f"kind = 'late' AND {OF_DAY_5.replace('due_at', 'day_at')}"
+COLUMNS = (
+    "job_id, version, origin, fire_at, due_at, available_at, status, reason, attempt, fence, node_id, queued_at, started_at, "
+    "finished_at, actor"
+)
 
 BREAKAGES: dict[str, tuple[str, tuple[str, ...]]] = {
     # a day that is not sealed
@@ -49,9 +53,26 @@ BREAKAGES: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "an attempt of a sealed day is altered": (
         "sealed_day",
-        (f"UPDATE job_attempts SET node_id = 'another' WHERE {IN_DAY_5}",),
+        (f"UPDATE job_attempts SET node_id = 'another' WHERE {AN_ATTEMPT}",),
     ),
-    "an attempt of a sealed day is deleted": ("sealed_day", (f"DELETE FROM job_attempts WHERE {IN_DAY_5}",)),
+    "an attempt of a sealed day is deleted": ("sealed_day", (f"DELETE FROM job_attempts WHERE {AN_ATTEMPT}",)),
+    "a late result of a sealed day is altered": (
+        "sealed_day",
+        (f"UPDATE job_attempts SET result = 'failed' WHERE {A_LATE_RESULT}",),
+    ),
+    "a late result is put into a sealed day": (
+        "sealed_day",
+        (
+            (
+                "UPDATE job_attempts SET day_at = (SELECT from_at FROM ledger_seals WHERE seal = 4) "
+                f"WHERE {A_LATE_RESULT}"
+            ),
+        ),
+    ),
+    "the hash of an error of a sealed day is altered": (
+        "sealed_day",
+        (f"UPDATE job_runs SET error_hash = output_hash WHERE {IN_DAY_5}",),
+    ),
     "a range of a sealed day is altered": (
         "sealed_day",
         (f"UPDATE job_run_ranges SET written_at = written_at + 1 WHERE {A_RANGE}",),
@@ -61,8 +82,8 @@ BREAKAGES: dict[str, tuple[str, tuple[str, ...]]] = {
         "sealed_day",
         (
             (
-                f"INSERT INTO job_runs ({COLUMNS}) SELECT job_id, version, 'manual', NULL, due_at + 1, status, reason, "
-                f"attempt, fence, node_id, queued_at, started_at, finished_at FROM job_runs WHERE {BY_HAND}"
+                f"INSERT INTO job_runs ({COLUMNS}) SELECT job_id, version, 'manual', NULL, due_at + 1, due_at + 1, status, "
+                f"reason, attempt, fence, node_id, queued_at, started_at, finished_at, actor FROM job_runs WHERE {BY_HAND}"
             ),
         ),
     ),
@@ -102,8 +123,8 @@ BREAKAGES: dict[str, tuple[str, tuple[str, ...]]] = {
     "a job was pruned past what was sealed": (
         "pruned",
         (
-            "UPDATE scheduled_jobs SET pruned_through = planned_through WHERE job_name = 'hourly'",
-            "DELETE FROM job_runs WHERE job_id = 'job_hourly'",
+            f"UPDATE jobs SET pruned_through = (SELECT planned_through FROM job_cursors WHERE {HOURLY}) WHERE {HOURLY}",
+            f"DELETE FROM job_runs WHERE {HOURLY}",
         ),
     ),
     "a row that pruning had left was deleted": (
@@ -118,8 +139,15 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Eight days of three jobs; six are sealed, two of those are pruned."""
     with closing(World(tmp_path_factory.mktemp("ledger") / "ledger.db")) as world:
         world.join("node-a")
-        world.declare(spec("hourly", "0 0 * * * *"), spec("off", "0 */30 * * * *", enabled=False), spec("hand", ""))
-        for _ in range(DAYS * 4):
+        world.join("node-b")
+        world.declare(
+            spec("hourly", "0 0 * * * *", on_lost="rerun"),
+            spec("off", "0 */30 * * * *", enabled=False),
+            spec("hand", ""),
+        )
+        for part in range(DAYS * 4):
+            if part == 4 * 4:
+                lose_a_run(world)
             world.work(1, seconds=6 * HOUR)
             world.finish(
                 *world.ledger.start_manual("node-a", world.now, [ManualStart(job_name="hand")], Change(actor="me"))
@@ -128,6 +156,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         while world.ledger.prune(sealed[PRUNED - 1].until_at, limit=50):
             pass
         yield world
+
+
+def lose_a_run(world: World) -> None:
+    """Let a node die in mid-run, and its code come back after another has taken over."""
+    world.wait(HOUR)
+    (lost,) = world.ledger.turn("node-b", world.now, world.decide, room=1).claimed
+    world.wait(60)
+    world.ledger.rescue("node-b", 0, world.now, max_attempts=3)
+    world.finish(*world.turn())
+    world.finish(lost)
 
 
 def test_a_ledger_with_sealed_and_pruned_days_is_clean(world: World) -> None:
@@ -148,7 +186,8 @@ def test_the_audit_notices_when(name: str, world: World, tmp_path: Path) -> None
 
 
 def test_a_finding_says_which_day_and_what_is_off(world: World, tmp_path: Path) -> None:
-    other = broken(world, tmp_path / "b.db", f"DELETE FROM job_runs WHERE {BY_HAND}")
+    with_it = f"DELETE FROM run_texts WHERE {BY_HAND}"
+    other = broken(world, tmp_path / "b.db", with_it, f"DELETE FROM job_runs WHERE {BY_HAND}")
     altered = broken(world, tmp_path / "c.db", f"UPDATE job_runs SET message = 'well' WHERE {IN_DAY_5}")
     seal = world.ledger.seals()[4]
 
@@ -156,9 +195,7 @@ def test_a_finding_says_which_day_and_what_is_off(world: World, tmp_path: Path) 
     (changed,) = altered.audit().findings
 
     said = f"the sealed day {seal.day} does not hold what was sealed: "
-    assert (
-        gone.sentence == f"{said}{seal.runs - 1} runs of {seal.runs}; {seal.attempts - 1} attempts of {seal.attempts}"
-    )
+    assert gone.sentence == f"{said}{seal.runs - 1} runs of {seal.runs}"
     assert changed.sentence == f"{said}as many rows, and one of them was altered"
     assert (gone.at, gone.until) == (seal.from_at, seal.until_at - 1)
 
@@ -179,8 +216,8 @@ def test_the_digests_are_what_their_definition_says(world: World) -> None:
     for row in connection.execute("SELECT * FROM ledger_seals ORDER BY seal").fetchall():
         if row["seal"] > PRUNED:
             assert sha(content_lines(connection, row["from_at"], row["until_at"])) == row["content"]
-        names = ("seal", "day", "from_at", "until_at", "runs", "attempts", "ranges", "fire_times", "counts", "content")
-        chained = [row["previous"], *(row[name] for name in names), row["sealed_at"]]
+        names = ("seal", "format", "day", "from_at", "until_at", "runs", "attempts", "ranges", "fire_times", "counts")
+        chained = [row["previous"], *(row[name] for name in names), row["content"], row["sealed_at"]]
         assert row["previous"] == previous
         assert sha([json.dumps(chained, separators=(",", ":"))]) == row["digest"]
         previous = row["digest"]
@@ -191,13 +228,15 @@ def content_lines(connection: sqlite3.Connection, start: int, end: int) -> list[
     runs = connection.execute(
         "SELECT * FROM job_runs WHERE due_at >= ? AND due_at < ? ORDER BY due_at, run_id", (start, end)
     ).fetchall()
-    of_runs = "SELECT * FROM job_attempts WHERE run_id = ? ORDER BY attempt"
-    tries = [row for run in runs for row in connection.execute(of_runs, (run["run_id"],))]
+    tries = connection.execute(
+        "SELECT * FROM job_attempts WHERE day_at >= ? AND day_at < ? ORDER BY day_at, run_id, attempt, kind",
+        (start, end),
+    )
     ranges = connection.execute(
         "SELECT * FROM job_run_ranges WHERE last_at >= ? AND last_at < ? ORDER BY last_at, range_id", (start, end)
     )
     rows = [["run", *run] for run in runs]
-    rows += [["attempt", *(row[name] for name in row.keys() if not name.startswith("late_"))] for row in tries]  # noqa: SIM118  # a Row's keys
+    rows += [["attempt", *row[1:]] for row in tries]  # without the number that the table gave it
     rows += [["range", *row] for row in ranges]
     return [json.dumps(row, separators=(",", ":")) for row in rows]
 

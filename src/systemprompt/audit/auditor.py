@@ -11,8 +11,9 @@ from systemprompt.audit.case import JobCase, Setting, fallen_behind
 from systemprompt.audit.counts import Tally
 from systemprompt.audit.course import Course, LastClaim
 from systemprompt.audit.fates import check_range_fate, check_run_fate
-from systemprompt.audit.findings import Finding, Findings
+from systemprompt.audit.findings import Findings
 from systemprompt.audit.jobs import check_high_water, check_job, check_open_runs
+from systemprompt.audit.kept import check_abandoned, check_fences, check_late_results, check_strays, check_texts
 from systemprompt.audit.runs import check_run
 from systemprompt.audit.seals import check_pruned, check_seals
 from systemprompt.clock import SECOND
@@ -58,10 +59,13 @@ def audit(
         findings = Findings()
         setting = _setting(ledger, now)
         low, high = -_EVER if start is None else start, _EVER if end is None else end
-        _check_jobs(setting, jobs, findings, alive, low, high)
+        seen = _check_jobs(setting, jobs, findings, alive, low, high)
+        check_texts(setting, jobs, findings, low, high, only=None if job_name is None else jobs[0].job_id)
         if job_name is None and start is None and end is None:
-            _check_all_fences(ledger, findings)
-            _check_strays(ledger, findings)
+            check_fences(setting, findings)
+            check_strays(setting, findings, seen=seen)
+            check_late_results(setting, findings)
+            check_abandoned(setting, findings)
             check_pruned(ledger, jobs, findings)
             check_seals(ledger, findings, recheck=lambda _seal: True)
         return findings.report(now=now, start=start, end=end)
@@ -92,6 +96,7 @@ def _setting(ledger: Readable, now: Instant) -> Setting:
         clock_events=clock_events,
         last_fence=ledger.last_fence(),
         pruned_until=ledger.seal_state().pruned_until,
+        run_on=frozenset(ledger.abandoned_runs()),
     )
 
 
@@ -102,14 +107,15 @@ def _check_jobs(
     alive: Callable[[NodeIdentity], bool | None],
     low: Instant,
     high: Instant,
-) -> None:
+) -> int:
+    """Check job by job; return how many runs were seen that are not of a pruned day."""
     ledger = setting.ledger
     only = jobs[0].job_id if len(jobs) == 1 else None
     versions = {job_id: list(group) for job_id, group in groupby(ledger.versions(only), key=lambda v: v.job_id)}
     open_runs = defaultdict(list)
     for run in ledger.open_runs():
         open_runs[run.job_id].append(run)
-    tally = Tally(ledger, findings, only=only, low=low, high=high)
+    tally = Tally(ledger, findings, only=only, low=low, high=high, pruned_until=setting.pruned_until)
     runs = _ByJob(tally.runs(ledger.tried_runs_between(low, high, job_id=only)), lambda tried: tried[0].job_id)
     ranges = _ByJob(tally.ranges(ledger.ranges_between(low, high, job_id=only)), lambda account: account.job_id)
     last_claim, courses = LastClaim(), []
@@ -130,6 +136,7 @@ def _check_jobs(
         check_high_water(setting, jobs, findings)
         for course in courses:
             course.check_passed_over()
+    return tally.unpruned
 
 
 def _told(case: JobCase, course: Course, ranges: Iterator[RangeView]) -> Iterator[RangeView]:
@@ -154,19 +161,6 @@ def _checked(
         course.run(run, attempts)
         if run.fire_at is not None:
             yield run
-
-
-def _check_all_fences(ledger: Readable, findings: Findings) -> None:
-    """No fence was handed out twice, whichever runs it went to."""
-    for fence, run_id, other in ledger.fences_given_twice():
-        sentence = f"fence {fence} was handed out twice, to runs {run_id} and {other}"
-        findings.add(Finding(kind="fence_order", job_name=None, sentence=sentence, run_id=other))
-
-
-def _check_strays(ledger: Readable, findings: Findings) -> None:
-    """Every run that anything names is open or closed, never both and never neither."""
-    for run_id, what in ledger.stray_runs():
-        findings.add(Finding(kind="stray", job_name=None, sentence=f"run {run_id} {what}", run_id=run_id))
 
 
 class _ByJob(Generic[Row]):

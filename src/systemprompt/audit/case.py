@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from systemprompt.clock import Instant
     from systemprompt.ledger.records import ClockEvent, NodeIdentity
     from systemprompt.ledger.seals import DayContent, Seal, SealState
-    from systemprompt.ledger.views import AttemptView, JobView, RangeView, RunView, VersionView
+    from systemprompt.ledger.views import AttemptView, JobView, LateView, RangeView, RunView, TextView, VersionView
 else:
     Protocol = object
 
@@ -46,6 +46,10 @@ class Readable(Protocol):
     def ranges_between(self, start: Instant, end: Instant, *, job_id: int | None = None) -> Iterator[RangeView]: ...
     def fences_given_twice(self) -> list[tuple[int, int, int]]: ...
     def stray_runs(self) -> list[tuple[int, str]]: ...
+    def runs_written(self) -> int | None: ...
+    def late_results(self) -> list[LateView]: ...
+    def abandoned_runs(self) -> list[int]: ...
+    def texts_between(self, start: Instant, end: Instant, *, job_id: int | None = None) -> Iterator[TextView]: ...
     def open_runs(self) -> list[RunView]: ...
     def nodes(self) -> list[NodeIdentity]: ...
     def clock_events(self) -> list[ClockEvent]: ...
@@ -67,6 +71,7 @@ class Setting:
              that is held up for longer than its lease is declared lost, and takes nothing
     nodes    by id
     pruned_until   everything due before may be gone
+    run_on   closed runs whose code is said to run on, because it cannot be stopped
     """
 
     ledger: Readable
@@ -78,6 +83,7 @@ class Setting:
     nodes: Mapping[str, NodeIdentity]
     clock_events: Sequence[ClockEvent]
     pruned_until: Instant
+    run_on: frozenset[int]
 
     def stepped_back(self, start: Instant, end: Instant) -> int:
         """Return by how many microseconds the wall clock fell behind itself between these instants of it."""

@@ -31,7 +31,16 @@ class Tally:
     Jobs must be finished in the order of their ids, as an audit of all goes through them.
     """
 
-    def __init__(self, ledger: Readable, findings: Findings, *, only: int | None, low: Instant, high: Instant) -> None:
+    def __init__(
+        self,
+        ledger: Readable,
+        findings: Findings,
+        *,
+        only: int | None,
+        low: Instant,
+        high: Instant,
+        pruned_until: Instant,
+    ) -> None:
         self._ledger = ledger
         self._findings = findings
         self._only = only
@@ -41,11 +50,15 @@ class Tally:
         # A stream is one account ahead of the job that is looked at, so two jobs are counted at once.
         self._of_jobs: defaultdict[int, Counter[_Key]] = defaultdict(Counter)
         self._of_all: Counter[_Key] = Counter()
+        self._pruned_until = pruned_until
+        self.unpruned = 0
+        """How many runs went by that are not of a pruned day, open ones included."""
 
     def runs(self, stream: Iterator[_Tried]) -> Iterator[_Tried]:
         """Count runs on their way."""
         for tried in stream:
             run = tried[0]
+            self.unpruned += run.due_at >= self._pruned_until
             if run.finished_at is not None:
                 self._of_jobs[run.job_id][run.due_at // _HOUR, run.status, run.origin] += 1
             yield tried

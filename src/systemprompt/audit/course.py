@@ -115,7 +115,7 @@ class Course:
             sentence = f"it is due since {iso(job.next_due)}, yet nodes have planned and begun others up to {iso(claim.started_at)}"
             self._case.found("passed_over", sentence, at=job.next_due)
         waiting = [run for run in self._case.open_runs if run.status == "queued"][:1]
-        if job.running or job.quarantine_error is not None:
+        if job.running or job.quarantine is not None:
             return
         for run in waiting:
             free = max(run.queued_at, job.updated_at, self._last_end)

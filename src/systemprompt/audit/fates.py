@@ -20,6 +20,8 @@ def check_run_fate(case: JobCase, run: RunView, attempts: Sequence[AttemptView])
     version = case.by_number.get(run.version)
     for fault in _policy_faults(case, run, version):
         case.found_run("unexplained", run, fault)
+    _check_stop(case, run, attempts)
+    _check_runs_on(case, run, attempts)
     for attempt in attempts:
         _check_holder(case, run, attempt)
         _check_late_result(case, run, attempt)
@@ -64,7 +66,39 @@ def _policy_faults(case: JobCase, run: RunView, version: VersionView | None) -> 
         yield "is queued, though its job left the installation"
 
 
+_NEVER = 2**62
 _USUAL = (("catch_up", "latest"), ("on_lost", "fail"))
+
+
+def _check_stop(case: JobCase, run: RunView, attempts: Sequence[AttemptView]) -> None:
+    """Only what somebody asked to stop is closed as asked, and it is never started again."""
+    asked_at = run.stop_asked_at
+    if run.reason == "requested" and asked_at is None:
+        case.found_run("stop", run, "was cancelled as requested, but nobody asked for it")
+    if (asked_at is None) != (run.stop_by is None):
+        said = (
+            "does not say who asked for its stop" if run.stop_by is None else "does not say when its stop was asked for"
+        )
+        case.found_run("stop", run, said)
+    if asked_at is None:
+        return
+    since = f"though its stop was asked for at {iso(asked_at)}"
+    if run.status == "queued":
+        case.found_run("stop", run, f"waits, {since}")
+    for attempt in attempts[: None if run.fence is None else -1]:
+        if attempt.ended_at is not None and attempt.ended_at > asked_at + case.setting.stall:
+            case.found_run("stop", run, f"was queued again after attempt {attempt.attempt}, {since}")
+    if run.reason == "requested" and run.finished_at is not None and run.finished_at < asked_at - case.setting.slack:
+        case.found_run("stop", run, f"was cancelled as requested at {iso(run.finished_at)}, {since}")
+
+
+def _check_runs_on(case: JobCase, run: RunView, attempts: Sequence[AttemptView]) -> None:
+    """Code that was given up on is in its job's way until it brings a late result, or until its node is gone."""
+    if not run.abandoned or not attempts or run.run_id in case.setting.run_on:
+        return
+    node = case.setting.nodes.get(attempts[-1].node_id)
+    if attempts[-1].late_result is None and node is not None and node.stopped_at is None:
+        case.found_run("abandoned", run, f"was given up on and its code has not come back on node {node.node_id}")
 
 
 def _check_holder(case: JobCase, run: RunView, attempt: AttemptView) -> None:
@@ -85,13 +119,15 @@ def _check_late_result(case: JobCase, run: RunView, attempt: AttemptView) -> Non
     """A late result proves that its node was alive when another took the run, and that the other's outcome is not this one's."""
     if attempt.late_result is None:
         return
-    if attempt.result != "lost":
+    node = case.setting.nodes.get(attempt.node_id)
+    # Where its stop was asked for, a run whose node is lost is closed as asked.
+    asked = run.reason == "requested" and (node is None or (node.stopped_at or _NEVER) <= (attempt.ended_at or 0))
+    if attempt.result != "lost" and not asked:
         # Code that could not be stopped may come back after its run was closed. What else ends twice was closed by another.
         if not run.abandoned:
             said = f"attempt {attempt.attempt} ended as {attempt.result}, then its holder brought {attempt.late_result}"
             case.found_run("attempts", run, f"was closed by another than its holder: {said}")
         return
-    node = case.setting.nodes.get(attempt.node_id)
     if node is None or node.fate != "lost" or node.stopped_at is None:
         return
     silent = node.stopped_at - node.beat_at
@@ -110,6 +146,10 @@ def _check_outcome_instants(case: JobCase, run: RunView) -> None:
     if run.started_at is not None and run.started_at < run.queued_at:
         case.found_run(
             "misdated", run, f"started at {iso(run.started_at)}, before it was queued at {iso(run.queued_at)}"
+        )
+    if run.started_at is not None and run.started_at < run.available_at:
+        case.found_run(
+            "misdated", run, f"started at {iso(run.started_at)}, though not to start before {iso(run.available_at)}"
         )
     if run.finished_at is None:
         return

@@ -137,7 +137,7 @@ def _check_next_due(case: JobCase) -> None:
     if oracle is None:
         return
     following = oracle.first_after(job.planned_through)
-    idle = not present.enabled or job.quarantine_error is not None
+    idle = not present.enabled or job.quarantine is not None
     shown = None if idle else following
     if job.next_run != shown:
         says, there = ("none" if at is None else iso(at) for at in (job.next_run, shown))
@@ -159,11 +159,7 @@ def _check_next_due(case: JobCase) -> None:
 def _check_last_start(case: JobCase) -> None:
     """What is quarantined starts nothing. Its row changed last when it became so, or later."""
     job = case.job
-    if (
-        job.quarantine_error is not None
-        and job.last_run is not None
-        and job.last_run > job.updated_at + case.setting.stall
-    ):
+    if job.quarantine is not None and job.last_run is not None and job.last_run > job.updated_at + case.setting.stall:
         held = f"though the job is quarantined since {iso(job.updated_at)} at the latest"
         sentence = f"run {job.last_run_id} was begun at {iso(job.last_run)}, {held}"
         case.found("unexplained", sentence, at=job.last_run, run_id=job.last_run_id)

@@ -39,8 +39,10 @@ if TYPE_CHECKING:
         HistoryPage,
         HistoryQuery,
         JobView,
+        LateView,
         RangeView,
         RunView,
+        TextView,
         VersionView,
     )
 else:
@@ -95,7 +97,19 @@ class LedgerReader(Protocol):
         ...
 
     def stray_runs(self) -> list[tuple[int, str]]:
-        """Return what must never be: runs that are open and closed, or neither though something names them, and how so."""
+        """Return what must never be: runs that are open and closed, or neither though something names them, or of no job."""
+        ...
+
+    def runs_written(self) -> int | None:
+        """Return how many runs were ever written, pruned ones included; None where the engine's run ids do not tell."""
+        ...
+
+    def late_results(self) -> list[LateView]:
+        """Return what came after its fence had passed on or its account was closed, by run and attempt."""
+        ...
+
+    def texts_between(self, start: Instant, end: Instant, *, job_id: int | None = None) -> Iterator[TextView]:
+        """Yield the texts that closed runs with `due_at` in (start, end] left, as far as they are still there."""
         ...
 
     def stops_asked(self, node_id: str) -> list[tuple[int, int]]:

@@ -13,7 +13,17 @@ if TYPE_CHECKING:
 
     from systemprompt.clock import Instant
 
-__all__ = ["AttemptView", "HistoryPage", "HistoryQuery", "JobView", "RangeView", "RunView", "VersionView"]
+__all__ = [
+    "AttemptView",
+    "HistoryPage",
+    "HistoryQuery",
+    "JobView",
+    "LateView",
+    "RangeView",
+    "RunView",
+    "TextView",
+    "VersionView",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +135,30 @@ class AttemptView:
     message: str | None
     late_result: str | None
     late_at: Instant | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateView:
+    """One late result, as it is kept: `ended_at` says its holder, `arrived_at` is the instant to whose day it belongs."""
+
+    run_id: int
+    attempt: int
+    fence: int
+    ended_at: Instant
+    arrived_at: Instant
+    result: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextView:
+    """One text that a closed run left, and the hash that its account, or its attempt, holds of it: None where it holds none."""
+
+    run_id: int
+    job_id: int
+    attempt: int
+    kind: str
+    text: str
+    hash: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

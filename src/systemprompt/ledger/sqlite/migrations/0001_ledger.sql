@@ -7,6 +7,7 @@
 --   fence, last_run   the highest fence and run id ever given out
 --   high_water        the furthest instant any job was planned through
 --   seals, sealed_until, pruned_until   how many seals there are, how far they reach, and before which instant accounts may be gone
+--   pruned_run   the highest id of a run that was pruned: a run with a higher id that is gone was lost
 CREATE TABLE ledger_state (
     one          INTEGER PRIMARY KEY CHECK (one = 1),
     ledger_id    TEXT    NOT NULL,
@@ -15,7 +16,8 @@ CREATE TABLE ledger_state (
     high_water   INTEGER NOT NULL DEFAULT 0,
     seals        INTEGER NOT NULL DEFAULT 0,
     sealed_until INTEGER NOT NULL DEFAULT 0,
-    pruned_until INTEGER NOT NULL DEFAULT 0
+    pruned_until INTEGER NOT NULL DEFAULT 0,
+    pruned_run   INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 INSERT INTO ledger_state (one, ledger_id) VALUES (1, lower(hex(randomblob(16))));
 
@@ -25,9 +27,9 @@ WHEN NEW.ledger_id <> OLD.ledger_id OR NEW.fence < OLD.fence OR NEW.last_run < O
 BEGIN SELECT RAISE(ABORT, 'ledger: fences, run ids and the high-water mark only rise'); END;
 
 CREATE TRIGGER ledger_state_prunes_what_is_sealed
-BEFORE UPDATE OF seals, sealed_until, pruned_until ON ledger_state
+BEFORE UPDATE OF seals, sealed_until, pruned_until, pruned_run ON ledger_state
 WHEN NEW.seals < OLD.seals OR NEW.sealed_until < OLD.sealed_until OR NEW.pruned_until < OLD.pruned_until
-  OR NEW.pruned_until > NEW.sealed_until
+  OR NEW.pruned_run < OLD.pruned_run OR NEW.pruned_until > NEW.sealed_until
 BEGIN SELECT RAISE(ABORT, 'ledger: only what is sealed is pruned'); END;
 
 CREATE TRIGGER ledger_state_stays
@@ -83,6 +85,7 @@ CREATE TABLE jobs (
     pruned_through   INTEGER NOT NULL,
     created_at       INTEGER NOT NULL,
     updated_at       INTEGER NOT NULL,
+    CONSTRAINT quarantine_has_an_error
     CHECK ((quarantine IS NULL) = (quarantine_error IS NULL))
 ) STRICT;
 
@@ -198,10 +201,13 @@ CREATE TABLE open_runs (
     stop_asked_at INTEGER,
     stop_by       TEXT,
     stop_why      TEXT,
+    CONSTRAINT fire_time_fits_origin
     CHECK (CASE WHEN origin = 'schedule' OR origin = 'catch_up' THEN fire_at IS due_at
                 ELSE fire_at IS NULL AND (origin = 'manual' OR origin = 'backfill' OR origin = 'bootstrap') END),
+    CONSTRAINT holder_fits_fence
     CHECK (CASE WHEN fence IS NULL THEN node_id IS NULL AND started_at IS NULL
                 ELSE fence > 0 AND attempt > 0 AND node_id IS NOT NULL AND started_at IS NOT NULL END),
+    CONSTRAINT stop_has_an_actor
     CHECK ((stop_asked_at IS NULL) = (stop_by IS NULL))
 ) STRICT;
 
@@ -277,14 +283,17 @@ CREATE TABLE job_runs (
     exit_code       INTEGER,
     abandoned       INTEGER NOT NULL DEFAULT 0,
     did_nothing     INTEGER NOT NULL DEFAULT 0,
+    CONSTRAINT fire_time_fits_origin
     CHECK (CASE WHEN origin = 'schedule' OR origin = 'catch_up' THEN fire_at IS due_at
                 ELSE fire_at IS NULL AND (origin = 'manual' OR origin = 'backfill' OR origin = 'bootstrap') END),
+    CONSTRAINT reason_fits_status
     CHECK (CASE status WHEN 'success'   THEN reason IS NULL AND attempt > 0
                        WHEN 'failed'    THEN reason IS NOT NULL AND attempt > 0
                        WHEN 'cancelled' THEN reason IS NOT NULL
                        WHEN 'skipped'   THEN reason IS NOT NULL AND fence IS NULL
                        WHEN 'missed'    THEN reason IS NOT NULL AND fence IS NULL
                        ELSE 0 END),
+    CONSTRAINT holder_fits_fence
     CHECK (CASE WHEN fence IS NULL THEN node_id IS NULL AND started_at IS NULL
                 ELSE node_id IS NOT NULL AND started_at IS NOT NULL END)
 ) STRICT;
@@ -500,6 +509,7 @@ CREATE TABLE nodes (
     draining_at     INTEGER,
     stopped_at      INTEGER,
     fate            TEXT    CHECK (fate IN ('left', 'lost')),
+    CONSTRAINT stopped_node_has_a_fate
     CHECK ((stopped_at IS NULL) = (fate IS NULL))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX nodes_living ON nodes (node_id) WHERE stopped_at IS NULL;

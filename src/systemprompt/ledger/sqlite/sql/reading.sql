@@ -53,32 +53,52 @@ SELECT * FROM attempt_views WHERE run_id = :run_id ORDER BY fence
 -- name: attempts
 SELECT * FROM attempt_views ORDER BY fence
 
--- name: late_without_attempt
--- Late results of an attempt that nobody has written down.
-SELECT l.run_id, l.attempt, l.fence, l.job_id, l.day_at FROM job_attempts l
-WHERE l.kind = 'late'
-  AND NOT EXISTS (SELECT 1 FROM job_attempts e
-                  WHERE e.run_id = l.run_id AND e.attempt = l.attempt AND e.kind = 'ended' AND e.fence = l.fence)
-  AND NOT EXISTS (SELECT 1 FROM job_runs r WHERE r.run_id = l.run_id AND r.attempt = l.attempt AND r.fence = l.fence)
-ORDER BY l.run_id
+-- name: late_results
+SELECT run_id, attempt, fence, ended_at, day_at AS arrived_at, result FROM job_attempts WHERE kind = 'late'
+ORDER BY run_id, attempt, attempt_id
+
+-- name: texts_between
+-- From the texts to the runs: there are fewer of them. What an attempt left that did not close its run has its hash there.
+SELECT t.run_id, r.job_id, t.attempt, t.kind, t.text,
+       CASE WHEN t.attempt <> r.attempt THEN (SELECT a.error_hash FROM job_attempts a
+                                              WHERE a.run_id = t.run_id AND a.attempt = t.attempt AND a.kind = 'ended')
+            WHEN t.kind = 'error' THEN r.error_hash ELSE r.output_hash END AS hash
+FROM run_texts t CROSS JOIN job_runs r ON r.run_id = t.run_id
+WHERE r.due_at > :start AND r.due_at <= :end AND (:job_id IS NULL OR r.job_id = :job_id)
 
 -- name: runs_in_both_tables
 SELECT o.run_id FROM open_runs o WHERE EXISTS (SELECT 1 FROM job_runs r WHERE r.run_id = o.run_id) ORDER BY o.run_id
 
 -- name: runs_in_neither_table
--- Named by what is kept of them, and gone from both tables without having been pruned.
+-- Named by what is kept of them, and gone from both tables without having been pruned. An attempt that ended says when its run was
+-- due; of the others only those tell that name a run younger than all that were pruned.
 SELECT DISTINCT n.run_id, n.named_by FROM (
-    SELECT a.run_id, 'an attempt' AS named_by FROM job_attempts a WHERE a.day_at >= (SELECT pruned_until FROM ledger_state)
-    UNION ALL
-    SELECT l.last_run_id, 'the last run of its job' FROM job_last l
-    WHERE l.last_run >= (SELECT pruned_until FROM ledger_state)
+    SELECT a.run_id, 'an attempt' AS named_by FROM job_attempts a
+    WHERE a.kind = 'ended' AND a.day_at >= (SELECT pruned_until FROM ledger_state)
     UNION ALL
     SELECT t.run_id, 'a text' FROM run_texts t
     UNION ALL
-    SELECT a.run_id, 'abandoned work' FROM abandoned_runs a) n
+    SELECT l.last_run_id, 'the last run of its job' FROM job_last l, ledger_state s WHERE l.last_run_id > s.pruned_run
+    UNION ALL
+    SELECT a.run_id, 'a late result' FROM job_attempts a, ledger_state s WHERE a.kind = 'late' AND a.run_id > s.pruned_run
+    UNION ALL
+    SELECT a.run_id, 'abandoned work' FROM abandoned_runs a, ledger_state s WHERE a.run_id > s.pruned_run) n
 WHERE NOT EXISTS (SELECT 1 FROM job_runs r WHERE r.run_id = n.run_id)
   AND NOT EXISTS (SELECT 1 FROM open_runs o WHERE o.run_id = n.run_id)
 ORDER BY n.run_id
+
+-- name: open_runs_of_no_job
+SELECT run_id, job_id FROM open_runs WHERE job_id NOT IN (SELECT job_id FROM jobs) ORDER BY run_id
+
+-- name: closed_runs_of_no_job
+-- From one job id to the next through the index: the cost is that of the jobs, not of their runs.
+WITH RECURSIVE known (job_id) AS (
+    SELECT min(job_id) FROM job_runs
+    UNION ALL
+    SELECT (SELECT min(r.job_id) FROM job_runs r WHERE r.job_id > known.job_id) FROM known WHERE known.job_id IS NOT NULL)
+SELECT r.run_id, r.job_id FROM known k CROSS JOIN job_runs r ON r.job_id = k.job_id
+WHERE k.job_id NOT IN (SELECT job_id FROM jobs)
+ORDER BY r.run_id
 
 -- name: fences_of_closed_runs
 -- What must never be: a fence that stands in two closed runs. A sort of all of them: an index would cost every run that ends.
