@@ -98,6 +98,7 @@ class OpenAndClosedRules:
         whole(stage)
         (asked,) = stage.ask("by_hand")
         stage.stop(asked)
+        stage.stop(held.run_id)
         whole(stage)
         stage.turn(stage.end(held, "cancelled", "requested"), plan=False)
         whole(stage)

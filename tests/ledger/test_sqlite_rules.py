@@ -49,7 +49,7 @@ REFUSED: dict[str, tuple[str, str, list[str | Copy]]] = {
             "fences, run ids and the high-water mark only rise",
             [f"UPDATE ledger_state SET {column} = {column} - 1"],
         )
-        for column in ("fence", "last_run", "high_water")
+        for column in ("fence", "last_run", "runs_left_out", "high_water")
     },
     "a ledger gets another id": (
         "ledger_state_only_rises",

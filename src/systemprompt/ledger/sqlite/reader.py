@@ -116,8 +116,9 @@ class SqliteReader:
         return both + neither + orphans
 
     def runs_written(self) -> int | None:
-        # One writer, one counter, and what is rolled back gives its numbers back: there are no gaps.
-        return int(self._store.fetch("state")[0]["last_run"])
+        # One writer, one counter, and what is rolled back gives its numbers back: a restore alone leaves some out.
+        state = self._store.fetch("state")[0]
+        return int(state["last_run"] - state["runs_left_out"])
 
     def late_results(self) -> list[LateView]:
         from systemprompt.ledger.views import LateView

@@ -5,25 +5,28 @@
 -- One row of what belongs to the whole ledger. SQLite has one writer, so the numbers may stand in a row; PostgreSQL takes them from
 -- sequences.
 --   fence, last_run   the highest fence and run id ever given out
+--   runs_left_out     how many run ids below it were never given to a run: a restored copy begins above what it replaces
 --   high_water        the furthest instant any job was planned through
 --   seals, sealed_until, pruned_until   how many seals there are, how far they reach, and before which instant accounts may be gone
 --   pruned_run   the highest id of a run that was pruned: a run with a higher id that is gone was lost
 CREATE TABLE ledger_state (
-    one          INTEGER PRIMARY KEY CHECK (one = 1),
-    ledger_id    TEXT    NOT NULL,
-    fence        INTEGER NOT NULL DEFAULT 0,
-    last_run     INTEGER NOT NULL DEFAULT 0,
-    high_water   INTEGER NOT NULL DEFAULT 0,
-    seals        INTEGER NOT NULL DEFAULT 0,
-    sealed_until INTEGER NOT NULL DEFAULT 0,
-    pruned_until INTEGER NOT NULL DEFAULT 0,
-    pruned_run   INTEGER NOT NULL DEFAULT 0
+    one           INTEGER PRIMARY KEY CHECK (one = 1),
+    ledger_id     TEXT    NOT NULL,
+    fence         INTEGER NOT NULL DEFAULT 0,
+    last_run      INTEGER NOT NULL DEFAULT 0,
+    runs_left_out INTEGER NOT NULL DEFAULT 0,
+    high_water    INTEGER NOT NULL DEFAULT 0,
+    seals         INTEGER NOT NULL DEFAULT 0,
+    sealed_until  INTEGER NOT NULL DEFAULT 0,
+    pruned_until  INTEGER NOT NULL DEFAULT 0,
+    pruned_run    INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 INSERT INTO ledger_state (one, ledger_id) VALUES (1, lower(hex(randomblob(16))));
 
 CREATE TRIGGER ledger_state_only_rises
 BEFORE UPDATE ON ledger_state
 WHEN NEW.ledger_id <> OLD.ledger_id OR NEW.fence < OLD.fence OR NEW.last_run < OLD.last_run OR NEW.high_water < OLD.high_water
+  OR NEW.runs_left_out < OLD.runs_left_out
 BEGIN SELECT RAISE(ABORT, 'ledger: fences, run ids and the high-water mark only rise'); END;
 
 CREATE TRIGGER ledger_state_prunes_what_is_sealed

@@ -175,7 +175,7 @@ SELECT * FROM nodes WHERE node_id IN (SELECT r.node_id FROM open_runs r)
 ORDER BY node_id
 
 -- name: state
-SELECT ledger_id, fence, last_run, high_water FROM ledger_state
+SELECT ledger_id, fence, last_run, runs_left_out, high_water FROM ledger_state
 
 -- name: seal_state
 SELECT ledger_id, seals, sealed_until, pruned_until, last_run,
