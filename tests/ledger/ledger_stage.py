@@ -86,8 +86,9 @@ class Stage:
     def enable(self, name: str, enabled: bool, why: str = "", **more: Any) -> None:
         self.ledger.set_enabled(name, enabled, self.now, self.decide, Change(actor="me", why=why, **more))
 
-    def turn(self, *closings: Closing, node: str = "a", room: int = 99, plan: bool = True) -> Turn:
-        return self.ledger.turn(node, self.now, self.decide, closings=closings, room=room, plan=plan)
+    def turn(self, *closings: Closing, node: str = "a", room: int = 99, plan: bool = True, patience: float = 0) -> Turn:
+        wait = round(patience * SECOND)
+        return self.ledger.turn(node, self.now, self.decide, closings=closings, room=room, plan=plan, patience=wait)
 
     def claim_one(self, *, node: str = "a") -> Claimed:
         (claimed,) = self.turn(node=node).claimed

@@ -336,7 +336,7 @@ UNIQUE = {
         Copy("open_runs", "open_runs", "run_id = 3", run_id="99"),
     ),
     "a fire time is closed twice": (
-        "job_runs.job_id, job_runs.fire_at",
+        "index 'job_runs_one_account'",
         Copy("job_runs", "job_runs", "run_id = 1", run_id="99"),
     ),
     "a run has two accounts": (
