@@ -101,6 +101,7 @@ class LedgerInMemory:
         closings: Sequence[Closing] = (),
         room: int = 0,
         plan: bool = True,  # noqa: ARG002  # the protocol's own name
+        patience: int = 0,  # noqa: ARG002  # as above
     ) -> Turn:
         self.turns += 1
         if self._turn_s:

@@ -9,8 +9,11 @@ import pytest
 
 pytest.register_assert_rewrite(
     "ledger_stage",
+    "rules_asking",
     "rules_catalogue",
     "rules_nodes",
+    "rules_odd_ends",
+    "rules_open_and_closed",
     "rules_planning",
     "rules_reading",
     "rules_retention",

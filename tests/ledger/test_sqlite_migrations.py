@@ -8,13 +8,15 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from binascii import crc32
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from ledger_stage import EVERY_SECOND, START, at, node, spec
 
-from systemprompt.errors import DatabaseBusy, DatabaseTooNew, DatabaseUnreachable
+from systemprompt.errors import DatabaseBusy, DatabaseOutdated, DatabaseTooNew, DatabaseUnreachable
 from systemprompt.ledger.records import Change
 from systemprompt.ledger.sqlite import migrating
 from systemprompt.ledger.sqlite.ledger import MIGRATIONS, MIGRATIONS_TABLE, SqliteLedger
@@ -100,12 +102,67 @@ def test_a_newer_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = str(tmp_path / "ledger.db")
     ledger = SqliteLedger(path)
     ledger.migrate()
-    ledger._store.connection.execute(f"INSERT INTO {MIGRATIONS_TABLE} VALUES (999, '0999_future.sql')")
+    ledger._store.connection.execute(f"INSERT INTO {MIGRATIONS_TABLE} VALUES (999, '0999_future.sql', 1)")
     with pytest.raises(DatabaseTooNew, match=r"has schema 999; this program knows schemas up to \d+"):
         ledger.migrate()
     ledger.close()
     with pytest.raises(DatabaseTooNew):
         open_reading_ledger(path)
+
+
+def of_another_text(connection: sqlite3.Connection) -> None:
+    """A migration of ours was applied as it stood on another day."""
+    connection.execute(f"UPDATE {MIGRATIONS_TABLE} SET checksum = checksum + 1")
+
+
+def of_another_file(connection: sqlite3.Connection) -> None:
+    """The first migration had another name, and by chance the same text."""
+    connection.execute(f"UPDATE {MIGRATIONS_TABLE} SET name = '0001_scheduler.sql'")
+
+
+def of_the_old_shape(connection: sqlite3.Connection) -> None:
+    """The ledger before there were two tables: three migrations, and no checksum was kept."""
+    connection.execute(f"DROP TABLE {MIGRATIONS_TABLE}")
+    connection.execute(f"CREATE TABLE {MIGRATIONS_TABLE} (number INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT")
+    names = [(1, "0001_ledger.sql"), (2, "0002_seals.sql"), (3, "0003_counts.sql")]
+    connection.executemany(f"INSERT INTO {MIGRATIONS_TABLE} VALUES (?, ?)", names)
+
+
+@pytest.mark.parametrize("made", [of_another_text, of_another_file, of_the_old_shape])
+def test_a_ledger_of_an_unreleased_schema_is_refused_and_left_alone(
+    tmp_path: Path, made: Callable[[sqlite3.Connection], None]
+) -> None:
+    path = str(tmp_path / "ledger.db")
+    with closing(SqliteLedger(path)) as ledger:
+        ledger.migrate()
+        made(ledger._store.connection)
+        before = "\n".join(ledger._store.connection.iterdump())
+        for act in (ledger.migrate, lambda: open_reading_ledger(path)):
+            with pytest.raises(
+                DatabaseOutdated, match="has a schema of an unreleased version of systemprompt"
+            ) as refused:
+                act()
+            assert path in refused.value.message
+            assert "move the file away and begin anew" in (refused.value.hint or "")
+        assert "\n".join(ledger._store.connection.iterdump()) == before
+
+
+def test_what_was_applied_is_kept_with_its_text(tmp_path: Path) -> None:
+    with closing(SqliteLedger(str(tmp_path / "ledger.db"))) as ledger:
+        ledger.migrate()
+        kept = ledger._store.connection.execute(f"SELECT * FROM {MIGRATIONS_TABLE}").fetchall()
+    texts = {name: crc32((Path(MIGRATIONS) / name).read_bytes()) for name in os.listdir(MIGRATIONS)}
+    assert {row["name"]: row["checksum"] for row in kept} == texts
+    assert [row["number"] for row in kept] == [int(name[:4]) for name in sorted(texts)]
+
+
+def test_each_ledger_has_an_id_of_its_own_that_stays(tmp_path: Path) -> None:
+    ids = []
+    for name in ("one.db", "two.db", "one.db"):
+        with closing(SqliteLedger(str(tmp_path / name))) as ledger:
+            ledger.migrate()
+            ids.append(ledger.ledger_id())
+    assert ids[0] == ids[2] != ids[1]
 
 
 def test_a_ledger_that_is_not_migrated_is_not_read(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def test_a_file_that_is_behind_is_compared_with_the_migrations_that_it_has(file:
 
 
 def test_a_file_of_a_newer_release_is_not_compared(file: Ours) -> None:
-    change(file, "INSERT INTO applied VALUES (9, ''); DROP TRIGGER runs_stay")
+    change(file, "INSERT INTO applied VALUES (9, '', 1); DROP TRIGGER runs_stay")
 
     state = file.schema_state()
 

@@ -86,9 +86,13 @@ class Setting:
     run_on: frozenset[int]
 
     def stepped_back(self, start: Instant, end: Instant) -> int:
-        """Return by how many microseconds the wall clock fell behind itself between these instants of it."""
+        """Return by how many microseconds the wall clock fell behind itself between these instants of it.
+
+        The later one may be the smaller: then it fell by more than passed in between.
+        """
+        low, high = min(start, end), max(start, end)
         return fallen_behind(
-            event for event in self.clock_events if start + min(0, event.delta_us) <= event.seen_at <= end + self.stall
+            event for event in self.clock_events if low + min(0, event.delta_us) <= event.seen_at <= high + self.stall
         )
 
 

@@ -256,6 +256,7 @@ class Loop:
                 closings=closings,
                 room=self._holding.room(self._identity.capacity, closings) if self._claims else 0,
                 plan=self._plans,
+                patience=min(_PATIENCE, self._planner.grace // 2),
             )
         except BaseException:
             self._look = True
@@ -389,6 +390,7 @@ class Loop:
 
 
 _JUMP = 2 * SECOND
+_PATIENCE = SECOND
 _FOLD_IDLE, _FOLD_BUSY = 1.0, 5.0
 _TRUST = 0.6
 _RETRY = 0.1

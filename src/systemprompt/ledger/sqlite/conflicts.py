@@ -52,6 +52,9 @@ def _set_apart(store: Store, run_id: int, error: LedgerBroken, now: Instant, dec
         found = store.run("open_run", {"run_id": run_id}).fetchone()
         if found is not None:
             said = f"the ledger refuses to close run {run_id}: {error.message}"
-            plan_one(store, found["job_id"], now, decide)
+            owes = found["retired_at"] is None  # a job that left owes no more accounts
+            if owes:
+                plan_one(store, found["job_id"], now, decide)
             store.run("quarantine_for_conflict", {"job_id": found["job_id"], "error": said, "now": now})
-            plan_one(store, found["job_id"], now, decide)
+            if owes:
+                plan_one(store, found["job_id"], now, decide)

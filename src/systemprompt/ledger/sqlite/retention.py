@@ -55,6 +55,7 @@ def prune(store: Store, before: Instant, *, limit: int) -> int:
     if runs:
         for name in ("prune_runs", "prune_texts", "prune_marks"):
             store.run_many(name, runs)
+        store.run("mark_runs_pruned", {"run_id": max(run_id for (run_id,) in runs)})
     if ranges:
         store.run_many("prune_ranges", ranges)
     if going:

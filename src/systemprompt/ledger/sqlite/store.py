@@ -142,7 +142,13 @@ class Store:
                 raise database_error(error, self.path) from error
 
     def stream(self, name: str, parameters: Mapping[str, Any]) -> Iterator[sqlite3.Row]:
-        """Read row by row with a named statement: in the caller's `snapshot()`, else in a view of its own.
+        """Read row by row with a named statement: in the caller's `snapshot()`, else in a view of its own."""
+        with self.view() as read:
+            yield from read(name, parameters)
+
+    @contextmanager
+    def view(self) -> Iterator[Callable[[str, Mapping[str, Any]], sqlite3.Cursor]]:
+        """Read row by row with several named statements that all see one state: the caller's `snapshot()`, else one of their own.
 
         A reader that takes its time must not share the connection that writes: it would see what is not committed yet, and
         pin a view in which no write can begin.
@@ -151,7 +157,9 @@ class Store:
             shared = self._connection.in_transaction
         connection = self._connection if shared else open_connection(self.path, read_only=True)
         try:
-            yield from connection.execute(self._statements[name], parameters)
+            if not shared:
+                connection.execute("BEGIN")
+            yield lambda name, parameters: connection.execute(self._statements[name], parameters)
         except sqlite3.Error as error:
             raise database_error(error, self.path) from error
         finally:

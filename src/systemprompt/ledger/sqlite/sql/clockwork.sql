@@ -29,7 +29,9 @@ ON CONFLICT (job_id) DO UPDATE SET
     last_fence = max(last_fence, excluded.last_fence)
 
 -- name: write_abandoned
-INSERT INTO abandoned_runs (run_id, job_id, fence, node_id, abandoned_at) VALUES (?, ?, ?, ?, ?)
+-- Not of a node that has stopped: its threads are gone, and nobody would end the row.
+INSERT INTO abandoned_runs (run_id, job_id, fence, node_id, abandoned_at)
+SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = ?4 AND n.stopped_at IS NOT NULL)
 
 -- name: end_abandoned
 -- The code came back at last.
@@ -54,9 +56,10 @@ ON CONFLICT (run_id, attempt, kind) DO NOTHING
 
 -- name: holder_of_fence
 -- Whose attempt this was, and how it ended.
-SELECT job_id, node_id, started_at, finished_at, status, reason, message FROM job_runs WHERE run_id = :run_id AND fence = :fence
+SELECT job_id, node_id, started_at, finished_at, status, reason, message, abandoned FROM job_runs
+WHERE run_id = :run_id AND fence = :fence
 UNION ALL
-SELECT job_id, node_id, started_at, ended_at, result, reason, message FROM job_attempts
+SELECT job_id, node_id, started_at, ended_at, result, reason, message, 0 FROM job_attempts
 WHERE run_id = :run_id AND fence = :fence AND kind = 'ended'
 
 -- name: last_attempt
@@ -65,13 +68,14 @@ SELECT fence, started_at FROM job_attempts WHERE run_id = :run_id AND kind = 'en
 
 -- name: due_jobs
 -- PostgreSQL locks the cursors with SKIP LOCKED. SQLite has one writer, so the transaction itself is the lock.
+-- All of them once one is due since :overdue, else as many as there is room for.
 -- `following` is when the first of the others is due, `waiting` whether any run waits: they spare the turn two statements.
 SELECT p.*, (SELECT min(later.next_due) FROM job_cursors later WHERE later.next_due > :now) AS following,
        EXISTS (SELECT 1 FROM open_runs o WHERE o.node_id IS NULL) AS waiting
 FROM jobs_to_plan p
 WHERE p.next_due <= :now
 ORDER BY p.next_due, p.job_id
-LIMIT :limit
+LIMIT CASE WHEN EXISTS (SELECT 1 FROM job_cursors late WHERE late.next_due <= :overdue) THEN :limit ELSE :room END
 
 -- name: one_job_to_plan
 -- Due or not: before its version ends.
@@ -121,4 +125,4 @@ SELECT min(next_due) AS next_due FROM job_cursors WHERE next_due IS NOT NULL
 UPDATE jobs SET quarantine = 'ledger_conflict', quarantine_error = :error, updated_at = :now WHERE job_id = :job_id
 
 -- name: open_run
-SELECT r.*, j.job_name FROM open_runs r JOIN jobs j ON j.job_id = r.job_id WHERE r.run_id = :run_id
+SELECT r.*, j.job_name, j.retired_at FROM open_runs r JOIN jobs j ON j.job_id = r.job_id WHERE r.run_id = :run_id
