@@ -84,11 +84,14 @@ class Lives(Troubles):
 
     def go_round(self) -> None:
         for worker in self.working:
-            known = {run.fence for run in worker.held}
-            worker.loop.step()
-            for fence in sorted({run.fence for run in worker.held} - known):
-                assert fence > self.fence, "a fence is handed out once, and they only rise"
-                self.fence = fence
+            self.step(worker)
+
+    def step(self, worker: Worker) -> None:
+        known = {run.fence for run in worker.held}
+        worker.loop.step()
+        for fence in sorted({run.fence for run in worker.held} - known):
+            assert fence > self.fence, "a fence is handed out once, and they only rise"
+            self.fence = fence
 
     def sync(self) -> None:
         specs = [one for name, one in self.specs.items() if name not in self.broken]
