@@ -41,25 +41,25 @@ CASES = [
     Case(expression="0 0 12 2,L 1,12 *", days=(-1, 1, 30), hours=(12,), minutes=(0,), seconds=(0,)),
     Case(expression="0 0 0 1,3 * *", days=(0, 2, 31, 33), hours=(0,), minutes=(0,), seconds=(0,)),
     Case(
-        expression="30 */10 * 1-3 * *",
+        expression="0 */10 * 1-3 * *",
         days=(0, 1, 2, 31, 32, 33),
         hours=range(24),
         minutes=range(0, 60, 10),
-        seconds=(30,),
+        seconds=(0,),
     ),
     Case(
-        expression="*/15 * 9,17 * * FRI,MON",
+        expression="0,15,30,59 * 0,17 * * FRI,MON",
         days=(1, 4, 8, 11, 15, 18, 22, 25, 29, 32),
-        hours=(9, 17),
+        hours=(0, 17),
         minutes=range(60),
-        seconds=(0, 15, 30, 45),
+        seconds=(0, 15, 30, 59),
     ),
     Case(
-        expression="3-58 0,7-59 0,23 1-2 1 *",
+        expression="0-20,40-59 0,7-59 0,23 1-2 1 *",
         days=(0, 1),
         hours=(0, 23),
         minutes=(0, *range(7, 60)),
-        seconds=range(3, 59),
+        seconds=(*range(21), *range(40, 60)),
     ),
 ]
 

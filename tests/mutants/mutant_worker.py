@@ -18,9 +18,11 @@ import signal
 import sqlite3  # noqa: F401 - as above
 import sys
 import tempfile
+import time
 import zoneinfo  # noqa: F401 - as above
 from multiprocessing.connection import wait
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import hypothesis.strategies
@@ -29,6 +31,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MEMORY = 4 << 30
 """A mutant may build an endless list."""
+
+# Whether a test fails is all that is asked: what only makes a failure readable would double the time.
+_LEFT_OUT = ("xdist", "cacheprovider", "anyio", "unraisableexception", "threadexception")
+OPTIONS = ("-x", "--assert=plain", *(f"-pno:{plugin}" for plugin in _LEFT_OUT))
 
 SURVIVED, KILLED, TIMEOUT, BROKEN = "survived", "killed", "timeout", "broken"
 
@@ -44,36 +50,22 @@ class FirstFailure:
             self.path.write_text(report.nodeid)
 
 
-def run_tests(place: Path, module: str, tests: list[str], failure: Path) -> None:
+def run_tests(place: Path, module: str, test: str, failure: Path, *, mutated: bool) -> None:
     """Run the tests in this process, which ends with pytest's exit code, or 99 where they did not test the copy."""
     os.setsid()
     output = os.open(place / "output.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(output, stream)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    sys.dont_write_bytecode = True
+    # A mutant's bytecode must never be taken for another's; that of the tests is kept.
+    sys.dont_write_bytecode = mutated
     sys.path.insert(0, str(place / "src"))
     os.environ |= {"PYTHONPATH": str(place / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
     # The same examples each time, and none made smaller: the question is only whether one fails.
     phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
     hypothesis.settings.register_profile("mutants", derandomize=True, database=None, deadline=None, phases=phases)
     hypothesis.settings.load_profile("mutants")
-    # What is loaded before the fork cannot be rewritten, and need not be.
-    ignored = "ignore::pytest.PytestAssertRewriteWarning"
-    options = [
-        "-x",
-        "-W",
-        ignored,
-        "-p",
-        "no:xdist",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:randomly",
-        "--basetemp",
-        str(place / "tmp"),
-    ]
-    code = int(pytest.main([*options, *tests], plugins=[FirstFailure(failure)]))
+    code = int(pytest.main([*OPTIONS, "--basetemp", str(place / "tmp"), test], plugins=[FirstFailure(failure)]))
     loaded = sys.modules.get(module)
     if code == pytest.ExitCode.OK and (loaded is None or not str(loaded.__file__).startswith(str(place))):
         code = 99
@@ -81,23 +73,32 @@ def run_tests(place: Path, module: str, tests: list[str], failure: Path) -> None
     os._exit(code)
 
 
-def judge(place: Path, asked: dict[str, object]) -> dict[str, object]:
-    """Put the mutant in its place, run the tests, and say what became of it and which test failed."""
-    path = place / str(asked["path"])
+def judge(place: Path, asked: dict[str, Any]) -> dict[str, str]:
+    """Put the mutant in its place, run the tests until some fail, and say what became of it and which test failed."""
+    path = place / asked["path"]
     original = path.read_text()
     failure = place / "failure.txt"
     failure.unlink(missing_ok=True)
     if asked["code"] is not None:
-        path.write_text(str(asked["code"]))
+        path.write_text(asked["code"])
+    deadline = time.monotonic() + asked["timeout"]
+    outcome = SURVIVED
     try:
-        arguments = (place, asked["module"], asked["tests"], failure)
-        process = multiprocessing.get_context("fork").Process(target=run_tests, args=arguments)
-        process.start()
-        ended = wait([process.sentinel], float(str(asked["timeout"])))
-        # Before it is reaped: until then nobody else can have its number.
-        _end(process.pid)
-        process.join()
-        outcome = _outcome(process.exitcode or 0) if ended else TIMEOUT
+        # Each by itself: most mutants fall to the first, and need not wait until the others are collected.
+        for test in asked["tests"]:
+            process = multiprocessing.get_context("fork").Process(
+                target=run_tests,
+                args=(place, asked["module"], test, failure),
+                kwargs={"mutated": asked["code"] is not None},
+            )
+            process.start()
+            ended = wait([process.sentinel], deadline - time.monotonic())
+            # Before it is reaped: until then nobody else can have its number.
+            _end(process.pid)
+            process.join()
+            outcome = _outcome(process.exitcode or 0) if ended else TIMEOUT
+            if outcome != SURVIVED:
+                break
     finally:
         path.write_text(original)
     output = (place / "output.txt").read_text(errors="replace")[-4_000:]

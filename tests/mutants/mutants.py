@@ -153,8 +153,10 @@ def run(target: Target, workers: Workers, known: list[Explanation]) -> tuple[Cou
     ]
     with ThreadPoolExecutor(workers.count) as pool:
         answers = pool.map(judge, [one for one in mutants if one not in why])
-        for mutant, answer in answers:
+        for number, (mutant, answer) in enumerate(answers, 1):
             counts[answer["outcome"]] += 1
+            if number % 50 == 0:
+                print(f"    {number} tested", flush=True)
             if answer["outcome"] == "survived":
                 place = f"{target.path}:{mutant.line}: {mutant.function or 'a constant'}"
                 todo.append(f"{place}\n    - {mutant.was}\n    + {mutant.now}")

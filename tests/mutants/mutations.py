@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType
@@ -190,5 +189,14 @@ def _shape(code: CodeType) -> tuple[object, ...]:
 
 
 def _changed(source: str, code: str) -> tuple[str, str]:
-    lines = list(difflib.ndiff(source.splitlines(), code.splitlines()))
-    return tuple(" ".join(line[2:].strip() for line in lines if line.startswith(mark)) for mark in "-+")  # type: ignore[return-value]
+    """Return the lines that differ, before and after, each as one line."""
+    was, now = source.splitlines(), code.splitlines()
+    first = next(number for number, (one, other) in enumerate(zip(was, now, strict=False)) if one != other)
+    same = 0
+    while same < min(len(was), len(now)) - first and was[-1 - same] == now[-1 - same]:
+        same += 1
+    return _one_line(was[first : len(was) - same]), _one_line(now[first : len(now) - same])
+
+
+def _one_line(lines: list[str]) -> str:
+    return " ".join(line.strip() for line in lines)

@@ -1,0 +1,73 @@
+"""Around a change of the clocks, each question second by second where the answer changes, against the walker's list."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from zoneinfo import ZoneInfo
+
+import pytest
+from test_cron_properties import Case, walk
+
+from systemprompt.cron.expression import parse
+from systemprompt.cron.fire_times import FireTimes
+from systemprompt.cron.zones import load_zone
+
+DAY = timedelta(days=1)
+SPRING, AUTUMN = ({"gap": "run"}, {"gap": "skip"}), ({"fold": "first"}, {"fold": "second"}, {"fold": "both"})
+# St John's changed its clocks a minute after midnight: the hour that comes again belongs to two days.
+NIGHTS = [
+    ("Europe/Berlin", "2025-03-30T01:00", SPRING),
+    ("Europe/Berlin", "2025-10-26T01:00", AUTUMN),
+    ("America/St_Johns", "2010-03-14T03:31", SPRING),
+    ("America/St_Johns", "2010-11-07T02:31", AUTUMN),
+    ("Australia/Lord_Howe", "2025-04-05T15:00", AUTUMN),
+    ("Pacific/Apia", "2011-12-30T10:00", SPRING),
+    ("Antarctica/Troll", "2025-03-30T01:00", SPRING),
+]
+ALWAYS = frozenset(range(1, 32))
+
+
+def case(minutes: set[int], hours: set[int], days: frozenset[int] = ALWAYS, *, star: bool = False) -> Case:
+    return Case(minutes=frozenset(minutes), hours=frozenset(hours), days=days, minute_star=False, hour_star=star)
+
+
+CASES = [
+    case({0, 1, 30, 59}, set(range(24))),
+    case({0, 30}, set(range(24)), star=True),
+    case({0}, {0}),
+    case({0}, {0}, frozenset({7, 14, 26, 30, 31})),
+    case({30}, {2}),
+    case({0}, {1}),
+    case({59}, {23}, frozenset({6, 13, 25, 29})),
+    case({0}, {2, 3}),
+    case({0, 30}, {12}),
+]
+
+
+@pytest.mark.parametrize(("zone", "at", "options"), [(*night[:2], one) for night in NIGHTS for one in night[2]])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.expression)
+def test_each_question_about_the_night_is_answered_as_by_the_walker(
+    case: Case, zone: str, at: str, options: dict[str, str]
+) -> None:
+    gap, fold = options.get("gap", "run"), options.get("fold", "first")
+    change = datetime.fromisoformat(at).replace(tzinfo=UTC)
+    fires = [int(one.timestamp()) for one in walk(case, ZoneInfo(zone), change - 2 * DAY, change + 2 * DAY, gap, fold)]
+    times = FireTimes(parse(case.expression), case.expression, load_zone(zone), gap=gap, fold=fold)
+    middle = int(change.timestamp())
+    near = [middle + step for step in (-3_600, 0, 1_800, 3_600)]
+    near += [one for one in fires if abs(one - middle) <= 2 * 3_600] or [
+        one for one in fires if abs(one - middle) < 86_400
+    ]
+    edges = sorted({one + step for one in near for step in (-1, 0, 1)})
+
+    for second in (*edges, *reversed(edges)):
+        if second <= fires[-1]:
+            assert times.next(second) == next(one for one in fires if one >= second), second
+        if second >= fires[0]:
+            assert times.previous(second) == next(one for one in reversed(fires) if one <= second), second
+    for first, last in product(edges, (edges[0], middle - 1, middle, middle + 1, edges[-1])):
+        inside = [one for one in fires if first <= one <= last]
+        swept = [wall - offset + one for wall, offset, _, part in times.chunks(first, last, int) for one in part]
+        assert swept == inside, (first, last)
+        assert times.count(first, last) == len(inside), (first, last)
