@@ -9,7 +9,7 @@ from itertools import product
 
 import pytest
 
-from systemprompt.cron.days import DayRule
+from systemprompt.cron.days import LAST_DAY, DayRule
 from systemprompt.cron.expression import parse
 from systemprompt.cron.fire_times import WallFireTimes, _Tables
 
@@ -97,6 +97,24 @@ def test_the_next_and_the_previous_one_are_those_of_the_list(case: Case) -> None
             assert wall.next(at) == next(fire for fire in fires if fire >= at), at
         if at >= fires[0]:
             assert wall.previous(at) == next(fire for fire in reversed(fires) if fire <= at), at
+
+
+@pytest.mark.parametrize(
+    ("hours", "minutes", "seconds"),
+    [
+        ((0, 23), (59,), (59,)),
+        (range(24), range(0, 60, 10), (0,)),
+        ((0, 23), range(60), (0, 15, 30, 59)),
+        ((23,), range(60), range(60)),
+    ],
+)
+def test_a_sweep_ends_with_the_calendar(hours: Iterable[int], minutes: Iterable[int], seconds: Iterable[int]) -> None:
+    text = " ".join(",".join(map(str, part)) for part in (seconds, minutes, hours)) + " * * *"
+    wall = WallFireTimes(parse(text), text)
+    days = (LAST_DAY - 1, LAST_DAY)
+    fires = [day * DAY + h * HOUR + m * MINUTE + s for day, h, m, s in product(days, hours, minutes, seconds)]
+    swept = wall.chunks((LAST_DAY - 1) * DAY, (LAST_DAY + 3) * DAY, _Tables(wall.times, int))
+    assert [base + second for base, seconds in swept for second in seconds] == fires
 
 
 class Asked(DayRule):

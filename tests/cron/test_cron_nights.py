@@ -71,3 +71,10 @@ def test_each_question_about_the_night_is_answered_as_by_the_walker(
         swept = [wall - offset + one for wall, offset, _, part in times.chunks(first, last, int) for one in part]
         assert swept == inside, (first, last)
         assert times.count(first, last) == len(inside), (first, last)
+
+
+def test_the_first_day_of_all_is_no_day_that_is_known_already() -> None:
+    # Most answers come from the day of the latest one; before the first question there is none.
+    times = FireTimes(parse("0-2 0 0 * * *"), "", load_zone("America/New_York"), gap="run", fold="first")
+    midnight = 5 * 3_600
+    assert [times.next(second) for second in (-1, 0, 1, 2)] == [midnight] * 4

@@ -18,7 +18,6 @@ import signal
 import sqlite3  # noqa: F401 - as above
 import sys
 import tempfile
-import time
 import zoneinfo  # noqa: F401 - as above
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -31,6 +30,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MEMORY = 4 << 30
 """A mutant may build an endless list."""
+
+PATIENCE = 300
+"""Seconds for one file's tests: a mutant may wait for ever without using a processor."""
 
 # Whether a test fails is all that is asked: what only makes a failure readable would double the time.
 _LEFT_OUT = ("xdist", "cacheprovider", "anyio", "unraisableexception", "threadexception")
@@ -50,15 +52,18 @@ class FirstFailure:
             self.path.write_text(report.nodeid)
 
 
-def run_tests(place: Path, module: str, test: str, failure: Path, *, mutated: bool) -> None:
+def run_tests(place: Path, module: str, test: str, failure: Path, *, seconds: int) -> None:
     """Run the tests in this process, which ends with pytest's exit code, or 99 where they did not test the copy."""
     os.setsid()
     output = os.open(place / "output.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(output, stream)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    if seconds:
+        # Processor time: an endless loop ends soon, and a busy machine makes nothing look like one.
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     # A mutant's bytecode must never be taken for another's; that of the tests is kept.
-    sys.dont_write_bytecode = mutated
+    sys.dont_write_bytecode = bool(seconds)
     sys.path.insert(0, str(place / "src"))
     os.environ |= {"PYTHONPATH": str(place / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
     # The same examples each time, and none made smaller: the question is only whether one fails.
@@ -73,41 +78,51 @@ def run_tests(place: Path, module: str, test: str, failure: Path, *, mutated: bo
     os._exit(code)
 
 
-def judge(place: Path, asked: dict[str, Any]) -> dict[str, str]:
-    """Put the mutant in its place, run the tests until some fail, and say what became of it and which test failed."""
+def judge(place: Path, asked: dict[str, Any]) -> dict[str, Any]:
+    """Put the mutant in its place, run the tests until some fail, and say what became of it and which test failed.
+
+    `seconds` is what the processes for each test file may use of a processor. Without a mutant it is empty, and the answer
+    says what each has used.
+    """
     path = place / asked["path"]
     original = path.read_text()
     failure = place / "failure.txt"
     failure.unlink(missing_ok=True)
-    if asked["code"] is not None:
-        path.write_text(asked["code"])
-    deadline = time.monotonic() + asked["timeout"]
-    outcome = SURVIVED
+    path.write_text(asked["code"] or original)
+    outcome, used = SURVIVED, []
     try:
-        # Each by itself: most mutants fall to the first, and need not wait until the others are collected.
-        for test in asked["tests"]:
+        # Each file by itself: most mutants fall to the first, and need not wait until the others are collected.
+        for test, seconds in zip(asked["tests"], asked["seconds"] or [0] * len(asked["tests"]), strict=True):
+            before = _children_used()
             process = multiprocessing.get_context("fork").Process(
-                target=run_tests,
-                args=(place, asked["module"], test, failure),
-                kwargs={"mutated": asked["code"] is not None},
+                target=run_tests, args=(place, asked["module"], test, failure), kwargs={"seconds": seconds}
             )
             process.start()
-            ended = wait([process.sentinel], deadline - time.monotonic())
+            ended = wait([process.sentinel], PATIENCE)
             # Before it is reaped: until then nobody else can have its number.
             _end(process.pid)
             process.join()
+            used.append(_children_used() - before)
             outcome = _outcome(process.exitcode or 0) if ended else TIMEOUT
             if outcome != SURVIVED:
                 break
     finally:
         path.write_text(original)
     output = (place / "output.txt").read_text(errors="replace")[-4_000:]
-    return {"outcome": outcome, "by": failure.read_text() if failure.exists() else "", "output": output}
+    by = failure.read_text() if failure.exists() else ""
+    return {"outcome": outcome, "by": by, "output": output, "used": used}
+
+
+def _children_used() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _outcome(code: int) -> str:
     if code == pytest.ExitCode.OK:
         return SURVIVED
+    if code == -signal.SIGXCPU:
+        return TIMEOUT
     # A module that cannot be imported interrupts the collection; a crash of the interpreter is a negative code.
     noticed = (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
     return KILLED if code < 0 or code in noticed else BROKEN

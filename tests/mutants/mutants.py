@@ -8,23 +8,24 @@ an explanation fits no mutant any more.
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
-import time
 import tomllib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mutations import Mutant
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+EVERY_LINE = range(1_000_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ class Target:
     name: str
     path: str
     tests: tuple[str, ...]
+    lines: range
 
     @property
     def module(self) -> str:
@@ -55,13 +57,24 @@ class Explanation:
 
 
 def targets(only: list[str]) -> list[Target]:
-    """Return the targets of these names, or of the groups before the slash; all where nothing is named."""
+    """Return the targets of these names, or of the groups before the slash; all where nothing is named.
+
+    `planner:76-82` is the target `planner`, and of it the mutants of these lines.
+    """
     tables = tomllib.loads((HERE / "mutants.toml").read_text())
-    found = [Target(name=name, path=one["path"], tests=tuple(one["tests"])) for name, one in tables.items()]
-    unknown = set(only) - {part for one in found for part in (one.name, one.name.partition("/")[0])}
-    if unknown:
-        sys.exit(f"no target is named {', '.join(sorted(unknown))}; mutants.toml has {', '.join(tables)}")
-    return [one for one in found if not only or {one.name, one.name.partition("/")[0]} & set(only)]
+    names = {name for table in tables for name in (table, table.partition("/")[0])}
+    lines = {}
+    for one in only or tables:
+        name, _, span = one.partition(":")
+        if name not in names:
+            sys.exit(f"no target is named {name}; mutants.toml has {', '.join(tables)}")
+        first, _, last = span.partition("-")
+        lines[name] = range(int(first), int(last or first) + 1) if span else EVERY_LINE
+    return [
+        Target(name=name, path=one["path"], tests=tuple(one["tests"]), lines=chosen)
+        for name, one in tables.items()
+        if (chosen := lines.get(name) or lines.get(name.partition("/")[0]))
+    ]
 
 
 def explanations() -> list[Explanation]:
@@ -93,7 +106,7 @@ class Workers:
         for one in self._all:
             self._free.put(one)
 
-    def judge(self, target: Target, code: str | None, timeout: float) -> dict[str, str]:
+    def judge(self, target: Target, code: str | None, seconds: list[int]) -> dict[str, Any]:
         worker = self._free.get()
         try:
             assert worker.stdin is not None
@@ -103,10 +116,10 @@ class Workers:
                 "module": target.module,
                 "tests": target.tests,
                 "code": code,
-                "timeout": timeout,
+                "seconds": seconds,
             }
             print(json.dumps(asked), file=worker.stdin, flush=True)
-            answer: dict[str, str] = json.loads(worker.stdout.readline())
+            answer: dict[str, Any] = json.loads(worker.stdout.readline())
         finally:
             self._free.put(worker)
         if answer["outcome"] == "broken":
@@ -124,32 +137,30 @@ def run(target: Target, workers: Workers, known: list[Explanation]) -> tuple[Cou
     """Test every mutant of a target that is not explained. Return how many there are of each outcome, and what must be done."""
     from mutations import mutants_of
 
-    mutants = mutants_of((ROOT / target.path).read_text())
+    mutants = mutants_of((ROOT / target.path).read_text(), target.lines)
     why = {
         mutant: one
         for mutant in mutants
         for one in known
         if one.fits(target.name, mutant.function, mutant.was, mutant.now)
     }
-    begun = time.monotonic()
-    unchanged = workers.judge(target, None, 600)
+    unchanged = workers.judge(target, None, [])
     if unchanged["outcome"] != "survived":
         raise RuntimeError(
             f"{target.name}: the tests fail without any mutant: {unchanged['by']}\n{unchanged['output']}"
         )
-    took = time.monotonic() - begun
-    print(
-        f"{target.name}: {len(mutants)} mutants, {len(why)} of them explained; the tests take {took:.1f} s", flush=True
-    )
+    told = f"{len(mutants)} mutants, {len(why)} of them explained"
+    print(f"{target.name}: {told}; the tests take {sum(unchanged['used']):.1f} s of a processor", flush=True)
+    seconds = [math.ceil(3 + 3 * used) for used in unchanged["used"]]
 
-    def judge(mutant: Mutant) -> tuple[Mutant, dict[str, str]]:
-        return mutant, workers.judge(target, mutant.code, 20 + 2 * took)
+    def judge(mutant: Mutant) -> tuple[Mutant, dict[str, Any]]:
+        return mutant, workers.judge(target, mutant.code, seconds)
 
     counts: Counter[str] = Counter(mutants=len(mutants), explained=len(why))
     todo = [
         f"{target.path}: the explanation of {one.was!r} in {one.function} fits no mutant"
         for one in known
-        if one.target == target.name and one not in why.values()
+        if one.target == target.name and one not in why.values() and target.lines == EVERY_LINE
     ]
     with ThreadPoolExecutor(workers.count) as pool:
         answers = pool.map(judge, [one for one in mutants if one not in why])

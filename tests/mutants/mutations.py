@@ -87,8 +87,8 @@ OPERATORS = (
 )
 
 
-def mutants_of(source: str) -> list[Mutant]:
-    """Return the mutants of this text in the order of their lines, each once.
+def mutants_of(source: str, lines: range) -> list[Mutant]:
+    """Return the mutants of these lines of a text in their order, each once.
 
     Annotations, decorators and what only a type checker reads are left alone, and of the module's own level all but the values.
     """
@@ -100,7 +100,7 @@ def mutants_of(source: str) -> list[Mutant]:
         operator = operator_class()
         positions = (at for node in ast_nodes(get_ast(source)) for at in operator.mutation_positions(node))
         for occurrence, (start, end) in enumerate(positions):
-            if any(first <= start and end <= last for first, last in unread):
+            if start[0] not in lines or any(first <= start and end <= last for first, last in unread):
                 continue
             function = _innermost(functions, start[0])
             if operator_class is RemoveStatement and not function:
