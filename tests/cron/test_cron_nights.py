@@ -13,7 +13,8 @@ from systemprompt.cron.expression import parse
 from systemprompt.cron.fire_times import FireTimes
 from systemprompt.cron.zones import load_zone
 
-DAY = timedelta(days=1)
+DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SPRING, AUTUMN = ({"gap": "run"}, {"gap": "skip"}), ({"fold": "first"}, {"fold": "second"}, {"fold": "both"})
 # St John's changed its clocks a minute after midnight: the hour that comes again belongs to two days.
 NIGHTS = [
@@ -68,8 +69,7 @@ def test_each_question_about_the_night_is_answered_as_by_the_walker(
             assert times.previous(second) == next(one for one in reversed(fires) if one <= second), second
     for first, last in product(edges, (edges[0], middle - 1, middle, middle + 1, edges[-1])):
         inside = [one for one in fires if first <= one <= last]
-        swept = [wall - offset + one for wall, offset, _, part in times.chunks(first, last, int) for one in part]
-        assert swept == inside, (first, last)
+        assert swept(times, first, last) == inside, (first, last)
         assert times.count(first, last) == len(inside), (first, last)
 
 
@@ -78,3 +78,33 @@ def test_the_first_day_of_all_is_no_day_that_is_known_already() -> None:
     times = FireTimes(parse("0-2 0 0 * * *"), "", load_zone("America/New_York"), gap="run", fold="first")
     midnight = 5 * 3_600
     assert [times.next(second) for second in (-1, 0, 1, 2)] == [midnight] * 4
+
+
+@pytest.mark.parametrize(
+    ("zone", "first", "last"),
+    [
+        ("UTC", "0001-01-01T00:00:00", "9999-12-31T23:59:59"),
+        # Ahead of UTC the wall reaches the end of the calendar first, behind it the beginning last.
+        ("Asia/Tokyo", "0001-01-01T00:00:00", "9999-12-31T14:59:59"),
+        ("Pacific/Honolulu", "0001-01-01T10:31:26", "9999-12-31T23:59:59"),
+    ],
+)
+def test_fire_times_lie_where_both_the_wall_and_utc_have_a_date(zone: str, first: str, last: str) -> None:
+    oldest, newest = ((datetime.fromisoformat(at).replace(tzinfo=UTC) - EPOCH) // SECOND for at in (first, last))
+    times = FireTimes(parse("* * * * * *"), "", load_zone(zone), gap="run", fold="first")
+    # Twice: the second time the day of the latest answer is known.
+    for beyond in (0, 1, 3_600, 86_400, 10**12) * 2:
+        assert times.next(oldest - beyond) == oldest
+        assert times.previous(newest + beyond) == newest
+        assert times.previous(oldest - 1 - beyond) is None
+        assert times.next(newest - 1) == newest - 1
+        assert times.next(newest + 1 + beyond) is None
+        assert times.count(oldest - beyond, oldest + 1) == 2
+        assert times.count(newest - 1, newest + beyond) == 2
+        assert swept(times, oldest - beyond, oldest + 1) == [oldest, oldest + 1]
+        assert swept(times, newest - 1, newest + beyond) == [newest - 1, newest]
+    assert (times.next(newest), times.previous(oldest)) == (newest, oldest)
+
+
+def swept(times: FireTimes, first: int, last: int) -> list[int]:
+    return [wall - offset + one for wall, offset, _, part in times.chunks(first, last, int) for one in part]
