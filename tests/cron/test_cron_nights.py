@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from itertools import product
+from itertools import pairwise, product
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -26,6 +26,10 @@ NIGHTS = [
     ("Pacific/Apia", "2011-12-30T10:00", SPRING),
     ("Antarctica/Troll", "2025-03-30T01:00", SPRING),
 ]
+_BEFORE_THE_GAP = ["2025-03-30T00:00:00", "2025-03-30T00:00:59", "2025-03-30T00:59:00", "2025-03-30T00:59:59"]
+_AFTER_THE_GAP = ["2025-03-30T01:00:00", "2025-03-30T01:00:59", "2025-03-30T01:59:00", "2025-03-30T01:59:59"]
+_BEFORE_THE_FOLD = ["2025-10-25T23:00:00", "2025-10-25T23:00:59", "2025-10-25T23:59:00", "2025-10-25T23:59:59"]
+_AFTER_THE_FOLD = ["2025-10-26T02:00:00", "2025-10-26T02:00:59", "2025-10-26T02:59:00", "2025-10-26T02:59:59"]
 ALWAYS = frozenset(range(1, 32))
 
 
@@ -71,6 +75,55 @@ def test_each_question_about_the_night_is_answered_as_by_the_walker(
         inside = [one for one in fires if first <= one <= last]
         assert swept(times, first, last) == inside, (first, last)
         assert times.count(first, last) == len(inside), (first, last)
+
+
+@pytest.mark.parametrize(
+    ("expression", "options", "expected"),
+    [
+        # In spring 01:59:59 is followed by 03:00:00.
+        ("59 59 1 30 3 *", {}, ["2025-03-30T00:59:59"]),
+        ("59 59 1 30 3 *", {"gap": "skip"}, ["2025-03-30T00:59:59"]),
+        ("0 0 3 30 3 *", {}, ["2025-03-30T01:00:00"]),
+        ("0,59 0,59 1,2,3 30 3 *", {}, [*_BEFORE_THE_GAP, *_AFTER_THE_GAP]),
+        ("0,59 0,59 1-2 30 3 *", {}, [*_BEFORE_THE_GAP, _AFTER_THE_GAP[0]]),
+        ("0,59 0,59 1-2 30 3 *", {"gap": "skip"}, _BEFORE_THE_GAP),
+        # In autumn 02:59:59 is followed by 02:00:00 and the hour comes again.
+        ("59 59 2 26 10 *", {}, ["2025-10-26T00:59:59"]),
+        ("59 59 2 26 10 *", {"fold": "second"}, ["2025-10-26T01:59:59"]),
+        ("59 59 2 26 10 *", {"fold": "both"}, ["2025-10-26T00:59:59", "2025-10-26T01:59:59"]),
+        ("0 0 2 26 10 *", {}, ["2025-10-26T00:00:00"]),
+        ("0 0 2 26 10 *", {"fold": "second"}, ["2025-10-26T01:00:00"]),
+        ("0 0 2 26 10 *", {"fold": "both"}, ["2025-10-26T00:00:00", "2025-10-26T01:00:00"]),
+        ("59,0 59,0 1-3/2 26 10 *", {"fold": "second"}, [*_BEFORE_THE_FOLD, *_AFTER_THE_FOLD]),
+        ("59,0 59,0 1-3/2 26 10 *", {}, [*_BEFORE_THE_FOLD, *_AFTER_THE_FOLD]),
+    ],
+)
+def test_the_last_second_before_a_change_and_the_first_after_it_count(
+    expression: str, options: dict[str, str], expected: list[str]
+) -> None:
+    gap, fold = options.get("gap", "run"), options.get("fold", "first")
+    times = FireTimes(parse(expression), expression, load_zone("Europe/Berlin"), gap=gap, fold=fold)
+    fires = [(datetime.fromisoformat(at).replace(tzinfo=UTC) - EPOCH) // SECOND for at in expected]
+    eve, morrow = fires[0] - 86_400, fires[-1] + 86_400
+    assert swept(times, eve, morrow) == fires
+    assert times.count(eve, morrow) == len(fires)
+    for before, at in pairwise([eve, *fires]):
+        assert (times.next(before + 1), times.next(at)) == (at, at)
+        assert (times.count(before + 1, at), times.count(at, at)) == (1, 1)
+        assert swept(times, before + 1, at) == swept(times, at, at) == [at]
+    for at, after in pairwise([*fires, morrow]):
+        assert (times.previous(after - 1), times.previous(at)) == (at, at)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Tokyo"])
+@pytest.mark.parametrize("year", [1500, 1700, 1969, 2300, 5000])
+def test_an_answer_far_away_says_nothing_about_another_day(zone: str, year: int) -> None:
+    asked = [day + step for day in (-86_400, 0, 86_400) for step in (-2, -1, 0, 1, 2, 43_200)]
+    alone = [FireTimes(parse("@daily"), "", load_zone(zone), gap="run", fold="first").next(at) for at in asked]
+    times = FireTimes(parse("@daily"), "", load_zone(zone), gap="run", fold="first")
+    for at, expected in zip(asked, alone, strict=True):
+        assert times.next((datetime(year, 6, 1, tzinfo=UTC) - EPOCH) // SECOND) is not None
+        assert times.next(at) == expected
 
 
 def test_the_first_day_of_all_is_no_day_that_is_known_already() -> None:
