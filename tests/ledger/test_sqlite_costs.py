@@ -236,7 +236,7 @@ def test_every_statement_of_the_clockwork_finds_its_rows_by_an_index(opened: Ope
         plan = [row[3] for row in ledger._store.connection.execute(f"EXPLAIN QUERY PLAN {text}", values)]
         walked += [(name, step) for step in plan if step.startswith("SCAN") and not allowed.match(step)]
         # A job's whole history is behind this index; only what is open is anybody's business here.
-        walked += [(name, step) for step in plan if "job_runs_by_job (job_id=?)" in step]
+        walked += [(name, step) for step in plan if "job_runs_one_account (job_id=?)" in step]
     assert walked == []
 
 

@@ -224,11 +224,14 @@ class Ledger(LedgerReader, Protocol):
         closings: Sequence[Closing] = (),
         room: int = 0,
         plan: bool = True,
+        patience: int = 0,
     ) -> Turn:
         """Close what ended, begin up to `room` runs, plan what is due: one commit for all of it.
 
         What waits begins first, by the instant from which it may; then a due job that has room is written as already running. At
         most one run of a job is begun while none of it runs, and none while code of it that could not be stopped still runs.
+        A due job for which there is no room is planned, and waits in the ledger, once it is due for longer than `patience`
+        (microseconds); until then its cursor stands, so that a burst costs no queue. `Turn.next_due` says when to look again.
 
         A closing is accepted only under the run's current fence; a zombie's is kept as the attempt's late result, once. A closing
         that the ledger has already (its commit was told twice) counts as accepted. The cursor of a job moves by compare-and-swap

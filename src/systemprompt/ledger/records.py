@@ -129,7 +129,7 @@ class SyncReport:
     released: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class JobToPlan:
     """One due job, as the planner sees it. The version names the fire times after `planned_through`.
 
@@ -153,7 +153,7 @@ class JobToPlan:
     catching_up: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class PlannedRun:
     """A row to write: `queued`, or closed at once with its reason; `blocked_by` is the run that was in the way."""
 
@@ -175,7 +175,7 @@ class PlannedRange:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Decision:
     """What is owed of one job. Rows, ranges and the cursor commit together or not at all.
 
@@ -199,7 +199,7 @@ class ManualStart:
     origin: str = "manual"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Claimed:
     """A run that this node now holds. The commit that made it is durable: code may start.
 
@@ -245,7 +245,7 @@ class Closing:
     did_nothing: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Turn:
     """What one transaction of a node did.
 

@@ -257,6 +257,7 @@ class Loop:
                 closings=closings,
                 room=self._room(ending),
                 plan=self._plans,
+                patience=min(_PATIENCE, self._planner.grace // 2),
             )
         except BaseException:
             self._look = True
@@ -396,6 +397,7 @@ class Loop:
 
 
 _JUMP = 2 * SECOND
+_PATIENCE = SECOND
 _FOLD_IDLE, _FOLD_BUSY = 1.0, 5.0
 _TRUST = 0.6
 _RETRY = 0.1

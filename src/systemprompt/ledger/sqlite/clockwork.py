@@ -22,32 +22,39 @@ if TYPE_CHECKING:
     from systemprompt.ledger.records import Closing, Decide, Decision
     from systemprompt.ledger.sqlite.store import Store
 
-__all__ = ["JOBS_A_TURN", "claim", "claimed", "plan_new", "plan_one", "turn"]
+__all__ = ["JOBS_A_TURN", "Offer", "claim", "claimed", "plan_new", "plan_one", "turn"]
 
 JOBS_A_TURN = 1_000
 """Due jobs planned in one transaction. It bounds how long other processes wait for the write lock."""
 
 
-def turn(
-    store: Store,
-    node_id: str,
-    now: Instant,
-    decide: Decide,
-    *,
-    closings: Sequence[Closing],
-    room: int,
-    plan: bool,
-) -> Turn:
+class Offer(NamedTuple):
+    """What a node offers in one turn: room for so many runs, and whether it plans.
+
+    patience   microseconds for which a due job may wait for room before it is planned without
+    """
+
+    node_id: str
+    room: int
+    plan: bool
+    patience: int
+
+
+def turn(store: Store, offer: Offer, now: Instant, decide: Decide, closings: Sequence[Closing]) -> Turn:
     books, ended = close_held(store, closings, now) if closings else (Books(), Ended())
-    due = store.run("due_jobs", {"now": now, "limit": JOBS_A_TURN}).fetchall() if plan else []
+    due = _due(store, offer, now) if offer.plan else []
     waiting: list[sqlite3.Row] = []
-    if room > 0 and (not due or due[0]["waiting"]):
-        waiting = store.run("waiting_runs", {"now": now, "room": room}).fetchall()
+    if offer.room > 0 and (not due or due[0]["waiting"]):
+        waiting = store.run("waiting_runs", {"now": now, "room": offer.room}).fetchall()
     decisions = [(job, decide(job, now)) for job in map(_job_to_plan, due)]
-    started = _write(store, books, decisions, now, _Taker(node_id, room, waiting))
-    more = len(due) == JOBS_A_TURN
-    if not due or more:
+    started = _write(store, books, decisions, now, _Taker(offer.node_id, offer.room, waiting))
+    left = len(due) >= (JOBS_A_TURN if _is_overdue(due, offer, now) else min(offer.room, JOBS_A_TURN))
+    # Where the room is used up, what is left waits for the next end, or until it has waited long enough.
+    more = left and bool(due) and (len(started) < offer.room or _is_overdue(due, offer, now))
+    if left or not due:
         next_due = _next_due(store)
+        if next_due is not None and next_due <= now and not more:
+            next_due += offer.patience
     else:
         looks = [due[0]["following"], *(decision.next_due for _, decision in decisions)]
         next_due = min((at for at in looks if at is not None), default=None)
@@ -59,6 +66,16 @@ def turn(
         next_due=next_due,
         more=more,
     )
+
+
+def _due(store: Store, offer: Offer, now: Instant) -> list[sqlite3.Row]:
+    """Return the due jobs that this turn plans: those there is room for, or all of them once one has waited long enough."""
+    values = {"now": now, "overdue": now - offer.patience, "limit": JOBS_A_TURN, "room": min(offer.room, JOBS_A_TURN)}
+    return store.run("due_jobs", values).fetchall()
+
+
+def _is_overdue(due: Sequence[sqlite3.Row], offer: Offer, now: Instant) -> bool:
+    return bool(due) and due[0]["next_due"] <= now - offer.patience
 
 
 def plan_one(store: Store, job_id: int, now: Instant, decide: Decide) -> Instant:

@@ -84,18 +84,19 @@ class SqliteLedger(SqliteReader):
         closings: Sequence[Closing] = (),
         room: int = 0,
         plan: bool = True,
+        patience: int = 0,
     ) -> Turn:
+        offer = clockwork.Offer(node_id, room, plan, patience)
         try:
             with self._store.write():
-                return clockwork.turn(self._store, node_id, now, decide, closings=closings, room=room, plan=plan)
+                return clockwork.turn(self._store, offer, now, decide, closings)
         except LedgerBroken:
             if not closings:
                 raise
         ended, odd = conflicts.close_one_by_one(self._store, closings, now, decide)
         with self._store.write():
-            rest = clockwork.turn(
-                self._store, node_id, now, decide, closings=(), room=max(0, room - len(odd)), plan=plan
-            )
+            offer = offer._replace(room=max(0, room - len(odd)))
+            rest = clockwork.turn(self._store, offer, now, decide, ())
         return replace(rest, closed=ended.closed, late=ended.late, odd=odd)
 
     def fold(self, *, limit: int = 5_000) -> bool:

@@ -68,13 +68,14 @@ SELECT fence, started_at FROM job_attempts WHERE run_id = :run_id AND kind = 'en
 
 -- name: due_jobs
 -- PostgreSQL locks the cursors with SKIP LOCKED. SQLite has one writer, so the transaction itself is the lock.
+-- All of them once one is due since :overdue, else as many as there is room for.
 -- `following` is when the first of the others is due, `waiting` whether any run waits: they spare the turn two statements.
 SELECT p.*, (SELECT min(later.next_due) FROM job_cursors later WHERE later.next_due > :now) AS following,
        EXISTS (SELECT 1 FROM open_runs o WHERE o.node_id IS NULL) AS waiting
 FROM jobs_to_plan p
 WHERE p.next_due <= :now
 ORDER BY p.next_due, p.job_id
-LIMIT :limit
+LIMIT CASE WHEN EXISTS (SELECT 1 FROM job_cursors late WHERE late.next_due <= :overdue) THEN :limit ELSE :room END
 
 -- name: one_job_to_plan
 -- Due or not: before its version ends.
