@@ -336,7 +336,7 @@ UNIQUE = {
         Copy("open_runs", "open_runs", "run_id = 3", run_id="99"),
     ),
     "a fire time is closed twice": (
-        "job_runs.job_id, job_runs.fire_at",
+        "index 'job_runs_one_account'",
         Copy("job_runs", "job_runs", "run_id = 1", run_id="99"),
     ),
     "a run has two accounts": (
@@ -369,6 +369,13 @@ def test_a_key_refuses_when(raw: sqlite3.Connection, name: str) -> None:
     with pytest.raises(sqlite3.IntegrityError) as refused:
         raw.execute(copy.sql(raw))
     assert str(refused.value) == f"UNIQUE constraint failed: {said}"
+
+
+def test_runs_without_a_fire_time_stand_beside_one_of_the_same_instant(raw: sqlite3.Connection) -> None:
+    for run_id in ("98", "99"):
+        raw.execute(Copy("job_runs", "job_runs", "run_id = 1", **BY_HAND | {"run_id": run_id}).sql(raw))
+    (due,) = raw.execute("SELECT due_at FROM job_runs WHERE run_id = 1").fetchone()
+    assert raw.execute("SELECT count(*) FROM job_runs WHERE job_id = 1 AND due_at = ?", [due]).fetchone() == (3,)
 
 
 @pytest.mark.parametrize("table", ["open_runs", "job_run_ranges", "job_versions", "job_cursors", "job_last"])
