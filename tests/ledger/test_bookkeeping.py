@@ -214,7 +214,8 @@ def test_a_waiting_run_is_closed_as_it_stands_with_status_and_reason() -> None:
 
 
 def test_a_waiting_run_names_the_run_in_the_way() -> None:
-    assert closed_waiting(waiting(), "skipped", "overlap", now=T + 7, blocked_by=4).blocked_by == 4
+    account = closed_waiting(waiting(), "skipped", "overlap", now=T + 7, blocked_by=4)
+    assert (account.blocked_by, account.message) == (4, None)
 
 
 def test_a_waiting_run_never_ends_before_it_was_queued() -> None:
