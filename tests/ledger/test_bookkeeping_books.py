@@ -15,6 +15,7 @@ from systemprompt.ledger.rows import ClosedRun
 
 def test_an_account_counts_once_for_its_job_and_once_for_all_jobs_in_the_hour_it_is_due() -> None:
     rows = tallies_of({(7, T, "success", "schedule"): 1})
+    assert (ALL_JOBS, HOUR) == (0, 60 * 60 * 1_000_000), "as the protocol says"
     assert rows == [(7, T // HOUR, "success", "schedule", 1), (ALL_JOBS, T // HOUR, "success", "schedule", 1)]
 
 
