@@ -241,13 +241,16 @@ class Node:
                 self._without_code(run)
 
     def _asked_to_stop(self, run_ids: Sequence[int]) -> None:
+        self._stop(run_ids, "requested", "stopped on request before its code was loaded")
+
+    def _stop(self, run_ids: Sequence[int], reason: str, before_it_began: str) -> None:
         with self._parking:
             parked = [run for run in self._parked if run.run_id in run_ids]
             self._parked = [run for run in self._parked if run.run_id not in run_ids]
         for run in parked:
-            self._not_started(run, "cancelled", "requested", "stopped on request before its code was loaded")
+            self._not_started(run, "cancelled", reason, before_it_began)
         for run_id in run_ids:
-            self.runner.cancel(run_id, "requested")
+            self.runner.cancel(run_id, reason)
 
     def _unpark(self, only: Claimed | None = None) -> None:
         with self._parking:
@@ -324,10 +327,10 @@ class Node:
             values = {"run_id": run.run_id, "job_name": run.job_name, "node_id": run.node_id, "status": run.status}
             self._tell(NodeEvent(kind="rescued", values=values))
 
-    def _lease_lost(self, why: str) -> NodeIdentity:
-        self._tell(NodeEvent(kind="lease_lost", values={"why": why, "node_id": self.loop.node_id}))
-        self.runner.cancel_all("lease_lost")
-        self._unpark()
+    def _lease_lost(self, why: str, run_ids: Sequence[int]) -> NodeIdentity:
+        values = {"why": why, "node_id": self.loop.node_id, "run_ids": list(run_ids)}
+        self._tell(NodeEvent(kind="lease_lost", values=values))
+        self._stop(run_ids, "lease_lost", "its node could not renew its lease before its code was loaded")
         return self._fresh_identity()
 
     def _tell(self, event: NodeEvent) -> None:

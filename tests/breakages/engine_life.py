@@ -54,14 +54,21 @@ class Worker:
                 claimed=self.held.extend,
                 closed=lambda closed, late: None,
                 rescued=lambda rescued: None,
-                lease_lost=lambda why: self._identity(),
-                asked_to_stop=lambda run_ids: None,
+                lease_lost=self._lease_lost,
+                asked_to_stop=lambda run_ids: self.told_to_stop(run_ids, "requested"),
                 failed=lambda error: None,
                 watch=Rescue(ledger=self.ledger, clock=clock, gone=lambda node, machine: None).step,
             ),
             pace=PACE,
             plans=True,
         )
+
+    def told_to_stop(self, run_ids: Sequence[int], reason: str) -> None:
+        """Hear which runs are to stop. This one has no ears."""
+
+    def _lease_lost(self, why: str, run_ids: Sequence[int]) -> NodeIdentity:
+        self.told_to_stop(run_ids, "lease_lost")
+        return self._identity()
 
     def _identity(self) -> NodeIdentity:
         self._names += 1

@@ -17,7 +17,8 @@ from pathlib import Path
 from engine_life import PACE, START, Worker, spec
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
+from troubles import Node, Troubles
 
 from systemprompt.audit.auditor import audit
 from systemprompt.audit.case import oracle_of
@@ -40,10 +41,10 @@ SCHEDULES = ("*/10 * * * * *", "0 * * * * *", "@every 90s", "0 30 2 * * *", "0 0
 ZONES = ("UTC", "Europe/Berlin", "America/New_York")
 PAUSES = (0.1, 0.1, 1, 1, 7, 10, 31, 100, HOUR, 9 * HOUR, DAY, 3 * DAY, 40 * DAY)
 STEPS_OF_THE_CLOCK = (-3 * DAY, -HOUR, -61, -3, -1, 1, 5, 61, HOUR, 3 * DAY)
-ENDS = (("success", None), ("failed", "reported"), ("cancelled", "requested"))
+ENDS = (("success", None), ("failed", "reported"), ("cancelled", "interrupted"))
 
 
-class Lives(RuleBasedStateMachine):
+class Lives(Troubles):
     """Two nodes that plan and run, and an operator. A node may stand still (and be a zombie when it goes on), or be killed."""
 
     def __init__(self) -> None:
@@ -62,9 +63,9 @@ class Lives(RuleBasedStateMachine):
         self.closed: dict[int, RunView] = {}
         self.fence = 0
 
-    def worker(self) -> Worker:
+    def worker(self) -> Node:
         self.born += 1
-        worker = Worker(self.path, f"node{self.born}", self.clock, lambda ledger: None)
+        worker = Node(self.path, f"node{self.born}", self.clock)
         worker.loop.join()
         worker.loop.look()
         return worker

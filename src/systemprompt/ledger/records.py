@@ -204,6 +204,7 @@ class Claimed:
     """A run that this node now holds. The commit that made it is durable: code may start.
 
     fire_at is None for a manual start; `fence` is the token with which the run must be closed.
+    reruns: others may start it again when this node is lost (`on_lost: rerun` under the run's version).
     """
 
     run_id: int
@@ -217,6 +218,7 @@ class Claimed:
     actor: str
     parameters: Mapping[str, Any]
     enforce: bool | None
+    reruns: bool = False
 
 
 @record

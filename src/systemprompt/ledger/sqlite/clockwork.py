@@ -99,7 +99,7 @@ def claim(store: Store, runs: Sequence[OpenRun]) -> None:
         raise LedgerBroken("a run was to be claimed that does not wait")
 
 
-def claimed(run: OpenRun, job_name: str) -> Claimed:
+def claimed(run: OpenRun, job_name: str, *, reruns: bool) -> Claimed:
     """Return what a node is told of a run that it holds."""
     assert run.fence is not None and run.started_at is not None  # noqa: PT018  # one fact
     return Claimed(
@@ -114,6 +114,7 @@ def claimed(run: OpenRun, job_name: str) -> Claimed:
         actor=run.actor,
         parameters=json.loads(run.parameters) if run.parameters else {},
         enforce=None if run.enforce is None else bool(run.enforce),
+        reruns=reruns,
     )
 
 
@@ -136,7 +137,7 @@ def _write(
 
     What waits comes first. A due job that nothing stands in the way of is then written as already running.
     """
-    started: list[tuple[OpenRun, str]] = []
+    started: list[tuple[OpenRun, str, bool]] = []
     if decisions or (taker is not None and taker.waiting):
         waiting, at_once = (taker.waiting, _at_once(decisions, taker)) if taker is not None else ((), set[int]())
         number = sum(len(decision.runs) for _, decision in decisions)
@@ -145,8 +146,8 @@ def _write(
             store, runs=number, fences=len(waiting) + len(at_once), through=through, taker=taker
         )
         if taker is not None and waiting and not stopped:
-            started = [(_begun(row, taker, next(fences), now), row["job_name"]) for row in waiting]
-            claim(store, [run for run, _ in started])
+            started = [(_begun(row, taker, next(fences), now), row["job_name"], bool(row["reruns"])) for row in waiting]
+            claim(store, [run for run, _, _ in started])
         fresh: list[OpenRun] = []
         for job, decision in decisions:
             for run in decision.runs:
@@ -157,7 +158,7 @@ def _write(
                 if taker is not None and not stopped and job.job_id in at_once:
                     at_once.remove(job.job_id)
                     row = begun(row, node_id=taker.node_id, fence=next(fences), now=now)
-                    started.append((row, job.job_name))
+                    started.append((row, job.job_name, job.policies.get("on_lost") == "rerun"))
                 fresh.append(row)
         if fresh:
             store.run_many("write_open_runs", fresh)
@@ -168,7 +169,7 @@ def _write(
     if decisions:
         _move_cursors(store, decisions)
     write_books(store, books, [(job.job_id, span.last_at, span.status) for job, span in ranges])
-    return tuple(claimed(run, name) for run, name in started)
+    return tuple(claimed(run, name, reruns=reruns) for run, name, reruns in started)
 
 
 def _at_once(decisions: Sequence[tuple[JobToPlan, Decision]], taker: _Taker) -> set[int]:
