@@ -40,3 +40,31 @@ def test_a_run_by_hand_names_the_user_also_where_the_environment_does_not(live: 
         job = system.ledger.job("by_hand")
         assert job is not None
         assert system.ledger.versions(job.job_id)[-1].actor == entry["actor"]
+
+
+def test_a_change_of_the_profile_or_the_code_is_theirs_and_not_of_whoever_typed_the_next_command(live: Desk) -> None:
+    live.sp("jobs list")
+    name = pwd.getpwuid(os.getuid()).pw_name
+
+    live.profile.write_text(live.profile.read_text().replace("{owner: ops}", '{schedule: "0 0 4 * * *"}'))
+    live.sp("jobs show nightly_report")
+    jobs = next(live.folder.rglob("jobs/*.py"))
+    jobs.write_text(jobs.read_text().replace('"0 */15 * * * *"', '"0 */10 * * * *"'))
+    live.sp("jobs list")
+    live.profile.write_text(live.profile.read_text().replace('{schedule: "0 0 4 * * *"}', "{}"))
+    live.sp("jobs list")
+    answer = live.sp("jobs", "disable", "by_hand", "--why", "it is back and retired")
+    assert answer.code == 0, answer
+
+    with live.system() as system:
+        told = {
+            (view.name, version.version): (version.cause, version.actor, version.noticed_by, version.why)
+            for view in system.ledger.jobs()
+            for version in system.ledger.versions(view.job_id)
+        }
+    noticed = f"command by {name}"
+    assert told["nightly_report", 1] == ("added", "code", noticed, "")
+    assert told["nightly_report", 2] == ("changed", "profile", noticed, "schedule")
+    assert told["nightly_report", 3] == ("changed", "profile", noticed, "schedule")
+    assert told["broken_feed", 2] == ("changed", "code", noticed, "schedule")
+    assert told["by_hand", 2] == ("disabled", f"cli:{name}", "", "it is back and retired")

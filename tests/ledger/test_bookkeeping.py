@@ -55,6 +55,8 @@ def test_a_run_that_was_asked_for_has_no_fire_time_and_is_due_when_it_was_asked_
     assert (row.origin, row.fire_at, row.due_at, row.available_at, row.queued_at) == ("backfill", None, T, T, T)
     assert (row.run_id, row.job_id, row.version, row.attempt, row.fence) == (12, 7, 3, 0, None)
     assert (row.actor, row.why, row.parameters, row.enforce) == ("cli:me", "why not", '{"a": 1}', 0)
+    assert (row.period_from, row.stands_for, row.retry_of, row.replaces) == (None, None, None, None)
+    assert (row.node_id, row.started_at, row.stop_asked_at, row.stop_by, row.stop_why) == (None, None, None, None, None)
 
 
 @pytest.mark.parametrize(("asked", "kept"), [(None, None), (True, 1), (False, 0)])
@@ -212,7 +214,8 @@ def test_a_waiting_run_is_closed_as_it_stands_with_status_and_reason() -> None:
 
 
 def test_a_waiting_run_names_the_run_in_the_way() -> None:
-    assert closed_waiting(waiting(), "skipped", "overlap", now=T + 7, blocked_by=4).blocked_by == 4
+    account = closed_waiting(waiting(), "skipped", "overlap", now=T + 7, blocked_by=4)
+    assert (account.blocked_by, account.message) == (4, None)
 
 
 def test_a_waiting_run_never_ends_before_it_was_queued() -> None:

@@ -78,11 +78,19 @@ def test_a_hundred_fires_are_planned_and_claimed_with_four_statements(opened: Op
     said = traced(ledger)
     turn = ledger.turn("a", at(1), DECIDE, room=100)
     assert len(turn.claimed) == 100
-    assert heard == ["begin", "due_jobs", "take_numbers", "write_open_runs", "move_cursors", "commit", "committed"]
+    assert heard == [
+        "begin",
+        "due_jobs",
+        "take_numbers",
+        "write_usual_open_runs",
+        "move_cursors",
+        "commit",
+        "committed",
+    ]
     assert len(said) == 4 + 2, "SQLite ran more than those four between BEGIN and COMMIT"
 
 
-CLOSING = ["find_open_runs", "delete_open_runs", "write_closed_runs", "write_tallies", "show_last"]
+CLOSING = ["find_open_runs", "delete_open_runs", "write_usual_closed_runs", "write_tallies", "show_last"]
 
 
 def test_a_hundred_ends_are_written_with_five_statements(opened: Opened) -> None:
@@ -164,7 +172,7 @@ def test_a_hundred_misfires_cost_one_statement_more(opened: Opened) -> None:
     declare(ledger, *(spec(f"job{n}", EVERY_SECOND) for n in range(100)))
     heard.clear()
     assert ledger.turn("a", at(3_600), DECIDE, room=100).planned == 200
-    numbers = ["take_numbers", "write_open_runs", "write_ranges", "move_cursors"]
+    numbers = ["take_numbers", "write_usual_open_runs", "write_ranges", "move_cursors"]
     assert heard[1:-2] == ["due_jobs", *numbers, "write_tallies"]
 
 

@@ -371,6 +371,13 @@ def test_a_key_refuses_when(raw: sqlite3.Connection, name: str) -> None:
     assert str(refused.value) == f"UNIQUE constraint failed: {said}"
 
 
+def test_runs_without_a_fire_time_stand_beside_one_of_the_same_instant(raw: sqlite3.Connection) -> None:
+    for run_id in ("98", "99"):
+        raw.execute(Copy("job_runs", "job_runs", "run_id = 1", **BY_HAND | {"run_id": run_id}).sql(raw))
+    (due,) = raw.execute("SELECT due_at FROM job_runs WHERE run_id = 1").fetchone()
+    assert raw.execute("SELECT count(*) FROM job_runs WHERE job_id = 1 AND due_at = ?", [due]).fetchone() == (3,)
+
+
 @pytest.mark.parametrize("table", ["open_runs", "job_run_ranges", "job_versions", "job_cursors", "job_last"])
 def test_what_is_told_of_a_job_is_of_a_job(raw: sqlite3.Connection, table: str) -> None:
     for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():

@@ -18,6 +18,7 @@ from systemprompt.ledger.records import StopAsked
 from systemprompt.ledger.rows import OpenRun
 from systemprompt.ledger.sqlite.clockwork import claimed
 from systemprompt.ledger.sqlite.closing import take_out, write_books
+from systemprompt.ledger.sqlite.inserting import insert_open
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def start_manual(
 def ask_for_runs(store: Store, now: Instant, starts: Sequence[ManualStart], change: Change) -> tuple[int, ...]:
     def act() -> dict[str, Any]:
         rows = [row for row, _ in _rows(store, now, starts, change)]
-        store.run_many("write_open_runs", rows)
+        insert_open(store, rows)
         return {"run_ids": [row.run_id for row in rows]}
 
     answer, _ = once(store, change, _asked("run", starts), now, act)
@@ -125,7 +126,7 @@ def _begin_here(
             books.close(closed_waiting(waiting, "skipped", "overlap", now=now, blocked_by=in_the_way))
         else:
             raise JobAlreadyRunning(job["job_name"], in_the_way)
-    store.run_many("write_open_runs", rows)
+    insert_open(store, rows)
     write_books(store, books)
     return held, skipped
 

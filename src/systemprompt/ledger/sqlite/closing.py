@@ -8,6 +8,7 @@ from typing import NamedTuple
 from systemprompt.errors import LedgerBroken
 from systemprompt.ledger.bookkeeping import Books, count_in, late_attempt, settle, storable
 from systemprompt.ledger.rows import OpenRun
+from systemprompt.ledger.sqlite.inserting import insert_closed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def write_books(store: Store, books: Books, ranges: Iterable[tuple[int, Instant,
     again = [run.run_id for run in books.closed if run.fence is None and run.attempt]
     count_in(books, ranges=ranges, begun_before={run_id: _last_attempt(store, run_id) for run_id in again})
     if books.closed:
-        written = store.run_many("write_closed_runs", books.closed)
+        written = insert_closed(store, books.closed)
         if written != len(books.closed):
             raise LedgerBroken(f"{len(books.closed)} runs were to be closed, and {written} accounts were written")
     for name, rows in (

@@ -100,10 +100,12 @@ class SqliteLedger(SqliteReader):
         return replace(rest, closed=ended.closed, late=ended.late, odd=odd)
 
     def fold(self, *, limit: int = 5_000) -> bool:
-        if self._store.fetch("tallies_to_fold")[0]["first"] is None:
-            return False  # seen without the write lock
-        with self._store.write():
-            return retention.fold(self._store, limit=limit)
+        left = False
+        if self._store.fetch("tallies_to_fold")[0]["first"] is not None:  # seen without the write lock
+            with self._store.write():
+                left = retention.fold(self._store, limit=limit)
+        self._store.copy_log_back()
+        return left
 
     # -- acts on runs ---------------------------------------------------------------------------------------------------
 

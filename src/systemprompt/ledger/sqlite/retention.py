@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from systemprompt.ledger.bookkeeping import tallies_of
 from systemprompt.ledger.seals import chained, first_previous
 
@@ -59,7 +57,7 @@ def prune(store: Store, before: Instant, *, limit: int) -> int:
     if ranges:
         store.run_many("prune_ranges", ranges)
     if going:
-        gone = Counter((row["job_id"], row["at"], row["status"], row["origin"]) for row in going)
+        gone = [(row["job_id"], row["at"], row["status"], row["origin"]) for row in going]
         store.run_many("write_tallies", tallies_of(gone, sign=-1))
     if through:
         store.run_many("mark_jobs_pruned", [{"job_id": job_id, "at": at} for job_id, at in through.items()])

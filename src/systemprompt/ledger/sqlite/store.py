@@ -59,6 +59,7 @@ class Store:
         self._on_statement = on_statement
         self._lock = RLock()  # what `threading.RLock` makes; a command that reads need not load `threading`
         self._depth = 0
+        self._commits = 0
         self._connection = open_connection(path, read_only=read_only)
         self._place = _place_of(path)
 
@@ -93,6 +94,7 @@ class Store:
                 raise
             finally:
                 self._depth = 0
+            self._commits += 1
             self._say("committed")
 
     @contextmanager
@@ -109,6 +111,18 @@ class Store:
             finally:
                 if outermost and self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+
+    def copy_log_back(self) -> None:
+        """Copy the log into the file, as far as no reader needs it, if many commits have gone by. Waits for nobody."""
+        with self._lock:
+            if self._commits < _COMMITS_BEFORE_REST:
+                return
+            self._commits = 0
+            try:
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            except sqlite3.Error as error:
+                if _code(error) not in _BUSY:
+                    raise database_error(error, self.path) from error
 
     def be_patient(self, seconds: float) -> None:
         """Wait for other writers no longer than this from now on."""
@@ -291,6 +305,8 @@ def _open_for_writing(path: str) -> sqlite3.Connection:
         _switch_to_wal(connection)
         # In WAL, anything less than FULL may lose an acknowledged commit when power fails.
         connection.execute("PRAGMA synchronous = FULL")
+        # SQLite copies its log back within the transaction that passes its limit: 1,000 pages are one burst of 1,000 runs. A node does it when it has nothing else to do (`copy_log_back`), so the limit is for what never rests.
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         connection.execute("PRAGMA busy_timeout = 0")
     except sqlite3.Error:
         connection.close()
@@ -314,6 +330,8 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
 
 
 _WAL_PATIENCE_S = 10.0
+_LOG_PAGES = 4_000
+_COMMITS_BEFORE_REST = 100
 
 
 def _open_for_reading(path: str) -> sqlite3.Connection:

@@ -11,6 +11,13 @@ DELETE FROM open_runs WHERE run_id = ? AND fence IS ?
 -- In the columns of systemprompt.ledger.rows.ClosedRun.
 INSERT INTO job_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
+-- name: write_usual_closed_runs
+-- Those whose rare columns are all NULL; see systemprompt.ledger.sqlite.inserting. PostgreSQL has no use for it.
+INSERT INTO job_runs (run_id, job_id, version, origin, fire_at, due_at, available_at, queued_at, node_id, attempt, fence,
+                      started_at, actor, status, finished_at, duration_ms, items_processed, items_failed,
+                      message, abandoned, did_nothing)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
 -- name: write_texts
 INSERT INTO run_texts (run_id, attempt, kind, text) VALUES (?, ?, ?, ?)
 
@@ -110,6 +117,12 @@ RETURNING fence, last_run, EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = :node
 -- name: write_open_runs
 -- In the columns of systemprompt.ledger.rows.OpenRun. PostgreSQL takes arrays and UNNEST.
 INSERT INTO open_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: write_usual_open_runs
+-- As with closed runs.
+INSERT INTO open_runs (run_id, job_id, version, origin, fire_at, due_at, available_at, queued_at, node_id, attempt, fence,
+                       started_at, actor)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: write_ranges
 INSERT INTO job_run_ranges (job_id, version, first_at, last_at, count, status, reason, written_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
