@@ -50,6 +50,16 @@ CASES = [
 ]
 
 
+def swept(times: FireTimes, first: int, last: int) -> list[int]:
+    """The fire times of a sweep. Each knows whether the clocks show its wall time for the second time."""
+    zone, found = times._zone.tzinfo(), []
+    for wall, offset, again, part in times.chunks(first, last, int):
+        for one in part:
+            found.append(wall - offset + one)
+            assert datetime.fromtimestamp(found[-1], zone).fold == again
+    return found
+
+
 @pytest.mark.parametrize(("zone", "at", "options"), [(*night[:2], one) for night in NIGHTS for one in night[2]])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.expression)
 def test_each_question_about_the_night_is_answered_as_by_the_walker(
@@ -157,7 +167,3 @@ def test_fire_times_lie_where_both_the_wall_and_utc_have_a_date(zone: str, first
         assert swept(times, oldest - beyond, oldest + 1) == [oldest, oldest + 1]
         assert swept(times, newest - 1, newest + beyond) == [newest - 1, newest]
     assert (times.next(newest), times.previous(oldest)) == (newest, oldest)
-
-
-def swept(times: FireTimes, first: int, last: int) -> list[int]:
-    return [wall - offset + one for wall, offset, _, part in times.chunks(first, last, int) for one in part]
