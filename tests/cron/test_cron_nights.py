@@ -10,7 +10,7 @@ import pytest
 from test_cron_properties import Case, walk
 
 from systemprompt.cron.expression import parse
-from systemprompt.cron.fire_times import FireTimes
+from systemprompt.cron.fire_times import FireTimes, PeriodicFireTimes
 from systemprompt.cron.zones import load_zone
 
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
@@ -50,6 +50,18 @@ CASES = [
 ]
 
 
+def swept(times: FireTimes | PeriodicFireTimes, first: int, last: int) -> list[int]:
+    """The fire times of a sweep. Each knows whether the clocks show its wall time for the second time; for `@every`, whether
+    they may."""
+    zone, found = times._zone.tzinfo(), []
+    for wall, offset, again, part in times.chunks(first, last, int):
+        for one in part:
+            found.append(wall - offset + one)
+            fold = datetime.fromtimestamp(found[-1], zone).fold
+            assert fold <= again if isinstance(times, PeriodicFireTimes) else fold == again
+    return found
+
+
 @pytest.mark.parametrize(("zone", "at", "options"), [(*night[:2], one) for night in NIGHTS for one in night[2]])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.expression)
 def test_each_question_about_the_night_is_answered_as_by_the_walker(
@@ -84,6 +96,9 @@ def test_each_question_about_the_night_is_answered_as_by_the_walker(
         ("59 59 1 30 3 *", {}, ["2025-03-30T00:59:59"]),
         ("59 59 1 30 3 *", {"gap": "skip"}, ["2025-03-30T00:59:59"]),
         ("0 0 3 30 3 *", {}, ["2025-03-30T01:00:00"]),
+        ("1 0 3 30 3 *", {}, ["2025-03-30T01:00:01"]),
+        ("0 0 2 30 3 *", {}, ["2025-03-30T01:00:00"]),
+        ("59 59 2 30 3 *", {}, ["2025-03-30T01:00:00"]),
         ("0,59 0,59 1,2,3 30 3 *", {}, [*_BEFORE_THE_GAP, *_AFTER_THE_GAP]),
         ("0,59 0,59 1-2 30 3 *", {}, [*_BEFORE_THE_GAP, _AFTER_THE_GAP[0]]),
         ("0,59 0,59 1-2 30 3 *", {"gap": "skip"}, _BEFORE_THE_GAP),
@@ -159,5 +174,33 @@ def test_fire_times_lie_where_both_the_wall_and_utc_have_a_date(zone: str, first
     assert (times.next(newest), times.previous(oldest)) == (newest, oldest)
 
 
-def swept(times: FireTimes, first: int, last: int) -> list[int]:
-    return [wall - offset + one for wall, offset, _, part in times.chunks(first, last, int) for one in part]
+@pytest.mark.parametrize("period", [1, 7, 3_600, 86_400])
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "Pacific/Honolulu"])
+def test_every_leaves_out_the_outermost_days_of_the_calendar(zone: str, period: int) -> None:
+    times = PeriodicFireTimes(period, load_zone(zone))
+    begin, end = (
+        (at - EPOCH) // SECOND for at in (datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, 23, 59, 59, tzinfo=UTC))
+    )
+    oldest, newest = begin + -begin % period, end - end % period
+    for beyond in (0, 1, 86_400, 10**12):
+        assert times.next(oldest - beyond) == oldest
+        assert times.previous(newest + beyond) == newest
+        assert times.previous(oldest - 1 - beyond) is None
+        assert times.next(newest + 1 + beyond) is None
+        assert times.count(oldest - beyond, oldest + period) == len(swept(times, oldest - beyond, oldest + period)) == 2
+        assert times.count(newest - period, newest + beyond) == len(swept(times, newest - period, newest + beyond)) == 2
+        assert times.count(oldest - 1 - beyond, oldest - 1) == times.count(newest + 1, newest + 1 + beyond) == 0
+    assert (times.count(newest, newest), times.count(newest, newest - 1)) == (1, 0)
+
+
+@pytest.mark.parametrize("period", [1, 7, 60, 3_599, 3_600, 3_601, 10_000])
+@pytest.mark.parametrize(("zone", "at"), [night[:2] for night in NIGHTS])
+def test_every_is_swept_over_a_change_of_the_clocks(zone: str, at: str, period: int) -> None:
+    times = PeriodicFireTimes(period, load_zone(zone))
+    middle = (datetime.fromisoformat(at).replace(tzinfo=UTC) - EPOCH) // SECOND
+    for first, last in product(
+        (middle - 7_200, middle - 1, middle), (middle - 1, middle, middle + 3_600, middle + 7_200)
+    ):
+        fires = [second for second in range(first, last + 1) if second % period == 0]
+        assert swept(times, first, last) == fires
+        assert times.count(first, last) == len(fires)
