@@ -121,4 +121,4 @@ SELECT min(next_due) AS next_due FROM job_cursors WHERE next_due IS NOT NULL
 UPDATE jobs SET quarantine = 'ledger_conflict', quarantine_error = :error, updated_at = :now WHERE job_id = :job_id
 
 -- name: open_run
-SELECT r.*, j.job_name FROM open_runs r JOIN jobs j ON j.job_id = r.job_id WHERE r.run_id = :run_id
+SELECT r.*, j.job_name, j.retired_at IS NOT NULL AS retired FROM open_runs r JOIN jobs j ON j.job_id = r.job_id WHERE r.run_id = :run_id
