@@ -86,9 +86,12 @@ class Setting:
     run_on: frozenset[int]
 
     def stepped_back(self, start: Instant, end: Instant) -> int:
-        """Return by how many microseconds the wall clock fell behind itself between these instants of it."""
+        """Return by how many microseconds the wall clock fell behind itself between these instants of it.
+
+        Jumps add up: one may be seen at an instant as far before `start` as the clock ever stood behind.
+        """
         return fallen_behind(
-            event for event in self.clock_events if start + min(0, event.delta_us) <= event.seen_at <= end + self.stall
+            event for event in self.clock_events if start - self.slack <= event.seen_at <= end + self.stall
         )
 
 
