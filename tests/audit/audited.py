@@ -81,7 +81,7 @@ class World:
             fence=run.fence,
             status=status,
             reason=reason,
-            started_at=self.now,
+            started_at=run.started_at,
             finished_at=self.now + 1_000,
             message=self.said or None,
             error=self.said or "no" if status == "failed" else None,

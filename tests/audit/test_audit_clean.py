@@ -243,3 +243,45 @@ def test_the_end_of_a_run_that_was_given_up_on_may_be_told_twice(world: World) -
     world.finish(run)
     assert world.ledger.abandoned_runs() == []
     assert world.audit().findings == ()
+
+
+def test_a_run_that_cannot_be_closed_is_set_apart_also_where_its_job_has_left(world: World) -> None:
+    tick = spec("tick", "*/10 * * * * *")
+    world.declare(tick)
+    world.wait(10)
+    (run,) = world.turn()
+    world.declare()
+    world.wait(60)
+
+    told = replace(world.ended(run), status="failed", reason="no reason that there is")
+    assert world.ledger.turn("node-a", world.now, world.decide, closings=[told]).odd == (run.run_id,)
+
+    assert [(open_run.run_id, open_run.status) for open_run in world.ledger.open_runs()] == [(run.run_id, "running")]
+    assert world.audit().findings == ()
+    world.declare(tick)
+    job = world.ledger.job("tick")
+    assert job is not None
+    assert job.quarantine == "ledger_conflict"
+    assert world.audit().findings == ()
+
+
+def test_the_last_run_of_a_job_may_be_due_before_what_is_looked_at(world: World) -> None:
+    world.join("node-b")
+    world.declare(spec("all", "*/10 * * * * *", catch_up="all", on_lost="rerun"), spec("hand", ""))
+    asked, again = (
+        *world.ledger.ask_for_runs(world.now, [ManualStart(job_name="hand")], Change(actor="me")),
+        *world.ledger.ask_for_runs(world.now, [ManualStart(job_name="hand")], Change(actor="me")),
+    )
+    world.wait(5)
+    (by_hand,) = world.ledger.start_manual("node-a", world.now, [ManualStart(job_name="hand")], Change(actor="me"))
+    middle = world.now
+    world.finish(by_hand)
+    world.finish(*world.turn())
+    world.finish(*world.turn())
+
+    job = world.ledger.job("hand")
+    assert job is not None
+    assert job.last_run_id in (asked, again)
+    assert world.audit().findings == ()
+    assert world.audit(start=middle - 1).findings == ()
+    assert world.audit(start=START + 1, job_name="hand").findings == ()

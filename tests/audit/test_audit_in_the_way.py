@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,36 @@ def test_a_run_that_was_open_explains_a_range_however_many_runs_lie_between_them
     assert [account.reason for account in world.ledger.ranges_between(START, START + DAY)] == ["down"]
     assert sum(one.status == "queued" for one in world.ledger.open_runs()) > 16
     assert faults(world, START + 2 * DAY) == []
+
+
+def test_code_that_cannot_be_stopped_explains_a_range_though_its_run_is_closed(world: World) -> None:
+    declare(world, START, "*/10 * * * * *")
+    world.join("node-a")
+    world.now = START + 10 * SECOND
+    (run,) = world.turn(room=1)
+    world.turn(replace(world.ended(run, "failed", "timeout"), abandoned=True), room=0)
+    world.now += 3_600 * SECOND
+    world.turn()
+    world.now += SECOND
+    world.turn(world.ended(run), room=0)
+
+    assert [account.reason for account in world.ledger.ranges_between(START, START + DAY)] == ["down"]
+    assert faults(world, world.now) == []
+
+
+def test_a_node_may_be_lost_after_the_clock_was_set_back_twice(world: World) -> None:
+    declare(world, START, "*/10 * * * * *")
+    world.join("node-a")
+    world.join("node-b")
+    world.now = START + 10 * SECOND
+    (run,) = world.ledger.turn("node-b", world.now, world.decide, room=1).claimed
+    for hours in (1, 2):
+        set_back(world, START - hours * 3_600 * SECOND, by=3_600 * SECOND)
+    world.now = START - 7_195 * SECOND
+    world.ledger.rescue("node-b", 0, world.now, max_attempts=3)
+    world.turn(world.ended(run), room=0)
+
+    assert faults(world, world.now) == []
 
 
 # -- words for it -----------------------------------------------------------------------------------------------------------

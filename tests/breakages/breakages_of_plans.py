@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from engine_life import START
-from wrench import Breakage, Wrench
+from worker import START
+from wrench import Breakage, Guard, Wrench
 
 from systemprompt.clock import SECOND
 from systemprompt.cron import Schedule
@@ -49,6 +49,29 @@ def ranges(**change: Callable[[PlannedRange], Any]) -> Callable[[Wrench], None]:
         return replace(decision, ranges=tuple(spans))
 
     return altered(alter)
+
+
+def cursors(moved: Callable[[int, int], int]) -> Callable[[Wrench], None]:
+    """Move every cursor somewhere else than was decided: `moved` is told where to, and where it stood."""
+
+    def change(row: Any) -> Any:
+        through, next_due, next_run, job_id, before = row
+        return moved(through, before), next_due, next_run, job_id, before
+
+    return lambda wrench: wrench.given("move_cursors", change)
+
+
+def range_rows(**change: Callable[[Any], Any]) -> Callable[[Wrench], None]:
+    """Write every range with these columns changed, below the planner."""
+
+    def changed(row: Any) -> Any:
+        values = dict(zip(_OF_A_RANGE, row, strict=True))
+        return tuple(change[name](values[name]) if name in change else values[name] for name in _OF_A_RANGE)
+
+    return lambda wrench: wrench.given("write_ranges", changed)
+
+
+_OF_A_RANGE = ("job_id", "version", "first_at", "last_at", "count", "status", "reason", "written_at")
 
 
 def schedule_made_with(**change: str) -> Callable[[Wrench], None]:
@@ -220,70 +243,47 @@ OF_CURSORS = (
         what="moves the cursor and loses the rows",
         area="cursor",
         kinds=("missing",),
-        plant=lambda wrench: wrench.statement(
-            "write_runs", ("FROM json_each(:rows)", "FROM json_each(:rows) WHERE key > 0")
-        ),
+        plant=lambda wrench: wrench.rows("write_open_runs", lambda rows: rows[1:]),
     ),
     Breakage(
         what="moves the cursor and loses the ranges",
         area="cursor",
         kinds=("missing",),
-        plant=lambda wrench: wrench.statement(
-            "write_ranges", ("FROM json_each(:rows)", "FROM json_each(:rows) WHERE 0")
-        ),
+        plant=lambda wrench: wrench.rows("write_ranges", lambda rows: []),
     ),
     Breakage(
         what="moves the cursor ten seconds further than was decided",
         area="cursor",
         kinds=("missing",),
-        plant=lambda wrench: wrench.statement(
-            "move_cursors",
-            ("SET planned_through = moved.planned_through", "SET planned_through = moved.planned_through + 10000000"),
-        ),
+        plant=cursors(lambda through, before: through + 10 * SECOND),
     ),
     Breakage(
         what="writes the rows and leaves the cursor where it was",
         area="cursor",
         kinds=("extra",),
-        guards=("job_runs_one_account", "job_runs_outside_ranges", "job_run_ranges_never_overlap"),
-        plant=lambda wrench: wrench.statement(
-            "move_cursors", ("SET planned_through = moved.planned_through", "SET planned_through = moved.old")
-        ),
+        guards=(Guard.one_account,),
+        plant=cursors(lambda through, before: before),
     ),
     Breakage(
         what="moves the cursor back by a minute each time",
         area="cursor",
         kinds=("double",),
-        guards=(
-            "scheduled_jobs_cursor_moves_forward",
-            "job_runs_one_account",
-            "job_runs_outside_ranges",
-            "job_run_ranges_never_overlap",
-        ),
-        plant=lambda wrench: wrench.statement(
-            "move_cursors",
-            ("SET planned_through = moved.planned_through", "SET planned_through = moved.planned_through - 60000000"),
-        ),
+        guards=(Guard.cursor_forward, Guard.one_account),
+        plant=cursors(lambda through, before: through - 60 * SECOND),
     ),
     Breakage(
         what="passes a due job over, again and again",
         area="cursor",
         kinds=("passed_over",),
-        plant=lambda wrench: wrench.statement(
-            "due_jobs", ("p.next_due <= :now", "p.next_due <= :now AND p.job_name <> 'again'")
-        ),
+        plant=lambda wrench: wrench.found("due_jobs", lambda rows: [r for r in rows if r["job_name"] != "again"]),
     ),
     Breakage(
         what="forgets how far it has ever planned",
         area="cursor",
         kinds=("cursor",),
-        plant=lambda wrench: wrench.trigger(
-            "scheduled_jobs_raise_high_water", "SET high_water = NEW.planned_through", "SET high_water = 0"
-        ),
+        plant=lambda wrench: wrench.given("take_numbers", lambda values: values | {"through": 0}),
     ),
 )
-
-_LATER = "json_extract(value, '$[3]')"
 
 OF_RANGES = (
     Breakage(
@@ -323,7 +323,7 @@ OF_RANGES = (
         what="covers the run that follows as well",
         area="range",
         kinds=("double",),
-        guards=("job_run_ranges_never_overlap", "job_runs_outside_ranges"),
+        guards=(Guard.one_account,),
         plant=altered(
             lambda job, now, made: replace(
                 made,
@@ -337,10 +337,8 @@ OF_RANGES = (
         what="writes each range twice",
         area="range",
         kinds=("double",),
-        guards=("job_run_ranges_never_overlap",),
-        plant=lambda wrench: wrench.statement(
-            "write_ranges", ("FROM json_each(:rows)", "FROM json_each(:rows) JOIN (SELECT 1 UNION ALL SELECT 2)")
-        ),
+        guards=(Guard.one_account,),
+        plant=lambda wrench: wrench.rows("write_ranges", lambda rows: rows * 2),
     ),
     Breakage(
         what="tells disabled fire times as missed",
@@ -355,21 +353,19 @@ OF_RANGES = (
         what="tells a reason under a status that does not have it",
         area="range",
         kinds=("unexplained",),
-        guards=("CHECK",),
+        guards=(Guard.reasons,),
         plant=ranges(status=lambda span: "skipped"),
     ),
     Breakage(
         what="names the version before",
         area="range",
         kinds=("wrong_version",),
-        plant=lambda wrench: wrench.statement(
-            "write_ranges", ("json_extract(value, '$[1]')", "max(1, json_extract(value, '$[1]') - 1)")
-        ),
+        plant=range_rows(version=lambda version: max(1, version - 1)),
     ),
     Breakage(
         what="writes a range before its fire times have come",
         area="range",
         kinds=("misdated",),
-        plant=lambda wrench: wrench.statement("write_ranges", (":now", ":now - 3600000000")),
+        plant=range_rows(written_at=lambda at: at - 3_600 * SECOND),
     ),
 )

@@ -1,90 +1,162 @@
-"""Broken claims, fences, closings and rescues."""
+"""Broken claims, fences and rescues."""
 
 from __future__ import annotations
 
-from wrench import CHECKS, RULES, UNIQUE_FENCE, Breakage
+from collections.abc import Callable
+from itertools import count
+from typing import Any
 
+from altered import begun, lost
+from wrench import Altered, Breakage, Guard, Wrench
+
+from systemprompt.clock import SECOND
+from systemprompt.ledger import bookkeeping
+from systemprompt.ledger.bookkeeping import Lost, Requeued
+from systemprompt.ledger.records import Closing
 from systemprompt.runner.rescue import Rescue
 
-_PICK = "SELECT s.fence FROM ledger_state s"
-_FREE = """AND j.running = 0 AND j.quarantine_error IS NULL
-          AND NOT EXISTS (SELECT 1 FROM job_runs e WHERE e.job_id = r.job_id AND e.finished_at IS NULL
-                          AND (e.due_at, e.run_id) < (r.due_at, r.run_id))"""
-_OF_JOB = """1 + (SELECT coalesce(max(f.fence), 0) FROM job_runs f
-                     WHERE f.job_id = (SELECT q.job_id FROM job_runs q WHERE q.run_id = ready.run_id))"""
-_LIVES = "AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = :node_id AND n.stopped_at IS NOT NULL)"
-_HOLDER = "WHERE job_runs.run_id = e.run_id AND job_runs.fence = e.fence AND job_runs.status = 'running'"
-_END = "max(e.finished_at, job_runs.started_at, coalesce(e.started_at, job_runs.started_at))"
+_HOUR = 3_600 * SECOND
+
+
+def numbers(**change: Callable[[Any], int]) -> Callable[[Wrench], None]:
+    """Say something else of the fences and run ids that were taken."""
+
+    def altered(rows: list[Any]) -> list[Any]:
+        return [Altered(row, **{name: of(row) for name, of in change.items()}) for row in rows]
+
+    return lambda wrench: wrench.found("take_numbers", altered)
+
+
+def _fences_of_each_job(wrench: Wrench) -> None:
+    fences: dict[int, count[int]] = {}
+    begun(lambda was, run: run._replace(fence=next(fences.setdefault(run.job_id, count(1)))))(wrench)
+
+
+def _fences_are_not_kept(wrench: Wrench) -> None:
+    asked: list[int] = []
+
+    def take(values: Any) -> Any:
+        asked.append(values["fences"])
+        return values | {"fences": 0}
+
+    wrench.given("take_numbers", take)
+    wrench.found("take_numbers", lambda rows: [Altered(row, fence=row["fence"] + asked[-1]) for row in rows])
+
+
+def _claims_what_runs(wrench: Wrench) -> None:
+    wrench.clause("waiting_runs", "it waits")
+    wrench.clause("waiting_runs", "none of the job runs")
+    wrench.clause("claim_runs", "nobody holds it")
+
+
+def _keeps_the_fence(wrench: Wrench) -> None:
+    wrench.clause("requeue_runs", "the fence is gone")
+    wrench.clause("claim_runs", "nobody holds it")
+
+
+def _anybody_closes(real: Callable[..., Any]) -> Callable[..., Any]:
+    def settle(held: Any, closings: Any) -> Any:
+        runs = list(held)
+        fences = {run.run_id: run.fence for run in runs}
+        return real(runs, [_under(closing, fences.get(closing.run_id)) for closing in closings])
+
+    return settle
+
+
+def _under(closing: Closing, fence: int | None) -> Closing:
+    from dataclasses import replace
+
+    return closing if fence is None else replace(closing, fence=fence)
+
 
 OF_CLAIMS = (
     Breakage(
-        what="claims without writing the attempt down",
+        what="claims without counting the attempt",
         area="claim",
         kinds=("attempts",),
-        plant=lambda wrench: wrench.trigger(
-            "job_runs_claimed",
-            "VALUES (NEW.run_id, NEW.attempt, NEW.fence, NEW.node_id, NEW.started_at)",
-            "SELECT NEW.run_id, NEW.attempt, NEW.fence, NEW.node_id, NEW.started_at WHERE NEW.job_id <> 'job_tick'",
-        ),
+        guards=(Guard.checks, Guard.claims),
+        plant=begun(lambda was, run: run._replace(attempt=was.attempt)),
     ),
     Breakage(
         what="claims a run that runs already",
         area="claim",
-        kinds=("fence_order",),
-        guards=(RULES,),
-        plant=lambda wrench: wrench.statement(
-            "claim_queued_runs",
-            ("r.status = 'queued' AND j.running = 0", "r.status IN ('queued', 'running')"),
-            ("pick.run_id AND job_runs.status = 'queued'", "pick.run_id"),
-        ),
+        kinds=("attempts",),
+        guards=(Guard.claims,),
+        plant=_claims_what_runs,
     ),
     Breakage(
         what="claims a run while another of the job runs",
         area="claim",
         kinds=("concurrent",),
-        plant=lambda wrench: wrench.statement("claim_queued_runs", (_FREE, "")),
+        plant=lambda wrench: wrench.clause("waiting_runs", "nothing of the job comes first"),
     ),
     Breakage(
         what="claims the newest of a job's queue first",
         area="claim",
         kinds=("fence_order",),
-        plant=lambda wrench: wrench.statement(
-            "claim_queued_runs",
-            ("(e.due_at, e.run_id) < (r.due_at, r.run_id)", "(e.due_at, e.run_id) > (r.due_at, r.run_id)"),
+        plant=lambda wrench: wrench.clause(
+            "waiting_runs", "the first of the job", "(e.available_at, e.run_id) > (r.available_at, r.run_id)"
         ),
     ),
     Breakage(
-        what="never claims the runs of one job",
+        what="never claims the waiting runs of one job",
         area="claim",
         kinds=("passed_over",),
-        plant=lambda wrench: wrench.statement(
-            "claim_queued_runs", ("r.status = 'queued'", "r.status = 'queued' AND r.job_id <> 'job_again'")
-        ),
+        plant=lambda wrench: wrench.found("waiting_runs", lambda rows: [r for r in rows if r["job_name"] != "again"]),
     ),
     Breakage(
         what="claims for a node that was declared lost",
         area="claim",
         kinds=("open_without_node",),
-        plant=lambda wrench: wrench.statement("claim_queued_runs", (_LIVES, "")),
+        plant=numbers(stopped=lambda row: 0),
     ),
     Breakage(
         what="claims the runs of a quarantined job",
         area="claim",
         kinds=("unexplained",),
-        plant=lambda wrench: wrench.statement("claim_queued_runs", ("AND j.quarantine_error IS NULL", "")),
+        plant=lambda wrench: wrench.clause("waiting_runs", "the job can run"),
     ),
     Breakage(
         what="dates the start before the fire time",
         area="claim",
         kinds=("misdated",),
-        plant=lambda wrench: wrench.statement("claim_queued_runs", ("max(:now, queued_at)", "queued_at - 60000000")),
+        plant=begun(lambda was, run: run._replace(started_at=run.queued_at - 60 * SECOND)),
+    ),
+    Breakage(
+        what="starts a run before the instant from which it may start",
+        area="claim",
+        kinds=("misdated",),
+        plant=begun(lambda was, run: run._replace(available_at=run.queued_at + 60 * SECOND)),
     ),
     Breakage(
         what="numbers every attempt 1",
         area="claim",
         kinds=("attempts",),
-        guards=(RULES, UNIQUE_FENCE),
-        plant=lambda wrench: wrench.statement("claim_queued_runs", ("attempt = attempt + 1", "attempt = 1")),
+        guards=(Guard.claims,),
+        plant=begun(lambda was, run: run._replace(attempt=1)),
+    ),
+    Breakage(
+        what="begins a run and writes it nowhere",
+        area="claim",
+        kinds=("missing",),
+        plant=lambda wrench: wrench.given("write_open_runs", lambda row: row if row.fence is None else None),
+    ),
+    Breakage(
+        what="begins a start by hand and writes it nowhere",
+        area="claim",
+        kinds=("stray",),
+        plant=lambda wrench: wrench.given(
+            "write_open_runs", lambda row: None if row.origin == "manual" and row.fence is not None else row
+        ),
+    ),
+    Breakage(
+        what="queues a run of a job that nobody knows",
+        area="claim",
+        kinds=("stray",),
+        guards=(Guard.references,),
+        plant=lambda wrench: wrench.given(
+            "write_open_runs", lambda row: row._replace(job_id=row.job_id + (99 if row.run_id % 7 == 0 else 0))
+        ),
     ),
 )
 
@@ -93,152 +165,50 @@ OF_FENCES = (
         what="hands out the same fence again",
         area="fence",
         kinds=("fence_order",),
-        guards=(RULES, UNIQUE_FENCE),
-        plant=lambda wrench: wrench.statement(
-            "claim_queued_runs", (f"({_PICK}) + row_number()", f"max(1, ({_PICK})) + 0 * row_number()")
-        ),
+        plant=numbers(fence=lambda row: row["fence"] - (row["fence"] > 20)),
     ),
     Breakage(
         what="does not keep the last fence handed out",
         area="fence",
         kinds=("fence_order",),
-        guards=(RULES, UNIQUE_FENCE),
-        plant=lambda wrench: wrench.trigger(
-            "job_runs_claimed", "SET fence = max(fence, NEW.fence)", "SET fence = fence"
-        ),
+        plant=_fences_are_not_kept,
     ),
     Breakage(
         what="gives a start by hand the fence of the last claim",
         area="fence",
         kinds=("fence_order",),
-        guards=(UNIQUE_FENCE,),
-        plant=lambda wrench: wrench.statement("claim_one_run", (f"({_PICK}) + 1", f"max(1, ({_PICK}))")),
+        plant=begun(
+            lambda was, run: run._replace(fence=run.fence - 1) if run.origin == "manual" and run.fence else run
+        ),
     ),
     Breakage(
         what="counts the fences of each job by themselves",
         area="fence",
         kinds=("fence_order",),
-        guards=(UNIQUE_FENCE,),
-        plant=lambda wrench: wrench.statement(
-            "claim_queued_runs", (f"({_PICK}) + row_number() OVER (ORDER BY ready.due_at, ready.run_id)", _OF_JOB)
-        ),
+        plant=_fences_of_each_job,
     ),
     Breakage(
         what="lets a zombie close the run that another holds now",
         area="fence",
         kinds=("attempts",),
-        plant=lambda wrench: wrench.statement("close_runs", ("AND job_runs.fence = e.fence", "")),
-    ),
-)
-
-OF_CLOSINGS = (
-    Breakage(
-        what="overwrites a closed run with a late result",
-        area="close",
-        kinds=("attempts",),
-        guards=(RULES,),
-        plant=lambda wrench: wrench.statement("close_runs", (_HOLDER, "WHERE job_runs.run_id = e.run_id")),
+        plant=lambda wrench: wrench.decision(bookkeeping.settle, _anybody_closes),
     ),
     Breakage(
-        what="closes a failure as a success",
-        area="close",
-        kinds=("unexplained",),
-        plant=lambda wrench: wrench.statement(
-            "close_runs", ("status = e.status, reason = e.reason", "status = 'success', reason = NULL")
-        ),
-    ),
-    Breakage(
-        what="closes without the reason",
-        area="close",
-        kinds=("unexplained",),
-        guards=(CHECKS,),
-        plant=lambda wrench: wrench.statement("close_runs", ("reason = e.reason", "reason = NULL")),
-    ),
-    Breakage(
-        what="calls a failure a lost node",
-        area="close",
-        kinds=("unexplained",),
-        plant=lambda wrench: wrench.statement(
-            "close_runs",
-            ("reason = e.reason", "reason = CASE e.reason WHEN 'reported' THEN 'node_lost' ELSE e.reason END"),
-        ),
-    ),
-    Breakage(
-        what="closes without an end",
-        area="close",
-        kinds=("reopened",),
-        guards=(CHECKS,),
-        plant=lambda wrench: wrench.statement(
-            "close_runs",
-            (f"finished_at = {_END}", "finished_at = NULL"),
-        ),
-    ),
-    Breakage(
-        what="dates the end before the start",
-        area="close",
-        kinds=("misdated",),
-        plant=lambda wrench: wrench.statement("close_runs", (_END, "job_runs.started_at - 1")),
-    ),
-    Breakage(
-        what="puts a run that ended back into the queue",
-        area="close",
-        kinds=("unexplained",),
-        plant=lambda wrench: wrench.statement(
-            "close_runs",
-            ("status = e.status, reason = e.reason", "status = 'queued', reason = NULL"),
-            (f"finished_at = {_END}", "finished_at = NULL"),
-        ),
-    ),
-    Breakage(
-        what="forgets to count a run out",
-        area="close",
-        kinds=("cursor",),
-        plant=lambda wrench: wrench.trigger("job_runs_released", "SET running = running - 1", "SET running = running"),
-    ),
-    Breakage(
-        what="leaves the attempt of a closed run open",
-        area="close",
-        kinds=("reopened",),
-        plant=lambda wrench: wrench.trigger(
-            "job_runs_released", "AND attempt = OLD.attempt", "AND attempt = OLD.attempt AND NEW.status = 'queued'"
-        ),
-    ),
-    Breakage(
-        what="shows the last run as still running after its end",
-        area="close",
-        kinds=("cursor",),
-        plant=lambda wrench: wrench.trigger(
-            "job_runs_released",
-            "CASE WHEN last_run_id IS NOT NEW.run_id THEN last_status",
-            "CASE WHEN 1 THEN last_status",
-        ),
-    ),
-    Breakage(
-        what="closes without counting what was closed",
-        area="close",
-        kinds=("counts",),
-        plant=lambda wrench: wrench.trigger("job_runs_closed_are_counted", "SET n = n + 1", "SET n = n"),
-    ),
-    Breakage(
-        what="makes a late result the attempt's own",
-        area="close",
-        kinds=("reopened",),
-        guards=("job_attempts_that_ended_are_final",),
-        plant=lambda wrench: wrench.statement(
-            "keep_late_result", ("SET late_result", "SET result = :status, late_result")
-        ),
-    ),
-    Breakage(
-        what="cancels the running run of a job that leaves",
-        area="close",
-        kinds=("unexplained",),
-        plant=lambda wrench: wrench.statement("cancel_queued_of_job", ("AND status = 'queued'", "")),
+        what="keeps the fence of a lost node when it queues a run again",
+        area="fence",
+        kinds=("fence_order",),
+        guards=(Guard.checks, Guard.claims),
+        plant=_keeps_the_fence,
     ),
 )
 
 
 def _everybody_is_lost(_: object) -> object:
     return lambda self, node: True
+
+
+def _rescued(**change: Any) -> Callable[[Wrench], None]:
+    return lambda wrench: wrench.found("runs_to_rescue", lambda rows: [Altered(row, **change) for row in rows])
 
 
 OF_RESCUES = (
@@ -252,34 +222,41 @@ OF_RESCUES = (
         what="runs again what says on_lost: fail",
         area="rescue",
         kinds=("unexplained",),
-        plant=lambda wrench: wrench.statement("runs_to_rescue", ("json_extract(v.policies, '$.on_lost')", "'rerun'")),
+        plant=_rescued(on_lost="rerun"),
     ),
     Breakage(
         what="fails what says on_lost: rerun",
         area="rescue",
         kinds=("unexplained",),
-        plant=lambda wrench: wrench.statement("runs_to_rescue", ("json_extract(v.policies, '$.on_lost')", "'fail'")),
+        plant=_rescued(on_lost="fail"),
     ),
     Breakage(
         what="declares a node lost and leaves its runs running",
         area="rescue",
         kinds=("open_without_node",),
-        plant=lambda wrench: wrench.statement("runs_to_rescue", ("r.status = 'running'", "r.status = 'queued'")),
+        plant=lambda wrench: wrench.found("runs_to_rescue", lambda rows: []),
     ),
     Breakage(
-        what="leaves the attempt open when it queues a run again",
+        what="queues a lost run again and does not keep the attempt that was lost",
         area="rescue",
-        kinds=("reopened", "attempts"),
-        guards=("job_attempts_one_open",),
-        plant=lambda wrench: wrench.trigger(
-            "job_runs_released", "AND attempt = OLD.attempt", "AND attempt = OLD.attempt AND NEW.status <> 'queued'"
-        ),
+        kinds=("attempts",),
+        plant=lambda wrench: wrench.rows("write_attempts", lambda rows: []),
     ),
     Breakage(
         what="calls the attempt of a lost node failed and tries again",
         area="rescue",
         kinds=("reopened",),
-        plant=lambda wrench: wrench.trigger("job_runs_released", "THEN 'lost' ELSE", "THEN 'failed' ELSE"),
+        plant=lost(
+            lambda made: (
+                made._replace(attempt=made.attempt._replace(result="failed")) if isinstance(made, Requeued) else made
+            )
+        ),
+    ),
+    Breakage(
+        what="keeps the lost attempt under a fence that was never handed out",
+        area="rescue",
+        kinds=("fence_order",),
+        plant=lambda wrench: wrench.given("write_attempts", lambda row: row._replace(fence=row.fence + 99_999)),
     ),
     Breakage(
         what="never looks after a node whose process is gone",
@@ -291,6 +268,12 @@ OF_RESCUES = (
         what="lets a rescued run end before it started",
         area="rescue",
         kinds=("misdated",),
-        plant=lambda wrench: wrench.statement("fail_lost_run", ("max(:now, started_at)", "started_at - 3600000000")),
+        plant=lost(
+            lambda made: (
+                made._replace(run=made.run._replace(finished_at=made.run.finished_at - _HOUR))
+                if isinstance(made, Lost)
+                else made
+            )
+        ),
     ),
 )

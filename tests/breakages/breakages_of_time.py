@@ -6,74 +6,101 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from wrench import RULES, Breakage, Wrench
+from wrench import Breakage, Guard, Wrench
 
-from systemprompt.ledger.sqlite import catalogue, retention
+from systemprompt.clock import SECOND
+from systemprompt.ledger import bookkeeping, seals
+from systemprompt.ledger.rows import OpenRun
+
+_HOUR, _DAY = 3_600 * SECOND, 86_400 * SECOND
 
 
-def _cursor_without_planning(wrench: Wrench) -> None:
-    def make(_: object) -> Callable[..., int]:
-        def plan_one(store: Any, job_id: str, now: int, decide: object) -> int:
-            return now
+def opened(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[Wrench], None]:
+    """Open each version with something changed."""
+    return lambda wrench: wrench.given("open_version", lambda values: values | change(values))
 
-        return plan_one
 
-    wrench.patch(catalogue, "plan_one", make)
+def closed(valid_until: Callable[[int], int]) -> Callable[[Wrench], None]:
+    return lambda wrench: wrench.given(
+        "close_version", lambda values: values | {"valid_until": valid_until(values["valid_until"])}
+    )
 
 
 def _edit_in_place(wrench: Wrench) -> None:
-    def make(real: Callable[..., None]) -> Callable[..., None]:
-        def next_version(store: Any, job_id: str, stated: Any, version: int, cursor: int, **more: Any) -> None:
-            if more["why"] != "changed: schedule":
-                return real(store, job_id, stated, version, cursor, **more)
-            store.connection.execute(
-                "UPDATE job_versions SET schedule = ? WHERE job_id = ? AND version = ?",
-                [stated["schedule"], job_id, version],
-            )
-            store.connection.execute("UPDATE scheduled_jobs SET version = ? WHERE id = ?", [version, job_id])
-            return None
+    """A new schedule is written into the version that is open."""
+    edited: dict[int, str] = {}
 
-        return next_version
+    def instead(values: Any) -> Any:
+        if values["cause"] != "changed":
+            return values
+        edited[values["job_id"]] = values["schedule"]
+        return None
 
-    wrench.patch(catalogue, "_next_version", make)
+    def shown(values: Any) -> Any:
+        return values | {"version": values["version"] - 1} if values["job_id"] in edited else values
 
+    def rewritten(values: Any) -> str:
+        schedule = edited.pop(values["job_id"], None)
+        if schedule is None:
+            return ""
+        job = f"job_id = {values['job_id']}"
+        former = f"version = (SELECT max(v.version) FROM job_versions v WHERE v.{job})"
+        return f"UPDATE job_versions SET schedule = '{schedule}', valid_until = NULL WHERE {job} AND {former}"
 
-def _wrong_counts(wrench: Wrench) -> None:
-    def make(real: Callable[..., Any]) -> Callable[..., Any]:
-        def chained(draft: Any, **more: Any) -> Any:
-            return real(replace(draft, content=replace(draft.content, runs=draft.content.runs + 1)), **more)
-
-        return chained
-
-    wrench.patch(retention, "chained", make)
-
-
-def _unchained(wrench: Wrench) -> None:
-    def make(real: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda draft, **more: real(draft, **{**more, "previous": "0" * 64})
-
-    wrench.patch(retention, "chained", make)
+    wrench.given("open_version", instead)
+    wrench.given("update_job", shown)
+    wrench.afterwards("update_job", rewritten)
 
 
-def _after_sealing(statement: str) -> Callable[[Wrench], None]:
-    """What an engine would do that writes where it must not."""
-
-    def make(real: Callable[..., Any]) -> Callable[..., Any]:
-        def seal(store: Any, *arguments: Any) -> Any:
-            made = real(store, *arguments)
-            if made is not None:
-                store.connection.execute(statement)
-            return made
-
-        return seal
-
-    return lambda wrench: wrench.patch(retention, "seal", make)
+def _never_planned_up_to(real: Callable[..., int]) -> Callable[..., int]:
+    return lambda store, job_id, now, decide: now
 
 
 def _skip_a_number(wrench: Wrench) -> None:
-    wrench.statement("open_version", (":version,", ":version + (:version > 1),"))
-    for name in ("update_job", "set_job_enabled"):
-        wrench.statement(name, (" version = :version", " version = :version + (:version > version)"))
+    """From the second version on, every number is one higher."""
+    higher: set[int] = set()
+
+    def open_(values: Any) -> Any:
+        if values["version"] != 2:
+            return values
+        higher.add(values["job_id"])
+        return values | {"version": 3}
+
+    def point(values: Any) -> Any:
+        return values | {"version": 3} if values["job_id"] in higher and values["version"] == 2 else values
+
+    wrench.given("open_version", open_)
+    wrench.given("update_job", point)
+    wrench.given("point_to_version", point)
+
+
+def _wrong_counts(real: Callable[..., Any]) -> Callable[..., Any]:
+    def chained(draft: Any, **more: Any) -> Any:
+        return real(replace(draft, content=replace(draft.content, runs=draft.content.runs + 1)), **more)
+
+    return chained
+
+
+def _unchained(real: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda draft, **more: real(draft, **{**more, "previous": "0" * 64})
+
+
+def _version_one(real: Callable[..., OpenRun]) -> Callable[..., OpenRun]:
+    return lambda job, run, **more: real(job, run, **more)._replace(version=1)
+
+
+def _after_sealing(sql: str) -> Callable[[Wrench], None]:
+    """What an engine would do that writes where it must not."""
+    return lambda wrench: wrench.afterwards("count_seal", lambda values: sql)
+
+
+def pruned(change: Callable[[Any], Any]) -> Callable[[Wrench], None]:
+    return lambda wrench: wrench.given("mark_jobs_pruned", change)
+
+
+def _newest_first(wrench: Wrench) -> None:
+    wrench.given("prune_batch", lambda values: values | {"limit": 10**9})
+    wrench.found("prune_batch", lambda rows: rows[:-21:-1])
 
 
 OF_VERSIONS = (
@@ -81,51 +108,52 @@ OF_VERSIONS = (
         what="lets a version end after the next began",
         area="version",
         kinds=("versions",),
-        guards=("job_versions_never_overlap",),
-        plant=lambda wrench: wrench.statement("close_version", ("= :valid_until", "= :valid_until + 60000000")),
+        guards=(Guard.versions_apart,),
+        plant=closed(lambda at: at + 60 * SECOND),
     ),
     Breakage(
         what="leaves a second between two versions",
         area="version",
         kinds=("versions",),
-        plant=lambda wrench: wrench.statement(
-            "close_version", ("= :valid_until", "= max(valid_from, :valid_until - 1000000)")
-        ),
+        plant=closed(lambda at: at - SECOND),
     ),
     Breakage(
         what="lets a version begin late",
         area="version",
         kinds=("versions",),
-        plant=lambda wrench: wrench.statement("open_version", (":valid_from", ":valid_from + 10000000")),
+        plant=opened(lambda values: {"valid_from": values["valid_from"] + 10 * SECOND}),
     ),
     Breakage(
         what="edits a version in place",
         area="version",
         kinds=("missing",),
-        guards=("job_versions_are_immutable",),
+        guards=(Guard.versions_stay,),
         plant=_edit_in_place,
     ),
     Breakage(
         what="changes a job without planning it up to the change",
         area="version",
         kinds=("cursor",),
-        plant=_cursor_without_planning,
+        plant=lambda wrench: wrench.decision(wrench.engine.parts["plan_one"], _never_planned_up_to),
     ),
     Breakage(
         what="leaves the former version open",
         area="version",
         kinds=("versions",),
-        guards=("job_versions_open", "job_versions_never_overlap"),
-        plant=lambda wrench: wrench.statement("close_version", ("AND valid_until IS NULL", "AND 0")),
+        guards=(Guard.one_open_version, Guard.versions_apart),
+        plant=lambda wrench: wrench.rows("close_version", lambda rows: []),
     ),
     Breakage(
         what="leaves the version of a retired job open",
         area="version",
         kinds=("versions",),
-        plant=lambda wrench: wrench.patch(
-            catalogue,
-            "_retire",
-            lambda _: lambda store, row, now, decide: store.run("retire_job", {"job_id": row["id"], "now": now}),
+        guards=(Guard.versions_stay,),
+        plant=lambda wrench: wrench.afterwards(
+            "retire_job",
+            lambda values: (
+                f"UPDATE job_versions SET valid_until = NULL WHERE job_id = {values['job_id']} "
+                f"AND version = (SELECT j.version FROM jobs j WHERE j.job_id = {values['job_id']})"
+            ),
         ),
     ),
     Breakage(
@@ -135,30 +163,30 @@ OF_VERSIONS = (
         plant=_skip_a_number,
     ),
     Breakage(
-        what="shows the schedule of the former version",
+        what="shows the former version as the present one",
         area="version",
         kinds=("versions",),
-        plant=lambda wrench: wrench.statement("update_job", ("SET schedule = :schedule", "SET schedule = schedule")),
+        plant=lambda wrench: wrench.given(
+            "point_to_version", lambda values: None if values["version"] == 3 and values["job_id"] > 1 else values
+        ),
     ),
     Breakage(
         what="keeps a schedule that nobody can read",
         area="version",
         kinds=("unreadable",),
-        plant=lambda wrench: wrench.statement(
-            "open_version", (":schedule,", "replace(:schedule, '0 * * * * *', '0 * * * * MOON'),")
-        ),
+        plant=opened(lambda values: {"schedule": values["schedule"].replace("0 * * * * *", "0 * * * * MOON")}),
     ),
     Breakage(
         what="plans by a version that is over",
         area="version",
         kinds=("wrong_version",),
-        plant=lambda wrench: wrench.statement("write_runs", ("json_extract(value, '$[1]')", "1")),
+        plant=lambda wrench: wrench.decision(bookkeeping.planned, _version_one),
     ),
     Breakage(
         what="brings a job back as if it had never been away",
         area="version",
         kinds=("versions",),
-        plant=lambda wrench: wrench.statement("open_version", (":why)", "'changed')")),
+        plant=opened(lambda values: {"cause": "changed"} if values["cause"] == "returned" else {}),
     ),
 )
 
@@ -167,79 +195,74 @@ OF_RETENTION = (
         what="deletes and does not say how far",
         area="retention",
         kinds=("missing",),
-        plant=lambda wrench: wrench.statement("mark_jobs_pruned", ("= gone.job_id", "= gone.job_id AND 0")),
+        plant=lambda wrench: wrench.rows("mark_jobs_pruned", lambda rows: []),
     ),
     Breakage(
         what="says that more was pruned than was",
         area="retention",
         kinds=("extra",),
-        plant=lambda wrench: wrench.statement(
-            "mark_jobs_pruned", ("pruned_through = gone.at", "pruned_through = gone.at + 300000000")
-        ),
+        plant=pruned(lambda values: values | {"at": values["at"] + 300 * SECOND}),
     ),
     Breakage(
         what="says that it pruned past the cursor",
         area="retention",
         kinds=("cursor",),
-        plant=lambda wrench: wrench.statement(
-            "mark_jobs_pruned", ("pruned_through = gone.at", "pruned_through = planned_through + 1")
-        ),
+        plant=pruned(lambda values: values | {"at": values["at"] + 40 * _DAY}),
     ),
     Breakage(
         what="deletes the newest first, and leaves a hole",
         area="retention",
         kinds=("missing",),
-        plant=lambda wrench: wrench.statement("prune_batch", ("ORDER BY at, id", "ORDER BY at DESC, id")),
+        plant=_newest_first,
     ),
     Breakage(
         what="deletes runs and forgets the ranges",
         area="retention",
         kinds=("extra",),
-        plant=lambda wrench: wrench.statement("prune_ranges", ("range_id IN", "0 AND range_id IN")),
+        plant=lambda wrench: wrench.rows("prune_ranges", lambda rows: []),
     ),
     Breakage(
         what="deletes ranges and forgets the runs",
         area="retention",
         kinds=("extra",),
-        plant=lambda wrench: wrench.statement("prune_runs", ("run_id IN", "0 AND run_id IN")),
+        plant=lambda wrench: wrench.rows("prune_runs", lambda rows: []),
     ),
     Breakage(
         what="deletes a day that was never sealed",
         area="retention",
         kinds=("pruned",),
-        guards=("job_runs_go_when_pruned", "job_run_ranges_go_when_pruned"),
-        plant=lambda wrench: wrench.statement(
-            "prune_batch",
-            ("(SELECT pruned_until FROM ledger_state)", "(SELECT high_water - 3600000000 FROM ledger_state)"),
+        guards=(Guard.prunes_sealed,),
+        plant=lambda wrench: wrench.clause(
+            "prune_batch", "of sealed days", f"(SELECT high_water - {_HOUR} FROM ledger_state)"
         ),
     ),
     Breakage(
         what="says that a day is pruned that was never sealed",
         area="retention",
         kinds=("pruned",),
-        guards=("ledger_state_prunes_what_is_sealed",),
-        plant=lambda wrench: wrench.statement(
-            "mark_ledger_pruned", ("pruned_until = :until", "pruned_until = :until + 86400000000")
+        guards=(Guard.pruned_until,),
+        plant=lambda wrench: wrench.given(
+            "mark_ledger_pruned", lambda values: values | {"until": values["until"] + _DAY}
         ),
     ),
     Breakage(
         what="seals other counts than a day has",
         area="retention",
         kinds=("sealed_day",),
-        plant=_wrong_counts,
+        plant=lambda wrench: wrench.decision(seals.chained, _wrong_counts),
     ),
     Breakage(
         what="seals with a digest that is not chained to the day before",
         area="retention",
         kinds=("seal_chain",),
-        guards=("ledger_seals_follow_one_another",),
-        plant=_unchained,
+        guards=(Guard.seals_follow,),
+        plant=lambda wrench: wrench.decision(seals.chained, _unchained),
     ),
     Breakage(
         what="changes a row of a sealed day",
         area="retention",
         kinds=("sealed_day",),
-        guards=(RULES,),
+        guards=(Guard.never_changes,),
         plant=_after_sealing(
             "UPDATE job_runs SET message = 'all went well' WHERE run_id = (SELECT min(run_id) FROM job_runs)"
         ),
@@ -248,14 +271,14 @@ OF_RETENTION = (
         what="changes a seal",
         area="retention",
         kinds=("seal_chain",),
-        guards=("ledger_seals_are_final",),
+        guards=(Guard.seals_final,),
         plant=_after_sealing("UPDATE ledger_seals SET runs = runs + 1"),
     ),
     Breakage(
         what="deletes a seal",
         area="retention",
         kinds=("seal_chain",),
-        guards=("ledger_seals_stay",),
+        guards=(Guard.seals_stay,),
         plant=_after_sealing("DELETE FROM ledger_seals WHERE seal = (SELECT max(seal) FROM ledger_seals)"),
     ),
 )

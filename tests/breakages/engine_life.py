@@ -2,106 +2,42 @@
 
 It goes through all that an engine is for: on time, overlap, starts by hand, disabled and enabled, an edited schedule, quarantine,
 retired and back, a node that dies with runs in its hands and comes back as a zombie, a long weekend without anybody over the
-night that has its hour twice, a backlog, a clock that jumps both ways, and retention. Nothing in it asserts what a sound engine
-would do, so that a broken one lives through it too; the audit is asked after each part.
+night that has its hour twice, a backlog, a clock that jumps both ways, and retention. People ask for runs and for stops, code
+that cannot be stopped is given up on and comes back, closings are told twice, and results come late: after the run was queued
+again, after its stop was asked for, after its day was sealed. Nothing in it asserts what a sound engine would do, so that a
+broken one lives through it too; the audit is asked after each part.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine_sqlite import SQLITE
+from worker import START, Prepare, Worker, odd_runs_of, spec
 
 from systemprompt.audit.auditor import audit
 from systemprompt.audit.findings import AuditReport
 from systemprompt.audit.sealing import seal_closed_days
 from systemprompt.clock import SECOND, Instant, ManualClock
-from systemprompt.errors import ConflictError
-from systemprompt.ledger.records import Change, Claimed, Closing, JobSpec, ManualStart, NodeIdentity, QuarantineNotice
-from systemprompt.ledger.sqlite.ledger import SqliteLedger
-from systemprompt.runner.rescue import Rescue
-from systemprompt.scheduler.loop import Hooks, Loop, Pace
+from systemprompt.errors import ConflictError, NotFoundError
+from systemprompt.ledger.records import (
+    Change,
+    Claimed,
+    Closing,
+    JobSpec,
+    ManualStart,
+    QuarantineNotice,
+)
 from systemprompt.scheduler.planner import Planner
 
-START = 1_792_756_800 * SECOND
-"""2026-10-23T12:00:00Z, the Friday before Berlin's clocks go back."""
+if TYPE_CHECKING:
+    from wrench import Engine
 
-PACE = Pace(heartbeat=6.0, lease=30.0)
 HOUR, DAY = 3_600, 86_400
-
-Prepare = Callable[[SqliteLedger], None]
-
-
-def spec(name: str, schedule: str, *, zone: str = "Europe/Berlin", **policies: object) -> JobSpec:
-    return JobSpec(name=name, description="", schedule=schedule, time_zone=zone, enabled=True, policies=policies)
-
-
-class Worker:
-    """One process: its loop, and in place of a runner the runs it holds."""
-
-    def __init__(self, path: Path, name: str, clock: ManualClock, prepare: Prepare) -> None:
-        self.ledger = SqliteLedger(str(path), patience=0.2)
-        self.ledger._store.connection.execute("PRAGMA synchronous = OFF")
-        prepare(self.ledger)
-        self.held: list[Claimed] = []
-        self._name, self._clock, self._names = name, clock, 0
-        self.loop = Loop(
-            ledger=self.ledger,
-            clock=clock,
-            planner=Planner(),
-            identity=self._identity(),
-            hooks=Hooks(
-                claimed=self.held.extend,
-                closed=lambda closed, late: None,
-                rescued=lambda rescued: None,
-                lease_lost=self._lease_lost,
-                asked_to_stop=lambda run_ids: self.told_to_stop(run_ids, "requested"),
-                failed=lambda error: None,
-                watch=Rescue(ledger=self.ledger, clock=clock, gone=lambda node, machine: None).step,
-            ),
-            pace=PACE,
-            plans=True,
-        )
-
-    def told_to_stop(self, run_ids: Sequence[int], reason: str) -> None:
-        """Hear which runs are to stop. This one has no ears."""
-
-    def _lease_lost(self, why: str, run_ids: Sequence[int]) -> NodeIdentity:
-        self.told_to_stop(run_ids, "lease_lost")
-        return self._identity()
-
-    def _identity(self) -> NodeIdentity:
-        self._names += 1
-        return NodeIdentity(
-            node_id=f"{self._name}-{self._names}",
-            kind="serve",
-            host="here",
-            machine=self._name,
-            pid=1,
-            pid_started_at=1,
-            program="test",
-            lease_ms=round(PACE.lease * 1000),
-            capacity=9,
-            started_at=self._clock.now(),
-        )
-
-    def end(self, run: Claimed, status: str = "success", reason: str | None = None) -> None:
-        self.held.remove(run)
-        bad = status == "failed"
-        self.loop.ended(
-            Closing(
-                run_id=run.run_id,
-                attempt=run.attempt,
-                fence=run.fence,
-                status=status,
-                reason=reason,
-                started_at=run.started_at,
-                finished_at=self._clock.now(),
-                message="no" if bad else None,
-                error="no" if bad else None,
-                exit_code=3 if bad else None,
-            )
-        )
 
 
 class Enough(Exception):
@@ -112,15 +48,21 @@ class Life:
     """Two workers and an operator. With `until`, the life is over once the audit has named these kinds of findings."""
 
     def __init__(
-        self, path: Path, prepare: Prepare = lambda ledger: None, *, until: frozenset[str] | None = None
+        self,
+        path: Path,
+        prepare: Prepare = lambda ledger: None,
+        *,
+        until: frozenset[str] | None = None,
+        engine: Engine = SQLITE,
     ) -> None:
         self._until = until
         self.clock = ManualClock(START)
-        first = SqliteLedger(str(path))
-        first.migrate()
-        first.close()
-        self.a, self.b = (Worker(path, name, self.clock, prepare) for name in "ab")
-        self.operator = self.a.ledger
+        engine.create(path)
+        self.a, self.b = (Worker(path, name, self.clock, prepare, engine) for name in "ab")
+        self._late: list[Closing] = []
+        self.operator = engine.open(path)
+        prepare(self.operator)
+        self._odd = odd_runs_of(self.operator)
         self.dead: set[str] = set()
         self.reports: list[AuditReport] = []
         self.specs = {
@@ -149,6 +91,9 @@ class Life:
         self._an_hour_like_any_other()
         self._audit()
         self._the_operator_at_work()
+        self._somebody_asks()
+        self._code_that_cannot_be_stopped()
+        self._nodes_are_lost_in_mid_run()
         self._a_node_dies_and_comes_back_as_a_zombie()
         self._a_weekend_without_anybody()
         self._the_clock_jumps()
@@ -192,6 +137,74 @@ class Life:
         self.declare()
         self.work(6, 30)
 
+    def _somebody_asks(self) -> None:
+        self.ask("hand")
+        self.work(1, 5, leave="hand")
+        for worker in self.both:
+            for run in [run for run in worker.held if run.job_name == "hand"]:
+                self.ask_to_stop(run.run_id)
+        # another is asked for while the first still runs, and given up before it has begun
+        (waiting,) = self.ask("hand") or (0,)
+        self.ask_to_stop(waiting)
+        self._audit()
+        self.work(1, 1, leave="hand")
+        self.work(2, 5)
+        self.ask("hand")
+        self.work(2, 5)
+        self._audit()
+
+    def _code_that_cannot_be_stopped(self) -> None:
+        self.settle()
+        self.clock.advance(31 - self.now // SECOND % 30)
+        self.a.loop.step()
+        for run in [run for run in self.a.held if run.job_name == "again"]:
+            self.a.give_up(run, times=2)
+        self.ask("again")
+        self._audit()
+        self.work(16, 5, leave="again")
+        self._audit()
+        for run in list(self.a.given_up):
+            self.a.comes_back(run)
+        self.work(8, 5)
+        # the answer to a closing was lost: it is told again
+        begun = self.by_hand("hand")
+        told = [self.a.ending(run, "failed", "reported") for run in begun]
+        for run in begun:
+            self.a.held.remove(run)
+        for _ in range(2):
+            for closing in told:
+                self.a.loop.ended(closing)
+            self.a.loop.step()
+        self._audit()
+
+    def _nodes_are_lost_in_mid_run(self) -> None:
+        """Four nodes come and go, one after another, each with a run of `again` in its hands."""
+        for name in "cdef":
+            self.settle()
+            self.clock.advance(31 - self.now // SECOND % 30)
+            self.join(name)
+            held = self.operator.turn(name, self.now, Planner().decide, room=9).claimed
+            self.clock.advance(5)
+            again = [run for run in held if run.job_name == "again"]
+            if name == "d":
+                for run in again:
+                    self.ask_to_stop(run.run_id)
+            self.clock.advance(45)
+            self.operator.rescue(name, 0, self.now, max_attempts=3)
+            self._audit()
+            if name == "e":
+                # what was queued again is not wanted any more
+                for run in again:
+                    self.ask_to_stop(run.run_id)
+            self.work(2, 5)
+            late = [self.a.ending(run, "success", None) for run in again]
+            if name == "f":
+                self._late = late  # it comes when its day is sealed
+                continue
+            for _ in range(2):
+                self.operator.turn("a-1", self.now, Planner().decide, closings=late, plan=False)
+            self._audit()
+
     def _a_node_dies_and_comes_back_as_a_zombie(self) -> None:
         self.settle()
         self.clock.advance(31 - self.now // SECOND % 30)
@@ -230,6 +243,7 @@ class Life:
 
     def _what_is_old_goes(self) -> None:
         seal_closed_days(self.operator, now=self.now, alive=lambda node: None)
+        self.operator.turn("a-1", self.now, Planner().decide, closings=self._late, plan=False)
         self._audit()
         for limit in (20, 20):
             self.operator.prune(self.now - HOUR * SECOND, limit=limit)
@@ -279,19 +293,41 @@ class Life:
         kept = [one for one in self.specs.values() if one.name not in (quarantined, without)]
         self.operator.sync_catalogue(kept, notices, self.clock.now(), Planner().decide, Change(actor="test"))
 
+    def join(self, node_id: str) -> None:
+        """Let a node come of which nothing more is seen than what it asks of the ledger."""
+        self.operator.join(replace(self.a.loop._identity, node_id=node_id, machine=node_id, started_at=self.now))
+
+    def ask(self, name: str) -> tuple[int, ...]:
+        with suppress(ConflictError):  # a broken engine may think that it cannot run
+            asked: tuple[int, ...] = self.operator.ask_for_runs(
+                self.now, [ManualStart(job_name=name)], Change(actor="me", why="to see")
+            )
+            return asked
+        return ()
+
+    def ask_to_stop(self, run_id: int) -> None:
+        with suppress(ConflictError, NotFoundError):  # a broken engine may have closed it, or lost it
+            self.operator.ask_to_stop(run_id, self.now, Change(actor="me", why="enough"))
+
     def enable(self, name: str, enabled: bool) -> None:
         self.operator.set_enabled(name, enabled, self.clock.now(), Planner().decide, Change(actor="test"))
 
-    def by_hand(self, name: str, *, again: bool = False) -> None:
+    def by_hand(self, name: str, *, again: bool = False) -> Sequence[Claimed]:
         starts = [ManualStart(job_name=name)]
         try:
             claimed: Sequence[Claimed] = self.operator.start_manual(
                 self.a.loop.node_id, self.clock.now(), starts, Change(actor="me"), skip_running=again
             )
         except ConflictError:
-            return  # a broken engine may think that it runs already
+            return ()  # a broken engine may think that it runs already
         self.a.held.extend(claimed)
         self.a.loop.hold(claimed)
+        return claimed
+
+    @property
+    def odd(self) -> list[int]:
+        """The runs that the ledger refused to close."""
+        return self.a.odd + self.b.odd + self._odd
 
     def _audit(self) -> None:
         report = audit(
@@ -306,5 +342,5 @@ class Life:
         return self.clock.now()
 
     def close(self) -> None:
-        for worker in self.both:
-            worker.ledger.close()
+        for ledger in (self.a.ledger, self.b.ledger, self.operator):
+            ledger.close()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from breakages_of_ends import OF_CLOSINGS, OF_LATE_RESULTS
+from breakages_of_numbers import OF_NUMBERS, OF_STOPS
 from breakages_of_plans import OF_CURSORS, OF_PLANS, OF_RANGES
-from breakages_of_runs import OF_CLAIMS, OF_CLOSINGS, OF_FENCES, OF_RESCUES
+from breakages_of_runs import OF_CLAIMS, OF_FENCES, OF_RESCUES
 from breakages_of_time import OF_RETENTION, OF_VERSIONS
 from wrench import Breakage
 
@@ -13,7 +15,10 @@ BREAKAGES: tuple[Breakage, ...] = (
     *OF_CLAIMS,
     *OF_FENCES,
     *OF_CLOSINGS,
+    *OF_LATE_RESULTS,
+    *OF_STOPS,
     *OF_RESCUES,
+    *OF_NUMBERS,
     *OF_RANGES,
     *OF_VERSIONS,
     *OF_RETENTION,

@@ -14,11 +14,12 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from engine_life import PACE, START, Worker, spec
+from engine_sqlite import SQLITE
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 from troubles import Node, Troubles
+from worker import PACE, START, Worker, spec
 
 from systemprompt.audit.auditor import audit
 from systemprompt.audit.case import oracle_of
@@ -26,7 +27,6 @@ from systemprompt.audit.sealing import seal_closed_days
 from systemprompt.clock import SECOND, ManualClock
 from systemprompt.errors import ConflictError
 from systemprompt.ledger.records import Change, JobSpec, ManualStart, QuarantineNotice
-from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.views import RunView
 from systemprompt.scheduler.planner import Planner
 
@@ -51,9 +51,8 @@ class Lives(Troubles):
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
         self.path = Path(self.folder.name) / "ledger.db"
-        self.ledger = SqliteLedger(str(self.path))
-        self.ledger._store.connection.execute("PRAGMA synchronous = OFF")  # no power will fail here
-        self.ledger.migrate()
+        SQLITE.create(self.path)
+        self.ledger = SQLITE.open(self.path)
         self.clock = ManualClock(START)
         self.born = 0
         self.workers = [self.worker(), self.worker()]
@@ -245,6 +244,41 @@ class Lives(Troubles):
     def a_job_is_switched(self, name: str, enabled: bool) -> None:
         if self.is_known(name):
             self.ledger.set_enabled(name, enabled, self.clock.now(), Planner().decide, Change(actor="life"))
+
+    @rule(name=st.sampled_from(NAMES), and_not=st.booleans())
+    def somebody_asks_for_a_run(self, name: str, and_not: bool) -> None:
+        if self.is_known(name):
+            with suppress(ConflictError):  # it is quarantined, or its day is sealed
+                (run_id,) = self.ledger.ask_for_runs(self.clock.now(), [ManualStart(job_name=name)], Change(actor="me"))
+                if and_not:
+                    self.ledger.ask_to_stop(run_id, self.clock.now(), Change(actor="me"))
+        self.go_round()
+
+    @rule(which=st.integers(0, 8), heard=st.booleans())
+    def somebody_asks_for_a_stop(self, which: int, heard: bool) -> None:
+        """Of any open run, also where its node stands still; where it goes on, it stops the work at once or a while later."""
+        runs = self.ledger.open_runs()
+        if runs:
+            self.ledger.ask_to_stop(runs[which % len(runs)].run_id, self.clock.now(), Change(actor="me"))
+        self.go_round()
+        for worker in self.working if heard else ():
+            for run in [run for run in worker.held if run.run_id in worker.asked_to_stop]:
+                worker.end(run)
+        self.go_round()
+
+    @rule(which=st.integers(0, 1), times=st.integers(1, 2))
+    def code_is_given_up_on(self, which: int, times: int) -> None:
+        worker = self.workers[which]
+        if worker.held and worker not in self.still:
+            worker.give_up(worker.held[0], times=times)
+        self.go_round()
+
+    @rule(which=st.integers(0, 1))
+    def code_comes_back(self, which: int) -> None:
+        worker = self.workers[which]
+        if worker.given_up and worker not in self.still:
+            worker.comes_back(worker.given_up[0])
+        self.go_round()
 
     @precondition(lambda self: self.working)
     @rule(name=st.sampled_from(NAMES), skip=st.booleans())

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_life import PACE, Worker
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
+from worker import PACE, Worker
 
 from systemprompt.clock import Instant, ManualClock
 from systemprompt.errors import (

@@ -1,90 +1,242 @@
-"""What breaks an engine: one function, one statement or one trigger at a time, and what stands in the way of that.
+"""What breaks an engine: one decision, one row or one clause of a statement at a time, and what stands in the way of that.
 
-A change that finds nothing to change fails: the engine moved on, and the breakage must follow.
+Nothing here or in the lists of breakages knows a database engine; `engine_sqlite` says how SQLite is broken, and a second engine
+says the same of itself. A change that is never met fails: the engine moved on, and the breakage must follow.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import pytest
 
-from systemprompt.ledger.sqlite.ledger import SqliteLedger
+Row: TypeAlias = Any
+"""A row that is given to a statement, or that a statement found: by position or by name, as the statement has it."""
 
-AREAS = ("planner", "cursor", "claim", "fence", "close", "rescue", "range", "version", "retention")
+AREAS = (
+    "planner",
+    "cursor",
+    "claim",
+    "fence",
+    "close",
+    "late",
+    "stop",
+    "rescue",
+    "number",
+    "range",
+    "version",
+    "retention",
+)
 
-UNIQUE_FENCE = "job_attempts.fence UNIQUE"
-"""The guards that are part of a table: a fence is handed out once, and so is an attempt's number."""
 
-RULES = "job_runs_keep_the_rules"
-"""The trigger that keeps closed runs, fences and attempts, and what a run accounts for."""
+class Guard:
+    """What refuses a broken write, in the words of docs/audit.md. Each engine says what it has for it."""
 
-CHECKS = "CHECK"
-"""The guard of all CHECK constraints."""
+    one_account = "a fire time has one account"
+    open_or_closed = "a run is open or closed"
+    never_changes = "a closed account never changes"
+    claims = "an attempt more for each claim"
+    checks = "`CHECK` constraints"
+    reasons = "a reason fits its status"
+    attempts_once = "an attempt is kept once"
+    attempts_stay_out = "a late result stays out of sealed days"
+    references = "a row's job exists"
+    same_number = "as many rows inserted as were deleted"
+    cursor_forward = "a cursor moves forward"
+    versions_apart = "versions never overlap"
+    one_open_version = "one version is open"
+    versions_stay = "a version never changes"
+    prunes_sealed = "only what is sealed is pruned"
+    pruned_until = "nothing is said to be pruned that is not sealed"
+    seals_follow = "a seal follows the one before it"
+    seals_final = "a seal never changes"
+    seals_stay = "a seal is never deleted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """How one database engine is opened and broken.
+
+    open      opens a ledger that exists, as fast as a test may have it; create   makes one
+    store     what runs its named statements: `run(name, values)` and `run_many(name, rows)`, and has `texts`, name -> statement
+    execute   runs a plain statement in the transaction that is open
+    remove    takes guards away, from the ledger or its database
+    clauses   (statement, what a part of it says) -> that part's text
+    parts     functions of the engine's own that every engine has: `plan_one`
+    """
+
+    name: str
+    create: Callable[[Path], Any]
+    open: Callable[[Path], Any]
+    store: Callable[[Any], Any]
+    texts: Callable[[Any], dict[str, str]]
+    execute: Callable[[Any, str], None]
+    remove: Callable[[Any, Sequence[str]], None]
+    clauses: Mapping[tuple[str, str], str]
+    parts: Mapping[str, Callable[..., Any]]
 
 
 class Wrench:
-    """Breaks one engine. Patches undo themselves with `monkeypatch`; statements and triggers are changed in each ledger opened."""
+    """Breaks one engine. Patches undo themselves with `monkeypatch`; each ledger that is opened is broken in `prepare`."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, engine: Engine) -> None:
         self.monkeypatch = monkeypatch
-        self._statements: list[tuple[str, str, str]] = []
-        self._triggers: list[tuple[str, str, str]] = []
+        self.engine = engine
+        self._given: defaultdict[str, list[Callable[[list[Row]], list[Row]]]] = defaultdict(list)
+        self._found: defaultdict[str, list[Callable[[list[Row]], list[Row]]]] = defaultdict(list)
+        self._after: defaultdict[str, list[Callable[[Row], str]]] = defaultdict(list)
+        self._clauses: list[tuple[str, str, str]] = []
         self._without: tuple[str, ...] = ()
+        self._unmet: set[str] = set()
+
+    # -- above the SQL --------------------------------------------------------------------------------------------------
 
     def patch(self, target: Any, name: str, make: Callable[[Any], Any]) -> None:
-        """Replace a function of the engine with what `make` makes of it."""
+        """Replace a method of the engine's upper part with what `make` makes of it."""
         self.monkeypatch.setattr(target, name, make(getattr(target, name)))
 
-    def statement(self, name: str, *changes: tuple[str, str]) -> None:
-        """Change a named statement: each pair is what stands there, and what the broken engine has in its place."""
-        self._statements += [(name, old, new) for old, new in changes]
+    def decision(self, function: Callable[..., Any], make: Callable[[Any], Any]) -> None:
+        """Replace a function wherever it was imported: what an engine asks before it writes."""
+        self._unmet.add(function.__name__)
+        broken = make(function)
 
-    def trigger(self, name: str, old: str, new: str) -> None:
-        """Change a trigger of the schema that does a part of the engine's work."""
-        self._triggers.append((name, old, new))
+        def asked(*arguments: Any, **more: Any) -> Any:
+            self._unmet.discard(function.__name__)
+            return broken(*arguments, **more)
+
+        for module in list(sys.modules.values()):
+            named = getattr(module, "__name__", "")
+            if named.startswith("systemprompt.") and vars(module).get(function.__name__) is function:
+                self.monkeypatch.setattr(module, function.__name__, asked)
+
+    # -- by named statement ---------------------------------------------------------------------------------------------
+
+    def given(self, name: str, change: Callable[[Row], Row | None]) -> None:
+        """Change each row that is given to a statement; None: it is not given at all."""
+        self.rows(name, lambda rows: [made for made in map(change, rows) if made is not None])
+
+    def rows(self, name: str, change: Callable[[list[Row]], list[Row]]) -> None:
+        """Change the rows that are given to a statement, all that come at once."""
+        self._given[name].append(change)
+        self._unmet.add(name)
+
+    def found(self, name: str, change: Callable[[list[Row]], list[Row]]) -> None:
+        """Change what a statement finds."""
+        self._found[name].append(change)
+        self._unmet.add(name)
+
+    def afterwards(self, name: str, sql: Callable[[Row], str]) -> None:
+        """Run a plain statement after a named one, for each row that was given to it; '' runs nothing."""
+        self._after[name].append(sql)
+        self._unmet.add(name)
+
+    def clause(self, name: str, says: str, instead: str = "") -> None:
+        """Leave out a part of a statement, or have another in its place."""
+        self._clauses.append((name, says, instead))
+
+    def broken_clauses(self) -> set[tuple[str, str]]:
+        return {(name, says) for name, says, _ in self._clauses}
 
     def remove_guards(self, *names: str) -> None:
-        """Take away the triggers, unique indexes or checks that would refuse what the broken engine writes."""
+        """Take away what would refuse what the broken engine writes."""
         self._without = names
 
-    def prepare(self, ledger: SqliteLedger) -> None:
+    # -- an engine is broken --------------------------------------------------------------------------------------------
+
+    def prepare(self, ledger: Any) -> None:
         """Break a ledger that was just opened."""
-        ledger._store._statements = {**ledger._store._statements}
-        for name, old, new in self._statements:
-            text = ledger._store._statements[name]
-            ledger._store._statements[name] = _changed(text, old, new, f"statement {name}")
-        run = ledger._store.connection.execute
-        for guard in self._without:
-            if guard == CHECKS:
-                run("PRAGMA ignore_check_constraints = ON")
-            elif guard == UNIQUE_FENCE:
-                run("PRAGMA foreign_keys = OFF")
-                run("PRAGMA legacy_alter_table = ON")
-                run("CREATE TABLE copies AS SELECT * FROM job_attempts")
-                run("DROP TABLE job_attempts")
-                run("ALTER TABLE copies RENAME TO job_attempts")
-            else:
-                kind = (
-                    "INDEX"
-                    if guard in ("job_runs_one_account", "job_versions_open", "job_attempts_one_open")
-                    else "TRIGGER"
-                )
-                run(f"DROP {kind} IF EXISTS {guard}")
-        for name, old, new in self._triggers:
-            (text,) = run("SELECT sql FROM sqlite_master WHERE name = ?", [name]).fetchone()
-            if re.sub(r"\s+", " ", new) in re.sub(r"\s+", " ", text) and old not in text:
-                continue  # the other process has done it
-            run(f"DROP TRIGGER {name}")
-            run(_changed(text, old, new, f"trigger {name}"))
+        store, texts = self.engine.store(ledger), self.engine.texts(ledger)
+        unknown = {*self._given, *self._found, *self._after} - texts.keys()
+        assert not unknown, f"no statement is named {unknown} any more: fix the breakage"
+        for name, says, instead in self._clauses:
+            text = self.engine.clauses[name, says]
+            assert text in texts[name], f"statement {name} has no {text!r} any more: fix the breakage"
+            texts[name] = texts[name].replace(text, instead)
+        self.engine.remove(ledger, [guard for guard in self._without if guard != Guard.same_number])
+        run, run_many = store.run, store.run_many
+
+        def broken_run(name: str, values: Any = ()) -> Any:
+            rows = self._changed(name, [values])
+            if not rows:
+                return Found([])
+            for again in rows[1:]:
+                run(name, again)
+            done = run(name, rows[0])
+            if name in self._found:
+                done = Found(self._seen(name, done.fetchall()))
+            self._do_after(store, name, rows)
+            return done
+
+        def broken_run_many(name: str, rows: Any) -> int:
+            asked = list(rows)
+            changed = self._changed(name, asked)
+            done = run_many(name, changed) if changed else 0
+            self._do_after(store, name, changed)
+            return len(asked) if Guard.same_number in self._without else int(done)
+
+        store.run, store.run_many = broken_run, broken_run_many
+
+    def check_met(self) -> None:
+        """Fail where a change was planted that the engine never came by."""
+        assert not self._unmet, f"the engine never came by {self._unmet}: fix the breakage or the life"
+
+    def _changed(self, name: str, rows: list[Row]) -> list[Row]:
+        for change in self._given[name]:
+            self._unmet.discard(name)
+            rows = change(rows)
+        return rows
+
+    def _seen(self, name: str, rows: list[Row]) -> list[Row]:
+        for change in self._found[name]:
+            self._unmet.discard(name)
+            rows = change(rows)
+        return rows
+
+    def _do_after(self, store: Any, name: str, rows: list[Row]) -> None:
+        for sql in self._after[name]:
+            self._unmet.discard(name)
+            for row in rows:
+                text = sql(row)
+                if text:
+                    self.engine.execute(store, text)
 
 
-def _changed(text: str, old: str, new: str, what: str) -> str:
-    assert old in text, f"{what} has no {old!r} any more: mend the breakage"
-    return text.replace(old, new)
+class Found:
+    """What a statement is said to have found, in place of the driver's cursor."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        self._rows = rows
+        self.rowcount = len(rows)
+
+    def fetchall(self) -> list[Row]:
+        return self._rows
+
+    def fetchone(self) -> Row | None:
+        return self._rows[0] if self._rows else None
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self._rows)
+
+
+class Altered:
+    """A row that was found, with some columns changed; read by name, or in order."""
+
+    def __init__(self, row: Row, **changes: Any) -> None:
+        self._values = {name: row[name] for name in row.keys()} | changes  # noqa: SIM118  # a driver's row
+
+    def keys(self) -> list[str]:
+        return list(self._values)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._values.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +246,7 @@ class Breakage:
     what    what the broken engine does, as a sentence; the name of the test
     area    the part of the engine that is broken, of AREAS
     kinds   the findings by which the audit must name it
-    guards  triggers, unique indexes and checks that refuse the write before any audit; the audit is asked without them
+    guards  what refuses the write before any audit, of Guard; the audit is asked without them
     plant   breaks the engine
     """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from systemprompt.clock import SECOND, iso
 
@@ -48,8 +48,8 @@ class Course:
         self._last_claim = last_claim
         self._begins, self._ends = begins, ends
         self._started: deque[tuple[RunView, AttemptView]] = deque(maxlen=_KEPT)
-        self._opened: deque[tuple[Instant, RunView]] = deque(maxlen=_KEPT)
-        self._longest: tuple[Instant, RunView] | None = None
+        self._opened: deque[_Opened] = deque(maxlen=_KEPT)
+        self._longest: _Opened | None = None
         self._fires: deque[RunView] = deque(maxlen=2)
         self._first_fence: tuple[int, RunView] | None = None
         self._superseded: deque[RangeView] = deque()
@@ -65,9 +65,9 @@ class Course:
         self._check_turn_in_line(run, attempts)
         if run.status not in ("skipped", "missed"):
             self._check_alone_in_queue(run)
-            opened = (_since(run, attempts), run)
+            opened = _Opened(_since(run, attempts), _in_the_way_until(self._case, run, attempts), run)
             self._opened.append(opened)
-            if self._longest is None or _end(run) > _end(self._longest[1]):
+            if self._longest is None or opened.until > self._longest.until:
                 self._longest = opened
         for attempt in attempts:
             self._check_alone(run, attempt)
@@ -147,8 +147,9 @@ class Course:
             or version.policies.get("catch_up") == "all"
         ):
             return
-        for _, other in self._open_after(run.queued_at + self._case.setting.stall):
-            if other.run_id < run.run_id:
+        queued_at = run.queued_at + self._case.setting.stall
+        for other in [opened.run for opened in self._open_after(queued_at)]:
+            if other.run_id < run.run_id and _end(other) > queued_at:
                 said = f"was queued at {iso(run.queued_at)} while run {other.run_id} was open: overlap is skip"
                 self._case.found_run("concurrent", run, said)
                 return
@@ -187,12 +188,21 @@ class Course:
             return
         run = latest[1]
         if job.last_run_id != run.run_id:
-            if self._ends:
+            if self._ends and not self._begun_later_out_of_view(latest[0]):
                 shown = "none" if job.last_run_id is None else f"run {job.last_run_id}"
                 self._case.found("cursor", f"it shows {shown} as the last, but run {run.run_id} was begun later")
         elif job.last_status != run.status:
             shown = f"it shows {job.last_status} as its last status, but run {run.run_id} is {run.status}"
             self._case.found("cursor", shown)
+
+    def _begun_later_out_of_view(self, fence: int) -> bool:
+        """Say whether the run that the job shows as its last may be due before this view begins, or pruned, and begun later."""
+        run_id, ledger = self._case.job.last_run_id, self._case.setting.ledger
+        if self._begins or run_id is None:
+            return False
+        if ledger.run(run_id) is None:
+            return self._case.pruned
+        return max((attempt.fence for attempt in ledger.attempts(run_id)), default=0) > fence
 
     # -- ranges ---------------------------------------------------------------------------------------------------------
 
@@ -216,7 +226,7 @@ class Course:
         while self._blocked and (due_at is None or due_at > self._blocked[0].written_at + slack):
             account = self._blocked.popleft()
             still_open = self._open_after(account.written_at - slack)
-            in_the_way = [run for opened_at, run in still_open if opened_at <= account.written_at + slack]
+            in_the_way = [opened for opened in still_open if opened.since <= account.written_at + slack]
             begun_before = any(attempt.started_at < account.written_at - slack for _, attempt in self._started)
             if not in_the_way and (self._begins or begun_before):
                 self._unexplained.append(account)
@@ -229,21 +239,29 @@ class Course:
         left = sorted(self._unexplained, key=written_at)
         for run, attempts in self._case.tried_runs():
             if run.status not in ("skipped", "missed"):
-                since, until = _since(run, attempts) - slack, _end(run) + slack
+                since, until = _since(run, attempts) - slack, _in_the_way_until(self._case, run, attempts) + slack
                 del left[bisect_left(left, since, key=written_at) : bisect_left(left, until, key=written_at)]
         for account in left:
             self._case.found_range(
                 "unexplained", account, "says down, but the job says catch_up: latest and no run of it was open"
             )
 
-    def _open_after(self, at: Instant) -> list[tuple[Instant, RunView]]:
-        """Return the runs in view that were still open after this instant, each with since when."""
+    def _open_after(self, at: Instant) -> list[_Opened]:
+        """Return the runs in view that were still in the way after this instant."""
         longest = [] if self._longest is None else [self._longest]
-        return [opened for opened in (*longest, *self._opened) if _end(opened[1]) > at]
+        return [opened for opened in (*longest, *self._opened) if opened.until > at]
 
 
 _PATIENCE = 120 * SECOND
 """How long a due job or a queued run may wait although nodes are at work: many jobs at once are planned a thousand at a time."""
+
+
+class _Opened(NamedTuple):
+    """A run, and from when to when it was in the way of others: while it was open, and while its code could not be stopped."""
+
+    since: Instant
+    until: Instant
+    run: RunView
 
 
 def _since(run: RunView, attempts: Sequence[AttemptView]) -> Instant:
@@ -252,11 +270,24 @@ def _since(run: RunView, attempts: Sequence[AttemptView]) -> Instant:
 
 
 def _came_back(case: JobCase, attempts: Sequence[AttemptView]) -> Instant:
-    """Return when the code of an abandoned run ended: when its late result came, or when its node was gone."""
+    """Return by when the code of an abandoned run had ended: its late result came, or its node was gone.
+
+    Of a node that retention took nobody knows when it stopped.
+    """
     last = attempts[-1]
     node = case.setting.nodes.get(last.node_id)
-    ends = [at for at in (last.late_at, None if node is None else node.stopped_at) if at is not None]
-    return min(ends, default=0 if node is None else 2**62)
+    if node is None:
+        return 0
+    return min([at for at in (last.late_at, node.stopped_at) if at is not None], default=2**62)
+
+
+def _in_the_way_until(case: JobCase, run: RunView, attempts: Sequence[AttemptView]) -> Instant:
+    """Return until when, at most, a run was in the way."""
+    if not run.abandoned:
+        return _end(run)
+    if case.setting.nodes.get(attempts[-1].node_id) is None:
+        return max(_end(run), attempts[-1].late_at or 2**62)
+    return max(_end(run), _came_back(case, attempts))
 
 
 def _end(run: RunView) -> Instant:

@@ -130,7 +130,7 @@ def begun(run: OpenRun, *, node_id: str, fence: int, now: Instant) -> OpenRun:
 
     It never starts before it was queued, though the wall clock may have gone back in between.
     """
-    return OpenRun._make(run[:12] + (node_id, run.attempt + 1, fence, max(now, run.queued_at)) + run[16:])
+    return OpenRun._make((*run[:12], node_id, run.attempt + 1, fence, max(now, run.queued_at), *run[16:]))
 
 
 # -- a run ends -----------------------------------------------------------------------------------------------------------
@@ -175,7 +175,7 @@ def _close(books: Books, run: OpenRun, closing: Closing) -> None:
         int(closing.abandoned),
         int(closing.did_nothing),
     )
-    books.close(ClosedRun._make(run[:15] + (started_at,) + run[16:] + ending), error=error, output=output)
+    books.close(ClosedRun._make((*run[:15], started_at, *run[16:], *ending)), error=error, output=output)
     if closing.abandoned:
         books.abandoned.append((run.run_id, run.job_id, run.fence, run.node_id, finished_at))
 

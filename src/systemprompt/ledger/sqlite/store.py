@@ -305,7 +305,8 @@ def _open_for_writing(path: str) -> sqlite3.Connection:
         _switch_to_wal(connection)
         # In WAL, anything less than FULL may lose an acknowledged commit when power fails.
         connection.execute("PRAGMA synchronous = FULL")
-        # SQLite copies its log back within the transaction that passes its limit: 1,000 pages are one burst of 1,000 runs. A node does it when it has nothing else to do (`copy_log_back`), so the limit is for what never rests.
+        # SQLite copies its log back within the transaction that passes its limit, and 1,000 pages are one burst of 1,000 runs. A
+        # node does it when it has nothing else to do (`copy_log_back`), so the limit is for what never rests.
         connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         connection.execute("PRAGMA busy_timeout = 0")
     except sqlite3.Error:
