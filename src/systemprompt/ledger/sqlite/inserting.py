@@ -38,12 +38,12 @@ RARE_CLOSED = (*RARE_OPEN, "reason", "blocked_by", "error_hash", "output_hash", 
 
 def insert_open(store: Store, runs: Sequence[OpenRun]) -> None:
     """Insert open runs."""
-    _insert(store, "open", runs, _OPEN)
+    _insert(store, "write_usual_open_runs", "write_open_runs", runs, _OPEN)
 
 
 def insert_closed(store: Store, runs: Sequence[ClosedRun]) -> int:
     """Insert closed runs; return how many were inserted."""
-    return _insert(store, "closed", runs, _CLOSED)
+    return _insert(store, "write_usual_closed_runs", "write_closed_runs", runs, _CLOSED)
 
 
 class _Split:
@@ -59,10 +59,10 @@ _OPEN = _Split(OpenRun._fields, RARE_OPEN)
 _CLOSED = _Split(ClosedRun._fields, RARE_CLOSED)
 
 
-def _insert(store: Store, kind: str, runs: Sequence[tuple[Any, ...]], split: _Split) -> int:
+def _insert(store: Store, usual_name: str, name: str, runs: Sequence[tuple[Any, ...]], split: _Split) -> int:
     usual = [split.usual(run) for run in runs if split.rare(run) == split.nothing]
-    inserted = store.run_many(f"write_usual_{kind}_runs", usual) if usual else 0
+    inserted = store.run_many(usual_name, usual) if usual else 0
     if len(usual) < len(runs):
         rest = [run for run in runs if split.rare(run) != split.nothing]
-        inserted += store.run_many(f"write_{kind}_runs", rest)
+        inserted += store.run_many(name, rest)
     return inserted

@@ -182,7 +182,7 @@ CREATE TABLE job_last (
 --   stop_*         somebody asked for a stop: when, who and why
 CREATE TABLE open_runs (
     run_id        INTEGER PRIMARY KEY,
-    job_id        INTEGER NOT NULL,
+    job_id        INTEGER NOT NULL REFERENCES jobs (job_id),
     version       INTEGER NOT NULL,
     origin        TEXT    NOT NULL,
     fire_at       INTEGER,
@@ -225,6 +225,7 @@ CREATE INDEX open_runs_to_stop ON open_runs (node_id) WHERE stop_asked_at IS NOT
 CREATE TRIGGER open_runs_begin_new
 BEFORE INSERT ON open_runs
 WHEN NEW.due_at < (SELECT s.sealed_until FROM ledger_state s)
+  OR EXISTS (SELECT 1 FROM job_runs r WHERE r.run_id = NEW.run_id)
   OR (NEW.fire_at IS NOT NULL
       AND (EXISTS (SELECT 1 FROM job_runs r
                    WHERE r.job_id = NEW.job_id AND r.due_at = NEW.fire_at AND r.fire_at IS NOT NULL)
@@ -232,6 +233,7 @@ WHEN NEW.due_at < (SELECT s.sealed_until FROM ledger_state s)
                       WHERE g.job_id = NEW.job_id AND g.last_at >= NEW.fire_at AND g.first_at <= NEW.fire_at)))
 BEGIN
     SELECT RAISE(ABORT, 'ledger: this day is sealed') WHERE NEW.due_at < (SELECT s.sealed_until FROM ledger_state s);
+    SELECT RAISE(ABORT, 'ledger: this run is closed') WHERE EXISTS (SELECT 1 FROM job_runs r WHERE r.run_id = NEW.run_id);
     SELECT RAISE(ABORT, 'ledger: this fire time is accounted for already');
 END;
 
