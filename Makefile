@@ -6,10 +6,11 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+MUTANTS := $(VENV)/mutants
 PEERS := $(foreach peer,apscheduler3 apscheduler4 huey,$(VENV)/peers/$(peer)/.ready)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test campaign lint format bench bench-full picture lock clean
+.PHONY: help setup demo test campaign mutants lint format bench bench-full picture lock clean
 
 help: ## explain the targets
 	@echo "systemprompt: scheduled jobs that can account for themselves"
@@ -40,6 +41,9 @@ test: $(READY) ## lint, types, import rules and every test
 campaign: $(READY) ## kill, storm and fuzz for most of an hour (SEED=, MINUTES=, ONLY=storm3)
 	@$(BIN)/python tests/campaign/campaigns.py $(ONLY)
 
+mutants: $(READY) $(MUTANTS)/.ready ## change the rules one place at a time: does a test notice? (ONLY="planner cron", JOBS=)
+	@MUTANTS_LIBRARY=$(MUTANTS) JOBS=$(JOBS) $(BIN)/python tests/mutants/mutants.py $(ONLY)
+
 lint: $(READY) ## ruff and mypy, strict
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -62,15 +66,21 @@ $(VENV)/peers/%/.ready: requirements/peers-%.lock | $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --target $(VENV)/peers/$* -r $<
 	@touch $@
 
+$(MUTANTS)/.ready: requirements/mutants.lock | $(READY)
+	@echo "setting up what makes the mutants (once)"
+	@rm -rf $(MUTANTS)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --target $(MUTANTS) -r $<
+	@touch $@
+
 picture: $(READY) ## draw the README's terminal again
 	@$(BIN)/python docs/make_picture.py
 
 lock: ## write the lock files in requirements/ again (needs uv)
 	uv pip compile --universal --python-version 3.11 --group dev pyproject.toml --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-annotate --no-header --output-file requirements/dev.lock
-	for peer in requirements/peers-*.in; do \
-		uv pip compile --universal --python-version 3.11 $$peer --generate-hashes --no-emit-index-url --no-emit-find-links \
-			--no-annotate --no-header --output-file $${peer%.in}.lock; done
+	for other in requirements/*.in; do \
+		uv pip compile --universal --python-version 3.11 $$other --generate-hashes --no-emit-index-url --no-emit-find-links \
+			--no-annotate --no-header --output-file $${other%.in}.lock; done
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build

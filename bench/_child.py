@@ -31,7 +31,7 @@ class Seen:
 
     def statement(self, name: str) -> None:
         self.statements[name] += 1
-        if name in ("write_runs", "write_ranges"):
+        if name in ("write_open_runs", "write_usual_open_runs", "write_ranges"):
             self._writing = True
         elif name == "committed" and self._writing:
             self._writing = False

@@ -1,9 +1,7 @@
 """Make a ledger with millions of runs, as a node would have left it, in minutes instead of years.
 
-Ten jobs fire once a minute; one run in a hundred failed, the rest went well, each has its attempt. The rows are written in bulk
-with the triggers of the first schema out of the way, so what triggers keep is written here too; every later migration is then
-applied by the program itself, which counts and indexes what is there. That the result is sound is for the audit to say, and the
-bench asks it.
+Ten jobs fire once a minute; one run in a hundred failed, the rest went well. The rows are written in bulk with triggers and indexes
+out of the way. That the result is sound is for the audit to say, and the bench asks it.
 """
 
 from __future__ import annotations
@@ -12,14 +10,12 @@ import json
 import os
 import shutil
 import sqlite3
-import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 
 from bench._installation import Installation
 from systemprompt.clock import SECOND, ManualClock, SystemClock
-from systemprompt.ledger.migrations import migrate
-from systemprompt.ledger.sqlite.reader import MIGRATIONS, MIGRATIONS_TABLE
 from systemprompt.ledger.sqlite.store import Store
 from systemprompt.system import open_system
 
@@ -28,7 +24,6 @@ __all__ = ["JOBS", "LongLedger", "long_ledger", "oldest_day_pruned"]
 JOBS = 10
 MINUTE = 60 * SECOND
 DAY = 1_440 * MINUTE
-_FIRST = "0001_ledger.sql"
 _NOTE = "long.json"
 
 _JOBS_FILE = f"""\
@@ -73,11 +68,8 @@ def long_ledger(folder: str, runs: int) -> LongLedger:
     installation = Installation.furnish(folder, _JOBS_FILE)
     # What the program itself writes of jobs and versions on the day it begins.
     open_system(installation.profile, environ=installation.environ, clock=ManualClock(made.start)).close()
-    template = os.path.join(folder, "template.db")
-    os.rename(installation.ledger, template)
-    _write(installation.ledger, template, made)
+    _write(installation.ledger, made)
     open_system(installation.profile, environ=installation.environ, clock=ManualClock(made.end)).close()
-    os.remove(template)
     _keep(made)
     return made
 
@@ -105,28 +97,18 @@ def _keep(ledger: LongLedger) -> None:
         json.dump(values, file)
 
 
-def _write(path: str, template: str, made: LongLedger) -> None:
+def _write(path: str, made: LongLedger) -> None:
     store = Store(path, {})
     connection = store.connection
-    with tempfile.TemporaryDirectory() as only:
-        shutil.copy(os.path.join(MIGRATIONS, _FIRST), only)
-        migrate(connection, only, table=MIGRATIONS_TABLE, begin=store.begin)
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute("PRAGMA cache_size = -262144")
-    connection.execute("ATTACH ? AS template", (template,))
     store.begin(connection)
     aside = connection.execute(
-        "SELECT type, name, sql FROM main.sqlite_master WHERE sql IS NOT NULL AND type IN ('trigger', 'index')"
-        " AND tbl_name IN ('job_runs', 'job_attempts', 'scheduled_jobs')"
+        "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND tbl_name = 'job_runs'"
+        " AND (type = 'trigger' OR (type = 'index' AND name <> 'job_runs_by_due'))"
     ).fetchall()
     for kind, name, _ in aside:
-        connection.execute(f"DROP {kind} main.{name}")
-    for table in ("scheduled_jobs", "job_versions"):
-        columns = ", ".join(row["name"] for row in connection.execute(f"PRAGMA main.table_info({table})"))
-        connection.execute(
-            f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM template.{table}"
-            f" WHERE {'id' if table == 'scheduled_jobs' else 'job_id'} LIKE 'job_report_%'"
-        )
+        connection.execute(f"DROP {kind} {name}")
     _fill(connection, made)
     for _, _, sql in aside:
         connection.execute(sql)
@@ -136,51 +118,62 @@ def _write(path: str, template: str, made: LongLedger) -> None:
 
 
 def _fill(connection: sqlite3.Connection, made: LongLedger) -> None:
-    """Write runs, attempts, the node that ran them, and what their triggers would have kept."""
+    """Write runs, the error texts, the node that ran them, and what is counted and shown of them."""
     values = {
         "start": made.start,
         "end": made.end,
         "minutes": (made.end - made.start) // MINUTE,
         "jobs": JOBS,
         "minute": MINUTE,
+        "error": _ERROR,
+        "hash": sha256(_ERROR.encode()).hexdigest(),
     }
     # A start 2 ms after the fire time, 5 ms of work; run ids and fences in the order of fire times.
-    connection.execute(
-        """
-        WITH RECURSIVE minutes (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM minutes WHERE n < :minutes),
-        jobs (id, place) AS (SELECT id, row_number() OVER (ORDER BY id) FROM scheduled_jobs),
-        owed AS (SELECT (n - 1) * :jobs + place AS number, id, :start + n * :minute AS at FROM minutes CROSS JOIN jobs)
-        INSERT INTO job_runs (run_id, job_id, version, origin, fire_at, due_at, status, reason, error, attempt, fence, node_id,
-                              queued_at, started_at, finished_at, duration_ms)
-        SELECT number, id, 1, 'schedule', at, at, iif(number % 100 = 7, 'failed', 'success'),
-               iif(number % 100 = 7, 'exception', NULL), iif(number % 100 = 7, 'RuntimeError: not today', NULL),
-               1, number, 'node_bench', at + 1000, at + 2000, at + 7000, 5
-        FROM owed
-        """,
-        values,
-    )
-    connection.execute(
-        """
-        INSERT INTO job_attempts (run_id, attempt, fence, node_id, started_at, ended_at, result)
-        SELECT run_id, 1, fence, node_id, started_at, finished_at, status FROM job_runs ORDER BY run_id
-        """
-    )
-    connection.execute(
-        """
-        INSERT INTO nodes (node_id, kind, host, machine, pid, pid_started_at, program, lease_ms, capacity, started_at, beat,
-                           beat_at, stopped_at, fate)
-        VALUES ('node_bench', 'serve', 'bench', 'bench', 1, 0, 'bench', 30000, 16, :start, 1, :end, :end + 100000, 'left')
-        """,
-        values,
-    )
-    connection.execute(
-        """
-        UPDATE scheduled_jobs SET planned_through = :end, next_due = :end + :minute, next_run = :end + :minute,
-               run_count = :minutes, last_run = r.started_at, last_run_id = r.run_id, last_status = r.status, last_error = r.error
-        FROM (SELECT * FROM job_runs WHERE due_at = :end) AS r WHERE r.job_id = scheduled_jobs.id
-        """,
-        values,
-    )
-    connection.execute(
-        "UPDATE ledger_state SET fence = (SELECT max(fence) FROM job_attempts), high_water = :end", values
-    )
+    for statement in _STATEMENTS:
+        connection.execute(statement, values)
+
+
+_ERROR = "RuntimeError: not today"
+_STATEMENTS = (
+    """
+    WITH RECURSIVE minutes (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM minutes WHERE n < :minutes),
+    ours (job_id, place) AS (SELECT job_id, row_number() OVER (ORDER BY job_id) FROM jobs WHERE job_name LIKE 'report_%'),
+    owed AS (SELECT (n - 1) * :jobs + place AS number, job_id, :start + n * :minute AS at FROM minutes CROSS JOIN ours)
+    INSERT INTO job_runs (run_id, job_id, version, origin, fire_at, due_at, available_at, queued_at, node_id, attempt, fence,
+                          started_at, actor, status, reason, finished_at, duration_ms, error_hash)
+    SELECT number, job_id, 1, 'schedule', at, at, at, at + 1000, 'node_bench', 1, number, at + 2000, 'schedule',
+           iif(number % 100 = 7, 'failed', 'success'), iif(number % 100 = 7, 'exception', NULL), at + 7000, 5,
+           iif(number % 100 = 7, :hash, NULL)
+    FROM owed
+    """,
+    """
+    INSERT INTO run_texts (run_id, attempt, kind, text)
+    SELECT run_id, 1, 'error', :error FROM job_runs WHERE error_hash IS NOT NULL
+    """,
+    """
+    INSERT INTO nodes (node_id, kind, host, machine, pid, pid_started_at, program, lease_ms, capacity, started_at, beat, beat_at,
+                       stopped_at, fate)
+    VALUES ('node_bench', 'serve', 'bench', 'bench', 1, 0, 'bench', 30000, 16, :start, 1, :end, :end + 100000, 'left')
+    """,
+    """
+    UPDATE job_cursors SET planned_through = :end, next_due = :end + :minute, next_run = :end + :minute
+    WHERE job_id IN (SELECT job_id FROM jobs WHERE job_name LIKE 'report_%')
+    """,
+    """
+    INSERT INTO job_last (job_id, last_run_id, last_fence, last_run, last_status, last_error, run_count)
+    SELECT job_id, run_id, fence, started_at, status, iif(status = 'failed', :error, NULL), :minutes
+    FROM job_runs WHERE due_at = :end
+    """,
+    """
+    INSERT INTO job_tally_sums (job_id, hour, status, origin, n)
+    SELECT job_id, due_at / 3600000000, status, origin, count(*) FROM job_runs GROUP BY 1, 2, 3, 4
+    """,
+    """
+    INSERT INTO job_tally_sums (job_id, hour, status, origin, n)
+    SELECT 0, hour, status, origin, sum(n) FROM job_tally_sums GROUP BY 2, 3, 4
+    """,
+    """
+    UPDATE ledger_state
+    SET fence = (SELECT max(fence) FROM job_runs), last_run = (SELECT max(run_id) FROM job_runs), high_water = :end
+    """,
+)

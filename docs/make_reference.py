@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 
 from systemprompt import errors as family
 from systemprompt.audit import KINDS as KINDS_OF_FINDINGS
+from systemprompt.builtin.application_database import MIGRATIONS as APPLICATION_MIGRATIONS
 from systemprompt.cli.exit_codes import EXIT_CODES, exit_code_of
 from systemprompt.cli.help import usage
 from systemprompt.cli.parse import GLOBAL_FLAGS, HOME_GROUP, Flag, flags_of, load
 from systemprompt.cli.table import COMMANDS
-from systemprompt.ledger.migrations import migrate
 from systemprompt.ledger.records import REASONS
+from systemprompt.ledger.sqlite.migrating import migrate
 from systemprompt.profile.schema import PROFILE, Key, walk
-from systemprompt.system import APPLICATION_MIGRATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -236,15 +236,32 @@ def _tables(folder: Path) -> str:
     said = {}
     for file in sorted(folder.glob("*.sql")):
         text = file.read_text(encoding="utf-8")
-        for comment, name in re.findall(r"((?:^-- .*\n)*)^CREATE TABLE (\w+)", text, re.MULTILINE):
-            said[name] = " ".join(line.removeprefix("-- ") for line in comment.splitlines())
+        for comment, name in re.findall(r"((?:^-- .*\n)*)^CREATE (?:TABLE|VIEW) (\w+)", text, re.MULTILINE):
+            said[name] = _as_page(comment)
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         migrate(connection, str(folder), table="applied", begin=_begin)
         return "\n\n".join(_one_table(connection, name, said[name]) for name in said)
 
 
+def _as_page(comment: str) -> str:
+    """Return a comment as text; its lines that are set in, `--   word   what it is`, become a list."""
+    text: list[str] = []
+    entries: list[str] = []
+    for line in (line.removeprefix("--") for line in comment.splitlines()):
+        if line.startswith("   ") and "   " in line.strip():
+            words = re.split(r"\s{2,}", line.strip())
+            entries += [f"{name}: {what}" for name, what in zip(words[::2], words[1::2], strict=False)]
+        elif line.startswith("   ") and entries:
+            entries[-1] += f" {line.strip()}"
+        else:
+            text.append(line.strip())
+    listed = "".join(f"\n- {entry}" for entry in entries)
+    return " ".join(text) + (f"\n{listed}" if listed else "")
+
+
 def _one_table(connection: sqlite3.Connection, name: str, comment: str) -> str:
     foreign = {str(row["from"]): row["table"] for row in _rows(connection, f"PRAGMA foreign_key_list({name})")}
+    is_view = bool(_rows(connection, f"SELECT 1 FROM sqlite_master WHERE type = 'view' AND name = '{name}'"))
     rows = [
         (
             f"`{row['name']}`",
@@ -253,7 +270,7 @@ def _one_table(connection: sqlite3.Connection, name: str, comment: str) -> str:
                 word
                 for word in (
                     "key" if row["pk"] else "",
-                    "" if row["notnull"] or row["pk"] else "may be NULL",
+                    "" if row["notnull"] or row["pk"] or is_view else "may be NULL",
                     f"of `{foreign[str(row['name'])]}`" if row["name"] in foreign else "",
                     f"default {row['dflt_value']}" if row["dflt_value"] is not None else "",
                 )

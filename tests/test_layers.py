@@ -13,7 +13,7 @@ SOURCE = Path(systemprompt.__file__).parent
 
 # From the ground up. Packages on one line do not know each other.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "clock"),
+    ("errors", "clock", "record"),
     ("cron",),
     ("jobs",),
     ("ledger",),
@@ -42,6 +42,18 @@ def imported_layers(path: Path) -> set[str]:
     return {parts[1] for parts in split if parts[0] == "systemprompt" and len(parts) > 1}
 
 
+def imported_modules(path: Path) -> set[str]:
+    """Return the modules that a file imports anywhere in it, for types alone too."""
+    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
 def layer_of(path: Path) -> str:
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
@@ -60,6 +72,27 @@ def test_a_layer_imports_only_what_lies_below_it(path: Path) -> None:
             assert own in {"builtin", "operations", "cli", "engine", "system"}, f"{own} uses the public name {other!r}"
             continue
         assert HEIGHT[other] < HEIGHT[own], f"{own} imports {other}"
+
+
+DRIVERS = {"sqlite3", "psycopg", "psycopg2", "asyncpg"}
+KNOW_A_DRIVER = {
+    "jobs/sqlite_database.py": "what a job's database handle is made of",
+    "builtin/batches.py": "a refused row comes to a job as the driver's own IntegrityError",
+}
+"""The only files outside `ledger/<engine>/` that import a database driver, and why."""
+
+
+def test_only_an_engine_of_the_ledger_imports_a_database_driver() -> None:
+    knowing = {str(path.relative_to(SOURCE)) for path in FILES if imported_modules(path) & DRIVERS}
+
+    assert {name for name in knowing if not name.startswith("ledger/sqlite/")} == set(KNOW_A_DRIVER)
+
+
+def test_an_operation_knows_no_engine() -> None:
+    for path in SOURCE.joinpath("operations").glob("*.py"):
+        engines = {name for name in imported_modules(path) if name.startswith("systemprompt.ledger.sqlite")}
+        words = {word for word in ("sqlite3", "PRAGMA", "-wal", "-shm") if word in path.read_text(encoding="utf-8")}
+        assert not engines | words, path
 
 
 def test_every_package_has_its_place_in_the_plan() -> None:

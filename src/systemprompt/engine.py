@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from systemprompt.ledger.records import Closing, ManualStart
+from systemprompt.record import record
 from systemprompt.runner.flight import Assignment, Finished
 from systemprompt.runner.identity import this_process
 from systemprompt.runner.outcome import Outcome
@@ -18,7 +19,7 @@ from systemprompt.scheduler.planner import Planner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
     from systemprompt.clock import Clock
@@ -36,7 +37,7 @@ __all__ = ["Node", "NodeEvent", "NodeSettings", "assignment_of", "closing_of"]
 log = logging.getLogger("systemprompt.node")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class NodeEvent:
     """Something a person who watches a node wants to know: `kind`, and plain values.
 
@@ -170,8 +171,7 @@ class Node:
             self.catalogue = catalogue
             known = [run for run in self._parked if run.job_name in catalogue.jobs]
             self._parked = [run for run in self._parked if run.job_name not in catalogue.jobs]
-        for run in known:
-            self._begin(run, catalogue.jobs[run.job_name])
+        self._begin(known, catalogue.jobs)
         self.loop.look()
 
     def drain(self, grace: float, reason: str = "shutdown") -> bool:
@@ -227,27 +227,30 @@ class Node:
                     },
                 )
             )
-            with self._parking:
-                definition = self.catalogue.jobs.get(run.job_name)
-                parked = definition is None and self._settings.kind == "serve"
-                if parked:
-                    # Any command may bring a new job file into the ledger before this node has looked: its code is on the way.
-                    self._parked.append(run)
-            if definition is not None:
-                self._begin(run, definition)
-            elif parked:
+        with self._parking:
+            jobs = self.catalogue.jobs
+            unknown = [run for run in claimed if run.job_name not in jobs]
+            if self._settings.kind == "serve":
+                # Any command may bring a new job file into the ledger before this node has looked: its code is on the way.
+                self._parked += unknown
+        self._begin([run for run in claimed if run.job_name in jobs], jobs)
+        for run in unknown:
+            if self._settings.kind == "serve":
                 self.runner.later(_PARKED_S, partial(self._unpark, run))
             else:
                 self._without_code(run)
 
     def _asked_to_stop(self, run_ids: Sequence[int]) -> None:
+        self._stop(run_ids, "requested", "stopped on request before its code was loaded")
+
+    def _stop(self, run_ids: Sequence[int], reason: str, before_it_began: str) -> None:
         with self._parking:
             parked = [run for run in self._parked if run.run_id in run_ids]
             self._parked = [run for run in self._parked if run.run_id not in run_ids]
         for run in parked:
-            self._not_started(run, "cancelled", "requested", "stopped on request before its code was loaded")
+            self._not_started(run, "cancelled", reason, before_it_began)
         for run_id in run_ids:
-            self.runner.cancel(run_id, "requested")
+            self.runner.cancel(run_id, reason)
 
     def _unpark(self, only: Claimed | None = None) -> None:
         with self._parking:
@@ -260,11 +263,12 @@ class Node:
         message = f"this node has no job named {run.job_name!r}; sp doctor shows what could not be loaded"
         self._not_started(run, "failed", "not_loaded", message)
 
-    def _begin(self, run: Claimed, definition: JobDefinition) -> None:
+    def _begin(self, runs: Sequence[Claimed], jobs: Mapping[str, JobDefinition]) -> None:
         try:
-            self.runner.start(assignment_of(run, definition))
-        except RuntimeError:  # the runner was closed while the claim was on its way
-            self._not_started(run, "cancelled", "shutdown", "the node was stopping before the run began")
+            self.runner.start([assignment_of(run, jobs[run.job_name]) for run in runs])
+        except RuntimeError:  # the runner was closed while the claims were on their way
+            for run in runs:
+                self._not_started(run, "cancelled", "shutdown", "the node was stopping before the run began")
 
     def _not_started(self, run: Claimed, status: Status, reason: str, message: str) -> None:
         now = self._clock.now()
@@ -323,10 +327,10 @@ class Node:
             values = {"run_id": run.run_id, "job_name": run.job_name, "node_id": run.node_id, "status": run.status}
             self._tell(NodeEvent(kind="rescued", values=values))
 
-    def _lease_lost(self, why: str) -> NodeIdentity:
-        self._tell(NodeEvent(kind="lease_lost", values={"why": why, "node_id": self.loop.node_id}))
-        self.runner.cancel_all("lease_lost")
-        self._unpark()
+    def _lease_lost(self, why: str, run_ids: Sequence[int]) -> NodeIdentity:
+        values = {"why": why, "node_id": self.loop.node_id, "run_ids": list(run_ids)}
+        self._tell(NodeEvent(kind="lease_lost", values=values))
+        self._stop(run_ids, "lease_lost", "its node could not renew its lease before its code was loaded")
         return self._fresh_identity()
 
     def _tell(self, event: NodeEvent) -> None:
@@ -384,6 +388,7 @@ def closing_of(finished: Finished) -> Closing:
         error=outcome.error,
         exit_code=outcome.exit_code,
         output=outcome.output,
+        abandoned=finished.abandoned,
     )
 
 

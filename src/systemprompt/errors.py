@@ -16,11 +16,16 @@
     │   │   └── DatabaseDamaged     its file is damaged, or no database at all
     │   ├── DatabaseBusy
     │   ├── DatabaseTooNew
+    │   ├── DatabaseOutdated        its schema is that of a version that was never released
     │   ├── LedgerBroken            the ledger refused a change that would break a promise
     │   └── LedgerReplaced          the file at the ledger's path is no longer the one that is open
     ├── ConflictError               true of the call, but not of the present state
+    │   ├── DatabaseInUse           it cannot be replaced while a process has it open
     │   ├── DaySealed               a start by hand, dated in a day that is sealed: the wall clock was set back
     │   ├── JobAlreadyRunning
+    │   ├── RequestMismatch         a request id that was used for something else
+    │   ├── RunClosed               a run that has ended cannot be stopped
+    │   ├── VersionChanged          the job was changed since the caller looked
     │   └── NodeLost                this node was declared lost: others have settled its runs
     ├── ConfirmationNeeded          a destructive call without its confirmation
     └── Interrupted                 the person at the terminal said stop
@@ -43,6 +48,8 @@ __all__ = [
     "DatabaseBusy",
     "DatabaseDamaged",
     "DatabaseError",
+    "DatabaseInUse",
+    "DatabaseOutdated",
     "DatabaseTooNew",
     "DatabaseUnreachable",
     "DaySealed",
@@ -57,9 +64,12 @@ __all__ = [
     "ParameterError",
     "ProfileInvalid",
     "ProfileNotFound",
+    "RequestMismatch",
+    "RunClosed",
     "RunNotFound",
     "SystempromptError",
     "UsageError",
+    "VersionChanged",
     "did_you_mean",
 ]
 
@@ -250,6 +260,24 @@ class ConflictError(SystempromptError):
     """Right in itself, but the present state forbids it."""
 
     code = "conflict"
+
+
+class DatabaseInUse(ConflictError):
+    """A database cannot be replaced while a process has it open.
+
+    by   the nodes that are known to have it open, in words; empty where none is known
+    """
+
+    code = "database_in_use"
+
+    def __init__(self, path: str, by: str = "") -> None:
+        super().__init__(
+            f"database {path!r} is in use{f' by {by}' if by else ''}; nothing was changed",
+            hint="stop the nodes, and every other process that has it open",
+            details={"path": path},
+        )
+        self.path = path
+        self.by = by
 
 
 class DaySealed(ConflictError):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
+    from systemprompt.builtin.application_database import ApplicationFile
     from systemprompt.clock import Clock
     from systemprompt.engine import Node, NodeEvent
     from systemprompt.jobs.database import Database
@@ -20,13 +21,11 @@ if TYPE_CHECKING:
     from systemprompt.ledger.records import Change, Decide, SyncReport
     from systemprompt.ledger.sqlite.ledger import SqliteLedger
     from systemprompt.ledger.sqlite.reader import SqliteReader
+    from systemprompt.ledger.upkeep import LedgerUpkeep
     from systemprompt.profile.profile import Profile
     from systemprompt.runner.runner import ChildDatabase
 
-__all__ = ["APPLICATION_MIGRATIONS", "APPLICATION_MIGRATIONS_TABLE", "System", "open_reader", "open_system"]
-
-APPLICATION_MIGRATIONS = os.path.join(os.path.dirname(__file__), "builtin", "migrations", "sqlite")
-APPLICATION_MIGRATIONS_TABLE = "systemprompt_migrations"
+__all__ = ["System", "application_upkeep", "ledger_upkeep", "open_reader", "open_system"]
 
 
 def open_system(
@@ -76,10 +75,25 @@ def open_reader(profile_path: str, *, environ: Mapping[str, str], clock: Clock |
     return open_reading_ledger(profile.ledger)
 
 
+def ledger_upkeep(profile: Profile) -> LedgerUpkeep:
+    """Return the upkeep of the profile's ledger. Nothing is opened: it may be absent or damaged."""
+    from systemprompt.ledger.sqlite.upkeep import LedgerFile
+
+    return LedgerFile(profile.ledger)
+
+
+def application_upkeep(profile: Profile) -> ApplicationFile:
+    """Return the upkeep of the application's database. Nothing is opened: it may be absent or damaged."""
+    from systemprompt.builtin.application_database import ApplicationFile
+
+    return ApplicationFile(profile.database.path)
+
+
 class System:
     """One installation, opened. Parts are made when first asked for; `close` lets go of what was made.
 
-    given   jobs as Python objects, from a program that embeds a node; None where this is no such program
+    given     jobs as Python objects, from a program that embeds a node; None where there are none
+    program   the name of the program that embeds a node; None where somebody typed a command
     """
 
     def __init__(
@@ -90,12 +104,15 @@ class System:
         clock: Clock | None = None,
         on_statement: Callable[[str], None] | None = None,
         given: Sequence[object] | None = None,
+        program: str | None = None,
     ) -> None:
         self.profile = profile
         self.environ = environ
         self.clock: Clock = clock or SystemClock()
         self._on_statement = on_statement
         self._given = given
+        self._program = program
+        self._serving: Node | None = None
         self._ledger: SqliteLedger | None = None
         self._database: Database | None = None
         self._catalogue: Catalogue | None = None
@@ -106,19 +123,24 @@ class System:
 
     @property
     def actor(self) -> str:
-        """Who operates from here: `cli:` and the user's name."""
-        return f"cli:{self.environ.get('USER') or self.environ.get('LOGNAME') or os.getuid()}"
+        """Who acts from here: `cli:alice`, or `program:shop` where a program embeds this."""
+        return f"program:{self._program}" if self._program else f"cli:{_user(self.environ)}"
 
     @property
     def noticed_by(self) -> str:
-        """Who notices a change of profile or code from here."""
-        return f"command by {self.actor.removeprefix('cli:')}"
+        """Who notices that code or profile changed: `command by alice`, `node 3fa2...` or `program shop`.
+
+        Noticing is not doing: a change is the profile's or the code's, whoever happens to read it first.
+        """
+        if self._program:
+            return f"program {self._program}"
+        return f"node {self._serving.node_id}" if self._serving else f"command by {_user(self.environ)}"
 
     def change(self, why: str = "", *, request_id: str | None = None) -> Change:
         """Return who acts from here, for the ledger."""
         from systemprompt.ledger.records import Change
 
-        return Change(actor=self.actor, why=why, request_id=request_id, noticed_by=self.noticed_by)
+        return Change(actor=self.actor, why=why, request_id=request_id)
 
     @property
     def decide(self) -> Decide:
@@ -135,8 +157,11 @@ class System:
         """
         if self._ledger is None:
             from systemprompt.ledger.sqlite.ledger import SqliteLedger
+            from systemprompt.ledger.sqlite.making import make_ledger
+            from systemprompt.ledger.sqlite.replacing import make_folder
 
-            _make_folder(self.profile.ledger)
+            make_folder(self.profile.ledger)
+            make_ledger(self.profile.ledger)
             ledger = SqliteLedger(self.profile.ledger, on_statement=self._on_statement)
             try:
                 ledger.migrate()
@@ -152,8 +177,7 @@ class System:
         if self._database is None:
             from systemprompt.jobs.sqlite_database import SqliteDatabase
 
-            _make_folder(self.profile.database.path)
-            self._migrate_application()
+            application_upkeep(self.profile).migrate()
             self._database = SqliteDatabase(self.profile.database.path)
         return self._database
 
@@ -179,7 +203,7 @@ class System:
         Jobs that a program was given as objects are known to that program alone: others leave them as they are.
         """
         from systemprompt.jobs.given import GIVEN
-        from systemprompt.ledger.records import JobSpec, QuarantineNotice
+        from systemprompt.ledger.records import Change, JobSpec, QuarantineNotice
         from systemprompt.profile.cache import remember
 
         catalogue = self.catalogue
@@ -194,6 +218,7 @@ class System:
                 tags=job.tags,
                 owner=job.owner,
                 source=f"{job.source.kind}:{job.source.name}",
+                profile_sets=tuple(sorted(job.profile_sets)),
             )
             for job in catalogue.jobs.values()
         ]
@@ -206,7 +231,8 @@ class System:
             for one in catalogue.quarantined
         ]
         keep = f"{GIVEN}:" if self._given is None else None
-        report = self.ledger.sync_catalogue(specs, notices, self.clock.now(), self.decide, self.change(), keep=keep)
+        change = Change(actor=self.actor, noticed_by=self.noticed_by)
+        report = self.ledger.sync_catalogue(specs, notices, self.clock.now(), self.decide, change, keep=keep)
         remember(self.profile, catalogue.files, self.environ)
         return report
 
@@ -240,17 +266,20 @@ class System:
             max_output_bytes=limits.max_output_bytes,
             pace=Pace(heartbeat=limits.heartbeat, lease=limits.lease),
         )
-        return Node(
+        node = Node(
             ledger=self.ledger,
             clock=self.clock,
             settings=settings,
             job_settings=self.settings,
             database=self.database,
             child_database=self.child_database,
-            logs=RunLogs(self.database, clock=self.clock),
+            logs=RunLogs(self.database, ledger_id=self.ledger.ledger_id(), clock=self.clock),
             catalogue=self.catalogue,
             on_event=on_event,
         )
+        if kind == "serve":
+            self._serving = node
+        return node
 
     def close(self) -> None:
         if self._ledger is not None:
@@ -283,29 +312,13 @@ class System:
             profile_path=profile.path,
         )
 
-    def _migrate_application(self) -> None:
-        import sqlite3
 
-        from systemprompt.ledger.migrations import migrate
-        from systemprompt.ledger.sqlite.store import Store, database_error
+def _user(environ: Mapping[str, str]) -> str:
+    """Return the user's name as the system knows it. A service and a container often have no USER, or somebody else's."""
+    import pwd
 
-        path = self.profile.database.path
-        store = Store(path, {})
-        try:
-            migrate(store.connection, APPLICATION_MIGRATIONS, table=APPLICATION_MIGRATIONS_TABLE, begin=store.begin)
-        except sqlite3.Error as error:
-            raise database_error(error, path) from error
-        finally:
-            store.close()
-
-
-def _make_folder(path: str) -> None:
-    folder = os.path.dirname(path)
+    uid = os.getuid()
     try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise DatabaseUnreachable(
-            f"database {path!r} cannot be made: {error.strerror or error}",
-            hint="make its folder by hand, or name another place in the profile",
-            details={"path": path},
-        ) from error
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:  # a container may run as a number that no list has
+        return environ.get("USER") or environ.get("LOGNAME") or str(uid)

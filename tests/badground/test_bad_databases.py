@@ -96,7 +96,7 @@ def newer(path: Path) -> None:
     for (table,) in connection.execute(
         "SELECT name FROM sqlite_master WHERE name LIKE '%migrations' AND type = 'table'"
     ):
-        connection.execute(f"INSERT INTO {table} (number, name) VALUES (9999, '9999_future.sql')")
+        connection.execute(f"INSERT INTO {table} (number, name, checksum) VALUES (9999, '9999_future.sql', 0)")
     connection.commit()
     connection.close()
 
@@ -112,6 +112,10 @@ def missing_folder(path: Path) -> None:
 def file_for_folder(path: Path) -> None:
     shutil.rmtree(path.parent)
     path.parent.write_text("no folder")
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
 
 
 FOREIGN = Ground(name="foreign", spoil=foreign)
@@ -195,6 +199,8 @@ def faults(name: str, answer: Answer) -> Iterator[str]:
 
 LEDGER, APPLICATION = "app.ledger.db", "app.db"
 PLACES = [(LEDGER, ground) for ground in GROUNDS] + [(APPLICATION, ground) for ground in GROUNDS if ground.whole]
+# An application may begin with an empty file. A ledger never does.
+PLACES += [(LEDGER, Ground(name="empty", spoil=empty))]
 
 
 @pytest.mark.parametrize(("which", "ground"), PLACES, ids=lambda value: getattr(value, "name", value))

@@ -184,7 +184,7 @@ class Gate:
     def _count(self, job: str) -> int:
         with closing(sqlite3.connect(f"file:{self._ledger}?mode=ro", uri=True)) as connection:
             found: int = connection.execute(
-                "SELECT count(*) FROM job_runs JOIN scheduled_jobs ON scheduled_jobs.id = job_runs.job_id"
+                "SELECT count(*) FROM job_runs JOIN jobs ON jobs.job_id = job_runs.job_id"
                 " WHERE job_name = ? AND status = 'success'",
                 (job,),
             ).fetchone()[0]

@@ -17,7 +17,8 @@ from pathlib import Path
 from engine_sqlite import SQLITE
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
+from troubles import Node, Troubles
 from worker import PACE, START, Worker, spec
 
 from systemprompt.audit.auditor import audit
@@ -43,7 +44,7 @@ STEPS_OF_THE_CLOCK = (-3 * DAY, -HOUR, -61, -3, -1, 1, 5, 61, HOUR, 3 * DAY)
 ENDS = (("success", None), ("failed", "reported"), ("cancelled", "interrupted"))
 
 
-class Lives(RuleBasedStateMachine):
+class Lives(Troubles):
     """Two nodes that plan and run, and an operator. A node may stand still (and be a zombie when it goes on), or be killed."""
 
     def __init__(self) -> None:
@@ -61,15 +62,15 @@ class Lives(RuleBasedStateMachine):
         self.closed: dict[int, RunView] = {}
         self.fence = 0
 
-    def worker(self) -> Worker:
+    def worker(self) -> Node:
         self.born += 1
-        worker = Worker(self.path, f"node{self.born}", self.clock, lambda ledger: None)
+        worker = Node(self.path, f"node{self.born}", self.clock)
         worker.loop.join()
         worker.loop.look()
         return worker
 
     def teardown(self) -> None:
-        faults = self.ledger.integrity_faults()
+        faults = self.ledger.upkeep.faults()
         for worker in self.workers:
             worker.ledger.close()
         self.ledger.close()
@@ -240,27 +241,6 @@ class Lives(RuleBasedStateMachine):
     def a_job_is_switched(self, name: str, enabled: bool) -> None:
         if self.is_known(name):
             self.ledger.set_enabled(name, enabled, self.clock.now(), Planner().decide, Change(actor="life"))
-
-    @rule(name=st.sampled_from(NAMES), and_not=st.booleans())
-    def somebody_asks_for_a_run(self, name: str, and_not: bool) -> None:
-        if self.is_known(name):
-            with suppress(ConflictError):  # it is quarantined, or its day is sealed
-                (run_id,) = self.ledger.ask_for_runs(self.clock.now(), [ManualStart(job_name=name)], Change(actor="me"))
-                if and_not:
-                    self.ledger.ask_to_stop(run_id, self.clock.now(), Change(actor="me"))
-        self.go_round()
-
-    @rule(which=st.integers(0, 8), heard=st.booleans())
-    def somebody_asks_for_a_stop(self, which: int, heard: bool) -> None:
-        """Of any open run, also where its node stands still; where it goes on, it stops the work at once or a while later."""
-        runs = self.ledger.open_runs()
-        if runs:
-            self.ledger.ask_to_stop(runs[which % len(runs)].run_id, self.clock.now(), Change(actor="me"))
-        self.go_round()
-        for worker in self.working if heard else ():
-            for run in [run for run in worker.held if run.run_id in worker.asked_to_stop]:
-                worker.end(run)
-        self.go_round()
 
     @rule(which=st.integers(0, 1), times=st.integers(1, 2))
     def code_is_given_up_on(self, which: int, times: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,14 +64,23 @@ class Worker:
                 claimed=self.held.extend,
                 closed=lambda closed, late: None,
                 rescued=lambda rescued: None,
-                lease_lost=lambda why: self._identity(),
-                asked_to_stop=self.asked_to_stop.update,
+                lease_lost=self._lease_lost,
+                asked_to_stop=lambda run_ids: self.told_to_stop(run_ids, "requested"),
                 failed=lambda error: None,
                 watch=Rescue(ledger=self.ledger, clock=clock, gone=lambda node, machine: None).step,
             ),
             pace=PACE,
             plans=True,
         )
+
+    def told_to_stop(self, run_ids: Sequence[int], reason: str) -> None:
+        """Hear which runs are to stop. This one stops what somebody asked for, when it is told to end it, and goes on otherwise."""
+        if reason == "requested":
+            self.asked_to_stop.update(run_ids)
+
+    def _lease_lost(self, why: str, run_ids: Sequence[int]) -> NodeIdentity:
+        self.told_to_stop(run_ids, "lease_lost")
+        return self._identity()
 
     def _identity(self) -> NodeIdentity:
         self._names += 1

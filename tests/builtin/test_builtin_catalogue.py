@@ -14,7 +14,7 @@ from app_database import MIGRATIONS, an_app
 from systemprompt.builtin import BUILTIN_MODULES
 from systemprompt.cron import Schedule
 from systemprompt.jobs.job import MODULE_JOBS, Job
-from systemprompt.ledger.migrations import migrate
+from systemprompt.ledger.sqlite.migrating import migrate
 
 SCHEDULES = {
     "behavioral_analysis": "Every 30 minutes",

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from systemprompt.audit.explain import explain
 from systemprompt.builtin.ledger_audit import LedgerAudit
 from systemprompt.builtin.prune_history import PruneHistory
 from systemprompt.clock import SECOND, ManualClock
-from systemprompt.errors import ConfigurationError
+from systemprompt.errors import ConfigurationError, DatabaseUnreachable
 from systemprompt.jobs.context import CancelSignal, JobCancelled, JobContext
 from systemprompt.jobs.result import JobResult
 from systemprompt.jobs.settings import JobSettings, Retention
@@ -94,6 +95,11 @@ class Installation:
         connection.commit()
         connection.close()
 
+    def asked(self, statement: str) -> list[Any]:
+        """Run one statement behind the ledger's back, with its triggers in place."""
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
+            return connection.execute(statement).fetchall()
+
     def sound(self) -> bool:
         return audit(self.ledger, now=self.clock.now(), alive=lambda _: None).ok
 
@@ -110,6 +116,21 @@ def here(tmp_path: Path) -> Iterator[Installation]:
 
 
 # -- ledger_audit ---------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_sealed_while_a_guard_of_the_ledger_is_gone(here: Installation) -> None:
+    here.work(3)
+    ((name, text),) = here.asked("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY name LIMIT 1")
+    here.asked(f"DROP TRIGGER {name}")
+
+    result = here.audits()
+
+    assert not result.succeeded
+    assert f"the ledger's schema was changed: trigger {name} on" in (result.message or "")
+    assert here.ledger.seals() == []
+    here.asked(text)
+    assert here.audits().succeeded
+    assert here.ledger.seals() != []
 
 
 def test_the_audit_seals_what_passes_and_names_the_newest_seal(here: Installation) -> None:
@@ -215,6 +236,15 @@ def test_they_need_a_ledger(here: Installation) -> None:
             job.execute(JobContext(job_name=job.name))
 
 
+def test_a_ledger_that_was_deleted_is_not_made_anew_by_a_job(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    for job in (LedgerAudit(), PruneHistory()):
+        context = JobContext(job_name=job.name, settings=JobSettings(ledger=str(path)), enforce=True)
+        with pytest.raises(DatabaseUnreachable, match="there is no ledger at"):
+            job.execute(context)
+    assert not path.exists()
+
+
 # -- prune_history ----------------------------------------------------------------------------------------------------------
 
 
@@ -245,7 +275,7 @@ def test_it_seals_what_is_old_and_deletes_it_and_the_file_shrinks(here: Installa
     assert [seal.day for seal in here.ledger.seals()][-1] == "2026-01-25"
     assert here.ledger.seal_state().pruned_until == START + 25 * DAY * SECOND
     assert here.sound()
-    assert here.ledger.integrity_faults() == []
+    assert here.ledger.upkeep.faults() == []
     assert here.prunes().message == "Deleted 0 accounts of 0 days older than 5 days"
 
 

@@ -114,7 +114,12 @@ def test_a_range_is_one_entry_for_programs_with_its_count_and_ends(busy: Desk) -
                 "items_failed": 0,
                 "message": None,
                 "actor": None,
+                "why": None,
                 "blocked_by": None,
+                "stop_asked_at": None,
+                "stop_by": None,
+                "stop_why": None,
+                "abandoned": False,
                 "count": 3,
                 "first_at": "2026-01-14T12:15:00Z",
                 "last_at": "2026-01-14T12:45:00Z",
@@ -391,10 +396,14 @@ def test_help_at_each_level_has_an_example(desk: Desk) -> None:
 
 
 def test_help_of_a_command(desk: Desk) -> None:
-    assert desk.sp("jobs run --help").out == block("""
+    usage = (
+        "usage: sp infra jobs run [NAME...] [--all] [--tag TAG]... [--param KEY=VALUE]... [--sequential] [--detach]"
+        " [--why TEXT] [--enforce] [--dry-run]"
+    )
+    assert desk.sp("jobs run --help").out == block(f"""
         Run jobs now and account for them like any other run.
 
-        usage: sp infra jobs run [NAME...] [--all] [--tag TAG]... [--param KEY=VALUE]... [--sequential] [--enforce] [--dry-run]
+        {usage}
 
         arguments:
           NAME  job name(s) to run
@@ -404,6 +413,8 @@ def test_help_of_a_command(desk: Desk) -> None:
               --tag TAG          run the enabled jobs with this tag; may be repeated
           -p, --param KEY=VALUE  a parameter for the jobs; may be repeated
               --sequential       run jobs one at a time (default: parallel)
+              --detach           only ask for the runs: a node that serves takes them
+              --why TEXT         the reason, kept with the runs
               --enforce          let destructive jobs do what they otherwise only report
               --dry-run          say what would run, and run nothing
 

@@ -111,6 +111,7 @@ def test_json_is_supported_by_every_command_and_keeps_to_its_schema(command: Com
     call = {
         "infra jobs show": "by_hand",
         "infra jobs run": "by_hand",
+        "infra jobs cancel": "2",
         "infra jobs enable": "by_hand",
         "infra jobs disable": "by_hand",
         "infra jobs logs": "1",
@@ -121,6 +122,8 @@ def test_json_is_supported_by_every_command_and_keeps_to_its_schema(command: Com
         "db backup": str(live.folder / "copy.db"),
         "db restore": f"{live.folder / 'before.db'} --replace",
     }
+    if command.name == "infra jobs cancel":
+        live.sp("jobs run by_hand --detach")
     if command.name == "db restore":
         live.sp(f"db backup {live.folder / 'before.db'}")
     answer = live.sp(f"--json {command.name} {call.get(command.name, '')}")

@@ -27,7 +27,7 @@ OURS = {
     "systemprompt.jobs.fingerprint",
     "systemprompt.ledger",
     "systemprompt.ledger.job_view",
-    "systemprompt.ledger.migrations",
+    "systemprompt.ledger.sqlite.migrating",
     "systemprompt.ledger.sqlite",
     "systemprompt.ledger.sqlite.reader",
     "systemprompt.ledger.sqlite.store",

@@ -29,7 +29,7 @@ def check_ledger(folder: str, now: int, *, with_witness: bool = True) -> Iterato
     try:
         report = audit(ledger, now=now + 100 * SECOND, alive=alive)
         assert report.ok, [finding.sentence for finding in report.findings]
-        assert ledger.integrity_faults() == []
+        assert ledger.upkeep.faults() == []
         assert ledger.open_runs() == []
         with ledger.snapshot():
             if with_witness:
@@ -51,7 +51,7 @@ def read_what_is_there(folder: str) -> None:
             raise
         return
     try:
-        assert list(reader.integrity_faults()) == []
+        assert reader.upkeep.faults() == []
         reader.jobs(retired=True)
         reader.history(HistoryQuery(limit=20))
         found = audit(reader, now=EVER, alive=alive).findings

@@ -14,10 +14,12 @@ import tempfile
 from types import ModuleType
 
 import life_application
+import life_asking
 import life_by_hand
 import life_catalogue
 import life_clockwork
 import life_migrations
+import life_odd_ends
 import life_restore
 import life_retention
 from recorder import Event, Recorder
@@ -28,6 +30,8 @@ from systemprompt.ledger.statements import load_statements
 LIVES: dict[str, ModuleType] = {
     "clockwork": life_clockwork,
     "by hand": life_by_hand,
+    "asking": life_asking,
+    "odd ends": life_odd_ends,
     "catalogue": life_catalogue,
     "retention": life_retention,
     "migrations": life_migrations,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from systemprompt.clock import SECOND, ManualClock
 from systemprompt.ledger.records import Claimed, Closing, JobSpec, NodeIdentity
@@ -25,6 +25,14 @@ def job(name: str, schedule: str, *, source: str = "file:jobs.py", **policies: o
     )
 
 
+def tell(folder: str, line: dict[str, object]) -> None:
+    """Add a line to the witness, durably."""
+    file = os.open(os.path.join(folder, "witness.txt"), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(file, json.dumps(line).encode() + b"\n")
+    os.fsync(file)
+    os.close(file)
+
+
 def ledger_in(folder: str) -> SqliteLedger:
     return SqliteLedger(os.path.join(folder, "ledger.db"))
 
@@ -38,7 +46,7 @@ class Worker:
         self.ledger = ledger
         self.clock = clock
         self.held: list[Claimed] = []
-        self._witness = os.path.join(folder, "witness.txt")
+        self._folder = folder
         self._pace = pace
         self.loop = Loop(
             ledger=ledger,
@@ -49,7 +57,7 @@ class Worker:
                 claimed=self.take,
                 closed=self._closed,
                 rescued=lambda rescued: None,
-                lease_lost=lambda why: self._identity(),
+                lease_lost=lambda why, run_ids: self._identity(),
                 asked_to_stop=lambda run_ids: None,
                 failed=self._failed,
                 watch=Rescue(ledger=ledger, clock=clock).step,
@@ -63,16 +71,16 @@ class Worker:
         self.clock.advance(seconds)
         self.loop.step()
 
-    def finish(self, *, leave: Sequence[str] = ()) -> None:
-        """End what is held, but for the jobs named. Every other run of `reruns` fails."""
+    def finish(self, *, leave: Sequence[str] = (), how: Callable[[Claimed, int], Closing] | None = None) -> None:
+        """End what is held, but for the jobs named, as `end_of` says where nobody else does."""
         ending, self.held = self.held, [run for run in self.held if run.job_name in leave]
         for run in ending:
             if run.job_name not in leave:
-                self.loop.ended(end_of(run, self.clock.now()))
+                self.loop.ended((how or end_of)(run, self.clock.now()))
 
     def take(self, claimed: Sequence[Claimed]) -> None:
         for run in claimed:
-            self._tell({"run_id": run.run_id, "job": run.job_name, "fire_at": run.fire_at, "fence": run.fence})
+            tell(self._folder, {"run_id": run.run_id, "job": run.job_name, "fire_at": run.fire_at, "fence": run.fence})
             self.held.append(run)
 
     def leave(self) -> None:
@@ -83,13 +91,7 @@ class Worker:
 
     def _closed(self, closed: Sequence[int], late: Sequence[int]) -> None:
         for run_id in closed:
-            self._tell({"closed": run_id})
-
-    def _tell(self, line: dict[str, object]) -> None:
-        file = os.open(self._witness, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        os.write(file, json.dumps(line).encode() + b"\n")
-        os.fsync(file)
-        os.close(file)
+            tell(self._folder, {"closed": run_id})
 
     def _identity(self, **said: str) -> NodeIdentity:
         own = this_process(kind="serve", program="test", lease_s=self._pace.lease, capacity=9, now=self.clock.now())
@@ -100,6 +102,7 @@ class Worker:
 
 
 def end_of(run: Claimed, now: int) -> Closing:
+    """Every other run of `reruns` fails; all else goes well."""
     bad = run.job_name == "reruns" and run.fire_at is not None and run.fire_at // SECOND % 20 == 0
     return Closing(
         run_id=run.run_id,

@@ -77,7 +77,7 @@ def live(folder: str) -> None:
     with _opened(folder) as system:
         _work(system)
         _pay(system)
-        logs = RunLogs(system.database, clock=system.clock)
+        logs = RunLogs(system.database, ledger_id="a_ledger", clock=system.clock)
         log = logs.open(job_name="a_job", run_id=1, attempt=1)
         for batch in range(3):
             for line in range(4):

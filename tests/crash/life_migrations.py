@@ -1,41 +1,41 @@
-"""A ledger of the first release is opened by this one, and a new installation makes its two databases."""
+"""A ledger that is behind is brought to the newest schema, and a new installation makes its two databases."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 
 from crash_checks import check_ledger
-from crash_worker import START, ledger_in, take_over
+from crash_worker import DECIDE, START, job, ledger_in, take_over
 
 from systemprompt.clock import SECOND, ManualClock
+from systemprompt.ledger.records import Change
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
+from systemprompt.ledger.sqlite.making import making_name
+from systemprompt.ledger.sqlite.reader import open_reading_ledger
 from systemprompt.profile.load import load_profile
 from systemprompt.system import open_system
 
-HERE = os.path.dirname(__file__)
 LATER = START + 100 * SECOND
 PROFILE = "name: new\ndatabase: sqlite:///app.db\nentry_points: false\n"
+JOBS = (job("steady", "*/10 * * * * *", on_lost="rerun"),)
 
 
 def prepare(folder: str) -> None:
-    old = sqlite3.connect(os.path.join(folder, "ledger.db"), isolation_level=None)
-    old.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    old.execute("PRAGMA journal_mode = WAL")
-    with open(os.path.join(HERE, "ledger_0001.sql"), encoding="utf-8") as stream:
-        old.executescript(stream.read())
-    old.close()
-    shutil.copy(os.path.join(HERE, "ledger_0001.witness.txt"), os.path.join(folder, "witness.txt"))
+    """Make a ledger that has no migration yet. Each release's migrations are applied to what the one before has left."""
+    behind = sqlite3.connect(os.path.join(folder, "ledger.db"), isolation_level=None)
+    behind.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    behind.execute("PRAGMA journal_mode = WAL")
+    behind.close()
     os.mkdir(os.path.join(folder, "new"))
     with open(os.path.join(folder, "new", "profile.yaml"), "w", encoding="utf-8") as stream:
         stream.write(PROFILE)
 
 
 def live(folder: str) -> None:
-    old = ledger_in(folder)
-    old.migrate()
-    old.close()
+    behind = ledger_in(folder)
+    behind.migrate()
+    behind.close()
     with open_system(
         os.path.join(folder, "new", "profile.yaml"),
         environ={"XDG_CACHE_HOME": os.path.join(folder, "cache"), "USER": "me"},
@@ -45,20 +45,28 @@ def live(folder: str) -> None:
 
 
 def recover(folder: str) -> None:
+    new = ledger_of_new(folder)
+    if os.path.exists(new):
+        open_reading_ledger(new).close()  # a new ledger is whole as soon as it is there
     live(folder)
+    ledger = ledger_in(folder)
+    ledger.sync_catalogue(JOBS, [], START, DECIDE, Change(actor="test"))
+    ledger.close()
     take_over(folder, LATER)
 
 
 def check(folder: str, whole: str) -> None:
     with check_ledger(folder, LATER) as ledger:
-        assert ledger.pending_migrations() == []
+        assert ledger.upkeep.schema_state().state == "current"
+        assert [span.count for span in ledger.ranges_between(0, LATER)] == [9], "what was migrated keeps accounts"
     new = ledger_of_new(folder)
+    assert not os.path.exists(making_name(new))
     fresh = SqliteLedger(new)
-    assert fresh.pending_migrations() == []
+    assert fresh.upkeep.schema_state().state == "current"
     assert {job.source.partition(":")[0] for job in fresh.jobs()} == {"builtin"}
-    assert fresh.integrity_faults() == []
+    assert fresh.upkeep.faults() == []
     fresh.close()
-    assert schema(os.path.join(folder, "ledger.db")) == schema(new), "an old ledger becomes just what a new one is"
+    assert schema(os.path.join(folder, "ledger.db")) == schema(new), "a migrated ledger is just what a new one is"
     application = os.path.join("new", "app.db")
     assert schema(os.path.join(folder, application)) == schema(os.path.join(whole, application))
 

@@ -1,12 +1,17 @@
-"""Days are sealed, and what is sealed goes in small batches and gives its space back, while a node works."""
+"""Days are sealed, and what is sealed goes in small batches with all that is kept of it, while a node works.
+
+Texts, marks, attempts, late results, nodes and requests go; tallies are folded, and those of pruned accounts taken away again.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from crash_checks import check_ledger, runs_of
-from crash_worker import DECIDE, START, Worker, job, ledger_in, take_over
+from crash_worker import DECIDE, START, Worker, end_of, job, ledger_in, take_over
 
 from systemprompt.clock import SECOND, ManualClock
-from systemprompt.ledger.records import Change, ManualStart
+from systemprompt.ledger.records import Change, Claimed, Closing, ManualStart
 from systemprompt.ledger.seals import DAY
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 
@@ -20,6 +25,7 @@ JOBS = (
     job("seldom", "0 30 12 * * *"),
     job("ranged", "0 */20 * * * *", catch_up="skip"),
     job("hand", ""),
+    job("lost", "0 15 */8 * * *", on_lost="rerun"),
 )
 
 
@@ -27,18 +33,45 @@ def prepare(folder: str) -> None:
     ledger = ledger_in(folder)
     ledger.migrate()
     ledger.sync_catalogue(JOBS, [], START, DECIDE, Change(actor="test"))
+    ledger.set_enabled("hand", True, START - 8 * DAY, DECIDE, Change(actor="me", request_id="a week before"))
+    assert _number(ledger, OLD_REQUESTS, BEFORE) == 1
     clock = ManualClock(START)
     while clock.now() < NOW - DAY // 4:
         worker = Worker(ledger, clock, folder)
         worker.step(6 * 3_600)
-        worker.take(
-            ledger.start_manual(worker.loop.node_id, clock.now(), [ManualStart(job_name="hand")], Change(actor="me"))
-        )
+        request = Change(actor="me", request_id=f"at {clock.now()}")
+        worker.take(ledger.start_manual(worker.loop.node_id, clock.now(), [ManualStart(job_name="hand")], request))
         for _ in range(3):
-            worker.finish()
+            worker.finish(leave=("lost",), how=badly)
             worker.step(1)
-        worker.leave()
+        _lose(ledger, worker, clock, folder)
+    with ledger._store.write():  # no method declares a mark yet
+        ledger._store.connection.execute(
+            "INSERT INTO run_marks (run_id, mark, actor, marked_at) SELECT run_id, 'done', 'me', finished_at FROM job_runs"
+            " WHERE reason = 'exception'"
+        )
     ledger.close()
+
+
+def _lose(ledger: SqliteLedger, worker: Worker, clock: ManualClock, folder: str) -> None:
+    """Let the node be taken for lost by another, which tries its run again, and let it bring its result all the same."""
+    other = Worker(ledger, clock, folder)
+    for _ in range(3):
+        other.step(4)
+    worker.finish()
+    worker.step(1)
+    other.finish()
+    other.step(1)
+    worker.leave()
+    other.leave()
+
+
+def badly(run: Claimed, now: int) -> Closing:
+    """End it so that it leaves words."""
+    end = end_of(run, now)
+    if run.job_name == "seldom":
+        return replace(end, status="failed", reason="exception", error=f"run {run.run_id} raised", output="a line")
+    return end
 
 
 def live(folder: str) -> None:
@@ -49,7 +82,10 @@ def live(folder: str) -> None:
     ledger.prune(BEFORE, limit=9)
     worker.step(2)
     worker.finish()
+    ledger.fold(limit=40)
     ledger.give_back()
+    ledger.prune(BEFORE, limit=20)
+    ledger.fold(limit=1_000)
     ledger.prune(BEFORE, limit=200)
     seal(ledger, BEFORE + DAY)
     ledger.prune(BEFORE, limit=40)
@@ -83,6 +119,22 @@ def check(folder: str, whole: str) -> None:
             ]
         there.close()
         assert BEFORE <= min(run.due_at for run in left) < BEFORE + DAY
+        assert [_of_pruned(ledger, what) for what in KEPT_OF_RUNS] == [0] * len(KEPT_OF_RUNS)
+        assert all(_number(ledger, f"SELECT count(*) FROM {what}") for what in KEPT_OF_RUNS), "younger ones stay"
+        assert _number(ledger, OLD_REQUESTS, BEFORE) == 0
+
+
+OLD_REQUESTS = "SELECT count(*) FROM requests WHERE until_at < ?"
+KEPT_OF_RUNS = ("run_texts", "run_marks", "job_attempts")
+
+
+def _of_pruned(ledger: SqliteLedger, table: str) -> int:
+    return _number(ledger, f"SELECT count(*) FROM {table} WHERE run_id NOT IN (SELECT run_id FROM job_runs)")
+
+
+def _number(ledger: SqliteLedger, sql: str, *values: object) -> int:
+    number: int = ledger._store.connection.execute(sql, values).fetchone()[0]
+    return number
 
 
 def seal(ledger: SqliteLedger, until: int) -> None:

@@ -26,7 +26,7 @@ PLUMBING = frozenset(
     (
         "contextlib",
         "systemprompt.ledger.sqlite.store",
-        "systemprompt.ledger.migrations",
+        "systemprompt.ledger.sqlite.migrating",
         "systemprompt.jobs.sqlite_database",
     )
 )

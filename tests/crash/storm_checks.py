@@ -49,7 +49,7 @@ def read_account(ledger: SqliteLedger) -> Account:
 def check_ledger(ledger: SqliteLedger, now: int) -> None:
     report = audit(ledger, now=now, alive=alive)
     assert report.ok, [finding.sentence for finding in report.findings]
-    assert ledger.integrity_faults() == []
+    assert ledger.upkeep.faults() == []
     assert ledger.open_runs() == []
 
 
@@ -77,6 +77,7 @@ def check_witness(account: Account, witness: Path) -> Counter[str]:
                 "lease_lost",
                 "shutdown",
                 "interrupted",
+                "requested",
             )
             assert known, f"run {run.run_id} did its work and is {run.status} ({run.reason})"
         found[f"{attempt.result}{', late ' + attempt.late_result if attempt.late_result else ''}"] += 1
@@ -112,15 +113,29 @@ def check_answers(account: Account, answers: list[Answer]) -> Counter[str]:
             assert answer.code != 6 or (error and error["code"] in ("job_already_running", "conflict")), told
             for each in answer.document.get("data", {}).get("jobs_run", ()):
                 # Left out: what somebody else started, and what is to be run again after this process was taken for lost.
-                if each["run_id"] is not None and each["status"] not in ("queued", "running"):
+                if each["run_id"] is not None:
                     run = account.runs[each["run_id"]]
-                    assert (run.status, run.reason) == (each["status"], each["reason"]), told
+                    known = (run.status, run.reason) == (each["status"], each["reason"])
+                    assert known or each["status"] in ("queued", "running"), told
+        elif answer.words[0] == "cancel":
+            _check_cancelled(account, answer, told)
         elif answer.words[0] == "audit":
             kinds = {one["kind"] for one in _findings(answer)}
             assert answer.code == 0 or (answer.code == 1 and kinds == {"open_without_node"}), told
         else:
             assert answer.code == 0, told
     return found
+
+
+def _check_cancelled(account: Account, answer: Answer, told: str) -> None:
+    """A run whose stop was asked for says so, and one that waited is cancelled. The audit sees that none starts again."""
+    if answer.code != 0:
+        assert (answer.code, answer.document["error"]["code"]) in ((6, "run_closed"), (3, "run_not_found")), told
+        return
+    run = account.runs[int(answer.words[1])]
+    assert run.stop_asked_at is not None, told
+    if answer.document["data"]["status"] == "cancelled":
+        assert (run.status, run.reason, run.started_at) == ("cancelled", "requested", None), told
 
 
 def _findings(answer: Answer) -> list[dict[str, Any]]:

@@ -74,6 +74,9 @@ BY_HAND = (
     "plain_raises",
 )
 
+RUNNING, ASKED_FOR = "a run that is at work", "a run that was asked for"
+"""Whom a `cancel` is for. Its number is known when it is given."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Deed:
@@ -130,8 +133,12 @@ def _commands(chance: random.Random, seconds: float) -> list[Deed]:
     deeds, at = [], 1.0
     while at < seconds:
         drawn = chance.random()
-        if drawn < 0.45:
+        if drawn < 0.3:
             words: tuple[str, ...] = ("run", *chance.sample(BY_HAND, chance.choice((1, 1, 2))))
+        elif drawn < 0.45:
+            words = ("run", "--detach", *chance.sample(BY_HAND, chance.choice((1, 2, 3))))
+        elif drawn < 0.6:
+            words = ("cancel", chance.choice((RUNNING, RUNNING, ASKED_FOR)), "--why", "the storm")
         elif drawn < 0.75:
             words = (chance.choice(("enable", "disable")), chance.choice(SWITCHED))
         elif drawn < 0.9:
@@ -303,11 +310,23 @@ class Weather:
         if len(self._commands) >= 4:
             self.done["commands left out: four were at work"] += 1
             return []
-        self.done[f"sp jobs {deed.words[0]}"] += 1
-        self._commands.append(self._command(deed.words))
+        words = tuple(self._number_of(word) if word in (RUNNING, ASKED_FOR) else word for word in deed.words)
+        self.done[f"sp jobs {words[0]}{' --detach' if '--detach' in words else ''}"] += 1
+        self._commands.append(self._command(words))
         if deed.killed_after is None:
             return []
-        return [Deed(now + deed.killed_after, "command", lasts=1.0, words=deed.words, killed_after=0.0)]
+        return [Deed(now + deed.killed_after, "command", lasts=1.0, words=words, killed_after=0.0)]
+
+    def _number_of(self, which: str) -> str:
+        """Return the newest run of that kind, as far as anybody outside can know; it may have ended by now."""
+        if which == RUNNING:
+            lines = [json.loads(line) for line in Path(self.environ["WITNESS"]).read_text().splitlines()[-200:]]
+            ended = {line["end"] for line in lines if "end" in line}
+            found = [line["run_id"] for line in lines if "fence" in line and line["fence"] not in ended]
+        else:
+            asked = [answer.document.get("data", {}) for answer in self.answers if "--detach" in answer.words]
+            found = [run["run_id"] for data in asked for run in data.get("jobs_run", ())]
+        return str(found[-1] if found else 1)
 
     def _command(self, words: tuple[str, ...]) -> _Command:
         line = [*self._sp(), "jobs", *words]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
 import threading
 import types
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from embedded import PATIENCE, Heard, Held, audit_is_clean, nothing_is_left_runn
 
 import systemprompt
 from systemprompt import Job, JobContext, JobResult, job
+from systemprompt.embedding.program import program_name
 from systemprompt.errors import (
     ConflictError,
     DatabaseUnreachable,
@@ -47,6 +50,31 @@ def elsewhere() -> str:
 @pytest.fixture
 def profile(tmp_path: Path) -> Path:
     return profile_in(tmp_path)
+
+
+def test_what_a_program_starts_is_its_own_doing(profile: Path) -> None:
+    with systemprompt.node(profile, jobs=[greet]) as node:
+        assert node.run("greet").actor == f"program:{program_name()}"
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (["shop.py"], "shop"),
+        (["-m", "shop"], "shop"),
+        (["-m", "market"], "market"),
+        (["-m", "market.stall"], "market.stall"),
+        (["-c", "import shop"], "python"),
+    ],
+    ids=str,
+)
+def test_a_program_is_called_as_its_script_or_module(tmp_path: Path, command: list[str], name: str) -> None:
+    text = "from systemprompt.embedding.program import program_name\nprint(program_name())\n"
+    (tmp_path / "market").mkdir()
+    for file in ("shop.py", "market/__main__.py", "market/stall.py"):
+        (tmp_path / file).write_text(text)
+    told = subprocess.run([sys.executable, *command], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert told.stdout == f"{name}\n"
 
 
 def test_entering_returns_a_node_that_serves_and_leaving_leaves_nothing(profile: Path) -> None:

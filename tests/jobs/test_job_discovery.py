@@ -105,6 +105,37 @@ def test_the_profile_has_the_last_word_on_a_job(write: JobFolder) -> None:
     assert one.policies == Policies(catch_up="all", on_lost="rerun", timeout_s=None)
 
 
+@pytest.mark.parametrize(
+    ("said", "sets"),
+    [
+        ({}, {"time_zone"}),
+        ({"owner": "ops", "parameters": {"n": 1}, "enforce": True, "tags": ("x",)}, {"time_zone"}),
+        ({"schedule": ""}, {"schedule", "time_zone"}),
+        ({"enabled": True}, {"enabled", "time_zone"}),
+        ({"time_zone": "Asia/Tokyo"}, {"time_zone"}),
+        ({"policies": {"catch_up": "latest", "timeout_s": None}}, {"catch_up", "timeout_s", "time_zone"}),
+    ],
+    ids=str,
+)
+def test_a_job_knows_what_of_its_version_the_profile_sets(
+    write: JobFolder, said: dict[str, object], sets: set[str]
+) -> None:
+    path = write("a.py", '@job(schedule="@daily", timeout="5m")\ndef one(): pass\n')
+    overrides = {"one": JobOverride(name="one", **said)} if said else {}  # type: ignore[arg-type]  # fields by name
+    assert files(path, overrides=overrides).jobs["one"].profile_sets == sets
+
+
+def test_a_job_that_names_its_zone_has_it_from_the_code(write: JobFolder) -> None:
+    path = write("a.py", '@job(time_zone="Asia/Tokyo")\ndef one(): pass\n')
+    assert files(path, time_zone="UTC").jobs["one"].profile_sets == frozenset()
+
+
+def test_a_command_is_wholly_the_profiles() -> None:
+    said = JobOverride(name="disk", command=("df",))
+    disk = discover(entry_points=False, overrides={"disk": said}, profile_path="/p/profile.yaml").jobs["disk"]
+    assert disk.profile_sets == {"schedule", "time_zone", "enabled", *Policies().as_dict()}
+
+
 def test_a_command_needs_only_the_profile() -> None:
     said = JobOverride(
         name="disk", command=("sh", "-c", "df -h"), environment={"A": "b"}, working_dir="/w", schedule="@daily"

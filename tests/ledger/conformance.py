@@ -6,15 +6,30 @@ An engine is put through them by a test class that inherits from `LedgerRules` a
 
 from __future__ import annotations
 
+from rules_asking import AskingRules
 from rules_catalogue import CatalogueRules
 from rules_nodes import NodeRules
+from rules_odd_ends import OddEndRules
+from rules_open_and_closed import OpenAndClosedRules
 from rules_planning import PlanningRules
 from rules_reading import ReadingRules
 from rules_retention import RetentionRules
 from rules_runs import RunRules
+from rules_upkeep import UpkeepRules
 
 __all__ = ["LedgerRules"]
 
 
-class LedgerRules(PlanningRules, RunRules, NodeRules, CatalogueRules, ReadingRules, RetentionRules):
+class LedgerRules(
+    PlanningRules,
+    RunRules,
+    OpenAndClosedRules,
+    OddEndRules,
+    AskingRules,
+    NodeRules,
+    CatalogueRules,
+    ReadingRules,
+    RetentionRules,
+    UpkeepRules,
+):
     """All of them."""

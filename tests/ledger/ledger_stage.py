@@ -16,10 +16,11 @@ from systemprompt.ledger.records import (
     ManualStart,
     NodeIdentity,
     QuarantineNotice,
+    StopAsked,
     SyncReport,
     Turn,
 )
-from systemprompt.ledger.views import HistoryQuery, RangeView, RunView
+from systemprompt.ledger.views import HistoryQuery, JobView, RangeView, RunView
 from systemprompt.scheduler.planner import Planner
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ START = 1_767_225_600 * SECOND
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
 EVERY_SECOND, EVERY_MINUTE, HOURLY = "* * * * * *", "0 * * * * *", "0 0 * * * *"
+
+ME = Change(actor="me")
 
 
 class Engine(Protocol):
@@ -83,22 +86,46 @@ class Stage:
     def enable(self, name: str, enabled: bool, why: str = "", **more: Any) -> None:
         self.ledger.set_enabled(name, enabled, self.now, self.decide, Change(actor="me", why=why, **more))
 
-    def turn(self, *closings: Closing, node: str = "a", room: int = 99, plan: bool = True) -> Turn:
-        return self.ledger.turn(node, self.now, self.decide, closings=closings, room=room, plan=plan)
+    def turn(self, *closings: Closing, node: str = "a", room: int = 99, plan: bool = True, patience: float = 0) -> Turn:
+        wait = round(patience * SECOND)
+        return self.ledger.turn(node, self.now, self.decide, closings=closings, room=room, plan=plan, patience=wait)
 
     def claim_one(self, *, node: str = "a") -> Claimed:
         (claimed,) = self.turn(node=node).claimed
         return claimed
 
-    def start(self, *names: str, node: str = "a", skip_running: bool = False, **more: Any) -> tuple[Claimed, ...]:
+    def start(
+        self, *names: str, node: str = "a", skip_running: bool = False, change: Change = ME, **more: Any
+    ) -> tuple[Claimed, ...]:
         starts = [ManualStart(job_name=name, **more) for name in names]
-        return self.ledger.start_manual(node, self.now, starts, Change(actor="me"), skip_running=skip_running)
+        return self.ledger.start_manual(node, self.now, starts, change, skip_running=skip_running)
+
+    def ask(self, *names: str, change: Change = ME, **more: Any) -> tuple[int, ...]:
+        """Ask for a run of each job."""
+        return self.ledger.ask_for_runs(self.now, [ManualStart(job_name=name, **more) for name in names], change)
+
+    def stop(self, run_id: int, change: Change = ME) -> StopAsked:
+        return self.ledger.ask_to_stop(run_id, self.now, change)
+
+    def lose(self, node: str = "a", *, max_attempts: int = 5) -> None:
+        """Let everybody know that this node is lost."""
+        assert self.ledger.rescue(node, 0, self.now, max_attempts=max_attempts) is not None
 
     def end(self, claimed: Claimed, status: str = "success", reason: str | None = None, **more: Any) -> Closing:
         return ending(claimed, self.now, status, reason, **more)
 
     def finish(self, *claimed: Claimed, node: str = "a") -> Turn:
         return self.turn(*map(self.end, claimed), node=node, room=0, plan=False)
+
+    def run(self, run_id: int) -> RunView:
+        run = self.ledger.run(run_id)
+        assert run is not None
+        return run
+
+    def job(self, name: str) -> JobView:
+        job = self.ledger.job(name)
+        assert job is not None
+        return job
 
     def runs(self, name: str | None = None) -> list[RunView]:
         """Return runs by due_at."""
@@ -110,14 +137,10 @@ class Stage:
         return list(self.ledger.ranges_between(-(2**62), 2**62, job_id=job_id))
 
     def job_id(self, name: str) -> int:
-        job = self.ledger.job(name)
-        assert job is not None
-        return job.job_id
+        return self.job(name).job_id
 
     def cursor(self, name: str) -> Instant:
-        job = self.ledger.job(name)
-        assert job is not None
-        return job.planned_through
+        return self.job(name).planned_through
 
     def accounted(self, name: str) -> int:
         """Return how many fire times have an account."""
@@ -131,7 +154,7 @@ class Stage:
         if self.audited:
             report = audit(self.ledger, now=self.now, alive=lambda _: None)
             assert report.ok, [finding.sentence for finding in report.findings]
-        assert list(self.ledger.integrity_faults()) == []
+        assert self.ledger.upkeep.faults() == []
 
 
 def node(name: str, now: Instant, *, kind: str = "serve", lease_ms: int = 1) -> NodeIdentity:

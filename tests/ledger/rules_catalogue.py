@@ -25,7 +25,8 @@ class CatalogueRules:
         assert (job.enabled, job.running, job.run_count, job.last_run, job.last_status) == (True, 0, 0, None, None)
         assert job.created_at == job.updated_at == job.pruned_through == at(90)
         (version,) = stage.ledger.versions(job.job_id)
-        assert (version.version, version.valid_from, version.valid_until, version.actor) == (1, at(90), None, "test")
+        assert (version.version, version.valid_from, version.valid_until, version.why) == (1, at(90), None, "")
+        assert (version.cause, version.actor, version.noticed_by) == ("added", "code", "a test")
 
     def test_a_synchronisation_that_changes_nothing_writes_nothing(self, stage: Stage) -> None:
         stage.declare(spec("job"), spec("other", tags=("x",)), quarantined=[MODULE])
@@ -49,8 +50,56 @@ class CatalogueRules:
         first, second = stage.ledger.versions(stage.job_id("job"))
         assert (first.version, first.valid_until, second.version) == (1, at(90), 2)
         assert (second.valid_from, second.valid_until) == (at(90), None)
-        assert f"changed: {'policies' if 'on_lost' in change else next(iter(change))}" == second.why
+        assert (second.cause, second.actor, second.noticed_by) == ("changed", "code", "a test")
+        assert second.why == ("policies" if "on_lost" in change else next(iter(change)))
         assert stage.accounted("job") == 1, "planned through now under the old version first"
+
+    @pytest.mark.parametrize("why", ["back again", "changed: schedule", "retired", "because of the quarantine"])
+    def test_nothing_is_read_out_of_what_people_say(self, stage: Stage, why: str) -> None:
+        stage.declare(spec("job"))
+        stage.wait(90)
+        stage.enable("job", False, why)
+        stage.wait(90)
+        stage.enable("job", True, why)
+        versions = stage.ledger.versions(stage.job_id("job"))
+        assert [(one.cause, one.why) for one in versions] == [("added", ""), ("disabled", why), ("enabled", why)]
+        stage.sound()
+
+    @pytest.mark.parametrize(
+        ("before", "after", "actor"),
+        [
+            ({}, {"schedule": HOURLY}, "code"),
+            ({"profile_sets": ("schedule",)}, {"schedule": HOURLY, "profile_sets": ("schedule",)}, "profile"),
+            ({}, {"schedule": HOURLY, "profile_sets": ("schedule",)}, "profile"),
+            ({"profile_sets": ("schedule",)}, {"schedule": HOURLY}, "profile"),
+            ({"profile_sets": ("enabled",)}, {"schedule": HOURLY, "profile_sets": ("enabled",)}, "code"),
+            ({}, {"timeout_s": 5, "profile_sets": ("timeout_s",)}, "profile"),
+            ({"timeout_s": 4}, {"timeout_s": 5, "profile_sets": ("enabled", "on_lost")}, "code"),
+            ({"source": "command:profile.yaml"}, {"schedule": HOURLY, "source": "command:profile.yaml"}, "profile"),
+            ({"source": "given:app"}, {"schedule": HOURLY, "source": "given:app"}, "test"),
+        ],
+    )
+    def test_a_change_is_the_doing_of_the_code_the_profile_or_the_program_that_gave_the_job(
+        self, stage: Stage, before: dict[str, object], after: dict[str, object], actor: str
+    ) -> None:
+        stage.declare(spec("job", **before))  # type: ignore[arg-type]  # any of spec's arguments
+        stage.declare(spec("job", **after))  # type: ignore[arg-type]  # as above
+        second = stage.ledger.versions(stage.job_id("job"))[1]
+        assert (second.cause, second.actor, second.noticed_by) == ("changed", actor, "a test")
+
+    @pytest.mark.parametrize(
+        ("more", "actor"),
+        [
+            ({}, "code"),
+            ({"profile_sets": ("enabled",)}, "code"),
+            ({"source": "command:profile.yaml"}, "profile"),
+            ({"source": "given:app"}, "test"),
+        ],
+    )
+    def test_a_job_is_added_by_whoever_made_it(self, stage: Stage, more: dict[str, object], actor: str) -> None:
+        stage.declare(spec("job", **more))  # type: ignore[arg-type]  # any of spec's arguments
+        (version,) = stage.ledger.versions(stage.job_id("job"))
+        assert (version.cause, version.actor, version.noticed_by) == ("added", actor, "a test")
 
     def test_a_number_is_kept_as_it_was_written_whatever_other_jobs_wrote(self, stage: Stage) -> None:
         specs = [spec("a", timeout_s=60), spec("b", timeout_s=60.0), spec("c", timeout_s=True)]
@@ -91,6 +140,7 @@ class CatalogueRules:
         stage.turn()
         assert stage.accounted("job") == 2
         assert [version.valid_from for version in stage.ledger.versions(job.job_id)] == [START, at(3_690)]
+        assert [version.cause for version in stage.ledger.versions(job.job_id)] == ["added", "returned"]
 
     def test_a_job_of_a_source_that_only_another_process_can_see_stays_as_it_is(self, stage: Stage) -> None:
         stage.declare(spec("job"), spec("theirs", source="given:app"))
@@ -148,7 +198,9 @@ class CatalogueRules:
         stage.turn()
         job = stage.ledger.job("job")
         assert job is not None
-        assert (job.schedule, job.quarantine_error) == ("", "SyntaxError: line 3")
+        assert (job.schedule, job.quarantine, job.quarantine_error) == ("", "load", "SyntaxError: line 3")
+        (version,) = stage.ledger.versions(job.job_id)
+        assert (version.cause, version.actor, version.noticed_by) == ("quarantined", "code", "a test")
         assert stage.declare(spec("job")).released == ("job",)
         stage.wait(60)
         stage.turn()
@@ -165,6 +217,8 @@ class CatalogueRules:
         one, two, three = stage.ledger.versions(stage.job_id("job"))
         assert (one.enabled, two.enabled, three.enabled) == (True, False, True)
         assert (two.actor, two.why, two.valid_from, two.valid_until) == ("cli:me", "too loud", at(90), at(690))
+        assert [version.cause for version in (one, two, three)] == ["added", "disabled", "enabled"]
+        assert (two.noticed_by, three.noticed_by) == ("", ""), "a person acted"
         (gap,) = [one for one in stage.ranges("job") if one.reason == "disabled"]
         assert (gap.first_at, gap.last_at, gap.version) == (at(120), at(660), 2)
 

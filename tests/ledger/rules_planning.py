@@ -39,7 +39,6 @@ class PlanningRules:
         stage.declare(spec("late", "9 * * * * *"), spec("early", "3 * * * * *"), spec("middle", "5 * * * * *"))
         stage.wait(9)
         assert [run.job_name for run in stage.turn().claimed] == ["early", "middle", "late"]
-        assert [run.job_name for run in sorted(stage.runs(), key=lambda run: run.run_id)] == ["early", "middle", "late"]
 
     def test_the_next_look_is_the_earliest_of_all_jobs(self, stage: Stage) -> None:
         stage.declare(spec("hourly", HOURLY), spec("often", "*/20 * * * * *"), spec("by_hand", ""))
@@ -220,6 +219,51 @@ class PlanningRules:
         stage.wait(29)
         assert len(claimed) == len(set(claimed))
         assert all(stage.accounted(f"job{n}") == 29 for n in range(20))
+
+    # -- patience -------------------------------------------------------------------------------------------------------
+
+    def test_a_due_job_without_room_keeps_its_cursor_until_it_has_waited_long_enough(self, stage: Stage) -> None:
+        stage.declare(*(spec(f"job{n}") for n in range(5)))
+        stage.wait(60)
+        turn = stage.turn(room=2, patience=1)
+        assert (len(turn.claimed), turn.planned, turn.more, turn.next_due) == (2, 2, False, at(61))
+        assert len(stage.runs()) == 2
+        assert [stage.cursor(f"job{n}") for n in range(5)].count(at(0)) == 3
+
+        stage.wait(1)
+        turn = stage.turn(room=0, patience=1)
+        assert (turn.planned, turn.claimed) == (3, ())
+        assert [run.status for run in stage.runs()].count("queued") == 3
+
+    def test_an_end_makes_room_for_the_next_due_job_in_due_order(self, stage: Stage) -> None:
+        stage.declare(*(spec(f"job{n}", f"{n} * * * * *") for n in (1, 2, 3)))
+        stage.wait(3)
+        (first,) = stage.turn(room=1, patience=10).claimed
+        (second,) = stage.turn(stage.end(first), room=1, patience=10).claimed
+        (third,) = stage.turn(stage.end(second), room=1, patience=10).claimed
+        assert [run.job_name for run in (first, second, third)] == ["job1", "job2", "job3"]
+        assert stage.turn(stage.end(third), room=1, patience=10).next_due == at(61)
+        assert {run.status for run in stage.runs()} == {"success"}
+
+    def test_a_node_without_room_leaves_what_is_due_to_one_that_has_room(self, stage: Stage) -> None:
+        stage.declare(spec("job"))
+        stage.wait(60)
+        assert stage.turn(room=0, patience=1).next_due == at(61)
+        assert [run.job_name for run in stage.turn(node="b", room=1, patience=1).claimed] == ["job"]
+
+    def test_what_needs_no_room_does_not_keep_others_from_it(self, stage: Stage) -> None:
+        stage.declare(*(spec(f"busy{n}", EVERY_SECOND) for n in range(3)), spec("free", EVERY_SECOND))
+        stage.wait(1)
+        busy = [run for run in stage.turn(room=4).claimed if run.job_name != "free"]
+        (free,) = [run for run in stage.runs() if run.job_name == "free"]
+        stage.wait(1)
+        first = stage.turn(room=1, patience=1, plan=True)
+        turns = [first]
+        while turns[-1].more:
+            turns.append(stage.turn(room=1 - sum(len(turn.claimed) for turn in turns), patience=1))
+        assert len(busy) == 3
+        assert free.status == "running"
+        assert [run.reason for run in stage.runs() if run.status == "skipped"] == ["overlap"] * 4
 
 
 def _always(decision: Decision) -> Decide:

@@ -65,10 +65,39 @@ class ReadingRules:
     def test_runs_between_excludes_its_start_and_includes_its_end(self, stage: Stage) -> None:
         lived(stage)
         found = list(stage.ledger.runs_between(at(60), at(120)))
-        assert [(run.job_name, run.due_at) for run in found] == [("ill", at(120)), ("well", at(120))]
+        assert {(run.job_name, run.due_at) for run in found} == {("ill", at(120)), ("well", at(120))}
+        assert len(found) == 2
         assert [run.job_name for run in stage.ledger.runs_between(START, at(60), job_id=stage.job_id("well"))] == [
             "well"
         ]
+
+    def test_runs_come_by_job_and_due_at_open_and_closed_together(self, stage: Stage) -> None:
+        lived(stage)
+        stage.wait(60)
+        assert len(stage.turn(room=1).claimed) == 1
+        order = [(run.job_id, run.due_at) for run in stage.runs()]
+        assert order == sorted(order)
+        assert {run.status for run in stage.runs()} == {"success", "failed", "queued", "running"}
+        tried = list(stage.ledger.tried_runs_between(-1, 2**62))
+        assert [run for run, _ in tried] == stage.runs()
+
+    def test_the_attempts_of_a_run_are_the_same_alone_among_all_and_beside_their_run(self, stage: Stage) -> None:
+        stage.declare(spec("again", EVERY_SECOND, on_lost="rerun"), spec("well", EVERY_SECOND))
+        stage.wait(1)
+        held = stage.turn().claimed
+        stage.ledger.rescue("a", 0, stage.now, max_attempts=5)
+        stage.turn(*map(stage.end, held), node="b", plan=False)
+        stage.wait(1)
+        stage.turn(node="b")
+        beside = [attempt for _, tries in stage.ledger.tried_runs_between(-1, 2**62) for attempt in tries]
+        everywhere = list(stage.ledger.attempts())
+        alone = [attempt for run in stage.runs() for attempt in stage.ledger.attempts(run.run_id)]
+        assert [one.fence for one in everywhere] == sorted(one.fence for one in everywhere)
+        assert sorted(beside, key=lambda one: one.fence) == sorted(alone, key=lambda one: one.fence) == everywhere
+        assert {(one.attempt, one.result, one.late_result) for one in everywhere} >= {
+            (1, "lost", "success"),
+            (2, None, None),
+        }
 
     def test_ranges_between_are_those_that_touch(self, stage: Stage) -> None:
         lived(stage)

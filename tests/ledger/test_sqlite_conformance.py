@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 pytest.register_assert_rewrite(
-    "ledger_stage", "rules_planning", "rules_runs", "rules_nodes", "rules_catalogue", "rules_reading", "rules_retention"
+    "ledger_stage",
+    "rules_asking",
+    "rules_catalogue",
+    "rules_nodes",
+    "rules_odd_ends",
+    "rules_open_and_closed",
+    "rules_planning",
+    "rules_reading",
+    "rules_retention",
+    "rules_runs",
+    "rules_upkeep",
 )
 
 from conformance import LedgerRules  # noqa: E402  # its asserts are rewritten from here on

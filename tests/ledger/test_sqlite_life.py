@@ -15,7 +15,7 @@ from systemprompt.audit.auditor import audit
 from systemprompt.audit.sealing import seal_closed_days
 from systemprompt.clock import SECOND
 from systemprompt.errors import ConflictError
-from systemprompt.ledger.records import Change, Claimed, JobSpec, ManualStart, QuarantineNotice
+from systemprompt.ledger.records import Change, Claimed, Closing, JobSpec, ManualStart, QuarantineNotice
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.scheduler.planner import Planner
 
@@ -37,6 +37,8 @@ class Life(RuleBasedStateMachine):
         self.nodes = 0
         self.node = ""
         self.held: list[Claimed] = []
+        self.told: list[Closing] = []
+        self.given_up: list[Claimed] = []
         self.specs: dict[str, JobSpec] = {}
         self.broken: dict[str, QuarantineNotice] = {}
         self.decide = Planner().decide
@@ -116,6 +118,49 @@ class Life(RuleBasedStateMachine):
         assert len(turn.claimed) <= room
         assert len(turn.closed) + len(turn.late) == len(closings)
         self.take(turn.claimed)
+        self.told += closings
+
+    @precondition(lambda self: self.told)
+    @rule(index=st.integers(0, 5))
+    def a_closing_is_told_again(self, index: int) -> None:
+        said = self.told[-1 - index % len(self.told)]
+        turn = self.ledger.turn(self.node, self.now, self.decide, closings=[said], plan=False)
+        assert turn.closed + turn.late == (said.run_id,)
+
+    @precondition(lambda self: self.held)
+    @rule()
+    def code_cannot_be_stopped(self) -> None:
+        run = self.held.pop(0)
+        said = ending(run, self.now, "failed", "timeout", abandoned=True)
+        closed = self.ledger.turn(self.node, self.now, self.decide, closings=[said], plan=False).closed
+        if closed:
+            self.given_up.append(run)
+
+    @precondition(lambda self: self.given_up)
+    @rule()
+    def code_comes_back_at_last(self) -> None:
+        run = self.given_up.pop(0)
+        said = ending(run, self.now, message="at last")
+        assert self.ledger.turn(self.node, self.now, self.decide, closings=[said], plan=False).late == (run.run_id,)
+
+    @rule(name=st.sampled_from(NAMES), request=st.sampled_from((None, "r1", "r2")))
+    def somebody_asks_for_it(self, name: str, request: str | None) -> None:
+        if any(job.name == name for job in self.ledger.jobs()):
+            asked = [ManualStart(job_name=name)]
+            with suppress(ConflictError):  # it is quarantined, or the request id was used for another job
+                self.ledger.ask_for_runs(self.now, asked, Change(actor="me", request_id=request))
+
+    @precondition(lambda self: self.ledger.open_runs())
+    @rule(index=st.integers(0, 5))
+    def somebody_asks_for_a_stop(self, index: int) -> None:
+        runs = self.ledger.open_runs()
+        run = runs[index % len(runs)]
+        status = self.ledger.ask_to_stop(run.run_id, self.now, Change(actor="me")).status
+        assert status == ("cancelled" if run.status == "queued" else "running")
+
+    @rule(limit=st.integers(1, 9))
+    def tallies_are_folded(self, limit: int) -> None:
+        self.ledger.fold(limit=limit)
 
     @rule(name=st.sampled_from(NAMES), skip=st.booleans())
     def somebody_starts_it(self, name: str, skip: bool) -> None:
@@ -134,6 +179,11 @@ class Life(RuleBasedStateMachine):
     def old_accounts_go(self, age: int, limit: int) -> None:
         seal_closed_days(self.ledger, now=self.now, alive=lambda _: None)
         self.ledger.prune(self.now - age * SECOND, limit=limit)
+
+    @invariant()
+    def each_run_is_in_one_place(self) -> None:
+        assert self.ledger.stray_runs() == []
+        assert self.ledger.fences_given_twice() == []
 
     @invariant()
     def the_audit_finds_nothing(self) -> None:

@@ -8,16 +8,19 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from binascii import crc32
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from ledger_stage import EVERY_SECOND, START, at, node, spec
 
-from systemprompt.errors import DatabaseBusy, DatabaseTooNew, DatabaseUnreachable
-from systemprompt.ledger import migrations
+from systemprompt.errors import DatabaseBusy, DatabaseOutdated, DatabaseTooNew, DatabaseUnreachable
 from systemprompt.ledger.records import Change
+from systemprompt.ledger.sqlite import migrating
 from systemprompt.ledger.sqlite.ledger import MIGRATIONS, MIGRATIONS_TABLE, SqliteLedger
+from systemprompt.ledger.sqlite.making import make_ledger
 from systemprompt.ledger.sqlite.reader import open_reading_ledger
 from systemprompt.ledger.sqlite.store import Store
 from systemprompt.scheduler.planner import Planner
@@ -25,12 +28,13 @@ from systemprompt.scheduler.planner import Planner
 
 def test_migrating_twice_applies_each_file_once(tmp_path: Path) -> None:
     with closing(SqliteLedger(str(tmp_path / "ledger.db"))) as ledger:
-        assert ledger.pending_migrations() == sorted(os.listdir(MIGRATIONS))
+        assert list(ledger.upkeep.schema_state().pending) == sorted(os.listdir(MIGRATIONS))
         assert ledger.migrate() == sorted(os.listdir(MIGRATIONS))
         assert ledger.migrate() == []
 
 
 def test_processes_that_start_at_once_apply_each_file_once_between_them(tmp_path: Path) -> None:
+    SqliteLedger(str(tmp_path / "ledger.db")).close()
     script = (
         "import sys; from systemprompt.ledger.sqlite.ledger import SqliteLedger;"
         "sys.stdin.readline(); ledger = SqliteLedger(sys.argv[1]); print(len(ledger.migrate())); ledger.close()"
@@ -46,7 +50,7 @@ def test_processes_that_start_at_once_apply_each_file_once_between_them(tmp_path
     # A file is one transaction: two processes may share the files, and none is applied twice.
     assert sum(int(answer) for answer, _ in answers) == len(os.listdir(MIGRATIONS))
     with closing(SqliteLedger(str(tmp_path / "ledger.db"))) as ledger:
-        assert ledger.integrity_faults() == []
+        assert ledger.upkeep.faults() == []
 
 
 def test_handles_that_open_at_once_in_threads_all_succeed(tmp_path: Path) -> None:
@@ -56,6 +60,7 @@ def test_handles_that_open_at_once_in_threads_all_succeed(tmp_path: Path) -> Non
     def begin() -> None:
         gate.wait(10)
         try:
+            make_ledger(str(tmp_path / "ledger.db"), patience=60.0)
             ledger = SqliteLedger(str(tmp_path / "ledger.db"))
             ledger.migrate()
             ledger.close()
@@ -83,13 +88,13 @@ def folder(tmp_path: Path) -> str:
 def test_a_crash_between_two_files_leaves_what_the_next_start_completes(tmp_path: Path, folder: str) -> None:
     with closing(Store(str(tmp_path / "ledger.db"), {})) as store:
         with pytest.raises(sqlite3.Error, match="absent"):
-            migrations.migrate(store.connection, folder, table=MIGRATIONS_TABLE, begin=store.begin)
-        assert migrations.applied_migration(store.connection, table=MIGRATIONS_TABLE) == 9001
+            migrating.migrate(store.connection, folder, table=MIGRATIONS_TABLE, begin=store.begin)
+        assert migrating.applied_migration(store.connection, table=MIGRATIONS_TABLE) == 9001
         names = {row[0] for row in store.connection.execute("SELECT name FROM sqlite_master")}
         assert "more" in names
         assert "most" not in names, "within a file nothing is half done"
         (Path(folder) / "9002_most.sql").write_text("CREATE TABLE most (x INTEGER);\n")
-        applied = migrations.migrate(store.connection, folder, table=MIGRATIONS_TABLE, begin=store.begin)
+        applied = migrating.migrate(store.connection, folder, table=MIGRATIONS_TABLE, begin=store.begin)
     assert applied == ["9002_most.sql"]
 
 
@@ -97,12 +102,67 @@ def test_a_newer_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = str(tmp_path / "ledger.db")
     ledger = SqliteLedger(path)
     ledger.migrate()
-    ledger._store.connection.execute(f"INSERT INTO {MIGRATIONS_TABLE} VALUES (999, '0999_future.sql')")
+    ledger._store.connection.execute(f"INSERT INTO {MIGRATIONS_TABLE} VALUES (999, '0999_future.sql', 1)")
     with pytest.raises(DatabaseTooNew, match=r"has schema 999; this program knows schemas up to \d+"):
         ledger.migrate()
     ledger.close()
     with pytest.raises(DatabaseTooNew):
         open_reading_ledger(path)
+
+
+def of_another_text(connection: sqlite3.Connection) -> None:
+    """A migration of ours was applied as it stood on another day."""
+    connection.execute(f"UPDATE {MIGRATIONS_TABLE} SET checksum = checksum + 1")
+
+
+def of_another_file(connection: sqlite3.Connection) -> None:
+    """The first migration had another name, and by chance the same text."""
+    connection.execute(f"UPDATE {MIGRATIONS_TABLE} SET name = '0001_scheduler.sql'")
+
+
+def of_the_old_shape(connection: sqlite3.Connection) -> None:
+    """The ledger before there were two tables: three migrations, and no checksum was kept."""
+    connection.execute(f"DROP TABLE {MIGRATIONS_TABLE}")
+    connection.execute(f"CREATE TABLE {MIGRATIONS_TABLE} (number INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT")
+    names = [(1, "0001_ledger.sql"), (2, "0002_seals.sql"), (3, "0003_counts.sql")]
+    connection.executemany(f"INSERT INTO {MIGRATIONS_TABLE} VALUES (?, ?)", names)
+
+
+@pytest.mark.parametrize("made", [of_another_text, of_another_file, of_the_old_shape])
+def test_a_ledger_of_an_unreleased_schema_is_refused_and_left_alone(
+    tmp_path: Path, made: Callable[[sqlite3.Connection], None]
+) -> None:
+    path = str(tmp_path / "ledger.db")
+    with closing(SqliteLedger(path)) as ledger:
+        ledger.migrate()
+        made(ledger._store.connection)
+        before = "\n".join(ledger._store.connection.iterdump())
+        for act in (ledger.migrate, lambda: open_reading_ledger(path)):
+            with pytest.raises(
+                DatabaseOutdated, match="has a schema of an unreleased version of systemprompt"
+            ) as refused:
+                act()
+            assert path in refused.value.message
+            assert "move the file away and begin anew" in (refused.value.hint or "")
+        assert "\n".join(ledger._store.connection.iterdump()) == before
+
+
+def test_what_was_applied_is_kept_with_its_text(tmp_path: Path) -> None:
+    with closing(SqliteLedger(str(tmp_path / "ledger.db"))) as ledger:
+        ledger.migrate()
+        kept = ledger._store.connection.execute(f"SELECT * FROM {MIGRATIONS_TABLE}").fetchall()
+    texts = {name: crc32((Path(MIGRATIONS) / name).read_bytes()) for name in os.listdir(MIGRATIONS)}
+    assert {row["name"]: row["checksum"] for row in kept} == texts
+    assert [row["number"] for row in kept] == [int(name[:4]) for name in sorted(texts)]
+
+
+def test_each_ledger_has_an_id_of_its_own_that_stays(tmp_path: Path) -> None:
+    ids = []
+    for name in ("one.db", "two.db", "one.db"):
+        with closing(SqliteLedger(str(tmp_path / name))) as ledger:
+            ledger.migrate()
+            ids.append(ledger.ledger_id())
+    assert ids[0] == ids[2] != ids[1]
 
 
 def test_a_ledger_that_is_not_migrated_is_not_read(tmp_path: Path) -> None:
@@ -190,4 +250,4 @@ def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path) -> None:
         stream.seek(4096 * 4)
         stream.write(os.urandom(4096 * 8))
     with closing(SqliteLedger(str(path))) as damaged:
-        assert list(damaged.integrity_faults()) != []
+        assert damaged.upkeep.faults() != []

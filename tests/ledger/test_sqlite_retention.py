@@ -9,14 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ledger_stage import DAY, EVERY_MINUTE, EVERY_SECOND, HOURLY, START, at, ending, node, spec, together
+from ledger_stage import DAY, EVERY_MINUTE, EVERY_SECOND, START, at, ending, node, spec, together
 
 from systemprompt.audit.auditor import audit
 from systemprompt.audit.sealing import seal_closed_days
 from systemprompt.clock import SECOND
 from systemprompt.ledger.records import Change, Decision, JobToPlan, PlannedRun
 from systemprompt.ledger.seals import ATTEMPT_COLUMNS, RANGE_COLUMNS, RUN_COLUMNS, read_content
-from systemprompt.ledger.sqlite import ledger as sqlite_ledger
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.scheduler.planner import Planner
 
@@ -73,9 +72,11 @@ def test_a_batch_is_a_handful_of_statements_and_never_more_rows_than_asked_for(
     rows = []
     while gone := ledger.prune(at(3 * DAY), limit=400):
         rows.append(gone)
-    first = ["begin", "last_sealed_before", "mark_ledger_pruned", "prune_batch", "prune_runs", "mark_jobs_pruned"]
-    assert heard[:9] == [*first, "prune_nodes", "commit", "committed"]
-    assert len(heard) <= 9 * (len(rows) + 1)
+    going = ["prune_runs", "prune_texts", "prune_marks", "mark_runs_pruned", "write_tallies", "mark_jobs_pruned"]
+    beside = ["prune_attempts", "prune_nodes", "prune_requests", "commit", "committed"]
+    batch = ["begin", "last_sealed_before", "mark_ledger_pruned", "prune_batch", *going, *beside]
+    assert heard[: len(batch)] == batch
+    assert len(heard) <= len(batch) * (len(rows) + 1)
     assert sum(rows) == 3 * 1440 - 1, "the first fire time is a minute after the start"
     assert max(rows) == 400
     ledger.close()
@@ -97,6 +98,49 @@ def test_a_batch_costs_what_it_deletes_not_what_there_is(sealed: SqliteLedger) -
         while sealed.prune(at(until), limit=1_000):
             pass
     assert max(costs) < 1.5 * min(costs)
+
+
+def test_folding_costs_what_it_folds_not_what_there_is(sealed: SqliteLedger) -> None:
+    connection = sealed._store.connection
+    while sealed.fold():
+        pass
+
+    def cost() -> int:
+        connection.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100)"
+            " INSERT INTO job_tallies (job_id, hour, status, origin, n) SELECT 1, i, 'success', 'manual', 1 FROM n"
+        )
+        counted: list[int] = []
+
+        def count() -> int:
+            counted.append(1)
+            return 0
+
+        connection.set_progress_handler(count, 100)
+        sealed.fold()
+        connection.set_progress_handler(None, 0)
+        return len(counted)
+
+    cost()
+    few = cost()
+    connection.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000)"
+        " INSERT INTO job_tally_sums (job_id, hour, status, origin, n) SELECT 2, i, 'success', 'manual', 1 FROM n"
+    )
+    assert cost() <= few + 5
+
+
+def test_a_sum_that_has_come_to_nothing_goes(sealed: SqliteLedger) -> None:
+    connection = sealed._store.connection
+    while sealed.fold():
+        pass
+    sums = connection.execute("SELECT count(*) FROM job_tally_sums").fetchone()[0]
+    while sealed.prune(at(3 * DAY), limit=1_000):
+        pass
+    while sealed.fold(limit=100):
+        pass
+    assert connection.execute("SELECT count(*) FROM job_tallies").fetchone()[0] == 0
+    assert connection.execute("SELECT count(*) FROM job_tally_sums").fetchone()[0] == sums - 2 * 3 * 24
 
 
 def test_nodes_plan_and_claim_while_old_days_go_and_the_file_shrinks(path: Path, sealed: SqliteLedger) -> None:
@@ -128,142 +172,97 @@ def test_nodes_plan_and_claim_while_old_days_go_and_the_file_shrinks(path: Path,
     report = audit(sealed, now=NOW + 3600 * SECOND, alive=lambda _: None)
     assert report.ok, report.findings
     assert report.counts.rows == 1440 + 1 + 60
-    assert sealed.integrity_faults() == []
+    assert sealed.upkeep.faults() == []
     working.close()
 
 
-def test_reading_a_day_for_its_seal_sorts_nothing_and_walks_only_that_day(sealed: SqliteLedger) -> None:
+# Attempts of one instant are few, and what is pruned at once is as many rows as were asked for.
+SORTED = {
+    "attempts_to_seal": ["USE TEMP B-TREE FOR RIGHT PART OF ORDER BY"],
+    "prune_batch": ["USE TEMP B-TREE FOR ORDER BY"],
+}
+
+
+def test_reading_a_day_for_its_seal_sorts_next_to_nothing_and_walks_only_that_day(sealed: SqliteLedger) -> None:
     for name in ("runs_to_seal", "attempts_to_seal", "ranges_to_seal", "prune_batch", "day_moved_on", "next_account"):
         text = sealed._store._statements[name]
-        values = {"from": 0, "until": 1, "limit": 1, "last_run": 0, "last_range": 0, "versions": 0, "at": 0}
+        values = dict.fromkeys(
+            ("from", "until", "limit", "last_run", "last_range", "last_attempt", "versions", "at"), 1
+        )
         plan = [row[3] for row in sealed._store.connection.execute(f"EXPLAIN QUERY PLAN {text}", values)]
-        assert not [step for step in plan if "TEMP B-TREE" in step], name
+        assert [step for step in plan if "TEMP B-TREE" in step] == SORTED.get(name, []), name
         walked = [step for step in plan if step.startswith("SCAN")]
-        allowed = ("CONSTANT ROW", "ledger_state", "job_versions", "job_runs USING INDEX job_runs_open_of_job", "(")
+        allowed = ("CONSTANT ROW", "ledger_state", "job_versions", "open_runs", "(")
         assert [step for step in walked if not step.removeprefix("SCAN ").startswith(allowed)] == [], name
         if name == "day_moved_on":
             assert not [step for step in plan if "job_runs_by_due" in step], "only what is new"
 
 
-def test_a_ledger_of_the_release_before_is_taken_over_with_what_it_had_pruned(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = tmp_path / "migrations"
-    first.mkdir()
-    shutil.copy(Path(sqlite_ledger.MIGRATIONS) / "0001_ledger.sql", first)
-    ours = sqlite_ledger.MIGRATIONS
-    monkeypatch.setattr(sqlite_ledger, "MIGRATIONS", str(first))
-    ledger = SqliteLedger(str(tmp_path / "ledger.db"))
-    ledger.migrate()
-    connection = ledger._store.connection
-    connection.executescript(f"""
-        INSERT INTO scheduled_jobs
-            (id, job_name, schedule, created_at, updated_at, version, planned_through, pruned_through, next_due)
-        VALUES ('job_old', 'old', '0 0 * * * *', {START}, {START}, 1, {at(DAY)}, {at(DAY)}, {at(DAY + 3600)}),
-               ('job_young', 'young', '0 0 * * * *', {at(DAY)}, {at(DAY)}, 1, {at(DAY)}, {at(DAY)}, {at(DAY + 3600)});
-        INSERT INTO job_versions (job_id, version, schedule, time_zone, policies, enabled, valid_from, actor)
-        SELECT id, 1, schedule, 'UTC', '{{}}', 1, created_at, 'test' FROM scheduled_jobs;
-    """)
-    monkeypatch.setattr(sqlite_ledger, "MIGRATIONS", ours)
-    assert "0002_seals.sql" in ledger.migrate()
-    assert ledger.seal_state().pruned_unsealed == at(DAY)
-    assert "pruned" not in audit(ledger, now=at(DAY), alive=lambda _: None).by_kind
-    connection.execute("UPDATE scheduled_jobs SET pruned_through = planned_through + 1 WHERE id = 'job_old'")
-    assert "pruned" in audit(ledger, now=at(DAY), alive=lambda _: None).by_kind
-    ledger.close()
-
-
-REFUSED = {
-    "an unsealed row goes": ("only what is sealed is pruned", "DELETE FROM job_runs WHERE run_id = 10000"),
-    "a sealed row goes that is not to be pruned": (
-        "only what is sealed is pruned",
-        "DELETE FROM job_runs WHERE run_id = 1",
-    ),
-    "pruning runs ahead of sealing": (
-        "only what is sealed is pruned",
-        "UPDATE ledger_state SET pruned_until = sealed_until + 1",
-    ),
-    "sealing goes back": ("only what is sealed is pruned", "UPDATE ledger_state SET sealed_until = 0"),
-    "a row comes into a sealed day": (
-        "this day is sealed",
-        (
-            "INSERT INTO job_runs (job_id, version, origin, due_at, status, reason, queued_at, finished_at) "
-            "SELECT job_id, version, 'manual', due_at, 'skipped', 'overlap', queued_at, finished_at FROM job_runs WHERE run_id = 1"
-        ),
-    ),
-    "a range reaches into a sealed day": (
-        "this day is sealed",
-        (
-            "INSERT INTO job_run_ranges (job_id, version, first_at, last_at, count, status, reason, written_at) "
-            "SELECT job_id, version, fire_at, fire_at + 604800000000, 1, 'missed', 'down', 0 FROM job_runs WHERE run_id = 1"
-        ),
-    ),
-    "a seal changes": ("a seal never changes", "UPDATE ledger_seals SET runs = 0 WHERE seal = 1"),
-    "a seal goes": ("a seal is never deleted", "DELETE FROM ledger_seals WHERE seal = 6"),
-    "a seal does not follow the last": (
-        "a seal follows the one before it",
-        (
-            "INSERT INTO ledger_seals SELECT 7, day, until_at, until_at + 86400000000, runs, attempts, ranges, fire_times, counts, "
-            "content, sealed_at, previous, digest FROM ledger_seals WHERE seal = 6"
-        ),
-    ),
-    "a seal leaves one out": (
-        "a seal follows the one before it",
-        (
-            "INSERT INTO ledger_seals SELECT 8, day, until_at, until_at + 86400000000, runs, attempts, ranges, fire_times, counts, "
-            "content, sealed_at, digest, digest FROM ledger_seals WHERE seal = 6"
-        ),
-    ),
-}
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_the_schema_refuses_that(name: str, path: Path, sealed: SqliteLedger) -> None:
-    said, statement = REFUSED[name]
-    with pytest.raises(sqlite3.IntegrityError, match=said):
-        sealed._store.connection.execute(statement)
-
-
-def test_the_schema_refuses_a_seal_over_an_open_run_and_a_change_of_an_attempt_that_ended(tmp_path: Path) -> None:
-    ledger = SqliteLedger(str(tmp_path / "ledger.db"))
-    ledger.migrate()
-    ledger.join(node("a", START))
-    ledger.sync_catalogue([spec("one", HOURLY), spec("two", EVERY_SECOND)], [], START, DECIDE, Change(actor="test"))
-    held = ledger.turn("a", at(3600), DECIDE, room=9).claimed
-    (one,) = [run for run in held if run.job_name == "one"]
-    ledger.turn("a", at(3600), DECIDE, closings=[ending(one, at(3601))], room=0, plan=False)
-    connection = ledger._store.connection
-    with pytest.raises(sqlite3.IntegrityError, match="a day with an open run is not sealed"):
-        connection.execute(
-            "INSERT INTO ledger_seals VALUES (1, '2026-01-01', 0, 1767312000000000, 0, 0, 0, 0, '', ?, 0, ?, ?)",
-            ["0" * 64] * 3,
-        )
-    with pytest.raises(sqlite3.IntegrityError, match="an attempt that ended never changes"):
-        connection.execute("UPDATE job_attempts SET node_id = 'b' WHERE run_id = ?", [one.run_id])
-    with pytest.raises(sqlite3.IntegrityError, match="an attempt goes with its run"):
-        connection.execute("DELETE FROM job_attempts WHERE run_id = ?", [one.run_id])
-    late = "UPDATE job_attempts SET late_result = 'failed', late_at = 1 WHERE run_id = ?"
-    connection.execute(late, [one.run_id])
-    with pytest.raises(sqlite3.IntegrityError, match="an attempt that ended never changes"):
-        connection.execute(late.replace("failed", "success"), [one.run_id])
-    ledger.close()
+def test_the_schema_lets_go_only_of_what_is_sealed_and_to_be_pruned(sealed: SqliteLedger) -> None:
+    connection = sealed._store.connection
+    for run_id in (10_000, 1):
+        with pytest.raises(sqlite3.IntegrityError, match="only what is sealed is pruned"):
+            connection.execute("DELETE FROM job_runs WHERE run_id = ?", [run_id])
+    assert sealed.prune(at(DAY), limit=1) == 1
+    connection.execute("DELETE FROM job_runs WHERE run_id = 2")
+    with pytest.raises(sqlite3.IntegrityError, match="only what is sealed is pruned"):
+        connection.execute("DELETE FROM job_runs WHERE run_id = 10000")
 
 
 def test_a_content_digest_takes_rows_as_they_come_and_keeps_none() -> None:
-    row = (1, "job", 1, "manual", None, 5, "success", None, *[None] * 17)
+    said = {"run_id": 1, "origin": "manual", "due_at": 5, "status": "success"}
+    row = tuple(said.get(name) for name in RUN_COLUMNS)
 
     content = read_content((row for _ in range(1_000)), iter(()), iter(()))
 
     assert (content.runs, content.fire_times, content.counts) == (1_000, 0, '{"ranges":{},"runs":{"success":1000}}')
 
 
-def test_a_digest_covers_every_column_but_what_may_still_come(sealed: SqliteLedger) -> None:
+def test_a_digest_covers_every_column_but_the_id_that_the_table_gives_an_attempt(sealed: SqliteLedger) -> None:
     """A migration that adds a column must say what becomes of seals that were made without it."""
     tables = {"runs": ("job_runs", RUN_COLUMNS), "attempts": ("job_attempts", ATTEMPT_COLUMNS)}
     tables["ranges"] = ("job_run_ranges", RANGE_COLUMNS)
     connection = sealed._store.connection
     for name, (table, columns) in tables.items():
         there = [row["name"] for row in connection.execute(f"PRAGMA table_info({table})")]
-        assert list(columns) == [column for column in there if not column.startswith("late_")]
+        assert list(columns) == [column for column in there if column != "attempt_id"]
         read = connection.execute(sealed._store._statements[f"{name}_to_seal"], {"from": 0, "until": 1})
         assert tuple(column[0] for column in read.description) == columns
+
+
+def test_a_text_may_go_before_its_account_and_changes_no_digest(tmp_path: Path) -> None:
+    ledger = SqliteLedger(str(tmp_path / "ledger.db"))
+    ledger.migrate()
+    ledger.join(node("a", START))
+    ledger.sync_catalogue([spec("job", EVERY_SECOND)], [], START, DECIDE, Change(actor="test"))
+    (claimed,) = ledger.turn("a", at(1), DECIDE, room=1).claimed
+    said = ending(claimed, at(1), "failed", "exception", error="Traceback", output="words")
+    ledger.turn("a", at(1), DECIDE, closings=[said], plan=False)
+    before = ledger.content_between(START, at(DAY))
+    ledger._store.connection.execute("DELETE FROM run_texts")
+    run = ledger.run(claimed.run_id)
+    assert run is not None
+    assert (run.status, run.error, run.output) == ("failed", None, None)
+    assert ledger.content_between(START, at(DAY)) == before
+    assert ledger.stray_runs() == []
+    ledger.close()
+
+
+@pytest.mark.parametrize("column", RUN_COLUMNS)
+def test_no_column_of_an_account_changes_without_its_digest(column: str) -> None:
+    row = dict.fromkeys(RUN_COLUMNS, 1)
+    digests = {read_content([tuple(values.values())], [], []).content for values in (row, row | {column: 2})}
+    assert len(digests) == 2
+
+
+def test_the_order_and_the_kind_of_rows_are_part_of_the_digest() -> None:
+    one, two = (tuple(number for _ in RUN_COLUMNS) for number in (1, 2))
+    attempt, span = (tuple(1 for _ in names) for names in (ATTEMPT_COLUMNS, RANGE_COLUMNS))
+    contents = [
+        read_content([one, two], [], []),
+        read_content([two, one], [], []),
+        read_content([one, two], [attempt], []),
+        read_content([one, two], [], [span]),
+    ]
+    assert len({content.content for content in contents}) == 4
+    assert [(c.runs, c.attempts, c.ranges) for c in contents] == [(2, 0, 0), (2, 0, 0), (2, 1, 0), (2, 0, 1)]

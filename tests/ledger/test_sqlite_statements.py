@@ -9,7 +9,7 @@ import systemprompt.ledger.sqlite
 from systemprompt.ledger.statements import load_statements
 
 CODE = Path(systemprompt.ledger.sqlite.__file__).parent
-METHODS = {"run", "fetch", "stream"}
+METHODS = {"run", "run_many", "fetch", "stream"}
 
 
 def nodes(*files: Path) -> list[ast.AST]:
@@ -21,9 +21,15 @@ def texts(found: list[ast.AST]) -> set[str]:
 
 
 def names_run(*files: Path) -> set[str]:
-    """Return the names that stand in calls such as `store.run("close_runs", ...)`."""
+    """Return the names that stand in calls such as `store.run("beat", ...)` and `read("sums_between", ...)`."""
     calls = [node for node in nodes(*files) if isinstance(node, ast.Call) and node.args]
-    return texts([one.args[0] for one in calls if isinstance(one.func, ast.Attribute) and one.func.attr in METHODS])
+    return texts([one.args[0] for one in calls if _runs_a_statement(one.func)])
+
+
+def _runs_a_statement(called: ast.expr) -> bool:
+    if isinstance(called, ast.Name):
+        return called.id == "read"
+    return isinstance(called, ast.Attribute) and called.attr in METHODS
 
 
 def test_every_statement_is_run_by_somebody() -> None:

@@ -87,7 +87,7 @@ class NodeStage:
             job_settings=JobSettings(),
             database=None,
             child_database=None,
-            logs=RunLogs(None),
+            logs=RunLogs(None, ledger_id=""),
             catalogue=catalogue(*definitions),
             on_event=self._hear,
         )

@@ -203,12 +203,32 @@ def test_bootstrap_jobs_run_once_at_the_start(stage: NodeStage) -> None:
     assert (run.origin, run.status, run.actor) == ("bootstrap", "success", "bootstrap")
 
 
-def test_a_node_whose_lease_was_taken_stops_its_runs_and_goes_on_as_another(stage: NodeStage) -> None:
-    asked = threading.Event()
+def test_a_node_whose_lease_was_taken_stops_what_runs_again_elsewhere_and_goes_on_as_another(stage: NodeStage) -> None:
+    def held(ctx: JobContext) -> None:
+        if ctx.attempt == 1:
+            ctx.cancel.wait(WAIT_S)
+            ctx.raise_if_cancelled()
+
+    node = stage.node(definition(held, "", on_lost="rerun"))
+    node.start()
+    node.start_manual(by_hand("held"), ME)
+    former = node.node_id
+    _take_lease(stage, former)
+    stage.wait("run_late", "held")
+    stage.wait("run_finished", "held")
+    assert node.node_id != former
+    node.drain(5)
+    (run,) = stage.runs("held")
+    assert (run.status, run.attempt) == ("success", 2)
+    first, _ = stage.ledger.attempts(run.run_id)
+    assert (first.result, first.late_result) == ("lost", "cancelled")
+
+
+def test_a_run_that_was_closed_with_its_nodes_lease_goes_on_and_brings_a_late_result(stage: NodeStage) -> None:
+    enough = threading.Event()
 
     def held(ctx: JobContext) -> None:
-        ctx.cancel.wait(WAIT_S)
-        asked.set()
+        assert enough.wait(WAIT_S)
         ctx.raise_if_cancelled()
 
     def tick() -> None: ...
@@ -217,10 +237,10 @@ def test_a_node_whose_lease_was_taken_stops_its_runs_and_goes_on_as_another(stag
     node.start()
     node.start_manual(by_hand("held"), ME)
     former = node.node_id
-    while stage.ledger.rescue(former, _silenced(stage, former), stage.clock.now(), max_attempts=5) is None:
-        pass  # it beat between the look and the claim of its loss
-    stage.wait("lease_lost")
-    assert asked.wait(WAIT_S)
+    _take_lease(stage, former)
+    (event,) = stage.wait("lease_lost")
+    assert event.values["run_ids"] == []
+    enough.set()
     stage.wait("run_late", "held")
     before = len(stage.wait("run_finished", "tick"))
     stage.wait("run_finished", "tick", before + 1)
@@ -229,7 +249,12 @@ def test_a_node_whose_lease_was_taken_stops_its_runs_and_goes_on_as_another(stag
     (run,) = stage.runs("held")
     assert (run.status, run.reason) == ("failed", "node_lost")
     (attempt,) = stage.ledger.attempts(run.run_id)
-    assert (attempt.result, attempt.late_result) == ("lost", "cancelled")
+    assert (attempt.result, attempt.late_result) == ("lost", "success")
+
+
+def _take_lease(stage: NodeStage, node_id: str) -> None:
+    while stage.ledger.rescue(node_id, _silenced(stage, node_id), stage.clock.now(), max_attempts=5) is None:
+        pass  # it beat between the look and the claim of its loss
 
 
 def _silenced(stage: NodeStage, node_id: str) -> int:

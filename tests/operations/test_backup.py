@@ -19,7 +19,7 @@ from systemprompt.cli.settings import CliSettings
 from systemprompt.clock import SECOND, ManualClock
 from systemprompt.errors import ConflictError, DatabaseUnreachable
 from systemprompt.ledger.records import Change, ManualStart
-from systemprompt.operations import sqlite_copy
+from systemprompt.ledger.sqlite import copying
 from systemprompt.operations.backup import DbBackupParams, db_backup
 from systemprompt.operations.restore import DbRestoreParams, db_restore
 from systemprompt.profile.load import load_profile
@@ -96,6 +96,9 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path / "place")
 
 
+EVERY_RUN = "SELECT (SELECT count(*) FROM job_runs) + (SELECT count(*) FROM open_runs)"
+
+
 def asked(path: Path | str, question: str) -> Any:
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute(question).fetchone()[0]
@@ -109,14 +112,14 @@ def test_a_copy_is_one_sound_file_for_its_owner_alone_while_the_ledger_is_open(p
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert asked(copy, "PRAGMA integrity_check") == "ok"
     assert asked(copy, "PRAGMA journal_mode") == "delete"
-    assert asked(copy, "SELECT count(*) FROM job_runs") == 1
+    assert asked(copy, EVERY_RUN) == 1
     assert place.left_over() == []
 
 
 def test_a_copy_holds_one_view_however_much_is_written_while_it_is_made(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_copy, "PAGES_A_STEP", 4)
+    monkeypatch.setattr(copying, "PAGES_A_STEP", 4)
     left: list[int] = []
     with place.system() as system:
 
@@ -229,7 +232,11 @@ def test_a_restored_ledger_settles_what_its_nodes_held_and_reuses_no_number(plac
         copy = place.backup(database="app-copy.db", audit=True)
         (after,) = place.start(system, "log_cleanup")
         fence_before = system.ledger.last_fence()
-        system.database.execute("INSERT INTO logs (created_at, level, message, run_id) VALUES (0, 'info', '', 77)")
+        for ledger_id, run_id in ((system.ledger.ledger_id(), 77), ("another", 1_000)):
+            system.database.execute(
+                "INSERT INTO logs (created_at, level, message, ledger_id, run_id) VALUES (0, 'info', '', ?, ?)",
+                (ledger_id, run_id),
+            )
     place.clock.advance(3600)
 
     restored = place.restore(copy.name, database="app-copy.db", replace=True)
@@ -242,9 +249,37 @@ def test_a_restored_ledger_settles_what_its_nodes_held_and_reuses_no_number(plac
         assert runs[again].status == "queued"  # type: ignore[union-attr]  # it is there
         assert runs[after] is None, "it came after the copy"
         (fresh,) = place.start(system, "behavioral_analysis")
-        assert fresh > max(after, 77), "no number is given twice, and no log line changes its run"
+        assert fresh == 78 > after, (
+            "no number is given twice, and no log line changes its run; another ledger's do not count"
+        )
         assert system.ledger.last_fence() > fence_before
     assert place.sp("jobs", "audit")["data"]["clean"]
+
+
+def test_an_empty_ledger_is_refused_until_it_is_restored_or_deleted(place: Place) -> None:
+    copy = place.backup()
+    ledger = Path(place.profile.ledger)
+    ledger.write_bytes(b"")
+
+    for words in (
+        ("jobs", "list"),
+        ("jobs", "run", "reruns"),
+        ("serve",),
+        ("db", "migrate"),
+        ("db", "backup", "new.db"),
+    ):
+        error = place.sp(*words, code=5)["error"]
+        assert error["code"] == "database_damaged"
+        assert error["message"] == f"the ledger at {str(ledger)!r} is an empty file"
+        assert error["hint"] == "restore a backup: sp db restore FILE --replace; to begin a new ledger, delete the file"
+    assert place.sp("doctor", code=1)["data"]["failures"] == 1
+    assert ledger.stat().st_size == 0
+
+    place.sp("db", "restore", copy.name, "--replace")
+    assert place.sp("jobs", "list")["data"]["total"] > 0
+
+    ledger.unlink()
+    assert place.sp("jobs", "list")["data"]["total"] > 0
 
 
 def test_restoring_one_copy_twice_still_gives_no_fence_twice(place: Place) -> None:
@@ -284,10 +319,10 @@ def test_what_was_there_is_kept_beside(place: Place) -> None:
     assert "there is a database at" in refused["message"]
     for number in range(2):
         (database,) = place.restore(copy.name, replace=True).databases
-        assert asked(database.kept, "SELECT count(*) FROM job_runs") == 2 - number
+        assert asked(database.kept, EVERY_RUN) == 2 - number
 
     assert stat.S_IMODE(os.stat(place.profile.ledger).st_mode) == 0o640
-    assert asked(place.profile.ledger, "SELECT count(*) FROM job_runs") == 1
+    assert asked(place.profile.ledger, EVERY_RUN) == 1
     assert place.left_over() == []
 
 
@@ -333,7 +368,7 @@ def test_a_dry_run_checks_everything_and_changes_nothing(place: Place) -> None:
     assert (dry.message.startswith("Would restore"), dry.settled) == (True, 1)
     new = {path.name for path in place.folder.rglob("*")} - before
     assert {name for name in new if not name.endswith(("-wal", "-shm"))} == set()
-    assert asked(place.profile.ledger, "SELECT status FROM job_runs") == "running"
+    assert asked(place.profile.ledger, "SELECT node_id IS NOT NULL FROM open_runs") == 1
 
 
 def test_what_is_no_copy_is_not_restored(place: Place) -> None:
@@ -343,6 +378,10 @@ def test_what_is_no_copy_is_not_restored(place: Place) -> None:
         newer.executescript("CREATE TABLE ledger_state (x); CREATE TABLE ledger_migrations (number INTEGER, name TEXT)")
         newer.execute("INSERT INTO ledger_migrations VALUES (999, '')")
         newer.commit()
+    with closing(sqlite3.connect(place.folder / "new-app.db")) as newer:
+        newer.executescript("CREATE TABLE systemprompt_migrations (number INTEGER, name TEXT)")
+        newer.execute("INSERT INTO systemprompt_migrations VALUES (999, '')")
+        newer.commit()
 
     for words, code, said in (
         (("app.db",), 2, "is no copy of a ledger"),
@@ -351,6 +390,7 @@ def test_what_is_no_copy_is_not_restored(place: Place) -> None:
         (("text.db",), 5, "cannot be used"),
         (("data/app.ledger.db",), 2, "itself"),
         (("new.db",), 5, "has schema 999"),
+        (("ledger.db", "--database", "new-app.db"), 5, "has schema 999"),
     ):
         error = place.sp("db", "restore", *words, "--replace", code=code)["error"]
         assert said in error["message"], error

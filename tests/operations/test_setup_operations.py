@@ -6,6 +6,7 @@ import io
 import json
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,7 @@ def test_doctor_sees_a_damaged_ledger_and_a_newer_one(tmp_path: Path) -> None:
     sp(tmp_path, "init")
     ledger, application = (Path(one["path"]) for one in sp(tmp_path, "db", "migrate")["data"]["databases"])
     with sqlite3.connect(application) as connection:
-        connection.execute("INSERT INTO systemprompt_migrations VALUES (99, '0099_future.sql')")
+        connection.execute("INSERT INTO systemprompt_migrations VALUES (99, '0099_future.sql', 0)")
     connection.close()
     ledger.write_bytes(b"no database at all" * 1000)
 
@@ -216,3 +217,39 @@ def test_doctor_sees_a_clock_that_was_set_back_and_a_node_that_is_gone(tmp_path:
     assert by_name["nodes"].status == "ok"
     assert f"pid {os.getpid()}" in by_name["nodes"].message
     assert diagnosis.healthy
+
+
+def test_a_dropped_trigger_is_found_by_doctor_db_status_and_the_audit(tmp_path: Path) -> None:
+    sp(tmp_path, "init")
+    ledger, _ = (one["path"] for one in sp(tmp_path, "db", "migrate")["data"]["databases"])
+    assert sp(tmp_path, "jobs", "audit")["data"]["schema"] == []
+    with closing(sqlite3.connect(ledger, isolation_level=None)) as connection:
+        trigger, table = connection.execute(
+            "SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger' ORDER BY name LIMIT 1"
+        ).fetchone()
+        connection.execute(f"DROP TRIGGER {trigger}")
+    sentence = f"trigger {trigger} on {table} is missing"
+
+    by_name = {check["name"]: check for check in sp(tmp_path, "doctor", code=1)["data"]["checks"]}
+    assert by_name["ledger schema"]["status"] == "fail"
+    assert sentence in by_name["ledger schema"]["message"]
+    assert by_name["clock"]["status"] == "ok", "the other checks are made anyway"
+    assert sp(tmp_path, "db", "status")["data"]["databases"][0]["altered"] == [sentence]
+    report = sp(tmp_path, "jobs", "audit", code=1)["data"]
+    assert (report["clean"], report["schema"]) == (False, [sentence])
+    assert report["verdict"].startswith(f"the ledger's schema was changed: {sentence}; apart from that clean")
+
+
+def test_a_table_beside_the_ledgers_is_only_a_warning(tmp_path: Path) -> None:
+    sp(tmp_path, "init")
+    ledger, application = (one["path"] for one in sp(tmp_path, "db", "migrate")["data"]["databases"])
+    for path in (ledger, application):
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("CREATE TABLE notes (text)")
+
+    found = checks(tmp_path, 0)
+
+    assert found["ledger schema"][0] == "warn"
+    assert "application schema" not in found, "a host's tables may live there"
+    assert sp(tmp_path, "db", "status")["data"]["databases"][0]["added"] == ["table notes was added"]
+    assert sp(tmp_path, "jobs", "audit")["data"]["clean"]

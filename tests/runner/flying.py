@@ -39,7 +39,7 @@ class LogDatabase:
         self.commits = 0
         self._connection.execute(
             "CREATE TABLE logs (id INTEGER PRIMARY KEY, created_at INTEGER, level TEXT, source TEXT, message TEXT,"
-            " fields TEXT, job_name TEXT, run_id INTEGER, attempt INTEGER)"
+            " fields TEXT, job_name TEXT, ledger_id TEXT, run_id INTEGER, attempt INTEGER)"
         )
 
     def execute(self, sql: str, parameters: Any = ()) -> int:
@@ -92,7 +92,7 @@ class Air:
     ) -> None:
         self.clock = clock or SystemClock()
         self.database = LogDatabase()
-        self.logs = RunLogs(self.database, lines_per_run=lines_per_run, flush_after_s=0.01)
+        self.logs = RunLogs(self.database, ledger_id="a_ledger", lines_per_run=lines_per_run, flush_after_s=0.01)
         self.heard: list[Finished] = []
         self.progress: list[tuple[int, int, int | None, str]] = []
         self._changed = threading.Condition()
@@ -118,7 +118,13 @@ class Air:
         self.logs.close()
         self.database.close()
 
-    def fly(
+    def fly(self, work: Callable[..., Any] | Job | Sequence[str], **assigned: Any) -> int:
+        """Start a function, a job or a command; return its run's id. The rest is as `assignment` takes it."""
+        assignment = self.assignment(work, **assigned)
+        self.runner.start([assignment])
+        return assignment.run_id
+
+    def assignment(
         self,
         work: Callable[..., Any] | Job | Sequence[str],
         *,
@@ -132,8 +138,8 @@ class Air:
         working_dir: str | None = None,
         defaults: dict[str, Any] | None = None,
         **assigned: Any,
-    ) -> int:
-        """Start a function, a job or a command; return its run's id."""
+    ) -> Assignment:
+        """Return what a runner is told of the next run: of a function, a job or a command."""
         self._runs += 1
         job: Job | None = None
         command: tuple[str, ...] | None = None
@@ -154,8 +160,7 @@ class Air:
             working_dir=working_dir,
             job=job,
         )
-        self.runner.start(Assignment(run_id=self._runs, definition=definition, fire_at=fire_at, **assigned))
-        return self._runs
+        return Assignment(run_id=self._runs, definition=definition, fire_at=fire_at, **assigned)
 
     def landed(self, run_id: int, *, late: bool = False) -> Finished:
         """Wait for a run's end, and return it."""

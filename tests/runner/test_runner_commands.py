@@ -111,10 +111,10 @@ def test_a_command_finds_its_run_in_its_environment(tmp_path: Path) -> None:
     assert environment["SYSTEMPROMPT_PROFILE"] == str(tmp_path / "profile.yaml")
 
 
-def test_a_manual_run_has_no_fire_time_and_a_key_of_its_own() -> None:
+def test_a_manual_run_has_no_fire_time_and_a_key_that_no_other_ledger_gives() -> None:
     with Air() as air:
         end = air.landed(air.fly(["sh", "-c", 'echo "${SP_FIRE_AT-none} $SP_IDEMPOTENCY_KEY"']))
-    assert end.outcome.message == "none work@run-1"
+    assert end.outcome.message == "none work@run-1@a_ledger"
 
 
 def test_a_command_starts_with_usual_signals_and_no_descriptors_of_ours() -> None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from flying import Air
+from flying import Air, python
 
 from systemprompt.clock import from_datetime
 from systemprompt.errors import ConfigurationError
@@ -224,7 +224,7 @@ def test_progress_reaches_who_watches_and_a_watcher_that_raises_hurts_nobody() -
 def test_a_job_that_is_not_loaded_is_said_to_be() -> None:
     with Air() as air:
         source = JobSource(kind="module", name="acme.jobs")
-        air.runner.start(Assignment(run_id=5, definition=JobDefinition(name="feeds", source=source)))
+        air.runner.start([Assignment(run_id=5, definition=JobDefinition(name="feeds", source=source))])
         end = air.landed(5)
     assert (end.outcome.status, end.outcome.reason) == ("failed", "not_loaded")
     assert "'acme.jobs'" in (end.outcome.message or "")
@@ -241,6 +241,35 @@ def test_a_run_that_is_in_the_air_cannot_be_started_again() -> None:
         release.set()
         assert air.runner.wait_idle(10)
         assert air.runner.running() == frozenset()
+
+
+def test_runs_that_are_handed_over_together_are_started_each_in_its_own_way() -> None:
+    async def later() -> None:
+        pass
+
+    with Air() as air:
+        together = [
+            air.assignment(lambda: None),
+            air.assignment(later),
+            air.assignment(lambda: None, timeout_s=60),
+            air.assignment(python("pass")),
+        ]
+        air.runner.start(together)
+        assert [air.landed(one.run_id).outcome.status for one in together] == ["success"] * 4
+
+
+def test_where_one_of_several_runs_is_in_the_air_none_of_them_is_started() -> None:
+    release = threading.Event()
+    begun: list[str] = []
+    with Air() as air:
+        air.fly(lambda: release.wait(10))
+        fresh = air.assignment(lambda: begun.append("fresh"))
+        air._runs = 0
+        with pytest.raises(ValueError, match="run 1 of 'work' is running already"):
+            air.runner.start([fresh, air.assignment(lambda: begun.append("again"))])
+        release.set()
+        assert air.runner.wait_idle(10)
+    assert begun == []
 
 
 def test_a_closed_runner_takes_nothing() -> None:

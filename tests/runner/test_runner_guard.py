@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -103,17 +104,36 @@ def test_a_command_whose_guard_is_killed_is_killed_with_it(tmp_path: Path) -> No
         pipe.ended()
 
 
-def test_a_guard_that_does_not_answer_is_ended_by_force(tmp_path: Path) -> None:
+@pytest.mark.parametrize("code", STUBBORN.values(), ids=STUBBORN)
+def test_a_guard_that_does_not_answer_is_ended_by_force_with_all_that_it_guards(tmp_path: Path, code: str) -> None:
     pipe = Lifeline(tmp_path)
-    code = HOLD + "os.write(fd, b'%d\\n' % os.getppid())\ntime.sleep(1000)\n"
-    with Air(kill_grace=0.1) as air:
+    with Air(kill_grace=3600) as air:
         run = air.fly(python(code, pipe.path))
-        guard = int(pipe.word())
-        os.kill(guard, signal.SIGSTOP)
+        assert pipe.word() == "ready"
+        (process,) = air.runner._processes._supervisor._processes.values()
         air.runner.cancel(run, "requested")
-        air.runner.expire(air.clock.monotonic() + 60)
+        os.kill(process.guard.pid, signal.SIGSTOP)
+        air.runner.expire(air.clock.monotonic() + 7200)
         assert air.landed(run).outcome.reason == "requested"
         pipe.ended()
+
+
+def test_a_guard_collects_any_number_of_processes_that_ended_at_once(tmp_path: Path) -> None:
+    pipe = Lifeline(tmp_path)
+    code = HOLD + (
+        "heard, _held = os.pipe()\n"
+        "for _ in range(150):\n    if not os.fork():\n        os.close(_held); os.read(heard, 1); os._exit(0)\n"
+        "os.write(fd, b'%d\\n' % os.getppid())\nos.kill(os.getppid(), signal.SIGSTOP)\n"
+    )
+    with Air() as air:
+        run = air.fly(python(code, pipe.path))
+        guard = int(pipe.word())
+        pipe.ended()
+        # By now all have ended, and the guard has heard of it once at most.
+        continued_at = time.monotonic()
+        os.kill(guard, signal.SIGCONT)
+        assert air.landed(run).outcome.status == "success"
+        assert time.monotonic() - continued_at < 3  # after five seconds it would have looked anyway
 
 
 def test_signals_to_the_guard_do_not_unguard_its_program(tmp_path: Path) -> None:

@@ -40,8 +40,8 @@ def test_what_a_job_logs_is_kept_with_its_run() -> None:
         assert lines[2][0] == "ERROR"
         assert lines[2][2].startswith("it broke\nTraceback")
         assert lines[2][2].endswith("ValueError: 12 apples")
-        rows = air.database.fetch("SELECT DISTINCT job_name, run_id, attempt FROM logs")
-        assert rows == [("feeds", run, 2)]
+        rows = air.database.fetch("SELECT DISTINCT job_name, ledger_id, run_id, attempt FROM logs")
+        assert rows == [("feeds", "a_ledger", run, 2)]
         assert json.loads(air.database.fetch("SELECT fields FROM logs")[1][0]) == {"pages": 3}
 
 
@@ -105,7 +105,7 @@ def test_lines_wait_for_a_busy_database() -> None:
 
 
 def test_lines_that_find_no_room_are_counted(database: LogDatabase) -> None:
-    logs = RunLogs(database, max_pending=5, flush_after_s=0)
+    logs = RunLogs(database, ledger_id="a_ledger", max_pending=5, flush_after_s=0)
     database.busy.set()
     log = logs.open(job_name="work", run_id=1, attempt=1)
     log.write("taken and tried")
@@ -123,7 +123,7 @@ def test_lines_that_find_no_room_are_counted(database: LogDatabase) -> None:
 
 
 def test_lines_are_written_in_batches(database: LogDatabase) -> None:
-    logs = RunLogs(database, flush_after_s=3600)
+    logs = RunLogs(database, ledger_id="a_ledger", flush_after_s=3600)
     log = logs.open(job_name="work", run_id=1, attempt=1)
     for number in range(400):
         log.write(str(number))
@@ -146,7 +146,7 @@ def test_closing_gives_up_on_a_database_that_stays_busy(
     database: LogDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
     database.busy.set()
-    logs = RunLogs(database, flush_after_s=0)
+    logs = RunLogs(database, ledger_id="a_ledger", flush_after_s=0)
     logs.open(job_name="work", run_id=1, attempt=1).write("lost")
     assert database.refused.wait(WAIT_S)
     assert not logs.close(timeout=0)
@@ -154,14 +154,14 @@ def test_closing_gives_up_on_a_database_that_stays_busy(
 
 
 def test_without_a_database_lines_go_nowhere() -> None:
-    logs = RunLogs(None)
+    logs = RunLogs(None, ledger_id="a_ledger")
     logs.open(job_name="work", run_id=1, attempt=1).write("gone")
     assert logs.flush(0)
     assert logs.close()
 
 
 def test_lines_carry_the_clocks_instant(database: LogDatabase) -> None:
-    logs = RunLogs(database, clock=ManualClock(123_456_789))
+    logs = RunLogs(database, ledger_id="a_ledger", clock=ManualClock(123_456_789))
     logs.open(job_name="work", run_id=None, attempt=1).write("now")
     assert logs.close()
     assert database.fetch("SELECT created_at FROM logs") == [(123_456_789,)]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
 
 import pytest
-from flying import Air
+from flying import WAIT_S, Air
 
 from systemprompt.clock import ManualClock
 from systemprompt.jobs.context import JobContext
@@ -256,8 +257,8 @@ def test_deadlines_fall_due_in_order_once_and_dropped_ones_never() -> None:
     deadlines.add(3, lambda: fired.append("third"))
     deadlines.add(1, lambda: fired.append("first"))
     dropped = deadlines.add(2, lambda: fired.append("dropped"))
-    deadlines.drop(dropped)
-    deadlines.drop(dropped)
+    dropped.drop()
+    dropped.drop()
     clock.advance(1)
     assert deadlines.expire(clock.monotonic()) == 3
     clock.advance(10)
@@ -269,10 +270,27 @@ def test_deadlines_fall_due_in_order_once_and_dropped_ones_never() -> None:
 
 def test_dropped_deadlines_do_not_pile_up() -> None:
     deadlines = Deadlines(ManualClock())
+    kept = [deadlines.add(86_400, lambda: None) for _ in range(200)]
     for _ in range(5000):
-        deadlines.drop(deadlines.add(86_400, lambda: None))
-    assert len(deadlines._heap) < 200
+        deadlines.add(86_400, lambda: None).drop()
+    assert len(kept) <= len(deadlines._heap) <= 2 * len(kept) + 1
+    for one in kept:
+        one.drop()
+    assert deadlines.expire(0.0) is None
     deadlines.close()
+
+
+def test_a_run_that_ended_is_not_kept_until_its_timeout() -> None:
+    class Parcel:
+        pass
+
+    gone = threading.Event()
+    with Air(clock=ManualClock()) as air:
+        parcel = Parcel()
+        weakref.finalize(parcel, gone.set)
+        air.fly(lambda: None, timeout_s=86_400, parameters={"parcel": parcel})
+        del parcel
+        assert gone.wait(WAIT_S)
 
 
 def test_real_time_expires_by_itself() -> None:

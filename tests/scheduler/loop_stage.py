@@ -30,6 +30,18 @@ def spec(name: str, schedule: str = "* * * * * *", **policies: object) -> JobSpe
     return JobSpec(name=name, description="", schedule=schedule, time_zone="UTC", enabled=True, policies=policies)
 
 
+def ending(run: Claimed, now: Instant, status: str = "success", reason: str | None = None) -> Closing:
+    return Closing(
+        run_id=run.run_id,
+        attempt=run.attempt,
+        fence=run.fence,
+        status=status,
+        reason=reason,
+        started_at=run.started_at,
+        finished_at=now,
+    )
+
+
 class Moody:
     """A ledger that is busy, or fails, when told to; it keeps count of what was asked of it."""
 
@@ -56,7 +68,7 @@ class Moody:
 
 
 class LoopStage:
-    """One loop. `claimed`, `closed`, `late`, `lost`, `rescued` and `failed` are what it told its node."""
+    """One loop. `claimed`, `closed`, `late`, `lost` (with `stopped`), `rescued` and `failed` are what it told its node."""
 
     def __init__(
         self, path: Path, *, node_id: str = "one", pace: Pace | None = None, capacity: int = 4, now: Instant = START
@@ -71,6 +83,7 @@ class LoopStage:
         self.closed: list[int] = []
         self.late: list[int] = []
         self.lost: list[str] = []
+        self.stopped: list[int] = []
         self.rescued: list[Rescued] = []
         self.failed: list[Exception] = []
         self._fresh = 0
@@ -133,17 +146,7 @@ class LoopStage:
 
     def end(self, *runs: Claimed, status: str = "success", reason: str | None = None) -> None:
         for run in runs:
-            self.loop.ended(
-                Closing(
-                    run_id=run.run_id,
-                    attempt=run.attempt,
-                    fence=run.fence,
-                    status=status,
-                    reason=reason,
-                    started_at=run.started_at,
-                    finished_at=self.clock.now(),
-                )
-            )
+            self.loop.ended(ending(run, self.clock.now(), status, reason))
 
     def other(self) -> SqliteLedger:
         """Return the ledger as another process has it."""
@@ -167,7 +170,8 @@ class LoopStage:
         self.closed += closed
         self.late += late
 
-    def _lease_lost(self, why: str) -> NodeIdentity:
+    def _lease_lost(self, why: str, run_ids: Sequence[int]) -> NodeIdentity:
         self.lost.append(why)
+        self.stopped += run_ids
         self._fresh += 1
         return self.identity(f"fresh-{self._fresh}")

@@ -143,7 +143,7 @@ def test_a_drain_waits_for_the_round_that_is_on_its_way(stage: LoopStage) -> Non
     in_turn, go_on = threading.Event(), threading.Event()
 
     def hold(event: str) -> None:
-        if event == "claim_queued_runs":
+        if event == "move_cursors":
             in_turn.set()
             assert go_on.wait(10)
 

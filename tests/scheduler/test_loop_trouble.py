@@ -7,10 +7,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from loop_stage import HEARTBEAT, LEASE, START, LoopStage, at, spec
+from loop_stage import HEARTBEAT, LEASE, START, LoopStage, at, ending, spec
 
 from systemprompt.clock import SECOND
 from systemprompt.errors import DatabaseUnreachable
+from systemprompt.ledger.records import Change, ManualStart
 from systemprompt.scheduler.planner import Planner
 
 
@@ -180,6 +181,25 @@ def test_a_node_that_cannot_beat_for_most_of_its_lease_stops_its_runs_and_says_s
     assert (stage.closed, stage.loop.node_id) == ([run.run_id], "one"), "nobody took it: it still had its own to close"
 
 
+def test_a_node_that_cannot_beat_stops_what_others_may_start_again_and_lets_the_rest_go_on(stage: LoopStage) -> None:
+    again, queued, hand = ("again", "*/10 * * * * *"), ("queued", ""), ("hand", "")
+    stage.begin(*(spec(*one, on_lost="rerun") for one in (again, queued, hand)), spec("once", "*/10 * * * * *"))
+    stage.real.ask_for_runs(at(0), [ManualStart(job_name="queued")], Change(actor="me"))
+    stage.step(10)
+    by_hand = stage.real.start_manual("one", at(10), [ManualStart(job_name="hand")], Change(actor="me"))
+    stage.loop.hold(by_hand)
+    claimed = {run.job_name: run for run in (*stage.take(), *by_hand)}
+    stage.ledger.busy()
+    for _ in range(40):
+        stage.step(0.5)
+    assert stage.lost == ["database"]
+    assert sorted(stage.stopped) == sorted(claimed[name].run_id for name in ("queued", "again", "hand"))
+    stage.end(claimed["once"])
+    stage.ledger.busy(False)
+    stage.step()
+    assert stage.closed == [claimed["once"].run_id], "a trouble shorter than the lease costs it nothing"
+
+
 def test_a_node_that_holds_nothing_has_no_lease_to_lose(stage: LoopStage) -> None:
     stage.begin(spec("job", "0 0 * * * *"))
     stage.ledger.busy()
@@ -204,6 +224,50 @@ def test_a_node_that_was_declared_lost_goes_on_under_a_fresh_id(stage: LoopStage
     stage.step()
     assert (stage.closed, stage.late) == ([], [run.run_id])
     assert stage.statuses() == ["failed"]
+
+
+def test_a_run_that_was_closed_as_lost_goes_on_and_brings_a_late_result(stage: LoopStage) -> None:
+    stage.begin(spec("job", "*/10 * * * * *"))
+    stage.step(10)
+    (run,) = stage.take()
+    declare_lost(stage)
+    stage.step(HEARTBEAT)
+    assert (stage.lost, stage.stopped) == (["fenced"], [])
+    stage.step(4)
+    (following,) = stage.take()
+    assert following.fire_at == at(20), "what goes on here is in nobody's way"
+    stage.end(run)
+    stage.step()
+    assert stage.late == [run.run_id]
+    (attempt,) = stage.real.attempts(run.run_id)
+    assert (attempt.result, attempt.late_result) == ("lost", "success")
+    stage.end(following)
+    stage.step()
+
+
+def test_a_run_that_was_queued_again_stops_also_where_another_has_ended_it_meanwhile(stage: LoopStage) -> None:
+    stage.begin(spec("job", "*/10 * * * * *", on_lost="rerun"), spec("later", "*/10 * * * * *", on_lost="rerun"))
+    stage.step(10)
+    runs = stage.take()
+    declare_lost(stage)
+    other = stage.other()
+    other.join(stage.identity("other"))
+    again = next(run for run in other.turn("other", at(11), Planner().decide, room=9).claimed if run.job_name == "job")
+    end = ending(again, at(11))
+    assert other.turn("other", at(11), Planner().decide, closings=[end], plan=False).closed == (again.run_id,)
+    stage.step(HEARTBEAT)
+    assert sorted(stage.stopped) == sorted(run.run_id for run in runs)
+
+
+def test_a_run_that_somebody_asked_to_stop_is_stopped_by_a_node_that_lost_it(stage: LoopStage) -> None:
+    stage.begin(spec("job", "*/10 * * * * *"))
+    stage.step(10)
+    (run,) = stage.take()
+    stage.other().ask_to_stop(run.run_id, stage.clock.now(), Change(actor="me"))
+    declare_lost(stage)
+    stage.step(HEARTBEAT)
+    assert stage.stopped == [run.run_id]
+    assert stage.statuses() == ["cancelled"]
 
 
 def test_a_run_given_back_to_the_same_process_waits_for_its_former_attempt_to_end(stage: LoopStage) -> None:

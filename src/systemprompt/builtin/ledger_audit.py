@@ -27,7 +27,8 @@ class LedgerAudit(Job):
     """Audits what is not sealed yet and the chain of seals, seals the closed days that pass, and fails with what it finds.
 
     The message names the newest seal with its digest: a log kept elsewhere then holds the ledger to it. Of the sealed days that
-    are still there the newest week and every 28th day are read again, so each about once a month.
+    are still there the newest week and every 28th day are read again, so each about once a month. Nothing is sealed while a
+    table, index, view or trigger of the ledger is not as its migrations make it.
 
     - `seal`: seal what passes; where false, only say how many days could be
     - `everything`: read every sealed day again
@@ -59,10 +60,11 @@ class LedgerAudit(Job):
             ctx.cancel.wait(self.breather)
 
         with open_ledger(ctx) as ledger:
+            schema = [str(one) for one in ledger.upkeep.schema_state().harmful]
             chain = audit_seals(ledger, now=now, recheck=_chosen(ledger, now, everything=everything))
 
             def audited() -> Sealing:
-                dry_run = not (seals_on and chain.ok)
+                dry_run = not (seals_on and chain.ok and not schema)
                 return seal_closed_days(ledger, now=now, alive=alive_at(now), dry_run=dry_run, breathe=breathe)
 
             made = audited()
@@ -72,7 +74,7 @@ class LedgerAudit(Job):
                 now = self.clock.now()
                 made = audited()
             newest = _newest(ledger)
-        return _result(ctx, chain, made, newest)
+        return _result(ctx, schema, chain, made, newest)
 
 
 def _chosen(ledger: SqliteLedger, now: Instant, *, everything: bool) -> Callable[[Seal], bool]:
@@ -93,9 +95,12 @@ def _newest(ledger: SqliteLedger) -> str:
     return f"newest seal {seals[-1].seal} of {seals[-1].day}: {seals[-1].digest}"
 
 
-def _result(ctx: JobContext, chain: AuditReport, made: Sealing, newest: str) -> JobResult:
+def _result(ctx: JobContext, schema: list[str], chain: AuditReport, made: Sealing, newest: str) -> JobResult:
     findings = [*chain.findings, *made.report.findings]
     parts = []
+    if schema:
+        parts.append(f"the ledger's schema was changed: {'; '.join(schema)}")
+        ctx.logger.error(parts[0])
     if findings:
         for finding in findings:
             ctx.logger.error(finding.sentence, extra={"kind": finding.kind})
@@ -113,8 +118,8 @@ def _result(ctx: JobContext, chain: AuditReport, made: Sealing, newest: str) -> 
     if made.waits_for:
         parts.append(f"not closed yet: {made.waits_for}")
     message = "; ".join([*parts, newest])
-    result = JobResult.failure(message) if findings else JobResult.success().with_message(message)
-    return result.with_stats(made.report.counts.fire_times, sum(by_kind.values()))
+    result = JobResult.failure(message) if findings or schema else JobResult.success().with_message(message)
+    return result.with_stats(made.report.counts.fire_times, sum(by_kind.values()) + len(schema))
 
 
 _NEWEST = 7

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 
 from systemprompt.clock import SECOND
-from systemprompt.errors import ConfigurationError
+from systemprompt.errors import ConfigurationError, DatabaseUnreachable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def open_ledger(ctx: JobContext) -> Iterator[SqliteLedger]:
 
     Raises:
         ConfigurationError: the context says of no ledger.
+        DatabaseUnreachable: it is not there any more. A job makes no new one.
     """
     if ctx.settings.ledger is None:
         raise ConfigurationError(
@@ -36,6 +38,8 @@ def open_ledger(ctx: JobContext) -> Iterator[SqliteLedger]:
         )
     from systemprompt.ledger.sqlite.ledger import SqliteLedger
 
+    if not os.path.exists(ctx.settings.ledger):
+        raise DatabaseUnreachable(f"there is no ledger at {ctx.settings.ledger!r}", hint="sp db migrate makes one")
     ledger = SqliteLedger(ctx.settings.ledger, patience=_PATIENCE_S)
     try:
         ledger.migrate()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from systemprompt.builtin.own_ledger import alive_at, kinds, open_ledger
 from systemprompt.builtin.retention import counted, cutoff_before, size_text, span
 from systemprompt.clock import SystemClock, iso
@@ -123,7 +121,7 @@ class _Pruning:
 
     def prune(self, before: Instant) -> None:
         self.ledger.checkpoint()  # or the file would seem smaller than it is
-        size = os.path.getsize(self.ledger.path)
+        size = self.ledger.upkeep.size().file_bytes
         self._empty(self.ledger.seal_state().pruned_until)  # what a run that was cut short left
         for seal in _going(self.ledger, before):
             if not self._is_whole(seal):
@@ -174,7 +172,7 @@ class _Pruning:
                 break  # others free pages as fast as they are given back; the next night goes on
             left = now_left
         self.ledger.checkpoint()
-        self.space = f"; ledger {size_text(size)} -> {size_text(os.path.getsize(self.ledger.path))}"
+        self.space = f"; ledger {size_text(size)} -> {size_text(self.ledger.upkeep.size().file_bytes)}"
 
 
 _SAID = 3

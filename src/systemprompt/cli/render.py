@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any, TextIO
 
     from systemprompt.cli.settings import CliSettings, CommandResult
@@ -14,10 +14,11 @@ __all__ = [
     "AnswerLost",
     "plain",
     "render_error",
-    "render_event",
+    "render_events",
     "render_help",
     "render_lost_answer",
     "render_note",
+    "render_notes",
     "render_result",
     "render_status",
     "render_traceback",
@@ -64,10 +65,15 @@ def render_help(settings: CliSettings, text: str, title: str) -> None:
 
 def render_note(settings: CliSettings, text: str) -> None:
     """Tell a person something on the way, on stderr. Programs and those who asked for quiet are not told."""
-    if settings.wants_progress:
+    render_notes(settings, [text])
+
+
+def render_notes(settings: CliSettings, texts: Sequence[str]) -> None:
+    """Tell a person several things, as `render_note` does, with one call."""
+    if settings.wants_progress and texts:
         from systemprompt.cli.printable import printable
 
-        _write_lines(settings.stderr, [printable(text)])
+        _write_lines(settings.stderr, [printable("\n".join(texts))])
 
 
 def render_status(settings: CliSettings, text: str) -> None:
@@ -78,11 +84,12 @@ def render_status(settings: CliSettings, text: str) -> None:
         _say(settings.stderr, "\r\x1b[K" + printable(text))
 
 
-def render_event(settings: CliSettings, fields: Mapping[str, object]) -> None:
-    """Tell a program something on the way: one line of JSON on stderr."""
+def render_events(settings: CliSettings, events: Sequence[Mapping[str, object]]) -> None:
+    """Tell a program what happened on the way: one line of JSON each on stderr, with one call."""
     from json import dumps
 
-    _write_lines(settings.stderr, [dumps(fields, default=str)])
+    if events:
+        _write_lines(settings.stderr, [dumps(fields, default=str) for fields in events])
 
 
 def render_traceback(settings: CliSettings, error: BaseException) -> None:

@@ -122,6 +122,16 @@ COMMANDS: tuple[Command, ...] = (
         runs_jobs=True,
     ),
     Command(
+        "infra jobs cancel",
+        "Stop a run, wherever it runs, or take it out of the queue.",
+        example='sp infra jobs cancel 42 --why "wrong file"',
+        function="jobs:cancel_run",
+        params="cancel_run:CancelRunParams",
+        result="cancel_run:RunCancelled",
+        artifact_type="text",
+        title="Run Cancelled",
+    ),
+    Command(
         "infra jobs history",
         "Show what ran, what did not, and why.",
         example="sp infra jobs history --status failed --since 2d",

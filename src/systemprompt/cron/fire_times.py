@@ -221,10 +221,10 @@ class FireTimes:
         offset = zone.offsets[index]
         if found is None or found - offset > LAST_SECOND:
             return None
-        # A day whose start is cut off by its stretch is not plain; one whose end is cut off is plain until there.
+        # A day is not plain if its start is cut off by its stretch or by the calendar; if its end is, it is plain until there.
         midnight = found // _DAY * _DAY
-        if midnight > first and midnight - offset > zone.starts[index]:
-            self._latest = (midnight - offset, min(midnight + _DAY - 1, last) - offset)
+        if midnight > first and midnight - offset > max(zone.starts[index], FIRST_SECOND):
+            self._latest = (midnight - offset, min(midnight + _DAY - 1 - offset, last - offset, LAST_SECOND))
         return found - offset
 
     def previous(self, second: int) -> int | None:

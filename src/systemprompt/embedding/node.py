@@ -7,6 +7,7 @@ import threading
 from contextlib import contextmanager
 from functools import partial
 
+from systemprompt.embedding.program import program_name
 from systemprompt.embedding.run import run_of
 from systemprompt.embedding.threads import Alarm, call_in, in_a_thread, to_the_end
 from systemprompt.errors import ConflictError, JobDefinitionError, RunNotFound, UsageError
@@ -132,7 +133,7 @@ class EmbeddedNode:
 
         environ = dict(os.environ)
         profile = load_profile(_path_of(self._profile, environ), environ)
-        system = System(profile, environ=environ, given=self._jobs)
+        system = System(profile, environ=environ, given=self._jobs, program=program_name())
         try:
             _refuse_broken(system)
             system.sync()
@@ -191,13 +192,13 @@ class ServingNode:
 
     def start(self, name: str, parameters: Mapping[str, Any] | None = None, *, enforce: bool | None = None) -> int:
         """Start a job now and return the number of its run at once. Raises as `run` does."""
-        from systemprompt.ledger.records import Change, ManualStart
+        from systemprompt.ledger.records import ManualStart
 
         self._check_open()
         if self.draining:
             raise ConflictError(f"node {self.node_id!r} is draining: it starts nothing")
         start = ManualStart(job_name=name, parameters=dict(parameters or {}), enforce=enforce)
-        (claimed,) = self._serving.node.start_manual([start], Change(actor="program"))
+        (claimed,) = self._serving.node.start_manual([start], self._system.change())
         return claimed.run_id
 
     def result(self, run_id: int, timeout: float | None = None) -> Run:

@@ -91,11 +91,25 @@ def define_job(job: Job, source: JobSource, override: JobOverride | None, time_z
             owner=said.owner,
             source=source,
             job=job,
+            profile_sets=_set_by(said, zone=bool(said.time_zone or not job.time_zone)),
         )
     )
 
 
 _NOTHING_SAID = JobOverride(name="")
+
+
+def _set_by(said: JobOverride, *, zone: bool) -> frozenset[str]:
+    """Return what the profile sets of what a version states. `zone`: also where the job names none and has the profile's."""
+    if said is _NOTHING_SAID:
+        return _ZONE if zone else _NOTHING
+    given = {"schedule": said.schedule is not None, "time_zone": zone, "enabled": said.enabled is not None}
+    return frozenset((*(name for name, is_set in given.items() if is_set), *said.policies))
+
+
+_NOTHING: frozenset[str] = frozenset()
+_ZONE = frozenset({"time_zone"})
+_EVERYTHING = frozenset(("schedule", "time_zone", "enabled", *Policies().as_dict()))
 
 
 def define_command(said: JobOverride, source: JobSource, time_zone: str) -> JobDefinition:
@@ -120,6 +134,7 @@ def define_command(said: JobOverride, source: JobSource, time_zone: str) -> JobD
             command=command,
             environment=dict(said.environment),
             working_dir=said.working_dir,
+            profile_sets=_EVERYTHING,
         )
     )
 

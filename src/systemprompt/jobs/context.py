@@ -72,7 +72,7 @@ class JobContext:
     attempt, fence     the try, from 1, and the token that proves this try holds the run. Hand `fence` to systems that can refuse
                        a lower one: then a zombie's late write cannot overwrite a newer attempt's
     parameters         text values from the profile and from `-p KEY=VALUE`, the latter winning
-    actor              who caused it: `schedule`, `cli:alice`, ...
+    actor              who caused it: `schedule`, `cli:alice`, `program:shop`, ...
     enforce            False asks a destructive job only to report what it would do
     settings, paths    what the profile says to jobs
     cancel             set when the work should stop

@@ -38,6 +38,7 @@ class JobDefinition:
     enforce      what `ctx.enforce` will be on scheduled runs
     command      the argument list of a shell-command job; then `job` is None
     environment  extra variables for a command
+    profile_sets   which of `schedule`, `time_zone`, `enabled` and the policies the profile sets, by name; the code says the rest
     """
 
     name: str
@@ -55,6 +56,7 @@ class JobDefinition:
     environment: Mapping[str, str] = field(default_factory=dict)
     working_dir: str | None = None
     job: Job | None = None
+    profile_sets: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

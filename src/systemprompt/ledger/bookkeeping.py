@@ -68,9 +68,10 @@ class Books:
     def close(self, run: ClosedRun, *, error: str | None = None, output: str | None = None) -> None:
         """Add an account with the texts that it leaves."""
         self.closed.append(run)
-        for kind, text in (("error", error), ("output", output)):
-            if text is not None:
-                self.texts.append((run.run_id, run.attempt, kind, text))
+        if error is not None:
+            self.texts.append((run.run_id, run.attempt, "error", error))
+        if output is not None:
+            self.texts.append((run.run_id, run.attempt, "output", output))
 
 
 class Requeued(NamedTuple):
@@ -129,7 +130,7 @@ def begun(run: OpenRun, *, node_id: str, fence: int, now: Instant) -> OpenRun:
 
     It never starts before it was queued, though the wall clock may have gone back in between.
     """
-    return OpenRun._make((*run[:12], node_id, run.attempt + 1, fence, max(now, run.queued_at), *run[16:]))
+    return OpenRun._make(run[:12] + (node_id, run.attempt + 1, fence, max(now, run.queued_at)) + run[16:])
 
 
 # -- a run ends -----------------------------------------------------------------------------------------------------------
@@ -155,13 +156,15 @@ def settle(held: Iterable[OpenRun], closings: Sequence[Closing]) -> Books:
 
 def _close(books: Books, run: OpenRun, closing: Closing) -> None:
     assert run.fence is not None and run.started_at is not None and run.node_id is not None  # noqa: PT018  # one fact
-    started_at = run.started_at if closing.started_at is None else max(run.started_at, closing.started_at)
+    started_at, finished_at = run.started_at, closing.finished_at
+    if closing.started_at is not None and closing.started_at > started_at:
+        started_at = closing.started_at
     error, output = storable(closing.error), storable(closing.output)
     ending = (
         closing.status,
         closing.reason,
         None,
-        max(closing.finished_at, started_at),
+        finished_at if finished_at > started_at else started_at,
         closing.duration_ms,
         closing.items_processed,
         closing.items_failed,
@@ -172,9 +175,9 @@ def _close(books: Books, run: OpenRun, closing: Closing) -> None:
         int(closing.abandoned),
         int(closing.did_nothing),
     )
-    books.close(ClosedRun._make((*run[:15], started_at, *run[16:], *ending)), error=error, output=output)
+    books.close(ClosedRun._make(run[:15] + (started_at,) + run[16:] + ending), error=error, output=output)
     if closing.abandoned:
-        books.abandoned.append((run.run_id, run.job_id, run.fence, run.node_id, closing.finished_at))
+        books.abandoned.append((run.run_id, run.job_id, run.fence, run.node_id, finished_at))
 
 
 def closed_waiting(
@@ -251,24 +254,28 @@ def count_in(
     ranges         (job_id, last_at, status) of the ranges that are written in the same transaction
     begun_before   fence and start of the last attempt, by run, of runs that are closed while they wait to be tried again
     """
-    accounts = Counter((run.job_id, run.due_at, run.status, run.origin) for run in books.closed)
-    accounts.update((job_id, last_at, status, "range") for job_id, last_at, status in ranges)
-    books.tallies = tallies_of(accounts)
+    books.tallies = tallies_of(
+        [(run.job_id, run.due_at, run.status, run.origin) for run in books.closed]
+        + [(job_id, last_at, status, "range") for job_id, last_at, status in ranges]
+    )
     _show_last(books, begun_before or {})
 
 
 def tallies_of(
-    accounts: Mapping[tuple[int, Instant, str, str], int], *, sign: int = 1
+    accounts: Iterable[tuple[int, Instant, str, str]], *, sign: int = 1
 ) -> list[tuple[int, int, str, str, int]]:
     """Return the rows that count these accounts, by job and hour and for all jobs together.
 
-    accounts   how many for each (job_id, due_at or last_at, status, origin); sign   -1 where they are pruned
+    accounts   (job_id, due_at or last_at, status, origin) of each; sign   -1 where they are pruned
     """
-    counted: Counter[tuple[int, int, str, str]] = Counter()
-    for (job_id, at, status, origin), n in accounts.items():
-        counted[job_id, at // HOUR, status, origin] += n * sign
-        counted[ALL_JOBS, at // HOUR, status, origin] += n * sign
-    return [(*key, n) for key, n in counted.items()]
+    counted: dict[tuple[int, int, str, str], int] = {}
+    together: dict[tuple[int, int, str, str], int] = {}
+    for job_id, at, status, origin in accounts:
+        hour = at // HOUR
+        own, every = (job_id, hour, status, origin), (ALL_JOBS, hour, status, origin)
+        counted[own] = counted.get(own, 0) + sign
+        together[every] = together.get(every, 0) + sign
+    return [(*key, n) for numbers in (counted, together) for key, n in numbers.items()]
 
 
 def _show_last(books: Books, begun_before: Mapping[int, tuple[int, Instant]]) -> None:

@@ -2,16 +2,19 @@
 
 Every method is synchronous, may be called from any thread, and is one transaction: after a crash it happened whole or not at
 all. Methods that write may raise `DatabaseBusy` (nothing was written; try again) and `DatabaseUnreachable`. Instants are passed
-in: the ledger reads no clock. Lock order everywhere: job_cursors, open_runs, job_runs, and the rest.
+in, and `decides_by` says whose clock decides. `host`: the instants are used as they are, and the ledger reads no clock (SQLite:
+one machine, one clock). `database`: the engine decides by its own clock, so that nodes whose clocks differ still agree, and an
+instant passed in only says what the caller saw (PostgreSQL). What is done to the ledger
+as a whole is in `ledger/upkeep.py`. Lock order everywhere: job_cursors, open_runs, job_runs, and the rest.
 """
 
 from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
-    from typing import Protocol
+    from typing import Literal, Protocol
 
     from systemprompt.clock import Instant
     from systemprompt.ledger.records import (
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
         Turn,
     )
     from systemprompt.ledger.seals import DayContent, Seal, SealDraft, SealState
+    from systemprompt.ledger.upkeep import LedgerUpkeep
     from systemprompt.ledger.views import (
         AttemptView,
         HistoryPage,
@@ -51,9 +55,17 @@ class LedgerReader(Protocol):
     """The half that reads: what a reading command opens."""
 
     dialect: str
+    decides_by: Literal["host", "database"]
 
     def snapshot(self) -> AbstractContextManager[None]:
         """Let every read inside the `with` see one state of the ledger, whatever others write meanwhile."""
+        ...
+
+    def ledger_id(self) -> str:
+        """Return the id that this ledger was made with. Run numbers mean something only together with it.
+
+        A copy, and what is restored from it, has the same id.
+        """
         ...
 
     def jobs(self, *, retired: bool = False) -> list[JobView]:
@@ -74,10 +86,6 @@ class LedgerReader(Protocol):
 
     def run(self, run_id: int) -> RunView | None:
         """Return one run; None where no run has this id, or it was pruned."""
-        ...
-
-    def ledger_id(self) -> str:
-        """Return the id that this ledger was made with. Run numbers mean something only together with it."""
         ...
 
     def attempts(self, run_id: int | None = None) -> Iterator[AttemptView]:
@@ -192,12 +200,13 @@ class LedgerReader(Protocol):
         """
         ...
 
-    def integrity_faults(self) -> Iterable[str]:
-        """Return what the engine's own check of the stored file has to say; empty where it is sound."""
-        ...
-
     def close(self) -> None:
         """Let go of the connection. Nothing is written."""
+        ...
+
+    @property
+    def upkeep(self) -> LedgerUpkeep:
+        """The ledger as a whole: its schema, soundness, size and copies, on connections of their own."""
         ...
 
 
@@ -215,11 +224,14 @@ class Ledger(LedgerReader, Protocol):
         closings: Sequence[Closing] = (),
         room: int = 0,
         plan: bool = True,
+        patience: int = 0,
     ) -> Turn:
         """Close what ended, begin up to `room` runs, plan what is due: one commit for all of it.
 
         What waits begins first, by the instant from which it may; then a due job that has room is written as already running. At
         most one run of a job is begun while none of it runs, and none while code of it that could not be stopped still runs.
+        A due job for which there is no room is planned, and waits in the ledger, once it is due for longer than `patience`
+        (microseconds); until then its cursor stands, so that a burst costs no queue. `Turn.next_due` says when to look again.
 
         A closing is accepted only under the run's current fence; a zombie's is kept as the attempt's late result, once. A closing
         that the ledger has already (its commit was told twice) counts as accepted. The cursor of a job moves by compare-and-swap
@@ -354,4 +366,10 @@ class Ledger(LedgerReader, Protocol):
 
     def checkpoint(self) -> None:
         """Let the file be as small as what it holds. Nothing is waited for: where others are reading, it comes later."""
+        ...
+
+    # -- schema ---------------------------------------------------------------------------------------------------------
+
+    def migrate(self) -> list[str]:
+        """As `upkeep.migrate`, on the connection that is open. Called before anything else."""
         ...

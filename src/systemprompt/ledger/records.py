@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from systemprompt.record import record
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -92,7 +94,7 @@ class Change:
 class JobSpec:
     """What code and profile say of a job now; `sync_catalogue` turns a change into a new version.
 
-    profile_sets   the stated fields and policies that the profile sets over the code, sorted
+    profile_sets   what the profile says of `schedule`, `time_zone`, `enabled` and each policy, by name: the code says the rest
     """
 
     name: str
@@ -127,7 +129,7 @@ class SyncReport:
     released: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class JobToPlan:
     """One due job, as the planner sees it. The version names the fire times after `planned_through`.
 
@@ -151,7 +153,7 @@ class JobToPlan:
     catching_up: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class PlannedRun:
     """A row to write: `queued`, or closed at once with its reason; `blocked_by` is the run that was in the way."""
 
@@ -173,7 +175,7 @@ class PlannedRange:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Decision:
     """What is owed of one job. Rows, ranges and the cursor commit together or not at all.
 
@@ -197,11 +199,12 @@ class ManualStart:
     origin: str = "manual"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Claimed:
     """A run that this node now holds. The commit that made it is durable: code may start.
 
     fire_at is None for a manual start; `fence` is the token with which the run must be closed.
+    reruns: others may start it again when this node is lost (`on_lost: rerun` under the run's version).
     """
 
     run_id: int
@@ -215,9 +218,10 @@ class Claimed:
     actor: str
     parameters: Mapping[str, Any]
     enforce: bool | None
+    reruns: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Closing:
     """The end of a run, as its node saw it. Accepted only under the run's current fence; otherwise kept as a late result.
 
@@ -243,7 +247,7 @@ class Closing:
     did_nothing: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Turn:
     """What one transaction of a node did.
 

@@ -46,9 +46,10 @@ class AuditFinding:
 class AuditReport:
     """The audit's answer.
 
-    clean      nothing is wrong
+    clean      nothing is wrong, and the ledger's schema is as its migrations make it
     verdict    one sentence with the counts
     findings   up to 20 of a kind and job; `by_kind` counts all of them
+    schema     tables, indexes, views and triggers of the ledger that are not: what holds its rules may be gone
     counts     what was looked at: jobs, versions, fire_times, rows, ranges, in_ranges, manual, open, attempts, by_status
     start, end   what was asked for, or null
     """
@@ -57,6 +58,7 @@ class AuditReport:
     verdict: str
     findings: tuple[AuditFinding, ...]
     by_kind: Mapping[str, int]
+    schema: tuple[str, ...]
     counts: Mapping[str, Any]
     start: str | None
     end: str | None
@@ -104,11 +106,16 @@ def audit_jobs(system: System, params: AuditParams) -> AuditReport:
         )
         for found in report.findings
     )
+    schema = tuple(str(one) for one in system.ledger.upkeep.schema_state().harmful)
+    verdict = report.verdict
+    if schema:
+        verdict = f"the ledger's schema was changed: {'; '.join(schema)}; apart from that {verdict}"
     return AuditReport(
-        clean=report.ok,
-        verdict=report.verdict,
+        clean=report.ok and not schema,
+        verdict=verdict,
         findings=findings,
         by_kind=report.by_kind,
+        schema=schema,
         counts=asdict(report.counts),
         start=iso_or_none(report.start),
         end=iso_or_none(report.end),

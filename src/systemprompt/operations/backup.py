@@ -11,10 +11,10 @@ from systemprompt.operations.parameters import param
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable
 
     from systemprompt.clock import Clock, Instant
+    from systemprompt.ledger.upkeep import DatabaseBackup, DatabaseUpkeep, LedgerBackup
     from systemprompt.profile.profile import Profile
 
 __all__ = ["DatabaseCopy", "DbBackup", "DbBackupParams", "db_backup"]
@@ -79,90 +79,62 @@ def db_backup(
         UsageError: a copy would overwrite a database in use, or both go to one file.
         DatabaseError: a database cannot be read, or a copy cannot be written or is not sound.
     """
-    from systemprompt.operations.sqlite_copy import copy_beside, held_view, put_in_place, remove_copy
+    from systemprompt.system import application_upkeep, ledger_upkeep
 
-    wanted = [("ledger", profile.ledger, _absolute(params.file, cwd))]
-    if params.database is not None:
-        wanted.append(("application", profile.database.path, _absolute(params.database, cwd)))
-    _refuse(profile, [target for _, _, target in wanted], replace=params.replace)
-    made: list[tuple[str, str, str, str]] = []
-    with ExitStack() as views:
-        held = [(one, views.enter_context(held_view(one[1]))) for one in wanted]
+    ledger, application = ledger_upkeep(profile), application_upkeep(profile)
+    to = _absolute(params.file, cwd)
+    app_to = None if params.database is None else _absolute(params.database, cwd)
+    _refuse(ledger, application, [to] if app_to is None else [to, app_to])
+    with ExitStack() as held:
+        of_ledger = held.enter_context(ledger.backup(to, replace=params.replace))
+        taken: list[tuple[str, str, str, DatabaseBackup]] = [("ledger", to, ledger.location, of_ledger)]
+        if app_to is not None:
+            of_application = held.enter_context(application.backup(app_to, replace=params.replace))
+            taken.append(("application", app_to, application.location, of_application))
         taken_at = clock.now()
-        runs, high_water = _extent(held[0][1])
-        try:
-            for (name, source, target), view in held:
-                made.append((name, source, target, copy_beside(view, target, on_step=on_step)))
-            audited = _audit(made[0][3], taken_at) if params.audit else None
-        except BaseException:
-            for *_, copy in made:
-                remove_copy(copy)
-            raise
-    copies = tuple(_described(name, source, target, copy) for name, source, target, copy in made)
-    for index, (_, _, target, copy) in enumerate(made):
-        try:
-            put_in_place(copy, target, replace=params.replace)
-        except BaseException:
-            for *_, left in made[index + 1 :]:
-                remove_copy(left)
-            raise
+        extent = of_ledger.extent()
+        for _, _, _, backup in taken:
+            backup.copy(on_step=on_step)
+        audited = _audit(of_ledger, taken_at) if params.audit else None
+        conditions = [backup.condition() for _, _, _, backup in taken]
+        for _, _, _, backup in taken:
+            backup.publish()
+    copies = tuple(
+        DatabaseCopy(name=name, path=target, source=source, schema=schema, size_bytes=size)
+        for (name, target, source, _), (schema, size) in zip(taken, conditions, strict=True)
+    )
     return DbBackup(
         copies=copies,
         taken_at=iso(taken_at),
-        planned_through=iso(high_water) if high_water else None,
-        runs=runs,
+        planned_through=iso(extent.planned_through) if extent.planned_through else None,
+        runs=extent.runs,
         clean=audited is None or audited[0],
         audit=None if audited is None else audited[1],
         message="Backed up " + " and ".join(f"the {_words(copy.name)} to {copy.path}" for copy in copies),
     )
 
 
-def _refuse(profile: Profile, targets: list[str], *, replace: bool) -> None:
+def _refuse(ledger: DatabaseUpkeep, application: DatabaseUpkeep, targets: list[str]) -> None:
     from systemprompt.errors import UsageError
-    from systemprompt.operations.sqlite_copy import check_different, in_the_way
 
     for target in targets:
-        check_different(profile.ledger, target, "the ledger")
-        check_different(profile.database.path, target, "the application's database")
-        if os.path.lexists(target) and not replace:
-            raise in_the_way(target)
-        if os.path.isdir(target):
-            raise UsageError(f"{target!r} is a folder", hint=f"name a file in it: {os.path.join(target, 'ledger.db')}")
+        for upkeep, what in ((ledger, "the ledger"), (application, "the application's database")):
+            if upkeep.is_at(target):
+                raise UsageError(f"{target!r} is {what} itself", hint="name another file", details={"path": target})
     if len({os.path.realpath(target) for target in targets}) < len(targets):
         raise UsageError(f"both copies would go to {targets[0]!r}", hint="name two files")
 
 
-def _extent(ledger: sqlite3.Connection) -> tuple[int, int]:
-    runs = ledger.execute("SELECT count(*) FROM job_runs").fetchone()[0]
-    return int(runs), int(ledger.execute("SELECT high_water FROM ledger_state").fetchone()[0])
-
-
-def _audit(copy: str, now: Instant) -> tuple[bool, str]:
+def _audit(backup: LedgerBackup, now: Instant) -> tuple[bool, str]:
     from systemprompt.audit.auditor import audit
-    from systemprompt.ledger.sqlite.reader import open_reading_ledger
 
-    ledger = open_reading_ledger(copy)
+    ledger = backup.open()
     try:
         # Nodes may have ended since the view was taken: which of them live cannot be said of a copy.
         report = audit(ledger, now=now, alive=lambda _node: None)
     finally:
         ledger.close()
     return report.ok, report.verdict
-
-
-def _described(name: str, source: str, target: str, copy: str) -> DatabaseCopy:
-    from systemprompt.ledger.migrations import applied_migration
-    from systemprompt.ledger.sqlite.reader import MIGRATIONS_TABLE
-    from systemprompt.ledger.sqlite.store import open_connection
-    from systemprompt.system import APPLICATION_MIGRATIONS_TABLE
-
-    connection = open_connection(copy, read_only=True)
-    try:
-        table = MIGRATIONS_TABLE if name == "ledger" else APPLICATION_MIGRATIONS_TABLE
-        schema = applied_migration(connection, table=table)
-    finally:
-        connection.close()
-    return DatabaseCopy(name=name, path=target, source=source, schema=schema, size_bytes=os.path.getsize(copy))
 
 
 def _words(name: str) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from systemprompt.ledger.upkeep import DatabaseUpkeep
     from systemprompt.profile.profile import Profile
-    from systemprompt.system import System
 
 __all__ = [
     "DatabaseState",
@@ -32,7 +31,13 @@ class DbStatusParams:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseState:
-    """One database. `state` is `current`, `behind` (sp db migrate mends it), `ahead` (a newer release wrote it) or `absent`."""
+    """One database.
+
+    state         `current`, `behind` (sp db migrate updates it), `ahead` (a newer release wrote it) or `absent`
+    size_bytes    the database itself; `log_bytes` what its log takes beside it, `free_bytes` what new rows may use in it
+    altered       tables, indexes, views and triggers of the ledger that are not as its migrations make them: its rules may not hold
+    added         tables and views that somebody put beside the ledger's: they do no harm
+    """
 
     name: str
     path: str
@@ -40,6 +45,10 @@ class DatabaseState:
     schema: int
     newest: int
     size_bytes: int
+    log_bytes: int
+    free_bytes: int
+    altered: tuple[str, ...]
+    added: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,23 +92,22 @@ def db_status(profile: Profile) -> DbStatus:
     return DbStatus(databases=states, total=len(states))
 
 
-def db_migrate(system: System) -> DbMigrated:
+def db_migrate(profile: Profile) -> DbMigrated:
     """Make what is absent and apply what is pending, under the write lock. Two processes may call at once.
 
     Raises:
         DatabaseTooNew: a newer release wrote a database; it is left as it is.
         DatabaseError: a database cannot be opened or written.
     """
-    before = {state.name: state.schema for state in database_states(system.profile)}
-    _ = system.ledger, system.database  # opening them migrates them
-    done = tuple(
-        MigratedDatabase(name=state.name, path=state.path, before=before[state.name], after=state.schema)
-        for state in database_states(system.profile)
-    )
+    done = []
+    for name, upkeep in _both(profile):
+        state = upkeep.schema_state()
+        upkeep.migrate()
+        done.append(MigratedDatabase(name=name, path=upkeep.location, before=state.schema, after=state.newest))
     changed = [one for one in done if one.before != one.after]
     said = ", ".join(f"{one.name} from schema {one.before} to {one.after}" for one in changed)
     return DbMigrated(
-        databases=done, message=f"Migrated {said}" if changed else "Both databases are at the newest schema"
+        databases=tuple(done), message=f"Migrated {said}" if changed else "Both databases are at the newest schema"
     )
 
 
@@ -109,30 +117,23 @@ def database_states(profile: Profile) -> Iterator[DatabaseState]:
     Raises:
         DatabaseError: one of them is there and cannot be read.
     """
-    from systemprompt.ledger.sqlite.ledger import MIGRATIONS, MIGRATIONS_TABLE
-    from systemprompt.system import APPLICATION_MIGRATIONS, APPLICATION_MIGRATIONS_TABLE
+    for name, upkeep in _both(profile):
+        schema, size = upkeep.schema_state(), upkeep.size()
+        yield DatabaseState(
+            name=name,
+            path=upkeep.location,
+            state=schema.state,
+            schema=schema.schema,
+            newest=schema.newest,
+            size_bytes=size.file_bytes,
+            log_bytes=size.log_bytes,
+            free_bytes=size.free_bytes,
+            altered=tuple(str(one) for one in schema.differences if one.harmful),
+            added=tuple(str(one) for one in schema.differences if not one.harmful),
+        )
 
-    yield _state("ledger", profile.ledger, MIGRATIONS, MIGRATIONS_TABLE)
-    yield _state("application", profile.database.path, APPLICATION_MIGRATIONS, APPLICATION_MIGRATIONS_TABLE)
 
+def _both(profile: Profile) -> tuple[tuple[str, DatabaseUpkeep], ...]:
+    from systemprompt.system import application_upkeep, ledger_upkeep
 
-def _state(name: str, path: str, folder: str, table: str) -> DatabaseState:
-    import sqlite3
-
-    from systemprompt.ledger.migrations import applied_migration, newest_migration
-    from systemprompt.ledger.sqlite.store import database_error, open_connection
-
-    newest = newest_migration(folder)
-    if not os.path.exists(path):
-        return DatabaseState(name=name, path=path, state="absent", schema=0, newest=newest, size_bytes=0)
-    connection = open_connection(path, read_only=True)
-    try:
-        schema = applied_migration(connection, table=table)
-    except sqlite3.Error as error:
-        raise database_error(error, path) from error
-    finally:
-        connection.close()
-    state = "current" if schema == newest else "behind" if schema < newest else "ahead"
-    return DatabaseState(
-        name=name, path=path, state=state, schema=schema, newest=newest, size_bytes=os.path.getsize(path)
-    )
+    return ("ledger", ledger_upkeep(profile)), ("application", application_upkeep(profile))

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from systemprompt.clock import Clock
+    from systemprompt.ledger.upkeep import DatabaseUpkeep
+    from systemprompt.operations.database import DatabaseState
     from systemprompt.profile.profile import Profile
     from systemprompt.system import System
 
@@ -76,8 +78,14 @@ def _checks(profile_path: Callable[[], str], environ: Mapping[str, str], clock: 
         yield Check(name="profile", status="fail", message=error.message, mend=error.hint)
         return
     yield Check(name="profile", status="ok", message=profile.path)
-    databases = list(_databases(profile))
+    states: list[DatabaseState] = []
+    try:
+        states = list(database_states(profile))
+        databases = list(_databases(profile, states))
+    except DatabaseError as error:
+        databases = [Check(name="databases", status="fail", message=error.message, mend=error.hint)]
     yield from databases
+    yield from _schema(states)
     yield from _space(profile)
     yield _zone_data(profile)
     with System(profile, environ=environ, clock=clock) as system:
@@ -91,13 +99,11 @@ def _checks(profile_path: Callable[[], str], environ: Mapping[str, str], clock: 
                 yield Check(name="ledger", status="fail", message=error.message, mend=error.hint)
 
 
-def _databases(profile: Profile) -> Iterator[Check]:
-    try:
-        states = list(database_states(profile))
-    except DatabaseError as error:
-        yield Check(name="databases", status="fail", message=error.message, mend=error.hint)
-        return
-    for state in states:
+def _databases(profile: Profile, states: list[DatabaseState]) -> Iterator[Check]:
+    from systemprompt.system import application_upkeep, ledger_upkeep
+
+    upkeeps: tuple[DatabaseUpkeep, ...] = (ledger_upkeep(profile), application_upkeep(profile))
+    for state, upkeep in zip(states, upkeeps, strict=True):
         name = f"{state.name} database"
         folder = _nearest_folder(state.path)
         if state.state == "absent" and (blocking := _file_in_the_way(state.path, folder)):
@@ -135,28 +141,39 @@ def _databases(profile: Profile) -> Iterator[Check]:
             message = f"{state.path} has schema {state.schema} of {state.newest}"
             yield Check(name=name, status="warn", message=message, mend="sp db migrate")
         else:
-            yield _soundness(name, state.path, state.schema)
+            yield _soundness(name, upkeep, state.schema)
 
 
-def _soundness(name: str, path: str, schema: int) -> Check:
-    import sqlite3
-
-    from systemprompt.ledger.sqlite.store import database_error, open_connection
-
+def _soundness(name: str, upkeep: DatabaseUpkeep, schema: int) -> Check:
     try:
-        connection = open_connection(path, read_only=True)
-        try:
-            faults = [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)") if row[0] != "ok"]
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
-        faults = [str(database_error(error, path))]
+        faults = upkeep.faults(quick=True)
     except DatabaseError as error:
         faults = [error.message]
     if faults:
-        mend = "stop the nodes and restore a backup; what can still be read: sqlite3 FILE .recover"
-        return Check(name=name, status="fail", message=f"{path} is damaged: {'; '.join(faults)}", mend=mend)
-    return Check(name=name, status="ok", message=f"{path}, schema {schema}, sound")
+        mend = "stop the nodes and restore a backup; docs/operating.md says how to read what is left"
+        message = f"{upkeep.location} is damaged: {'; '.join(faults)}"
+        return Check(name=name, status="fail", message=message, mend=mend)
+    return Check(name=name, status="ok", message=f"{upkeep.location}, schema {schema}, sound")
+
+
+def _schema(states: list[DatabaseState]) -> Iterator[Check]:
+    """Report what of a schema is not as its migrations make it; that the rest is right goes without saying."""
+    for state in states:
+        name = f"{state.name} schema"
+        if state.altered:
+            yield Check(
+                name=name,
+                status="fail",
+                message=f"{state.path} is not protected as it should be: {'; '.join(state.altered)}",
+                mend="stop the nodes and restore a backup from before the change; sp jobs audit says what came of it",
+            )
+        if state.added:
+            yield Check(
+                name=name,
+                status="warn",
+                message=f"{state.path} holds more than the ledger: {'; '.join(state.added)}",
+                mend="keep tables of your own in a database of your own: a restore takes these away",
+            )
 
 
 def _space(profile: Profile) -> Iterator[Check]:

@@ -47,7 +47,10 @@ class HistoryEntry:
     fire_at       the fire time it accounts for; null for a manual start and for a range
     lateness_ms   how long after its fire time it started, to the microsecond; null for what never started or has none
     reason        why it is not a success, from a closed list
+    why           what somebody said when they asked for the run
     blocked_by    the run that was in the way, for `skipped` with reason `overlap`
+    stop_asked_at, stop_by, stop_why   when somebody asked to stop it, who, and what they said
+    abandoned     whether its code was still running when the account was closed, because it could not be stopped
     count         fire times accounted for: 1, or a range's number
     first_at, last_at   a range's first and last fire time, both included
     """
@@ -69,7 +72,12 @@ class HistoryEntry:
     items_failed: int
     message: str | None
     actor: str | None
+    why: str | None
     blocked_by: int | None
+    stop_asked_at: str | None
+    stop_by: str | None
+    stop_why: str | None
+    abandoned: bool
     count: int
     first_at: str | None
     last_at: str | None
@@ -144,7 +152,12 @@ def _of_run(run: RunView) -> HistoryEntry:
         items_failed=run.items_failed,
         message=run.message,
         actor=run.actor,
+        why=run.why,
         blocked_by=run.blocked_by,
+        stop_asked_at=iso_or_none(run.stop_asked_at),
+        stop_by=run.stop_by,
+        stop_why=run.stop_why,
+        abandoned=run.abandoned,
         count=1,
         first_at=None,
         last_at=None,
@@ -170,7 +183,12 @@ def _of_range(found: RangeView) -> HistoryEntry:
         items_failed=0,
         message=None,
         actor=None,
+        why=None,
         blocked_by=None,
+        stop_asked_at=None,
+        stop_by=None,
+        stop_why=None,
+        abandoned=False,
         count=found.count,
         first_at=iso(found.first_at),
         last_at=iso(found.last_at),

@@ -44,6 +44,8 @@ class RunJobsParams:
         "A parameter for the jobs; may be repeated", {}, flag="--param", short="-p", metavar="KEY=VALUE"
     )
     sequential: bool = param("Run jobs one at a time (default: parallel)", False)
+    detach: bool = param("Only ask for the runs: a node that serves takes them", False)
+    why: str = param("The reason, kept with the runs", "", metavar="TEXT")
     enforce: bool = param("Let destructive jobs do what they otherwise only report", False)
     dry_run: bool = param("Say what would run, and run nothing", False)
 
@@ -60,7 +62,10 @@ class JobRunResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRun:
-    """One run. `status` is the ledger's, or `would_run` in a dry run; `run_id` leads to its logs."""
+    """One run. `status` is the ledger's (`queued` where it was only asked for), or `would_run` in a dry run.
+
+    run_id   leads to its logs
+    """
 
     job_name: str
     status: str
@@ -74,7 +79,7 @@ class JobRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunJobsResult:
-    """Every run in the order asked for; `failed` counts all that did not succeed."""
+    """Every run in the order asked for; `failed` counts all that ended and did not succeed."""
 
     jobs_run: tuple[JobRun, ...]
     total: int
@@ -86,7 +91,7 @@ class RunJobsResult:
 def run_jobs(
     system: System, params: RunJobsParams, *, on_event: Callable[[NodeEvent], None] | None = None
 ) -> RunJobsResult:
-    """Run the chosen jobs and wait for them.
+    """Run the chosen jobs and wait for them; with `detach` only ask for them, all or none, and return at once.
 
     Every name is checked before anything starts. If this process is killed, its runs are settled by the next node that looks.
 
@@ -99,9 +104,19 @@ def run_jobs(
     if params.dry_run:
         would = tuple(JobRun(job_name=job.name, status="would_run") for job in chosen)
         return RunJobsResult(jobs_run=would, total=len(would), succeeded=0, failed=0, dry_run=True)
+    if params.detach:
+        return _ask(system, [job.name for job in chosen], params)
     node = system.node("run", on_event or _unwatched)
     with _terminate_as_interrupt():
         return _run(system, node, chosen, params)
+
+
+def _ask(system: System, names: list[str], params: RunJobsParams) -> RunJobsResult:
+    run_ids = system.ledger.ask_for_runs(system.clock.now(), _starts(names, params), system.change(params.why))
+    asked = tuple(
+        JobRun(job_name=name, status="queued", run_id=run_id) for name, run_id in zip(names, run_ids, strict=True)
+    )
+    return RunJobsResult(jobs_run=asked, total=len(asked), succeeded=0, failed=0)
 
 
 def _run(system: System, node: Node, chosen: list[JobView], params: RunJobsParams) -> RunJobsResult:
@@ -160,7 +175,9 @@ def _carry_out(system: System, node: Node, names: list[str], params: RunJobsPara
         while waiting or open_ids:
             batch, waiting = waiting[: width - len(open_ids)], waiting[max(0, width - len(open_ids)) :]
             if batch:
-                started = node.start_manual(_starts(batch, params), system.change(), skip_running=bool(claimed))
+                started = node.start_manual(
+                    _starts(batch, params), system.change(params.why), skip_running=bool(claimed)
+                )
                 claimed |= {run.job_name: run for run in started}
                 open_ids |= {run.run_id for run in started}
             # Never for ever at once: a signal that another thread took is heard when this one wakes.

@@ -70,8 +70,8 @@ def run_logs(ledger: LedgerReader, database: Database, params: RunLogsParams) ->
     if run is None:
         raise RunNotFound(params.run_id)
     marks = ", ".join("?" for _ in wanted)
-    where = f"run_id = ? AND (lower(level) IN ({marks}) OR ?)"  # question marks only
-    values = (params.run_id, *wanted, params.level is None)
+    where = f"ledger_id = ? AND run_id = ? AND (lower(level) IN ({marks}) OR ?)"  # question marks only
+    values = (ledger.ledger_id(), params.run_id, *wanted, params.level is None)
     counted = database.fetch_one(f"SELECT count(*) AS n FROM logs WHERE {where}", values)  # noqa: S608  # as above
     rows = database.fetch(
         f"SELECT * FROM (SELECT * FROM logs WHERE {where} ORDER BY id DESC LIMIT ?) ORDER BY id",  # noqa: S608  # as above

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["HOST_TABLES", "PROFILE", "Key", "find_key", "walk"]
 
 HOST_TABLES = {
-    "logs": ("id", "created_at", "level", "source", "message", "fields", "job_name", "run_id", "attempt"),
+    "logs": ("id", "created_at", "level", "source", "message", "fields", "job_name", "ledger_id", "run_id", "attempt"),
     "markdown_content": (
         *("id", "source", "path", "slug", "title", "description", "body", "tags", "front_matter", "draft"),
         *("published_at", "updated_at", "content_hash", "parsed_as", "ingested_at", "removed_at"),

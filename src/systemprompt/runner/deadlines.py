@@ -16,18 +16,22 @@ if TYPE_CHECKING:
 __all__ = ["Deadline", "Deadlines"]
 
 _LONGEST_WAIT_S = 30.0
+_FEW = 128
 _log = logging.getLogger("systemprompt.runner")
 
 
 class Deadline:
     """One thing to do at one moment, unless it is dropped before."""
 
-    __slots__ = ("action", "at", "dropped")
+    __slots__ = ("action", "at")
 
     def __init__(self, at: float, action: Callable[[], object]) -> None:
         self.at = at
-        self.action = action
-        self.dropped = False
+        self.action: Callable[[], object] | None = action
+
+    def drop(self) -> None:
+        """Forget it, and all that its action held."""
+        self.action = None
 
 
 class Deadlines:
@@ -40,7 +44,7 @@ class Deadlines:
         self._clock = clock
         self._heap: list[tuple[float, int, Deadline]] = []
         self._order = count()
-        self._dropped = 0
+        self._sweep_at = _FEW
         self._changed = threading.Condition()
         self._expiring = threading.RLock()
         self._thread: threading.Thread | None = None
@@ -52,6 +56,8 @@ class Deadlines:
         with self._changed:
             if self._closed:
                 return deadline
+            if len(self._heap) >= self._sweep_at:
+                self._sweep()
             heapq.heappush(self._heap, (deadline.at, next(self._order), deadline))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._serve, name="sp-deadlines", daemon=True)
@@ -60,32 +66,18 @@ class Deadlines:
                 self._changed.notify_all()
         return deadline
 
-    def drop(self, deadline: Deadline) -> None:
-        """Forget it. Day-long timeouts of quick runs do not pile up."""
-        with self._changed:
-            if deadline.dropped:
-                return
-            deadline.dropped = True
-            self._dropped += 1
-            if self._dropped > 64 and self._dropped * 2 > len(self._heap):
-                self._heap = [entry for entry in self._heap if not entry[2].dropped]
-                heapq.heapify(self._heap)
-                self._dropped = 0
-
     def expire(self, now: float) -> float | None:
         """Do all that is due at `now`; return the next moment, or None. What another thread is just doing is waited for."""
         with self._expiring:
             while True:
                 with self._changed:
-                    while self._heap and self._heap[0][2].dropped:
+                    while self._heap and self._heap[0][2].action is None:
                         heapq.heappop(self._heap)
-                        self._dropped -= 1
                     if not self._heap or self._heap[0][0] > now:
                         return self._heap[0][0] if self._heap else None
-                    due = heapq.heappop(self._heap)[2]
-                    # Dropping it from here on must not be counted: it is in the heap no more.
-                    due.dropped = True
-                due.action()
+                    action = heapq.heappop(self._heap)[2].action
+                if action is not None:
+                    action()
 
     def close(self) -> None:
         with self._changed:
@@ -95,6 +87,12 @@ class Deadlines:
             thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(5)
+
+    def _sweep(self) -> None:
+        # Once for every doubling, so that dropping one needs neither a lock nor a search: nearly all are dropped.
+        self._heap = [entry for entry in self._heap if entry[2].action is not None]
+        heapq.heapify(self._heap)
+        self._sweep_at = max(_FEW, 2 * len(self._heap))
 
     def _serve(self) -> None:
         while True:

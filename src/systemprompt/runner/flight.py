@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 
 from systemprompt.clock import to_datetime
 from systemprompt.jobs.context import CancelSignal, JobContext
+from systemprompt.record import record
 from systemprompt.runner.outcome import Outcome, Stop
 
 TYPE_CHECKING = False
@@ -28,7 +29,7 @@ else:
 __all__ = ["Assignment", "Executor", "Finished", "Flight", "context_of", "local_fire_time"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Assignment:
     """One claimed run, handed to the runner.
 
@@ -47,12 +48,14 @@ class Assignment:
     enforce: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Finished:
     """What became of an assignment.
 
-    late   False exactly once an assignment. True where code that could not be stopped came back after its run was closed:
-           it belongs with the attempt's late result, never in the run's outcome
+    late       False exactly once an assignment. True where code that could not be stopped came back after its run was closed:
+               it belongs with the attempt's late result, never in the run's outcome
+    abandoned  the run is closed and its code still runs: a thread or task that did not stop in its grace. A report with `late`
+               follows when it has come back; where it never does, it runs until its node ends
     """
 
     run_id: int
@@ -62,17 +65,18 @@ class Finished:
     started_at: Instant
     finished_at: Instant
     late: bool = False
+    abandoned: bool = False
 
 
 class Executor(Protocol):
-    """A way to run a job. Nothing here blocks, and each flight is landed by calling its `land`."""
+    """A way to run a job. Nothing here blocks. It asks a flight's `begin` before its code starts, and calls `land` at its end."""
 
     def start(self, flight: Flight) -> None:
         """Begin. What keeps it from beginning is an outcome, not an exception."""
         ...
 
     def stop(self, flight: Flight) -> None:
-        """Ask it to stop; `flight.stop` and `flight.cancel` are set already."""
+        """Ask it to stop; `flight.stop` and `flight.cancel` are set already. One that has landed, unbegun, is forgotten."""
         ...
 
     def force(self, flight: Flight) -> None:
@@ -114,8 +118,10 @@ class Flight:
         self._on_land = on_land
         self._lock = threading.Lock()
         self._stop: Stop | None = None
+        self._begun = False
         self._landed = False
         self._abandoned = False
+        self._closed: threading.Event | None = None
 
     @property
     def stop(self) -> Stop | None:
@@ -143,17 +149,25 @@ class Flight:
         self.cancel.set(stop.reason)
         return True
 
-    def land(self, outcome: Outcome, *, abandoned: bool = False) -> bool:
-        """Report the outcome, once; False where it has landed before.
+    def begin(self) -> bool:
+        """Say that its code starts now; False where it has landed, and must not start any more."""
+        with self._lock:
+            self._begun = not self._landed
+            return self._begun
 
-        `abandoned` says that the code still runs. When it does end, landing again reports a late result, once.
+    def land(self, outcome: Outcome, *, abandoned: bool = False, unbegun: bool = False) -> bool:
+        """Report the outcome, once; False where it has landed before, or with `unbegun` where its code has begun.
+
+        `abandoned` says that the code still runs. When it does end, landing again reports a late result, once, and after this.
         """
         with self._lock:
             late = self._landed
-            if late and (abandoned or not self._abandoned):
+            if (late and (abandoned or not self._abandoned)) or (unbegun and self._begun):
                 return False
             self._landed = True
             self._abandoned = abandoned
+            if abandoned:
+                self._closed = threading.Event()
         finished = Finished(
             run_id=self.run_id,
             attempt=self.assignment.attempt,
@@ -162,8 +176,15 @@ class Flight:
             started_at=self.started_at,
             finished_at=self._clock.now(),
             late=late,
+            abandoned=abandoned,
         )
-        self._on_land(self, finished)
+        if late and self._closed is not None:
+            self._closed.wait()
+        try:
+            self._on_land(self, finished)
+        finally:
+            if abandoned and self._closed is not None:
+                self._closed.set()
         return not late
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from systemprompt.errors import SystempromptError
 from systemprompt.jobs.context import JobCancelled
 from systemprompt.jobs.result import JobResult
+from systemprompt.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ _STOP_MESSAGES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Outcome:
     """How one attempt at a run ended. Plain values only: it goes to the ledger, and between processes, as it is.
 
@@ -110,6 +111,8 @@ def outcome_of_value(value: object, *, took_ms: int) -> Outcome:
 
     Never raises, whatever the value does when it is looked at: who calls this has a run to account for.
     """
+    if value is None:
+        return Outcome(status="success", duration_ms=took_ms)
     try:
         return _read(value, took_ms)
     except BaseException as error:  # noqa: BLE001  # properties of a user's class run here, and may raise or exit with anything
@@ -137,7 +140,7 @@ def _read(value: object, took_ms: int) -> Outcome:
         return Outcome(
             status="failed", reason="reported", message=message, error=_text(value.message or message), **counts
         )
-    return Outcome(status="success", message=None if value is None else _short(value), duration_ms=took_ms)
+    return Outcome(status="success", message=_short(value), duration_ms=took_ms)
 
 
 def outcome_of_exception(error: BaseException, *, took_ms: int, reason: str = "exception") -> Outcome:

@@ -27,7 +27,10 @@ LINES_PER_RUN = 10_000
 
 _MAX_PENDING_CHARS = 16 * 1024 * 1024
 _BATCH = 500
-_INSERT = "INSERT INTO logs (created_at, level, source, message, fields, job_name, run_id, attempt) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT = (
+    "INSERT INTO logs (created_at, level, source, message, fields, job_name, ledger_id, run_id, attempt)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 _log = logging.getLogger("systemprompt.runner")
 
 
@@ -54,18 +57,22 @@ class RunLogs:
 
     A database that is busy or away is tried again while the buffer has room; then lines are dropped, and one line says how
     many. No failure here ever reaches a job. Lines still in the buffer when the process is killed are lost.
+
+    ledger_id   whose runs these are; it stands in every line of a run, since a run's number is unique in one ledger only
     """
 
     def __init__(
         self,
         database: Database | None,
         *,
+        ledger_id: str,
         clock: Clock | None = None,
         flush_after_s: float = 0.1,
         max_pending: int = 20_000,
         lines_per_run: int = LINES_PER_RUN,
     ) -> None:
         self._database = database
+        self.ledger_id = ledger_id
         self.clock = clock or SystemClock()
         self.lines_per_run = lines_per_run
         self._flush_after_s = flush_after_s
@@ -181,6 +188,7 @@ class RunLogs:
                 line.message,
                 line.fields,
                 line.job_name,
+                None if line.run_id is None else self.ledger_id,
                 line.run_id,
                 line.attempt,
             )
@@ -214,6 +222,11 @@ class RunLog:
         self._attempt = attempt
         self._written = 0
         self._lock = threading.Lock()
+
+    @property
+    def ledger_id(self) -> str:
+        """Whose run it is."""
+        return self._logs.ledger_id
 
     @property
     def full(self) -> bool:

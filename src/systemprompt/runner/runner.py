@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass
+from functools import partial
 
 from systemprompt.runner.deadlines import Deadlines
 from systemprompt.runner.executors.async_loop import AsyncExecutor
 from systemprompt.runner.executors.process import ProcessExecutor
 from systemprompt.runner.executors.thread import ThreadExecutor
 from systemprompt.runner.flight import Assignment, Finished, Flight
-from systemprompt.runner.outcome import CANCEL_REASONS, Outcome, Stop, outcome_of_exception
+from systemprompt.runner.outcome import CANCEL_REASONS, Outcome, Stop, outcome_of_exception, stopped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from systemprompt.clock import Clock
     from systemprompt.jobs.database import Database
@@ -51,7 +52,8 @@ class Runner:
     Plain functions run in threads, async ones as tasks of one event loop in a thread of its own; `isolation: process` and
     commands run in a process group of their own, which a guard ends for certain, also when this process is killed. Nothing a
     job raises, exits with or hangs in ends the node. `on_finished` and `on_progress` are called from any thread, and must be
-    quick; `on_finished` comes once more with `late=True` where code that could not be stopped comes back after all.
+    quick. A thread or task that does not stop in its grace is abandoned: `on_finished` says so, and comes once more with
+    `late=True` when its code has come back.
 
     kill_grace        seconds between asking work to stop and ending it
     max_output_bytes  what one process may write into its run's log; of the rest only the end is kept, for the outcome
@@ -79,6 +81,7 @@ class Runner:
         self._kill_grace = kill_grace
         self._deadlines = Deadlines(clock)
         self._flights: dict[int, Flight] = {}
+        self._abandoned: set[Flight] = set()
         self._chosen: dict[str, tuple[JobDefinition, Executor]] = {}
         self._changed = threading.Condition()
         self._closed = False
@@ -93,52 +96,59 @@ class Runner:
             max_output_bytes=max_output_bytes,
         )
 
-    def start(self, assignment: Assignment) -> None:
-        """Start it and return at once. Whatever goes wrong with the job is an outcome.
+    def start(self, assignments: Sequence[Assignment]) -> None:
+        """Start them and return at once. Where it raises, none was started; whatever goes wrong with a job is an outcome.
 
         Raises:
-            ValueError: this run is in the air already.
+            ValueError: one of these runs is in the air already.
             RuntimeError: the runner is closed.
         """
-        run_id = assignment.run_id
-        definition = assignment.definition
-        log = self._logs.open(job_name=definition.name, run_id=run_id, attempt=assignment.attempt)
-
-        def progress(done: int, total: int | None, note: str) -> None:
-            self._progress(run_id, done, total, note)
-
-        flight = Flight(assignment, clock=self._clock, log=log, on_land=self._landed, on_progress=progress)
-        executor = flight.executor = self._executor_of(assignment)
+        flights = [self._flight(assignment) for assignment in assignments]
         with self._changed:
             if self._closed:
-                raise RuntimeError(f"run {run_id} of {definition.name!r} came after the runner was closed")
-            if run_id in self._flights:
-                raise ValueError(f"run {run_id} of {definition.name!r} is running already")
-            self._flights[run_id] = flight
-        if definition.job is None and definition.command is None:
-            text = f"job {definition.name!r} from {definition.source.name!r} is not loaded: there is nothing to run"
-            flight.land(Outcome(status="failed", reason="not_loaded", message=text, error=text))
-            return
-        timeout_s = definition.policies.timeout_s
-        if timeout_s is not None:
-            self._arm(flight, timeout_s, lambda: self._stop(flight, Stop(reason="timeout", timeout_s=timeout_s)))
-        try:
-            executor.start(flight)
-        except Exception as error:  # noqa: BLE001  # no thread, no memory: it could not be started, and that is its outcome
-            flight.land(outcome_of_exception(error, took_ms=flight.took_ms(), reason="spawn_error"))
-        if flight.stop is not None:
-            # Somebody asked between the two steps above, when there was nothing to stop yet.
-            executor.stop(flight)
+                raise RuntimeError(f"{_named(flights)} came after the runner was closed")
+            known = [flight for flight in flights if flight.run_id in self._flights]
+            if known:
+                raise ValueError(f"{_named(known)} is running already")
+            self._flights.update((flight.run_id, flight) for flight in flights)
+        for_threads: list[Flight] = []
+        for_loop: list[Flight] = []
+        for flight in flights:
+            definition, executor = flight.definition, flight.executor
+            assert executor is not None
+            if definition.job is None and definition.command is None:
+                text = f"job {definition.name!r} from {definition.source.name!r} is not loaded: there is nothing to run"
+                flight.land(Outcome(status="failed", reason="not_loaded", message=text, error=text))
+                continue
+            timeout_s = definition.policies.timeout_s
+            if timeout_s is not None:
+                self._arm(flight, timeout_s, partial(self._time_out, flight, timeout_s))
+            if executor is self._threads:
+                for_threads.append(flight)
+            elif executor is self._async:
+                for_loop.append(flight)
+            else:
+                self._begin(partial(executor.start, flight), [flight])
+        if for_threads:
+            self._begin(partial(self._threads.start_all, for_threads), for_threads)
+        if for_loop:
+            self._begin(partial(self._async.start_all, for_loop), for_loop)
 
     def running(self) -> frozenset[int]:
-        """Return the runs in the air. A run that was given up on is not among them, though its thread may live on."""
+        """Return the runs in the air. Abandoned ones are not among them."""
         with self._changed:
             return frozenset(self._flights)
+
+    def abandoned(self) -> frozenset[int]:
+        """Return the runs whose code still runs though their end was reported. One that comes back leaves with its late report."""
+        with self._changed:
+            return frozenset(flight.run_id for flight in self._abandoned)
 
     def cancel(self, run_id: int, reason: str) -> bool:
         """Ask a run to stop; its outcome is `cancelled` with this reason, after `kill_grace` at the latest.
 
-        False where it is not in the air or was asked before.
+        Never waits for anything. A run whose code has not begun ends here and never begins. False where it is not in the air or
+        was asked before.
 
         Raises:
             ValueError: the reason is not one of `outcome.CANCEL_REASONS`.
@@ -161,8 +171,9 @@ class Runner:
         with self._changed:
             flights = list(self._flights.values())
         for flight in flights:
-            flight.ask_to_stop(stop)
-            if flight.executor is not None:
+            if flight.ask_to_stop(stop):
+                self._land_unbegun(flight, stop)
+            if flight.executor is not None and not flight.landed:
                 flight.executor.kill(flight)
 
     def wait_idle(self, timeout: float | None = None) -> bool:
@@ -193,6 +204,29 @@ class Runner:
         self._threads.close()
         return idle
 
+    def _flight(self, assignment: Assignment) -> Flight:
+        run_id, definition = assignment.run_id, assignment.definition
+        flight = Flight(
+            assignment,
+            clock=self._clock,
+            log=self._logs.open(job_name=definition.name, run_id=run_id, attempt=assignment.attempt),
+            on_land=self._landed,
+            on_progress=partial(self._progress, run_id),
+        )
+        flight.executor = self._executor_of(assignment)
+        return flight
+
+    def _begin(self, start: Callable[[], None], flights: Sequence[Flight]) -> None:
+        try:
+            start()
+        except Exception as error:  # noqa: BLE001  # no thread, no memory: they could not be started, and that is their outcome
+            for flight in flights:
+                flight.land(outcome_of_exception(error, took_ms=flight.took_ms(), reason="spawn_error"))
+        for flight in flights:
+            if flight.stop is not None and flight.executor is not None:
+                # Somebody asked before it was started, when there was nothing to stop yet.
+                flight.executor.stop(flight)
+
     def _executor_of(self, assignment: Assignment) -> Executor:
         definition = assignment.definition
         known = self._chosen.get(definition.name)
@@ -209,9 +243,12 @@ class Runner:
     def _arm(self, flight: Flight, after_s: float, action: Callable[[], object]) -> None:
         previous, flight.deadline = flight.deadline, self._deadlines.add(after_s, action)
         if previous is not None:
-            self._deadlines.drop(previous)
+            previous.drop()
         if flight.landed:
-            self._deadlines.drop(flight.deadline)
+            flight.deadline.drop()
+
+    def _time_out(self, flight: Flight, timeout_s: float) -> None:
+        self._stop(flight, Stop(reason="timeout", timeout_s=timeout_s))
 
     def _stop(self, flight: Flight, stop: Stop) -> bool:
         executor = flight.executor
@@ -219,10 +256,14 @@ class Runner:
         if not flight.ask_to_stop(stop):
             return False
         flight.log.write(f"asked to stop: {stop.reason}", level="WARNING", source="runner")
-        grace = self._kill_grace + (_BACKSTOP_S if executor is self._processes else 0.0)
-        self._arm(flight, grace, lambda: self._force(flight))
+        if not self._land_unbegun(flight, stop):
+            grace = self._kill_grace + (_BACKSTOP_S if executor is self._processes else 0.0)
+            self._arm(flight, grace, partial(self._force, flight))
         executor.stop(flight)
         return True
+
+    def _land_unbegun(self, flight: Flight, stop: Stop) -> bool:
+        return flight.land(stopped(stop, took_ms=flight.took_ms(), note="it had not begun"), unbegun=True)
 
     def _force(self, flight: Flight) -> None:
         # Not the executor of the first asking: a flight may have moved from a thread to the event loop since.
@@ -239,7 +280,11 @@ class Runner:
 
     def _landed(self, flight: Flight, finished: Finished) -> None:
         if flight.deadline is not None:
-            self._deadlines.drop(flight.deadline)
+            flight.deadline.drop()
+        if finished.abandoned or finished.late:
+            with self._changed:
+                # By what is true now, not by this report: its code may have come back meanwhile.
+                (self._abandoned.add if flight.abandoned else self._abandoned.discard)(flight)
         try:
             self._on_finished(finished)
         except Exception:  # noqa: BLE001  # the thread goes on; the run stays open in the ledger until a rescue accounts for it
@@ -251,6 +296,10 @@ class Runner:
                         del self._flights[flight.run_id]
                     if not self._flights:
                         self._changed.notify_all()
+
+
+def _named(flights: Sequence[Flight]) -> str:
+    return ", ".join(f"run {flight.run_id} of {flight.definition.name!r}" for flight in flights)
 
 
 def _checked(reason: str) -> str:

@@ -22,6 +22,7 @@ from systemprompt.errors import (
     SystempromptError,
 )
 from systemprompt.ledger.records import Change, ClockEvent, ManualStart
+from systemprompt.scheduler.holding import Holding
 from systemprompt.scheduler.planner import Planner
 
 TYPE_CHECKING = False
@@ -58,8 +59,8 @@ class Hooks:
     closed      runs whose end is durable; late  ends that came after the fence had passed on
     rescued     runs settled for a lost node
     asked_to_stop   these runs of the node are to stop: somebody asked. May name a run again
-    lease_lost  stop every run: the lease cannot be kept (`database`), or others took over (`fenced`). Returns a fresh identity
-                to go on under
+    lease_lost  stop these runs, for others may start them (`database`: the lease cannot be kept) or have taken them (`fenced`);
+                the others go on. Returns a fresh identity to go on under
     failed      the loop cannot go on; the node must end
     watch       look after dead nodes: `runner.rescue.Rescue.step`
     """
@@ -67,7 +68,7 @@ class Hooks:
     claimed: Callable[[Sequence[Claimed]], None]
     closed: Callable[[Sequence[int], Sequence[int]], None]
     rescued: Callable[[Sequence[Rescued]], None]
-    lease_lost: Callable[[str], NodeIdentity]
+    lease_lost: Callable[[str, Sequence[int]], NodeIdentity]
     asked_to_stop: Callable[[Sequence[int]], None]
     failed: Callable[[Exception], None]
     watch: Callable[[str], list[Rescued]]
@@ -76,8 +77,8 @@ class Hooks:
 class Loop:
     """One node's clockwork. `step` is one round and may be called by hand in tests; `run` calls it until `stop`.
 
-    While the ledger cannot be written it tries again, and gives up its runs before their lease is over. A ledger that is damaged,
-    deleted or replaced ends it (`hooks.failed`).
+    While the ledger cannot be written it tries again; before the lease is over, it stops those of its runs that others may start
+    again. A ledger that is damaged, deleted or replaced ends it (`hooks.failed`).
     """
 
     def __init__(
@@ -105,8 +106,7 @@ class Loop:
         self._stopping = False
         self._abandoned = False
         self._round = threading.Lock()
-        self._held: set[tuple[int, int]] = set()
-        self._forsaken: set[tuple[int, int]] = set()
+        self._holding = Holding()
         self._gave_up = False
         self._jumps: list[ClockEvent] = []
         self._next_due: Instant | None = None
@@ -152,7 +152,7 @@ class Loop:
 
     def hold(self, claimed: Sequence[Claimed]) -> None:
         """Count runs that were claimed outside the loop, by a manual start."""
-        self._held |= {(run.run_id, run.fence) for run in claimed}
+        self._holding.add(claimed)
 
     def look(self) -> None:
         """Plan in the next round, due or not: something changed."""
@@ -240,11 +240,10 @@ class Loop:
         with self._wake:
             closings, asked = tuple(self._ended), tuple(self._asked)
             looked, self._look = self._look, False
-        if changed or looked:
-            self._hear_stops()
         due = self._plans and self._next_due is not None and self._next_due <= now
-        ending = {(closing.run_id, closing.fence) for closing in closings}
         try:
+            if changed or looked:
+                self._hear_stops()
             if self._claims:
                 self._start_asked(asked, now)
             if not (closings or due or ((changed or looked) and self._plans)):
@@ -255,8 +254,9 @@ class Loop:
                 now,
                 self._planner.decide,
                 closings=closings,
-                room=self._room(ending),
+                room=self._holding.room(self._identity.capacity, closings) if self._claims else 0,
                 plan=self._plans,
+                patience=min(_PATIENCE, self._planner.grace // 2),
             )
         except BaseException:
             self._look = True
@@ -264,8 +264,7 @@ class Loop:
         self._unfolded = self._unfolded or bool(closings or turn.planned)
         with self._wake:
             del self._ended[: len(closings)]
-        self._held -= ending
-        self._forsaken -= ending
+        self._holding.remove(closings)
         self._next_due = turn.next_due
         # What was held back until the runs of the former identity were over can be claimed now.
         self._look = self._look or turn.more
@@ -278,7 +277,7 @@ class Loop:
 
     def _hear_stops(self) -> None:
         """Begin to stop what somebody asked to stop. It is said again until the run is closed; once is enough for the runner."""
-        stops = [run_id for run_id, fence in self._ledger.stops_asked(self.node_id) if (run_id, fence) in self._held]
+        stops = self._holding.among(self._ledger.stops_asked(self.node_id))
         if stops:
             self._hooks.asked_to_stop(stops)
 
@@ -288,12 +287,6 @@ class Loop:
         if self._unfolded and now - self._folded_at >= (_FOLD_BUSY if busy else _FOLD_IDLE):
             self._unfolded = self._ledger.fold()
             self._folded_at = now
-
-    def _room(self, ending: set[tuple[int, int]]) -> int:
-        if not self._claims or self._forsaken - ending:
-            # A run that was requeued by others must not start here again while its former attempt is still in the air.
-            return 0
-        return max(0, self._identity.capacity - len(self._held - ending))
 
     def _start_asked(self, asked: Sequence[ManualStart], now: Instant) -> None:
         for start in asked:
@@ -334,18 +327,19 @@ class Loop:
             self._hooks.rescued(rescued)
 
     def _give_up_lease_in_time(self) -> None:
-        # Others may take our runs once the lease is over; ours must have stopped by then. Said once, until we beat again.
+        # Others may start our runs again once the lease is over; ours must have stopped by then. Said once, until we beat again.
+        # A run that nobody starts again goes on: stopping it would make of a short trouble a failed run.
         silent = self._clock.monotonic() - self._last_beat
-        if self._held and not self._gave_up and silent > _TRUST * self._pace.lease:
+        if self._holding and not self._gave_up and silent > _TRUST * self._pace.lease:
             self._gave_up = True
-            self._hooks.lease_lost("database")
+            self._hooks.lease_lost("database", self._holding.reruns())
 
     def _start_afresh(self, why: str) -> None:
         log.warning(
-            "this node was declared lost: it stops its runs and goes on under a fresh id  node=%s", self.node_id
+            "this node was declared lost: it stops what others start again and goes on under a fresh id  node=%s",
+            self.node_id,
         )
-        self._identity = self._hooks.lease_lost(why)
-        self._forsaken |= self._held
+        self._identity = self._hooks.lease_lost(why, self._holding.forsake(self._ledger))
         self._ledger.join(self._identity)
         self._look = True
 
@@ -396,6 +390,7 @@ class Loop:
 
 
 _JUMP = 2 * SECOND
+_PATIENCE = SECOND
 _FOLD_IDLE, _FOLD_BUSY = 1.0, 5.0
 _TRUST = 0.6
 _RETRY = 0.1

@@ -108,6 +108,10 @@ class Bench(System):
     def actor(self) -> str:
         return "test"
 
+    @property
+    def noticed_by(self) -> str:
+        return "test"
+
     def check(self) -> None:
         """Refuse what the test asks for and cannot have."""
         catalogue = self._everything()

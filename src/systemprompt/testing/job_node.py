@@ -90,7 +90,7 @@ class JobNode:
                 claimed=self._claimed.extend,
                 closed=lambda _closed, _late: None,
                 rescued=lambda _rescued: None,
-                lease_lost=lambda _why: self._identity(),
+                lease_lost=lambda _why, _run_ids: self._identity(),
                 asked_to_stop=lambda _run_ids: None,
                 failed=self._failed,
                 watch=lambda _own: [],

@@ -54,7 +54,7 @@ class RunHere:
         self._clock = clock
         self._on_ended = on_ended
         self._pass_time = pass_time
-        self._logs = RunLogs(None, clock=clock)
+        self._logs = RunLogs(None, ledger_id=system.ledger.ledger_id(), clock=clock)
         self._runner: Runner | None = None
 
     def run(self, claimed: Claimed) -> Exception | None:
@@ -63,7 +63,7 @@ class RunHere:
         assignment = assignment_of(claimed, definition)
         if definition.command is not None or definition.policies.isolation == "process":
             runner = self._processes()
-            runner.start(assignment)
+            runner.start([assignment])
             runner.wait_idle()
             return None
         return self._in_this_thread(assignment)

@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from systemprompt.cli.settings import CliSettings
     from systemprompt.operations.audit_jobs import AuditParams, AuditReport
+    from systemprompt.operations.cancel_run import CancelRunParams, RunCancelled
     from systemprompt.operations.explain_fire_time import ExplainParams, FireTimeExplained
     from systemprompt.operations.history import History, HistoryParams
     from systemprompt.operations.list_jobs import JobList, ListJobsParams
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "audit_jobs",
+    "cancel_run",
     "disable_job",
     "enable_job",
     "explain_fire_time",
@@ -71,6 +73,14 @@ def disable_job(settings: CliSettings, params: SwitchJobParams) -> CommandResult
     with settings.open_system() as system:
         data = switch_job(system, params, enabled=False)
         return CommandResult(data, "text", "Job Disabled", time_zone=system.profile.time_zone)
+
+
+def cancel_run(settings: CliSettings, params: CancelRunParams) -> CommandResult[RunCancelled]:
+    from systemprompt.operations.cancel_run import cancel_run
+
+    with settings.open_system() as system:
+        data = cancel_run(system, params)
+        return CommandResult(data, "text", "Run Cancelled", time_zone=system.profile.time_zone)
 
 
 def upcoming(settings: CliSettings, params: UpcomingParams) -> CommandResult[Upcoming]:

@@ -42,11 +42,11 @@ def log_cleanup(settings: CliSettings, params: LogCleanupParams) -> CommandResul
 
 
 def serve(settings: CliSettings, params: ServeParams) -> CommandResult[ServeResult]:
-    from systemprompt.cli.progress import NodeWatcher
+    from systemprompt.cli.node_watcher import NodeWatcher
     from systemprompt.operations.serve import serve
 
-    with settings.open_system() as system:
-        data = serve(system, params, on_event=NodeWatcher(settings))
+    with settings.open_system() as system, NodeWatcher(settings) as watcher:
+        data = serve(system, params, on_event=watcher)
     return CommandResult(data, "text", "Node")
 
 

@@ -62,10 +62,8 @@ def profile_show(settings: CliSettings, params: ProfileShowParams) -> CommandRes
 
 def db_migrate(settings: CliSettings, params: DbMigrateParams) -> CommandResult[DbMigrated]:  # noqa: ARG001  # every command takes both
     from systemprompt.operations.database import db_migrate
-    from systemprompt.system import System
 
-    with System(settings.load_profile(), environ=settings.environ, clock=settings.clock) as system:
-        return CommandResult(db_migrate(system), "text", "Database Migration")
+    return CommandResult(db_migrate(settings.load_profile()), "text", "Database Migration")
 
 
 def db_status(settings: CliSettings, params: DbStatusParams) -> CommandResult[DbStatus]:  # noqa: ARG001  # every command takes both

@@ -27,6 +27,7 @@ VIEWS: dict[str, Callable[[Page, Any], None]] = {
     "Diagnosis": tables.checks,
     "ProfileShown": cards.profile,
     "JobSwitched": texts.switched,
+    "RunCancelled": texts.cancelled,
     "SessionCleanup": texts.cleanup,
     "LogCleanup": texts.cleanup,
     "NewJob": texts.steps,

@@ -82,6 +82,11 @@ def runs(page: Page, data: RunJobsResult) -> None:
     if data.dry_run:
         page.line(f"{data.total} would run; nothing was started")
         return
+    waiting = [run.run_id for run in data.jobs_run if run.status == "queued"]
+    if waiting:
+        page.line(f"{len(waiting)} asked for; a node that serves takes what it has room for")
+        page.line(page.dim(f"how it goes: sp jobs logs {waiting[0]}"))
+        return
     page.line(page.status("success", f"{data.succeeded} succeeded"), ", ", _failures(page, data.failed))
     failed = next((run.run_id for run in data.jobs_run if run.status != "success" and run.run_id), None)
     if failed is not None:
@@ -176,6 +181,11 @@ def databases(page: Page, data: DbStatus) -> None:
     if any(one.state in ("absent", "behind") for one in data.databases):
         page.blank()
         page.line("mend it: sp db migrate")
+    for one in data.databases:
+        for sentence in one.altered:
+            page.line(page.status("fail", f"{one.name}: {sentence}"))
+        for sentence in one.added:
+            page.line(page.status("warn", f"{one.name}: {sentence}"))
 
 
 def checks(page: Page, data: Diagnosis) -> None:
@@ -220,6 +230,9 @@ def _told(page: Page, entry: HistoryEntry) -> str:
     if entry.kind == "range":
         since = f"from {page.time(entry.first_at)}"
         return f"{entry.count:,} fire times, {since}" if entry.count > 1 else "1 fire time"
+    if entry.stop_by is not None:
+        done = "being stopped" if entry.finished_at is None else "stopped"
+        return f"{done} by {entry.stop_by}" + (f": {entry.stop_why}" if entry.stop_why else "")
     if entry.blocked_by is not None:
         return f"run {entry.blocked_by} was in the way"
     return _why(entry.reason, entry.error, entry.message)

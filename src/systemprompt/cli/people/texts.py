@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from systemprompt.cli.people.page import Page
     from systemprompt.cli.schema import Schemas
     from systemprompt.operations.backup import DbBackup
+    from systemprompt.operations.cancel_run import RunCancelled
     from systemprompt.operations.cleanup import LogCleanup, SessionCleanup
     from systemprompt.operations.database import DbMigrated
     from systemprompt.operations.init_profile import Initialised
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "backed_up",
+    "cancelled",
     "cleanup",
     "message",
     "migrated",
@@ -36,6 +38,12 @@ def switched(page: Page, data: JobSwitched) -> None:
     page.line(data.message, page.dim(already))
     if data.next_run is not None and not data.dry_run:
         page.line(page.dim(f"next run: {page.time_and_zone(data.next_run)}"))
+
+
+def cancelled(page: Page, data: RunCancelled) -> None:
+    page.line(data.message)
+    if data.status == "running" and not data.dry_run:
+        page.line(page.dim(f"its node begins to stop it within a second: sp jobs logs {data.run_id}"))
 
 
 def cleanup(page: Page, data: SessionCleanup | LogCleanup) -> None:

@@ -18,6 +18,7 @@ from systemprompt.ledger.records import StopAsked
 from systemprompt.ledger.rows import OpenRun
 from systemprompt.ledger.sqlite.clockwork import claimed
 from systemprompt.ledger.sqlite.closing import take_out, write_books
+from systemprompt.ledger.sqlite.inserting import insert_open
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,8 +70,8 @@ def start_manual(
 
     def act() -> dict[str, Any]:
         begun_here, skipped = _begin_here(store, node_id, now, starts, change, skip_running=skip_running)
-        held.extend(claimed(run, name) for run, name in begun_here)
-        return {"run_ids": [run.run_id for run, _ in begun_here] + skipped}
+        held.extend(begun_here)
+        return {"run_ids": [run.run_id for run in begun_here] + skipped}
 
     once(store, change, _asked("start", starts), now, act)
     return tuple(held)
@@ -78,9 +79,9 @@ def start_manual(
 
 def ask_for_runs(store: Store, now: Instant, starts: Sequence[ManualStart], change: Change) -> tuple[int, ...]:
     def act() -> dict[str, Any]:
-        rows = _rows(store, now, starts, change)
-        store.run_many("write_open_runs", [row for row, _, _ in rows])
-        return {"run_ids": [row.run_id for row, _, _ in rows]}
+        rows = [row for row, _ in _rows(store, now, starts, change)]
+        insert_open(store, rows)
+        return {"run_ids": [row.run_id for row in rows]}
 
     answer, _ = once(store, change, _asked("run", starts), now, act)
     return tuple(answer["run_ids"])
@@ -108,28 +109,32 @@ def ask_to_stop(store: Store, run_id: int, now: Instant, change: Change) -> Stop
 
 def _begin_here(
     store: Store, node_id: str, now: Instant, starts: Sequence[ManualStart], change: Change, *, skip_running: bool
-) -> tuple[list[tuple[OpenRun, str]], list[int]]:
+) -> tuple[list[Claimed], list[int]]:
     """Begin these on the node; return them, and the ids of those that are skipped because their job is running."""
-    held, skipped, books = [], [], Books()
-    rows = _rows(store, now, starts, change, node_id=node_id)
-    for row, name, running_run in rows:
-        if running_run is None:
-            held.append((row, name))
+    rows, held, skipped, books = [], [], [], Books()
+    running: dict[int, int] = {}
+    for row, job in _rows(store, now, starts, change, node_id=node_id):
+        # Of a job that is named twice, the first start is in the way of the second.
+        in_the_way = job["running_run"] or running.get(row.job_id)
+        running.setdefault(row.job_id, row.run_id)
+        if in_the_way is None:
+            rows.append(row)
+            held.append(claimed(row, job["job_name"], reruns=bool(job["reruns"])))
         elif skip_running:
             skipped.append(row.run_id)
             waiting = row._replace(node_id=None, attempt=0, fence=None, started_at=None)
-            books.close(closed_waiting(waiting, "skipped", "overlap", now=now, blocked_by=running_run))
+            books.close(closed_waiting(waiting, "skipped", "overlap", now=now, blocked_by=in_the_way))
         else:
-            raise JobAlreadyRunning(name, running_run)
-    store.run_many("write_open_runs", [run for run, _ in held])
+            raise JobAlreadyRunning(job["job_name"], in_the_way)
+    insert_open(store, rows)
     write_books(store, books)
     return held, skipped
 
 
 def _rows(
     store: Store, now: Instant, starts: Sequence[ManualStart], change: Change, *, node_id: str | None = None
-) -> list[tuple[OpenRun, str, int | None]]:
-    """Return a row for each start, with the job's name and the run that runs already; held by the node where one is named."""
+) -> list[tuple[OpenRun, sqlite3.Row]]:
+    """Return a row for each start, with its job; held by the node where one is named."""
     jobs = [_job_to_start(store, start.job_name) for start in starts]
     number, fences = len(starts), len(starts) if node_id is not None else 0
     numbers = {"runs": number, "fences": fences, "through": 0, "node_id": node_id}
@@ -137,8 +142,7 @@ def _rows(
     if state["stopped"]:
         assert node_id is not None
         raise NodeLost(node_id)
-    rows: list[tuple[OpenRun, str, int | None]] = []
-    running: dict[int, int] = {}
+    rows: list[tuple[OpenRun, sqlite3.Row]] = []
     for at, (start, job) in enumerate(zip(starts, jobs, strict=True), 1):
         row = manual(
             start,
@@ -152,9 +156,7 @@ def _rows(
         )
         if node_id is not None:
             row = begun(row, node_id=node_id, fence=state["fence"] - fences + at, now=now)
-        # Of a job that is named twice, the first start is in the way of the second.
-        rows.append((row, start.job_name, job["running_run"] or running.get(row.job_id)))
-        running.setdefault(row.job_id, row.run_id)
+        rows.append((row, job))
     return rows
 
 

@@ -37,8 +37,7 @@ def is_current(
     notices = _Notices(quarantined, kept)
     return (
         all(spec.name in rows and not _differs(rows[spec.name], spec) for spec in specs)
-        and all(notices.error_of(row) == _load_error(row) for name, row in rows.items() if name not in wanted)
-        and all(row["retired_at"] or notices.error_of(row) for name, row in rows.items() if name not in wanted)
+        and all(_is_settled(row, notices.error_of(row)) for name, row in rows.items() if name not in wanted)
         and all(name in rows for name in notices.by_name)
         and {row["source"]: row["error"] for row in store.run("quarantined_sources")} == notices.by_source
     )
@@ -73,7 +72,7 @@ def sync(
             _change(store, row, spec, now, decide, change)
     for name, row in rows.items():
         error = notices.error_of(row)
-        if name in wanted or (error == _load_error(row) and (error or row["retired_at"])):
+        if name in wanted or _is_settled(row, error):
             continue
         if error:
             _quarantine(store, row, error, now, decide)
@@ -146,8 +145,14 @@ _STATED = ("schedule", "time_zone", "policies", "enabled")
 """What a version says of a job."""
 
 
-def _load_error(row: sqlite3.Row) -> str | None:
-    return row["quarantine_error"] if row["quarantine"] == "load" else None
+def _is_settled(row: sqlite3.Row, error: str | None) -> bool:
+    """Say whether a job that the catalogue does not have is held with this error already, or is retired.
+
+    One that is held for a conflict in the ledger stays so: only a person releases it.
+    """
+    if error is None:
+        return row["retired_at"] is not None
+    return bool(row["quarantine"] == "ledger_conflict" or row["quarantine_error"] == error)
 
 
 def _stated(row: sqlite3.Row) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from systemprompt.ledger.bookkeeping import Books, begun, closed_when_planned, p
 from systemprompt.ledger.records import Claimed, JobToPlan, Turn
 from systemprompt.ledger.rows import OpenRun
 from systemprompt.ledger.sqlite.closing import Ended, close_held, write_books
+from systemprompt.ledger.sqlite.inserting import insert_open
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,32 +23,39 @@ if TYPE_CHECKING:
     from systemprompt.ledger.records import Closing, Decide, Decision
     from systemprompt.ledger.sqlite.store import Store
 
-__all__ = ["JOBS_A_TURN", "claim", "claimed", "plan_new", "plan_one", "turn"]
+__all__ = ["JOBS_A_TURN", "Offer", "claim", "claimed", "plan_new", "plan_one", "turn"]
 
 JOBS_A_TURN = 1_000
 """Due jobs planned in one transaction. It bounds how long other processes wait for the write lock."""
 
 
-def turn(
-    store: Store,
-    node_id: str,
-    now: Instant,
-    decide: Decide,
-    *,
-    closings: Sequence[Closing],
-    room: int,
-    plan: bool,
-) -> Turn:
+class Offer(NamedTuple):
+    """What a node offers in one turn: room for so many runs, and whether it plans.
+
+    patience   microseconds for which a due job may wait for room before it is planned without
+    """
+
+    node_id: str
+    room: int
+    plan: bool
+    patience: int
+
+
+def turn(store: Store, offer: Offer, now: Instant, decide: Decide, closings: Sequence[Closing]) -> Turn:
     books, ended = close_held(store, closings, now) if closings else (Books(), Ended())
-    due = store.run("due_jobs", {"now": now, "limit": JOBS_A_TURN}).fetchall() if plan else []
+    due = _due(store, offer, now) if offer.plan else []
     waiting: list[sqlite3.Row] = []
-    if room > 0 and (not due or due[0]["waiting"]):
-        waiting = store.run("waiting_runs", {"now": now, "room": room}).fetchall()
+    if offer.room > 0 and (not due or due[0]["waiting"]):
+        waiting = store.run("waiting_runs", {"now": now, "room": offer.room}).fetchall()
     decisions = [(job, decide(job, now)) for job in map(_job_to_plan, due)]
-    started = _write(store, books, decisions, now, _Taker(node_id, room, waiting))
-    more = len(due) == JOBS_A_TURN
-    if not due or more:
+    started = _write(store, books, decisions, now, _Taker(offer.node_id, offer.room, waiting))
+    left = len(due) >= (JOBS_A_TURN if _is_overdue(due, offer, now) else min(offer.room, JOBS_A_TURN))
+    # Where the room is used up, what is left waits for the next end, or until it has waited long enough.
+    more = left and bool(due) and (len(started) < offer.room or _is_overdue(due, offer, now))
+    if left or not due:
         next_due = _next_due(store)
+        if next_due is not None and next_due <= now and not more:
+            next_due += offer.patience
     else:
         looks = [due[0]["following"], *(decision.next_due for _, decision in decisions)]
         next_due = min((at for at in looks if at is not None), default=None)
@@ -59,6 +67,16 @@ def turn(
         next_due=next_due,
         more=more,
     )
+
+
+def _due(store: Store, offer: Offer, now: Instant) -> list[sqlite3.Row]:
+    """Return the due jobs that this turn plans: those there is room for, or all of them once one has waited long enough."""
+    values = {"now": now, "overdue": now - offer.patience, "limit": JOBS_A_TURN, "room": min(offer.room, JOBS_A_TURN)}
+    return store.run("due_jobs", values).fetchall()
+
+
+def _is_overdue(due: Sequence[sqlite3.Row], offer: Offer, now: Instant) -> bool:
+    return bool(due) and due[0]["next_due"] <= now - offer.patience
 
 
 def plan_one(store: Store, job_id: int, now: Instant, decide: Decide) -> Instant:
@@ -82,7 +100,7 @@ def claim(store: Store, runs: Sequence[OpenRun]) -> None:
         raise LedgerBroken("a run was to be claimed that does not wait")
 
 
-def claimed(run: OpenRun, job_name: str) -> Claimed:
+def claimed(run: OpenRun, job_name: str, *, reruns: bool) -> Claimed:
     """Return what a node is told of a run that it holds."""
     assert run.fence is not None and run.started_at is not None  # noqa: PT018  # one fact
     return Claimed(
@@ -97,6 +115,7 @@ def claimed(run: OpenRun, job_name: str) -> Claimed:
         actor=run.actor,
         parameters=json.loads(run.parameters) if run.parameters else {},
         enforce=None if run.enforce is None else bool(run.enforce),
+        reruns=reruns,
     )
 
 
@@ -119,7 +138,7 @@ def _write(
 
     What waits comes first. A due job that nothing stands in the way of is then written as already running.
     """
-    started: list[tuple[OpenRun, str]] = []
+    started: list[tuple[OpenRun, str, bool]] = []
     if decisions or (taker is not None and taker.waiting):
         waiting, at_once = (taker.waiting, _at_once(decisions, taker)) if taker is not None else ((), set[int]())
         number = sum(len(decision.runs) for _, decision in decisions)
@@ -128,8 +147,8 @@ def _write(
             store, runs=number, fences=len(waiting) + len(at_once), through=through, taker=taker
         )
         if taker is not None and waiting and not stopped:
-            started = [(_begun(row, taker, next(fences), now), row["job_name"]) for row in waiting]
-            claim(store, [run for run, _ in started])
+            started = [(_begun(row, taker, next(fences), now), row["job_name"], bool(row["reruns"])) for row in waiting]
+            claim(store, [run for run, _, _ in started])
         fresh: list[OpenRun] = []
         for job, decision in decisions:
             for run in decision.runs:
@@ -140,10 +159,10 @@ def _write(
                 if taker is not None and not stopped and job.job_id in at_once:
                     at_once.remove(job.job_id)
                     row = begun(row, node_id=taker.node_id, fence=next(fences), now=now)
-                    started.append((row, job.job_name))
+                    started.append((row, job.job_name, job.policies.get("on_lost") == "rerun"))
                 fresh.append(row)
         if fresh:
-            store.run_many("write_open_runs", fresh)
+            insert_open(store, fresh)
     ranges = [(job, span) for job, decision in decisions for span in decision.ranges]
     if ranges:
         spans = [(j.job_id, j.version, s.first_at, s.last_at, s.count, s.status, s.reason, now) for j, s in ranges]
@@ -151,7 +170,7 @@ def _write(
     if decisions:
         _move_cursors(store, decisions)
     write_books(store, books, [(job.job_id, span.last_at, span.status) for job, span in ranges])
-    return tuple(claimed(run, name) for run, name in started)
+    return tuple(claimed(run, name, reruns=reruns) for run, name, reruns in started)
 
 
 def _at_once(decisions: Sequence[tuple[JobToPlan, Decision]], taker: _Taker) -> set[int]:
@@ -161,7 +180,7 @@ def _at_once(decisions: Sequence[tuple[JobToPlan, Decision]], taker: _Taker) -> 
     for job, decision in decisions:
         if len(jobs) >= free:
             break
-        if job.open_run is None and any(run.status == "queued" for run in decision.runs):
+        if job.open_run is None and decision.runs and decision.runs[0].status == "queued":
             jobs.add(job.job_id)
     return jobs
 
@@ -195,19 +214,35 @@ def _next_due(store: Store) -> Instant | None:
 
 
 def _job_to_plan(row: sqlite3.Row) -> JobToPlan:
+    # In the order of the view `jobs_to_plan`: taken by name, a row of sqlite3 costs twice as much.
+    (
+        job_id,
+        job_name,
+        version,
+        schedule,
+        time_zone,
+        policies,
+        enabled,
+        quarantined,
+        planned_through,
+        _next_due,
+        in_the_way,
+        open_runs,
+        catching_up,
+    ) = row[:13]
     return JobToPlan(
-        job_id=row["job_id"],
-        job_name=row["job_name"],
-        version=row["version"],
-        schedule=row["schedule"],
-        time_zone=row["time_zone"],
-        policies=_policies(row["policies"]),
-        enabled=bool(row["enabled"]),
-        quarantined=bool(row["quarantined"]),
-        planned_through=row["planned_through"],
-        open_run=row["in_the_way"],
-        open_runs=row["open_runs"],
-        catching_up=bool(row["catching_up"]),
+        job_id=job_id,
+        job_name=job_name,
+        version=version,
+        schedule=schedule,
+        time_zone=time_zone,
+        policies=_policies(policies),
+        enabled=bool(enabled),
+        quarantined=bool(quarantined),
+        planned_through=planned_through,
+        open_run=in_the_way,
+        open_runs=open_runs,
+        catching_up=bool(catching_up),
     )
 
 

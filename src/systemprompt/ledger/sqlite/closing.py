@@ -6,8 +6,9 @@ import json
 from typing import NamedTuple
 
 from systemprompt.errors import LedgerBroken
-from systemprompt.ledger.bookkeeping import Books, count_in, late_attempt, settle
+from systemprompt.ledger.bookkeeping import Books, count_in, late_attempt, settle, storable
 from systemprompt.ledger.rows import OpenRun
+from systemprompt.ledger.sqlite.inserting import insert_closed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def write_books(store: Store, books: Books, ranges: Iterable[tuple[int, Instant,
     again = [run.run_id for run in books.closed if run.fence is None and run.attempt]
     count_in(books, ranges=ranges, begun_before={run_id: _last_attempt(store, run_id) for run_id in again})
     if books.closed:
-        written = store.run_many("write_closed_runs", books.closed)
+        written = insert_closed(store, books.closed)
         if written != len(books.closed):
             raise LedgerBroken(f"{len(books.closed)} runs were to be closed, and {written} accounts were written")
     for name, rows in (
@@ -85,24 +86,43 @@ def _last_attempt(store: Store, run_id: int) -> tuple[int, Instant]:
 def _is_told_again(store: Store, books: Books, closing: Closing, now: Instant) -> bool:
     """Say whether the ledger has this very closing already: then it was told twice. Otherwise keep it as a late result.
 
-    A late result of a run that nobody knows (any more) has no place and is dropped. Code that was given up on, and comes back,
-    is in its job's way no longer.
+    A late result says that abandoned code has ended. One of a run that nobody knows (any more) has no place and is dropped.
     """
-    for run in books.closed:
-        if (run.run_id, run.fence) == (closing.run_id, closing.fence):
-            job_id, node_id = run.job_id, run.node_id
-            break
-    else:
-        found = store.run("holder_of_fence", {"run_id": closing.run_id, "fence": closing.fence}).fetchone()
-        if found is None:
-            store.run("end_abandoned", {"run_id": closing.run_id, "fence": closing.fence})
-            return False
-        same = (closing.status, closing.reason, closing.message, max(closing.finished_at, found["started_at"]))
-        if (found["status"], found["reason"], found["message"], found["finished_at"]) == same:
-            return True
-        job_id, node_id = found["job_id"], found["node_id"]
+    mine = [run for run in books.closed if (run.run_id, run.fence) == (closing.run_id, closing.fence)]
+    found = _Holder.of(mine[0]) if mine else _holder(store, closing)
+    if found is not None and found.ended_as(closing):
+        return True
     store.run("end_abandoned", {"run_id": closing.run_id, "fence": closing.fence})
     books.abandoned = [row for row in books.abandoned if (row[0], row[2]) != (closing.run_id, closing.fence)]
-    arrived_at = max(now, store.run("seal_state").fetchone()["sealed_until"])
-    store.run("keep_late_result", late_attempt(closing, job_id=job_id, node_id=node_id, arrived_at=arrived_at))
+    if found is not None:
+        arrived_at = max(now, store.run("seal_state").fetchone()["sealed_until"])
+        late = late_attempt(closing, job_id=found.job_id, node_id=found.node_id, arrived_at=arrived_at)
+        store.run("keep_late_result", late)
     return False
+
+
+class _Holder(NamedTuple):
+    """Whose attempt a fence was, and how it ended; the columns of `holder_of_fence`."""
+
+    job_id: int
+    node_id: str | None
+    started_at: Instant | None
+    finished_at: Instant
+    status: str
+    reason: str | None
+    message: str | None
+    abandoned: int
+
+    @classmethod
+    def of(cls, run: ClosedRun) -> _Holder:
+        return cls(*(getattr(run, name) for name in cls._fields))
+
+    def ended_as(self, closing: Closing) -> bool:
+        finished_at = max(closing.finished_at, self.started_at or 0)
+        said = (finished_at, closing.status, closing.reason, storable(closing.message), int(closing.abandoned))
+        return self[3:] == said
+
+
+def _holder(store: Store, closing: Closing) -> _Holder | None:
+    row = store.run("holder_of_fence", {"run_id": closing.run_id, "fence": closing.fence}).fetchone()
+    return None if row is None else _Holder._make(row)

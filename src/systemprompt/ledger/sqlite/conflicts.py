@@ -50,13 +50,11 @@ def _set_apart(store: Store, run_id: int, error: LedgerBroken, now: Instant, dec
     _log.error("run %d cannot be closed and stays open; its job is quarantined: %s", run_id, error)
     with store.write():
         found = store.run("open_run", {"run_id": run_id}).fetchone()
-        if found is None:
-            return
-        said = f"the ledger refuses to close run {run_id}: {error.message}"
-        quarantine = {"job_id": found["job_id"], "error": said, "now": now}
-        if found["retired"]:  # no version of it names anything, so nothing is owed up to now
-            store.run("quarantine_for_conflict", quarantine)
-            return
-        plan_one(store, found["job_id"], now, decide)
-        store.run("quarantine_for_conflict", quarantine)
-        plan_one(store, found["job_id"], now, decide)
+        if found is not None:
+            said = f"the ledger refuses to close run {run_id}: {error.message}"
+            owes = found["retired_at"] is None  # a job that left owes no more accounts
+            if owes:
+                plan_one(store, found["job_id"], now, decide)
+            store.run("quarantine_for_conflict", {"job_id": found["job_id"], "error": said, "now": now})
+            if owes:
+                plan_one(store, found["job_id"], now, decide)

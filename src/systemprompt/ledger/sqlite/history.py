@@ -70,7 +70,7 @@ def _runs(page: _Page) -> tuple[int, list[sqlite3.Row]]:
         source = page.runs(f"job_runs_by_origin{of_job}", "origin <> 'schedule'", exact=query.status is None)
     else:
         plain = query.status is None and query.origin is None
-        source = page.runs("job_runs_by_job" if page.job_id else "job_runs_by_due", exact=plain)
+        source = page.runs("job_runs_one_account" if page.job_id else "job_runs_by_due", exact=plain)
     closed = page.newest(source)
     if query.status is not None:
         return page.count(source), closed

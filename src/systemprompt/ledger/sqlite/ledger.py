@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from systemprompt.clock import iso
 from systemprompt.errors import DaySealed, LedgerBroken
-from systemprompt.ledger.migrations import migrate, pending_migrations
 from systemprompt.ledger.sqlite import asking, catalogue, clockwork, conflicts, nodes, retention
+from systemprompt.ledger.sqlite.migrating import migrate
 from systemprompt.ledger.sqlite.reader import MIGRATIONS, MIGRATIONS_TABLE, SqliteReader
-from systemprompt.ledger.sqlite.store import Store, database_error
+from systemprompt.ledger.sqlite.store import Store, database_error, refuse_empty
 from systemprompt.ledger.statements import load_statements
 
 TYPE_CHECKING = False
@@ -49,6 +49,7 @@ class SqliteLedger(SqliteReader):
     """
 
     def __init__(self, path: str, *, patience: float = 10.0, on_statement: Callable[[str], None] | None = None) -> None:
+        refuse_empty(path)
         statements = load_statements(os.path.join(_HERE, "sql"))
         super().__init__(Store(path, statements, patience=patience, on_statement=on_statement))
         self.path = path
@@ -72,10 +73,6 @@ class SqliteLedger(SqliteReader):
         except sqlite3.Error as error:
             raise database_error(error, self.path) from error
 
-    def pending_migrations(self) -> list[str]:
-        """Return the migrations still to apply."""
-        return pending_migrations(self._store.connection, MIGRATIONS, table=MIGRATIONS_TABLE)
-
     # -- the clockwork of a node ----------------------------------------------------------------------------------------
 
     def turn(
@@ -87,23 +84,28 @@ class SqliteLedger(SqliteReader):
         closings: Sequence[Closing] = (),
         room: int = 0,
         plan: bool = True,
+        patience: int = 0,
     ) -> Turn:
+        offer = clockwork.Offer(node_id, room, plan, patience)
         try:
             with self._store.write():
-                return clockwork.turn(self._store, node_id, now, decide, closings=closings, room=room, plan=plan)
+                return clockwork.turn(self._store, offer, now, decide, closings)
         except LedgerBroken:
             if not closings:
                 raise
         ended, odd = conflicts.close_one_by_one(self._store, closings, now, decide)
         with self._store.write():
-            rest = clockwork.turn(
-                self._store, node_id, now, decide, closings=(), room=max(0, room - len(odd)), plan=plan
-            )
+            offer = offer._replace(room=max(0, room - len(odd)))
+            rest = clockwork.turn(self._store, offer, now, decide, ())
         return replace(rest, closed=ended.closed, late=ended.late, odd=odd)
 
     def fold(self, *, limit: int = 5_000) -> bool:
-        with self._store.write():
-            return retention.fold(self._store, limit=limit)
+        left = False
+        if self._store.fetch("tallies_to_fold")[0]["first"] is not None:  # seen without the write lock
+            with self._store.write():
+                left = retention.fold(self._store, limit=limit)
+        self._store.copy_log_back()
+        return left
 
     # -- acts on runs ---------------------------------------------------------------------------------------------------
 

@@ -13,14 +13,15 @@ from systemprompt.ledger.statements import load_statements
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
-    from typing import Any
+    from typing import Any, Literal
 
     from systemprompt.clock import Instant
     from systemprompt.ledger.records import ClockEvent, NodeIdentity, QuarantineNotice
     from systemprompt.ledger.seals import DayContent, Seal, SealDraft, SealState
     from systemprompt.ledger.sqlite.store import Store
+    from systemprompt.ledger.upkeep import LedgerUpkeep
     from systemprompt.ledger.views import (
         AttemptView,
         HistoryPage,
@@ -44,6 +45,7 @@ class SqliteReader:
     """The reading half of `systemprompt.ledger.protocol.Ledger`; see there for what each method promises."""
 
     dialect = "sqlite"
+    decides_by: Literal["host", "database"] = "host"
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -114,8 +116,9 @@ class SqliteReader:
         return both + neither + orphans
 
     def runs_written(self) -> int | None:
-        # One writer, one counter, and what is rolled back gives its numbers back: there are no gaps.
-        return int(self._store.fetch("state")[0]["last_run"])
+        # One writer, one counter, and what is rolled back gives its numbers back: a restore alone leaves some out.
+        state = self._store.fetch("state")[0]
+        return int(state["last_run"] - state["runs_left_out"])
 
     def late_results(self) -> list[LateView]:
         from systemprompt.ledger.views import LateView
@@ -135,26 +138,18 @@ class SqliteReader:
             return read_history(self._store, query, _run, _range)
 
     def runs_between(self, start: Instant, end: Instant, *, job_id: int | None = None) -> Iterator[RunView]:
-        closed, waiting = self._between(start, end, job_id)
-        return merge(map(_run, closed), map(_run, waiting), key=_BY_JOB)
+        with self._store.view() as read:
+            closed, waiting = _between(read, start, end, job_id)
+            yield from merge(map(_run, closed), map(_run, waiting), key=_BY_JOB)
 
     def tried_runs_between(
         self, start: Instant, end: Instant, *, job_id: int | None = None
     ) -> Iterator[tuple[RunView, tuple[AttemptView, ...]]]:
         from systemprompt.ledger.sqlite.tried_runs import with_attempts
 
-        closed, waiting = self._between(start, end, job_id)
-        return with_attempts(closed, waiting, self._store.fetch("kept_attempts"))
-
-    def _between(
-        self, start: Instant, end: Instant, job_id: int | None
-    ) -> tuple[Iterator[sqlite3.Row], Iterator[sqlite3.Row]]:
-        of_job = "" if job_id is None else "of_job_"
-        values = {"start": start, "end": end, "job_id": job_id}
-        return (
-            self._store.stream(f"closed_{of_job}between", values),
-            self._store.stream(f"open_{of_job}between", values),
-        )
+        with self._store.view() as read:
+            closed, waiting = _between(read, start, end, job_id)
+            yield from with_attempts(closed, waiting, read("kept_attempts", {}))
 
     def ranges_between(self, start: Instant, end: Instant, *, job_id: int | None = None) -> Iterator[RangeView]:
         name = "ranges_between" if job_id is None else "ranges_of_job_between"
@@ -232,15 +227,11 @@ class SqliteReader:
         self._store.check_place()
         return int(self._store.fetch("data_version")[0][0])
 
-    def integrity_faults(self) -> list[str]:
-        try:
-            faults = [str(row[0]) for row in self._store.fetch("integrity_check") if row[0] != "ok"]
-            broken = self._store.fetch("foreign_key_check")
-        except DatabaseUnreachable as error:
-            return [error.message]  # so damaged that it cannot even be checked
-        return faults + [
-            f"row {row['rowid']} of {row['table']} names a missing row of {row['parent']}" for row in broken[:20]
-        ]
+    @property
+    def upkeep(self) -> LedgerUpkeep:
+        from systemprompt.ledger.sqlite.upkeep import LedgerFile
+
+        return LedgerFile(self._store.path)
 
     def close(self) -> None:
         self._store.close()
@@ -250,18 +241,19 @@ def open_reading_ledger(path: str) -> SqliteReader:
     """Open an existing ledger to read only. Nothing is migrated, nothing written.
 
     Raises:
-        DatabaseUnreachable: there is no ledger at this path, it cannot be read, or it has still to be migrated.
+        DatabaseUnreachable: there is no ledger at this path, it is empty, it cannot be read, or it has still to be migrated.
         DatabaseTooNew: a newer release wrote it.
     """
     import sqlite3
 
-    from systemprompt.ledger.migrations import pending_migrations
-    from systemprompt.ledger.sqlite.store import Store, database_error
+    from systemprompt.ledger.sqlite.migrating import pending_migrations
+    from systemprompt.ledger.sqlite.store import Store, database_error, refuse_empty
 
     if not os.path.exists(path):
         raise DatabaseUnreachable(
             f"there is no ledger at {path!r}", hint="sp db migrate makes one", details={"path": path}
         )
+    refuse_empty(path)
     store = Store(path, load_statements(READING), read_only=True)
     try:
         pending = pending_migrations(store.connection, MIGRATIONS, table=MIGRATIONS_TABLE)
@@ -311,6 +303,16 @@ def _job(row: sqlite3.Row) -> JobView:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
+
+
+def _between(
+    read: Callable[[str, Mapping[str, Any]], sqlite3.Cursor], start: Instant, end: Instant, job_id: int | None
+) -> tuple[sqlite3.Cursor, sqlite3.Cursor]:
+    """Return the closed and the open runs of a span."""
+    values = {"start": start, "end": end, "job_id": job_id}
+    if job_id is None:
+        return read("closed_between", values), read("open_between", values)
+    return read("closed_of_job_between", values), read("open_of_job_between", values)
 
 
 def _names(text: str) -> tuple[str, ...]:

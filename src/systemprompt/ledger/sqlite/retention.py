@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from systemprompt.ledger.bookkeeping import tallies_of
 from systemprompt.ledger.seals import chained, first_previous
 
@@ -55,10 +53,11 @@ def prune(store: Store, before: Instant, *, limit: int) -> int:
     if runs:
         for name in ("prune_runs", "prune_texts", "prune_marks"):
             store.run_many(name, runs)
+        store.run("mark_runs_pruned", {"run_id": max(run_id for (run_id,) in runs)})
     if ranges:
         store.run_many("prune_ranges", ranges)
     if going:
-        gone = Counter((row["job_id"], row["at"], row["status"], row["origin"]) for row in going)
+        gone = [(row["job_id"], row["at"], row["status"], row["origin"]) for row in going]
         store.run_many("write_tallies", tallies_of(gone, sign=-1))
     if through:
         store.run_many("mark_jobs_pruned", [{"job_id": job_id, "at": at} for job_id, at in through.items()])

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
-__all__ = ["Store", "database_error", "open_connection"]
+__all__ = ["Store", "database_error", "open_connection", "refuse_empty"]
 
 _OLDEST_SQLITE = (3, 35, 0)
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -59,6 +59,7 @@ class Store:
         self._on_statement = on_statement
         self._lock = RLock()  # what `threading.RLock` makes; a command that reads need not load `threading`
         self._depth = 0
+        self._commits = 0
         self._connection = open_connection(path, read_only=read_only)
         self._place = _place_of(path)
 
@@ -93,6 +94,7 @@ class Store:
                 raise
             finally:
                 self._depth = 0
+            self._commits += 1
             self._say("committed")
 
     @contextmanager
@@ -109,6 +111,18 @@ class Store:
             finally:
                 if outermost and self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+
+    def copy_log_back(self) -> None:
+        """Copy the log into the file, as far as no reader needs it, if many commits have gone by. Waits for nobody."""
+        with self._lock:
+            if self._commits < _COMMITS_BEFORE_REST:
+                return
+            self._commits = 0
+            try:
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            except sqlite3.Error as error:
+                if _code(error) not in _BUSY:
+                    raise database_error(error, self.path) from error
 
     def be_patient(self, seconds: float) -> None:
         """Wait for other writers no longer than this from now on."""
@@ -142,7 +156,13 @@ class Store:
                 raise database_error(error, self.path) from error
 
     def stream(self, name: str, parameters: Mapping[str, Any]) -> Iterator[sqlite3.Row]:
-        """Read row by row with a named statement: in the caller's `snapshot()`, else in a view of its own.
+        """Read row by row with a named statement: in the caller's `snapshot()`, else in a view of its own."""
+        with self.view() as read:
+            yield from read(name, parameters)
+
+    @contextmanager
+    def view(self) -> Iterator[Callable[[str, Mapping[str, Any]], sqlite3.Cursor]]:
+        """Read row by row with several named statements that all see one state: the caller's `snapshot()`, else one of their own.
 
         A reader that takes its time must not share the connection that writes: it would see what is not committed yet, and
         pin a view in which no write can begin.
@@ -151,7 +171,9 @@ class Store:
             shared = self._connection.in_transaction
         connection = self._connection if shared else open_connection(self.path, read_only=True)
         try:
-            yield from connection.execute(self._statements[name], parameters)
+            if not shared:
+                connection.execute("BEGIN")
+            yield lambda name, parameters: connection.execute(self._statements[name], parameters)
         except sqlite3.Error as error:
             raise database_error(error, self.path) from error
         finally:
@@ -231,6 +253,24 @@ def open_connection(path: str, *, read_only: bool = False) -> sqlite3.Connection
     return connection
 
 
+def refuse_empty(path: str) -> None:
+    """Refuse a ledger's file that holds nothing. A new ledger is never empty at its path, so this one was whole once.
+
+    Raises:
+        DatabaseDamaged: the file is there and has no bytes.
+    """
+    try:
+        empty = not os.stat(path).st_size
+    except OSError:
+        return  # opening it will say what is wrong
+    if empty:
+        raise DatabaseDamaged(
+            f"the ledger at {path!r} is an empty file",
+            hint="restore a backup: sp db restore FILE --replace; to begin a new ledger, delete the file",
+            details={"path": path},
+        )
+
+
 def database_error(error: sqlite3.Error, path: str) -> DatabaseError:
     """Say what SQLite said in our own family of errors, with the path and the way out."""
     code = _code(error)
@@ -265,6 +305,8 @@ def _open_for_writing(path: str) -> sqlite3.Connection:
         _switch_to_wal(connection)
         # In WAL, anything less than FULL may lose an acknowledged commit when power fails.
         connection.execute("PRAGMA synchronous = FULL")
+        # SQLite copies its log back within the transaction that passes its limit: 1,000 pages are one burst of 1,000 runs. A node does it when it has nothing else to do (`copy_log_back`), so the limit is for what never rests.
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         connection.execute("PRAGMA busy_timeout = 0")
     except sqlite3.Error:
         connection.close()
@@ -288,6 +330,8 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
 
 
 _WAL_PATIENCE_S = 10.0
+_LOG_PAGES = 4_000
+_COMMITS_BEFORE_REST = 100
 
 
 def _open_for_reading(path: str) -> sqlite3.Connection:

@@ -22,15 +22,17 @@ def counted(
     """
     span = {"first": first_hour, "stop": stop_hour, "job_id": job_id}
     unfolded: defaultdict[int, Counter[tuple[int, str, str]]] = defaultdict(Counter)
-    for row in store.fetch("tallies_between", span):
-        unfolded[row["job_id"]][row["hour"], row["status"], row["origin"]] += row["n"]
-    for row in store.stream("sums_between" if job_id is None else "sums_of_job_between", span):
-        for earlier in sorted(known for known in unfolded if known < row["job_id"]):
-            yield from _rest(earlier, unfolded.pop(earlier))
-        key = (row["hour"], row["status"], row["origin"])
-        n = row["n"] + (unfolded[row["job_id"]].pop(key, 0) if row["job_id"] in unfolded else 0)
-        if n:
-            yield row["job_id"], *key, n
+    # In one view: what is folded in between would count twice, or not at all.
+    with store.view() as read:
+        for row in read("tallies_between", span):
+            unfolded[row["job_id"]][row["hour"], row["status"], row["origin"]] += row["n"]
+        for row in read("sums_between" if job_id is None else "sums_of_job_between", span):
+            for earlier in sorted(known for known in unfolded if known < row["job_id"]):
+                yield from _rest(earlier, unfolded.pop(earlier))
+            key = (row["hour"], row["status"], row["origin"])
+            n = row["n"] + (unfolded[row["job_id"]].pop(key, 0) if row["job_id"] in unfolded else 0)
+            if n:
+                yield row["job_id"], *key, n
     for job in sorted(unfolded):
         yield from _rest(job, unfolded[job])
 

@@ -22,7 +22,7 @@ from systemprompt.runner.outcome import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Coroutine, Generator
+    from collections.abc import Awaitable, Coroutine, Generator, Sequence
     from typing import Any
 
     from systemprompt.jobs.database import Database
@@ -50,13 +50,17 @@ class AsyncExecutor:
         self._lock = threading.Lock()
 
     def start(self, flight: Flight) -> None:
-        self._home(flight).start(flight, self._execute(flight))
+        self.start_all([flight])
+
+    def start_all(self, flights: Sequence[Flight]) -> None:
+        """Begin them all in one step: each waking of the loop is a system call, and hands it the interpreter's lock."""
+        self._home(*flights).start([(flight, self._execute(flight)) for flight in flights])
 
     def adopt(self, flight: Flight, awaitable: Awaitable[Any]) -> None:
         """Go on with a flight whose plain `execute` returned something to await."""
         flight.executor = self
         home = self._home(flight)
-        home.start(flight, self._watch(flight, awaitable))
+        home.start([(flight, self._watch(flight, awaitable))])
         if flight.stop is not None:
             home.cancel(flight)
 
@@ -86,14 +90,17 @@ class AsyncExecutor:
             loop.retire()
             loop.join()
 
-    def _home(self, flight: Flight) -> _Loop:
+    def _home(self, *flights: Flight) -> _Loop:
         with self._lock:
             if self._loop is None:
                 self._loop = _Loop()
-            self._homes[flight] = self._loop
+            for flight in flights:
+                self._homes[flight] = self._loop
             return self._loop
 
     async def _execute(self, flight: Flight) -> None:
+        if not flight.begin():
+            return
         job = flight.definition.job
         assert job is not None
 
@@ -131,8 +138,8 @@ class _Loop:
         self._thread = threading.Thread(target=self._serve, name="sp-async-jobs", daemon=True)
         self._thread.start()
 
-    def start(self, flight: Flight, work: Coroutine[Any, Any, None]) -> None:
-        self._loop.call_soon_threadsafe(self._begin, flight, work)
+    def start(self, works: Sequence[tuple[Flight, Coroutine[Any, Any, None]]]) -> None:
+        self._loop.call_soon_threadsafe(self._begin_all, works)
 
     def cancel(self, flight: Flight) -> None:
         # A loop that is stuck takes this when it comes back, and one that has ended has nothing to cancel.
@@ -148,6 +155,10 @@ class _Loop:
         if not self._mains and threading.current_thread() is not self._thread:
             self._thread.join(_JOIN_S)
 
+    def _begin_all(self, works: Sequence[tuple[Flight, Coroutine[Any, Any, None]]]) -> None:
+        for flight, work in works:
+            self._begin(flight, work)
+
     def _begin(self, flight: Flight, work: Coroutine[Any, Any, None]) -> None:
         context = contextvars.copy_context()
         context.run(_flying.set, flight)
@@ -158,10 +169,9 @@ class _Loop:
 
     def _ended(self, flight: Flight) -> None:
         self._mains.pop(flight, None)
-        if not flight.landed:
-            # Cancelled before its first step: none of its code has run.
-            stop = flight.stop or Stop(reason="requested")
-            flight.land(stopped(stop, took_ms=flight.took_ms(), note="it had not begun"))
+        if flight.abandoned or not flight.landed:
+            # What a plain function had returned to be awaited was cancelled before its first step.
+            flight.land(stopped(flight.stop or Stop(reason="requested"), took_ms=flight.took_ms()))
         for task in self._owned.pop(flight, ()):
             task.cancel()
         self._end_if_over()

@@ -9,7 +9,8 @@ CONTROL_FD  held by the node alone. `stop` asks everything to end: TERM, the gra
             means that the node is gone: the same as `stop`, with a grace of a second at most, for another node may be about
             to run the job again.
 STATUS_FD   one line each: `started PID`, `failed STAGE ERRNO`, `exited CODE ASKED`, `signalled NUMBER ASKED`, `left COUNT`,
-            `survivors PIDS`, `done`. ASKED is 1 where we had told it to stop before it ended.
+            `survivors PIDS`, `done`. ASKED is 1 where we had told it to stop before it ended. `unbegun` where that was before
+            the program was even started.
 
 When the program ends, what it left running in the background is ended too. `done` is said when no descendant lives.
 """
@@ -28,11 +29,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+__all__ = ["end_below", "main"]
+
 _LINUX = sys.platform.startswith("linux")
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _ORPHAN_GRACE_S = 1.0
 _LEFT_GRACE_S = 5.0
+_FREEZE_S = 0.25
+_REAPED_AT_ONCE = 100
 _DEFAULT_ON_EXEC = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGPIPE", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGXFSZ")
 
 
@@ -55,6 +60,10 @@ def main(arguments: list[str]) -> None:
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, _note)
 
+    if _heard(control) is not None:
+        _say(status, "unbegun")
+        _say(status, "done")
+        return
     main_pid = _start(command, folder, kept, status, prctl)
     # The program alone holds its pipes now: their end is its end.
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -81,6 +90,7 @@ class _Watch:
         self.main_pid = main_pid
         self.main_ended = False
         self.asked = False
+        self.behind = False
         self.kill_at: float | None = None
         self.killed_at: float | None = None
         self.node_fd = _pidfd(node)
@@ -114,7 +124,8 @@ class _Watch:
 
     def reap(self) -> bool:
         """Collect what has ended; True where nothing lives any more."""
-        while True:
+        self.behind = False
+        for _ in range(_REAPED_AT_ONCE):
             try:
                 pid, code = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
@@ -129,6 +140,9 @@ class _Watch:
                     _say(self.status, f"signalled {os.WTERMSIG(code)} {asked}")
                 else:
                     _say(self.status, f"exited {os.WEXITSTATUS(code)} {asked}")
+        # A fork bomb's processes may end faster than we collect them. There is more to do than that.
+        self.behind = True
+        return False
 
     def ask(self, grace: float) -> None:
         """TERM to everything below, and KILL after this many seconds. Asked again it may only come sooner."""
@@ -139,31 +153,40 @@ class _Watch:
             return
         self.kill_at = kill_at
         if grace > 0:
-            self.signal_all(signal.SIGTERM)
-            self.signal_all(signal.SIGCONT)  # what is stopped cannot hear TERM
+            family = _Family(os.getpid(), until=time.monotonic() + min(_FREEZE_S, grace / 2))
+            self.signal_group(signal.SIGTERM)
+            family.signal_newcomers(signal.SIGTERM)
+            # A stopped process cannot hear TERM.
+            self.signal_group(signal.SIGCONT)
+            family.signal_members(signal.SIGCONT)
 
     def kill(self) -> bool:
-        """KILL everything below, once; False where what is left is beyond our rights."""
-        self.signal_all(signal.SIGSTOP)  # a stopped process does not fork while we look for its children
-        refused = self.signal_all(signal.SIGKILL)
-        living = _descendants()
+        """KILL everything below, once; False where the rest is beyond our rights.
+
+        Everything is stopped first, until a look finds nobody new: a stopped process starts none. Otherwise processes that
+        replace each other would do so faster than we kill them.
+        """
+        family = _Family(os.getpid(), until=time.monotonic() + _FREEZE_S)
+        self.signal_group(signal.SIGSTOP)
+        while family.signal_newcomers(signal.SIGSTOP):
+            self.reap()
+        self.signal_group(signal.SIGKILL)
+        refused = family.signal_members(signal.SIGKILL)
+        living = _descendants() if refused else set()
         if living and living <= refused:
             _say(self.status, "survivors " + " ".join(str(pid) for pid in sorted(living)))
             return False
         return not (not _LINUX and self.main_ended and time.monotonic() - (self.killed_at or 0) > 2)
 
-    def signal_all(self, number: int) -> set[int]:
-        """Send to each descendant and to the program's group; return those that may not be signalled."""
-        refused = set()
+    def signal_group(self, number: int) -> None:
+        """Send to the program's group: all there is where there is no /proc."""
         if not self.main_ended or not _LINUX:
             _send(os.killpg, self.main_pid, number)
-        for pid in _descendants():
-            if _send(os.kill, pid, number) == errno.EPERM:
-                refused.add(pid)
-        return refused
 
     def patience(self, now: float) -> float | None:
         """Milliseconds to wait at most."""
+        if self.behind:
+            return 0.0
         if self.killed_at is not None:
             return 20.0 if now - self.killed_at < 2 else 500.0
         longest = None if self.node_fd is not None else 1000.0
@@ -176,13 +199,10 @@ class _Watch:
 
     def obey(self) -> bool:
         """Do what the node wants; False at the end of the lifeline."""
-        try:
-            words = os.read(self.control, 4096)
-        except BlockingIOError:
-            return True
+        words = _heard(self.control)
         if words:
             self.ask(0.0 if b"kill" in words else self.grace)
-        return bool(words)
+        return words != b""
 
 
 def _start(
@@ -224,30 +244,71 @@ def _start(
 
 def _descendants() -> set[int]:
     """Return every living process below this one, zombies left out. Empty where there is no /proc."""
-    if not _LINUX:
-        return set()
-    children: dict[int, list[int]] = {}
-    dead = set()
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
-        try:
-            with open(f"/proc/{name}/stat", "rb") as file:
-                # The command's name stands in brackets and may hold anything.
-                state, parent = file.read().rsplit(b")", 1)[1].split()[:2]
-        except (OSError, IndexError, ValueError):
-            continue  # it ended while we looked
-        children.setdefault(int(parent), []).append(int(name))
-        if state in b"ZX":
-            dead.add(int(name))
-    found: set[int] = set()
-    look = [os.getpid()]
-    while look:
-        for pid in children.get(look.pop(), ()):
-            if pid not in found:
-                found.add(pid)
-                look.append(pid)
-    return found - dead
+    family = _Family(os.getpid(), until=time.monotonic() + _FREEZE_S)
+    while family.signal_newcomers(0):
+        continue
+    return family.members
+
+
+def end_below(pid: int) -> None:
+    """KILL every process below this one: what its node does for a guard that does not answer."""
+    family = _Family(pid, until=time.monotonic() + _FREEZE_S)
+    while family.signal_newcomers(signal.SIGSTOP):
+        continue
+    family.signal_members(signal.SIGKILL)
+
+
+class _Family:
+    """The living processes below another, found by looking at /proc again and again. Each look reads only what is new.
+
+    For a moment's use, up to `until`: a number that the system gives away again would be taken for its first holder. The limit
+    also holds where processes come faster than they can be looked at.
+    """
+
+    def __init__(self, root: int, *, until: float) -> None:
+        self.members: set[int] = set()
+        self._root = root
+        self._until = until
+        self._known = {0, root}
+        self._spared = {os.getpgid(0), os.getpgid(root)}
+        self._groups: set[int] = set()
+
+    def signal_newcomers(self, number: int) -> bool:
+        """Send to each member that no look has found before, at once: a moment later it may be gone. Say whether there was one."""
+        found = False
+        if not _LINUX:
+            return found
+        # In the order of their numbers: parents come before their children, or else the next look finds the child.
+        with os.scandir("/proc") as entries:
+            for entry in entries:
+                if not entry.name.isdigit() or (pid := int(entry.name)) in self._known:
+                    continue
+                if time.monotonic() > self._until:
+                    return False
+                try:
+                    with open(f"/proc/{pid}/stat", "rb", 0) as file:
+                        # The command's name stands in brackets and may hold anything.
+                        state, parent, group = file.read().rsplit(b")", 1)[1].split(None, 3)[:3]
+                except (OSError, IndexError, ValueError):
+                    continue  # it ended while we looked
+                ours = int(parent) == self._root or int(parent) in self.members
+                if ours and state not in b"ZX":
+                    self.members.add(pid)
+                    found = True
+                    _send(os.kill, pid, number)
+                    if number == signal.SIGSTOP and int(group) not in self._groups | self._spared:
+                        # Its whole group at once, for no fork gets away from that. Only members of this family can be in it.
+                        self._groups.add(int(group))
+                        _send(os.killpg, int(group), number)
+                if ours or int(parent) in self._known:
+                    self._known.add(pid)
+        return found
+
+    def signal_members(self, number: int) -> set[int]:
+        """Send to every member found so far; return those that may not be signalled."""
+        for group in self._groups:
+            _send(os.killpg, group, number)
+        return {pid for pid in self.members if _send(os.kill, pid, number) == errno.EPERM}
 
 
 def _group_lives(group: int) -> bool:
@@ -260,6 +321,14 @@ def _send(how: Callable[[int, int], None], target: int, number: int) -> int | No
     except OSError as error:
         return error.errno
     return None
+
+
+def _heard(control: int) -> bytes | None:
+    """Return what the node wants; nothing where it is gone, None where it has said nothing."""
+    try:
+        return os.read(control, 4096)
+    except BlockingIOError:
+        return None
 
 
 def _load_prctl() -> Callable[[int, int], int] | None:

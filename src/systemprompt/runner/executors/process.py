@@ -100,6 +100,9 @@ class ProcessExecutor:
             what = "process that was" if ended.left == 1 else "processes that were"
             text = f"ended {ended.left} {what} left running in the background"
             flight.log.write(text, level="WARNING", source="runner")
+        if ended.unbegun and flight.stop is not None:
+            flight.land(stopped(flight.stop, took_ms=took_ms, note="it had not begun"))
+            return
         if ended.not_started is not None:
             flight.land(_not_started(flight, ended.not_started, _folder(flight, self._settings), took_ms))
             return
@@ -126,7 +129,8 @@ def environment_of(flight: Flight, settings: JobSettings, *, parameters: bool) -
     """Return what a command finds in its environment: the node's, the job's, and the run's own account of itself.
 
     SP_JOB_NAME, SP_RUN_ID, SP_ATTEMPT, SP_FENCE; SP_FIRE_AT in UTC, absent for a manual run; SP_IDEMPOTENCY_KEY, the same
-    for every attempt at one fire time: `job@fire_at`, or `job@run-N` for a manual run; SP_PARAM_<NAME> for each parameter.
+    for every attempt at one fire time: `job@fire_at`, or `job@run-N@LEDGER` for a manual run, since N is unique in one ledger only;
+    SP_PARAM_<NAME> for each parameter.
     """
     assignment, name = flight.assignment, flight.definition.name
     environment = dict(os.environ)
@@ -142,7 +146,7 @@ def environment_of(flight: Flight, settings: JobSettings, *, parameters: bool) -
         SP_RUN_ID=str(assignment.run_id),
         SP_ATTEMPT=str(assignment.attempt),
         SP_FENCE=str(assignment.fence),
-        SP_IDEMPOTENCY_KEY=f"{name}@{fire_at or f'run-{assignment.run_id}'}",
+        SP_IDEMPOTENCY_KEY=f"{name}@{fire_at or f'run-{assignment.run_id}@{flight.log.ledger_id}'}",
     )
     if parameters:
         for key, value in {**flight.definition.parameters, **assignment.parameters}.items():

@@ -9,11 +9,13 @@ import selectors
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass, field
 
+from systemprompt.runner.executors.descriptors import fill_standard_streams, pipe_for, read_now, unnamed_file
+from systemprompt.runner.executors.guard import end_below
 from systemprompt.runner.executors.output import StreamLog
 
 TYPE_CHECKING = False
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Ended", "Launch", "NotStarted", "Supervisor"]
 
-_CHUNK = 64 * 1024
+_LAUNCHING_S = 0.02
 _MAX_CHANNEL_LINE = 8 * 1024 * 1024
 _GUARD_FOLDER = os.path.dirname(os.path.abspath(__file__))
 # Imported, not run as a script: so its compiled form is reused, which halves its start.
@@ -61,6 +63,7 @@ class NotStarted:
 class Ended:
     """All that is known of a process that is over, with everything it started.
 
+    unbegun             its guard was asked to stop before it had started anything
     exit_code, signal   how it ended; both None where nobody could see
     asked               it ended after we had told it to
     result              what a job's process sent as its result
@@ -68,6 +71,7 @@ class Ended:
     """
 
     not_started: NotStarted | None = None
+    unbegun: bool = False
     exit_code: int | None = None
     signal: int | None = None
     asked: bool = False
@@ -87,6 +91,7 @@ class Supervisor:
         self._max_output_bytes = max_output_bytes
         self._on_ended = on_ended
         self._orders: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self._launches: deque[tuple[Flight, Launch]] = deque()
         self._processes: dict[Flight, _Process] = {}
         self._selector: selectors.BaseSelector | None = None
         self._waker = -1
@@ -95,7 +100,8 @@ class Supervisor:
         self._closed = False
 
     def start(self, flight: Flight, launch: Launch) -> None:
-        self._order(self._launch, flight, launch)
+        self._launches.append((flight, launch))
+        self._order(self._launch_waiting)
 
     def stop(self, flight: Flight) -> None:
         """TERM, the grace, KILL."""
@@ -106,7 +112,7 @@ class Supervisor:
         self._order(self._tell, flight, b"kill\n")
 
     def force(self, flight: Flight) -> None:
-        """Kill the guard too. What it guarded dies with it, but for descendants that left its group."""
+        """Kill the guard too, and what it guarded, from here."""
         self._order(self._force, flight)
 
     def close(self) -> None:
@@ -139,9 +145,9 @@ class Supervisor:
     def _serve(self, woken: int) -> None:
         assert self._selector is not None
         while True:
-            for key, _ in self._selector.select():
+            for key, _ in self._selector.select(0 if self._launches else None):
                 if key.data is None:
-                    _read(woken)
+                    read_now(woken)
                     continue
                 if key.fd not in self._selector.get_map():
                     continue  # closed with its process a moment ago; the number may be another's by now
@@ -153,35 +159,47 @@ class Supervisor:
                     self._shut(process, key.fd)
             while self._orders:
                 step, arguments = self._orders.popleft()
-                try:
-                    step(*arguments)
-                except Exception:  # noqa: BLE001  # one process's trouble must not end the thread of all
-                    _log.exception("an order to the processes failed")
+                self._do(step, *arguments)
+            self._do(self._launch_waiting)
             with self._lock:
-                if self._closed and not self._processes and not self._orders:
+                if self._closed and not self._processes and not self._orders and not self._launches:
                     self._selector.close()
                     os.close(woken)
                     os.close(self._waker)
                     self._waker = -1
                     return
 
+    def _do(self, step: Callable[..., None], *arguments: Any) -> None:
+        try:
+            step(*arguments)
+        except Exception:  # noqa: BLE001  # one process's trouble must not end the thread of all
+            _log.exception("an order to the processes failed")
+
+    def _launch_waiting(self) -> None:
+        """Start what waits, until there is an order: hundreds of starts take seconds, and a stop must not wait for them."""
+        until = time.monotonic() + _LAUNCHING_S
+        while self._launches and not self._orders and time.monotonic() < until:
+            flight, launch = self._launches.popleft()
+            if flight.begin():
+                self._launch(flight, launch)
+
     def _launch(self, flight: Flight, launch: Launch) -> None:
         ours: dict[int, str] = {}
         theirs: list[int] = []
         control = -1
-        _fill_standard_streams()
+        fill_standard_streams()
         try:
-            status_w = _pipe(ours, theirs, "status")
-            stdout_w = _pipe(ours, theirs, "stdout")
-            stderr_w = _pipe(ours, theirs, "stderr")
+            status_w = pipe_for(ours, theirs, "status")
+            stdout_w = pipe_for(ours, theirs, "stdout")
+            stderr_w = pipe_for(ours, theirs, "stderr")
             control_r, control = os.pipe()
             theirs.append(control_r)
             command, kept, stdin = launch.command, "", subprocess.DEVNULL
             passed = [control_r, status_w]
             if launch.spec is not None:
-                channel_w = _pipe(ours, theirs, "channel")
+                channel_w = pipe_for(ours, theirs, "channel")
                 passed.append(channel_w)
-                command, kept, stdin = (*command, str(channel_w)), str(channel_w), _unnamed_file(launch.spec)
+                command, kept, stdin = (*command, str(channel_w)), str(channel_w), unnamed_file(launch.spec)
                 theirs.append(stdin)
             python = [sys.executable, "-I", "-S", "-E", "-c", _GUARD, _GUARD_FOLDER]
             orders = [str(control_r), str(status_w), str(os.getpid()), str(self._grace), kept, launch.folder]
@@ -218,15 +236,19 @@ class Supervisor:
                 os.write(process.control, word)
             except BrokenPipeError:
                 return  # the guard has just ended by itself
+            # What it guards may have stopped it.
+            process.guard.send_signal(signal.SIGCONT)
 
     def _force(self, flight: Flight) -> None:
         process = self._processes.get(flight)
         if process is not None:
-            process.guard.kill()
+            if process.guard.poll() is None:
+                end_below(process.guard.pid)
+                process.guard.kill()
             flight.log.write("its guard did not end in time and was killed", level="ERROR", source="runner")
 
     def _heard(self, process: _Process, name: str, fd: int) -> None:
-        data = _read(fd)
+        data = read_now(fd)
         if data is None:
             return
         if data:
@@ -272,7 +294,7 @@ class Supervisor:
         for fd, name in list(process.open.items()):
             # No waiting for the end of file: a survivor may hold the pipe. What was written is there to read.
             for _ in range(64):
-                data = _read(fd)
+                data = read_now(fd)
                 if not data:
                     break
                 self._take(process, name, data)
@@ -303,6 +325,8 @@ def _ended(process: _Process) -> Ended:
     if "failed" in facts:
         stage, number = facts["failed"].split()
         not_started = NotStarted(stage=stage, number=int(number))
+    elif "unbegun" in facts:
+        return Ended(unbegun=True)
     elif "started" not in facts and "done" not in facts:
         text = f"its guard did not come up: {streams.tails['stderr'].last_line() or process.guard.returncode}"
         not_started = NotStarted(stage="guard", number=0, text=text)
@@ -351,34 +375,3 @@ def _hear_child(process: _Process, line: bytes) -> None:
         process.flight.log.write(
             f"unreadable message from the job's process: {error}", level="WARNING", source="runner"
         )
-
-
-def _pipe(ours: dict[int, str], theirs: list[int], name: str) -> int:
-    reader, writer = os.pipe()
-    os.set_blocking(reader, False)
-    ours[reader] = name
-    theirs.append(writer)
-    return writer
-
-
-def _fill_standard_streams() -> None:
-    """See that no pipe gets the number 0, 1 or 2, where a job in a thread has closed them: the new process needs those itself."""
-    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
-        continue
-    os.close(fd)
-
-
-def _unnamed_file(content: bytes) -> int:
-    """Return a descriptor to read this from: a pipe would block where it is longer than the pipe."""
-    with tempfile.TemporaryFile() as file:
-        file.write(content)
-        file.seek(0)
-        return os.dup(file.fileno())
-
-
-def _read(fd: int) -> bytes | None:
-    """Return what is there, nothing at the end, None where it would have to wait."""
-    try:
-        return os.read(fd, _CHUNK)
-    except BlockingIOError:
-        return None

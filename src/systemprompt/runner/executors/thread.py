@@ -7,6 +7,7 @@ import threading
 import weakref
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 from systemprompt.runner.flight import context_of
 from systemprompt.runner.outcome import (
@@ -20,7 +21,7 @@ from systemprompt.runner.outcome import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from typing import Any, Protocol
 
     from systemprompt.jobs.context import JobContext
@@ -48,13 +49,19 @@ class ThreadExecutor:
         self._pool = DaemonPool(max_threads, name="sp-job")
 
     def start(self, flight: Flight) -> None:
-        self._pool.run(lambda: self._fly(flight), key=flight)
+        self.start_all([flight])
+
+    def start_all(self, flights: Sequence[Flight]) -> None:
+        """Begin them all in one step.
+
+        Raises:
+            RuntimeError: not a single thread can be had; none was begun.
+        """
+        self._pool.run_all([(flight, partial(self._fly, flight)) for flight in flights])
 
     def stop(self, flight: Flight) -> None:
         # The signal is set; more cannot be done to a thread.
-        if self._pool.withdraw(flight):
-            assert flight.stop is not None
-            flight.land(stopped(flight.stop, took_ms=flight.took_ms(), note="it had not begun"))
+        self._pool.withdraw(flight)
 
     def force(self, flight: Flight) -> None:
         assert flight.stop is not None
@@ -69,7 +76,7 @@ class ThreadExecutor:
         self._pool.close()
 
     def _fly(self, flight: Flight) -> None:
-        if flight.landed:
+        if not flight.begin():
             return
         job = flight.definition.job
         assert job is not None
@@ -88,15 +95,16 @@ class ThreadExecutor:
             outcome, cancellation = outcome_of_value(value, took_ms=flight.took_ms()), False
         finally:
             thread.name = usual_name
-        stop = None if flight.abandoned else flight.stop
-        flight.land(under_stop(outcome, stop, cancellation=cancellation, took_ms=flight.took_ms()))
+        if flight.stop is not None and not flight.abandoned:
+            outcome = under_stop(outcome, flight.stop, cancellation=cancellation, took_ms=flight.took_ms())
+        flight.land(outcome)
 
 
 class DaemonPool:
     """Daemon threads that are reused, up to a limit. Unlike `ThreadPoolExecutor` it never waits for a stuck one at exit.
 
-    One idle thread is woken at a time, and wakes the next one when it takes its work: while jobs are quick one thread does them
-    all, and where one waits for something the next thread is there already. Waking a thread for each costs more than a quick job.
+    One thread at a time is woken, or made, and calls the next one when it takes its work: while jobs are quick one thread does
+    them all, and where one waits for something the next is there already. Waking a thread for each costs more than a quick job.
     """
 
     def __init__(self, limit: int, *, name: str) -> None:
@@ -107,24 +115,28 @@ class DaemonPool:
         self._given_up: set[threading.Thread] = set()
         self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
         self._idle = 0
-        self._waking = False
+        self._coming = False
         self._living = 0
         self._made = 0
         self._closed = False
         self._changed = threading.Condition()
 
     def run(self, work: Callable[[], None], *, key: object) -> None:
-        """Do `work` in a free thread, or as soon as one is. It must not raise.
+        """Do `work` in a free thread, or as soon as one is. It must not raise. Raises RuntimeError as `run_all` does."""
+        self.run_all([(key, work)])
+
+    def run_all(self, works: Sequence[tuple[object, Callable[[], None]]]) -> None:
+        """Do each of these (key, work), as `run` does.
 
         Raises:
-            RuntimeError: not a single thread can be had.
+            RuntimeError: not a single thread can be had; none of it will be done.
         """
         with self._changed:
-            self._waiting.append((key, work))
-            if self._idle >= len(self._waiting) or self._living >= self._limit:
-                self._wake_one()
-            elif not self._spawn() and not self._living:
-                self._waiting.pop()
+            self._waiting.extend(works)
+            self._call_next()
+            if not self._living:
+                for _ in works:
+                    self._waiting.pop()
                 raise RuntimeError("the system starts no further thread")
 
     def withdraw(self, key: object) -> bool:
@@ -144,8 +156,7 @@ class DaemonPool:
                 return
             self._given_up.add(thread)
             self._living -= 1
-            if len(self._waiting) > self._idle and self._living < self._limit:
-                self._spawn()
+            self._call_next()
 
     def close(self) -> None:
         """See idle threads end; busy ones end after their work."""
@@ -156,6 +167,15 @@ class DaemonPool:
             idle = [thread for thread in self._threads if thread not in busy]
         for thread in idle:
             thread.join(_JOIN_S)
+
+    def _call_next(self) -> None:
+        if not self._waiting or self._coming:
+            return
+        if self._idle:
+            self._coming = True
+            self._changed.notify()
+        elif self._living < self._limit:
+            self._coming = self._spawn()
 
     def _spawn(self) -> bool:
         self._made += 1
@@ -170,15 +190,19 @@ class DaemonPool:
         self._threads.add(thread)
         return True
 
-    def _wake_one(self) -> None:
-        if self._idle and self._waiting and not self._waking:
-            self._waking = True
-            self._changed.notify()
-
     def _serve(self) -> None:
         thread = threading.current_thread()
+        key: object = None
+        with self._changed:
+            self._coming = False
         while True:
             with self._changed:
+                self._busy.pop(key, None)
+                # Nothing of a finished job stays alive in a thread that waits for the next.
+                key = None
+                if thread in self._given_up:
+                    self._given_up.discard(thread)
+                    return
                 while not self._waiting:
                     if self._closed:
                         self._living -= 1
@@ -186,19 +210,12 @@ class DaemonPool:
                     self._idle += 1
                     self._changed.wait()
                     self._idle -= 1
-                    self._waking = False
+                    self._coming = False
                 key, work = self._waiting.popleft()
                 self._busy[key] = thread
-                self._wake_one()
+                self._call_next()
             work()
-            # Nothing of a finished job stays alive in a thread that waits for the next.
             del work
-            with self._changed:
-                self._busy.pop(key, None)
-                del key
-                if thread in self._given_up:
-                    self._given_up.discard(thread)
-                    return
 
 
 _JOIN_S = 1.0

@@ -3,7 +3,8 @@
 -- other side may be the host's, and a cascade would delete without bound in one transaction. `database_cleanup` takes orphans
 -- away in batches instead.
 
--- What jobs and the application had to say. Lines of a run carry its number.
+-- What jobs and the application had to say. Lines of a run carry its number and the id of its ledger: a number says which run
+-- only within one ledger, and other installations may share this table. Both are NULL in a line that belongs to no run.
 CREATE TABLE logs (
     id INTEGER PRIMARY KEY,
     created_at INTEGER NOT NULL,
@@ -12,15 +13,18 @@ CREATE TABLE logs (
     message TEXT NOT NULL,
     fields TEXT CHECK (fields IS NULL OR json_valid(fields)),
     job_name TEXT,
+    ledger_id TEXT,
     run_id INTEGER,
-    attempt INTEGER
+    attempt INTEGER,
+    CHECK ((run_id IS NULL) = (ledger_id IS NULL))
 ) STRICT;
 -- For log_cleanup.
 CREATE INDEX logs_by_age ON logs (created_at);
 -- For `sp jobs logs RUN`.
-CREATE INDEX logs_of_a_run ON logs (run_id, id) WHERE run_id IS NOT NULL;
+CREATE INDEX logs_of_a_run ON logs (ledger_id, run_id, id) WHERE run_id IS NOT NULL;
 
--- The application's people. Only behavioral_analysis writes here, and only with enforce.
+-- The application's people. Only behavioral_analysis writes here, and only with enforce. `is_anonymous`: came without an account;
+-- cleanup_anonymous_users takes nobody else. The application says so when it makes the row.
 CREATE TABLE users (
     id TEXT NOT NULL PRIMARY KEY,
     name TEXT NOT NULL DEFAULT '',
@@ -29,9 +33,11 @@ CREATE TABLE users (
     banned_at INTEGER,
     ban_reason TEXT,
     created_at INTEGER NOT NULL,
+    is_anonymous INTEGER NOT NULL DEFAULT 0 CHECK (is_anonymous IN (0, 1)),
     CHECK ((status = 'banned') = (banned_at IS NOT NULL))
 ) STRICT;
 CREATE UNIQUE INDEX users_by_email ON users (email) WHERE email IS NOT NULL;
+CREATE INDEX users_anonymous_by_age ON users (created_at) WHERE is_anonymous = 1;
 
 -- One visit. `scored_at` says when behavioral_analysis last looked; `ban_applied_at` that a ban was drawn from this
 -- session, so that a person whom somebody let back in is not banned again for the same visit.
@@ -58,6 +64,8 @@ CREATE INDEX user_sessions_by_activity ON user_sessions (last_activity_at);
 CREATE INDEX user_sessions_of_a_user ON user_sessions (user_id);
 -- For bans that were found and not yet applied.
 CREATE INDEX user_sessions_to_ban ON user_sessions (behavior_score) WHERE ban_applied_at IS NULL;
+-- For malicious_ip_blacklist: the sessions of its window.
+CREATE INDEX user_sessions_with_address ON user_sessions (id, last_activity_at) WHERE ip_address IS NOT NULL;
 
 -- One request of a session: what behavioral_analysis reads.
 CREATE TABLE session_requests (
@@ -80,6 +88,7 @@ CREATE TABLE user_contexts (
     updated_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX user_contexts_by_age ON user_contexts (created_at);
+CREATE INDEX user_contexts_of_a_user ON user_contexts (user_id);
 
 -- One message of a context.
 CREATE TABLE task_messages (
@@ -116,3 +125,42 @@ CREATE TABLE markdown_content (
 -- Not unique: two files of one slug are a mistake to report, and content_ingestion keeps the second out.
 CREATE INDEX markdown_content_by_slug ON markdown_content (source, slug) WHERE removed_at IS NULL;
 CREATE INDEX markdown_content_removed ON markdown_content (removed_at) WHERE removed_at IS NOT NULL;
+
+-- One file as file_ingestion found it. `path` is relative to the source's folder, with `/`. `born_at` is NULL where the system
+-- does not tell it. `stamp` is size, modification and change time as the file system had them when the content was read, `hashed_at`
+-- the moment just before. `seen_in` names the scan that saw it last. A file that is gone is kept, with `removed_at`, until
+-- retention is over.
+CREATE TABLE files (
+    id INTEGER PRIMARY KEY,
+    source TEXT NOT NULL,
+    path TEXT NOT NULL,
+    size_bytes INTEGER NOT NULL CHECK (size_bytes >= 0),
+    media_type TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    born_at INTEGER,
+    modified_at INTEGER NOT NULL,
+    stamp TEXT NOT NULL,
+    hashed_at INTEGER NOT NULL,
+    first_seen_at INTEGER NOT NULL,
+    last_seen_at INTEGER NOT NULL,
+    seen_in TEXT NOT NULL,
+    removed_at INTEGER,
+    UNIQUE (source, path)
+) STRICT;
+CREATE INDEX files_by_content ON files (sha256);
+CREATE INDEX files_removed ON files (removed_at) WHERE removed_at IS NOT NULL;
+
+-- Addresses that malicious_ip_blacklist found to be up to no good: `network` is one IPv4 address, or an IPv6 network of 64 bits,
+-- in its shortest form. Rows with listed_by = 'manual' are the application's own: the job never touches them.
+CREATE TABLE ip_blacklist (
+    network TEXT NOT NULL PRIMARY KEY,
+    score REAL NOT NULL CHECK (score BETWEEN 0 AND 100),
+    reason TEXT NOT NULL,
+    signals TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(signals)),
+    first_seen_at INTEGER NOT NULL,
+    last_seen_at INTEGER NOT NULL CHECK (last_seen_at >= first_seen_at),
+    expires_at INTEGER,
+    listed_by TEXT NOT NULL DEFAULT 'manual' CHECK (listed_by IN ('job', 'manual')),
+    CHECK (listed_by = 'manual' OR expires_at IS NOT NULL)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ip_blacklist_by_expiry ON ip_blacklist (expires_at) WHERE expires_at IS NOT NULL;

@@ -1,8 +1,9 @@
 -- name: job_to_start
-SELECT j.job_id, j.version, j.quarantine_error,
+SELECT j.job_id, j.job_name, j.version, j.quarantine_error, json_extract(v.policies, '$.on_lost') IS 'rerun' AS reruns,
        coalesce((SELECT min(o.run_id) FROM open_runs o WHERE o.job_id = j.job_id AND o.node_id IS NOT NULL),
                 (SELECT min(a.run_id) FROM abandoned_runs a WHERE a.job_id = j.job_id)) AS running_run
-FROM jobs j WHERE j.job_name = :name AND j.retired_at IS NULL
+FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
+WHERE j.job_name = :name AND j.retired_at IS NULL
 
 -- name: job_names
 SELECT job_name FROM jobs WHERE retired_at IS NULL ORDER BY job_name

@@ -11,6 +11,13 @@ DELETE FROM open_runs WHERE run_id = ? AND fence IS ?
 -- In the columns of systemprompt.ledger.rows.ClosedRun.
 INSERT INTO job_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
+-- name: write_usual_closed_runs
+-- Those whose rare columns are all NULL; see systemprompt.ledger.sqlite.inserting. PostgreSQL has no use for it.
+INSERT INTO job_runs (run_id, job_id, version, origin, fire_at, due_at, available_at, queued_at, node_id, attempt, fence,
+                      started_at, actor, status, finished_at, duration_ms, items_processed, items_failed,
+                      message, abandoned, did_nothing)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
 -- name: write_texts
 INSERT INTO run_texts (run_id, attempt, kind, text) VALUES (?, ?, ?, ?)
 
@@ -29,7 +36,9 @@ ON CONFLICT (job_id) DO UPDATE SET
     last_fence = max(last_fence, excluded.last_fence)
 
 -- name: write_abandoned
-INSERT INTO abandoned_runs (run_id, job_id, fence, node_id, abandoned_at) VALUES (?, ?, ?, ?, ?)
+-- Not of a node that has stopped: its threads are gone, and nobody would end the row.
+INSERT INTO abandoned_runs (run_id, job_id, fence, node_id, abandoned_at)
+SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = ?4 AND n.stopped_at IS NOT NULL)
 
 -- name: end_abandoned
 -- The code came back at last.
@@ -54,9 +63,10 @@ ON CONFLICT (run_id, attempt, kind) DO NOTHING
 
 -- name: holder_of_fence
 -- Whose attempt this was, and how it ended.
-SELECT job_id, node_id, started_at, finished_at, status, reason, message FROM job_runs WHERE run_id = :run_id AND fence = :fence
+SELECT job_id, node_id, started_at, finished_at, status, reason, message, abandoned FROM job_runs
+WHERE run_id = :run_id AND fence = :fence
 UNION ALL
-SELECT job_id, node_id, started_at, ended_at, result, reason, message FROM job_attempts
+SELECT job_id, node_id, started_at, ended_at, result, reason, message, 0 FROM job_attempts
 WHERE run_id = :run_id AND fence = :fence AND kind = 'ended'
 
 -- name: last_attempt
@@ -65,13 +75,14 @@ SELECT fence, started_at FROM job_attempts WHERE run_id = :run_id AND kind = 'en
 
 -- name: due_jobs
 -- PostgreSQL locks the cursors with SKIP LOCKED. SQLite has one writer, so the transaction itself is the lock.
+-- All of them once one is due since :overdue, else as many as there is room for.
 -- `following` is when the first of the others is due, `waiting` whether any run waits: they spare the turn two statements.
 SELECT p.*, (SELECT min(later.next_due) FROM job_cursors later WHERE later.next_due > :now) AS following,
        EXISTS (SELECT 1 FROM open_runs o WHERE o.node_id IS NULL) AS waiting
 FROM jobs_to_plan p
 WHERE p.next_due <= :now
 ORDER BY p.next_due, p.job_id
-LIMIT :limit
+LIMIT CASE WHEN EXISTS (SELECT 1 FROM job_cursors late WHERE late.next_due <= :overdue) THEN :limit ELSE :room END
 
 -- name: one_job_to_plan
 -- Due or not: before its version ends.
@@ -85,8 +96,8 @@ SELECT * FROM jobs_to_plan WHERE job_id BETWEEN :first AND :last ORDER BY job_id
 -- What may start now, by the instant from which it may: at most one run of a job, and none of a job that is running, quarantined,
 -- or has code that could not be stopped. A run that was not put off starts at once, whatever the wall clock says since.
 -- PostgreSQL adds FOR UPDATE SKIP LOCKED.
-SELECT r.*, j.job_name
-FROM open_runs r JOIN jobs j ON j.job_id = r.job_id
+SELECT r.*, j.job_name, json_extract(v.policies, '$.on_lost') IS 'rerun' AS reruns
+FROM open_runs r JOIN jobs j ON j.job_id = r.job_id JOIN job_versions v ON v.job_id = r.job_id AND v.version = r.version
 WHERE r.node_id IS NULL AND (r.available_at <= :now OR r.available_at <= r.queued_at) AND j.quarantine IS NULL
   AND NOT EXISTS (SELECT 1 FROM open_runs e WHERE e.job_id = r.job_id
                   AND (e.node_id IS NOT NULL OR (e.available_at, e.run_id) < (r.available_at, r.run_id)))
@@ -107,6 +118,12 @@ RETURNING fence, last_run, EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = :node
 -- In the columns of systemprompt.ledger.rows.OpenRun. PostgreSQL takes arrays and UNNEST.
 INSERT INTO open_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
+-- name: write_usual_open_runs
+-- As with closed runs.
+INSERT INTO open_runs (run_id, job_id, version, origin, fire_at, due_at, available_at, queued_at, node_id, attempt, fence,
+                       started_at, actor)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
 -- name: write_ranges
 INSERT INTO job_run_ranges (job_id, version, first_at, last_at, count, status, reason, written_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 
@@ -121,4 +138,4 @@ SELECT min(next_due) AS next_due FROM job_cursors WHERE next_due IS NOT NULL
 UPDATE jobs SET quarantine = 'ledger_conflict', quarantine_error = :error, updated_at = :now WHERE job_id = :job_id
 
 -- name: open_run
-SELECT r.*, j.job_name, j.retired_at IS NOT NULL AS retired FROM open_runs r JOIN jobs j ON j.job_id = r.job_id WHERE r.run_id = :run_id
+SELECT r.*, j.job_name, j.retired_at FROM open_runs r JOIN jobs j ON j.job_id = r.job_id WHERE r.run_id = :run_id

@@ -71,19 +71,18 @@ SELECT o.run_id FROM open_runs o WHERE EXISTS (SELECT 1 FROM job_runs r WHERE r.
 
 -- name: runs_in_neither_table
 -- Named by what is kept of them, and gone from both tables without having been pruned. An attempt that ended says when its run was
--- due; of the others that is not known, so they tell only as long as nothing is pruned.
+-- due; of the others only those tell that name a run younger than all that were pruned.
 SELECT DISTINCT n.run_id, n.named_by FROM (
     SELECT a.run_id, 'an attempt' AS named_by FROM job_attempts a
     WHERE a.kind = 'ended' AND a.day_at >= (SELECT pruned_until FROM ledger_state)
     UNION ALL
     SELECT t.run_id, 'a text' FROM run_texts t
     UNION ALL
-    SELECT l.last_run_id, 'the last run of its job' FROM job_last l WHERE (SELECT pruned_until FROM ledger_state) = 0
+    SELECT l.last_run_id, 'the last run of its job' FROM job_last l, ledger_state s WHERE l.last_run_id > s.pruned_run
     UNION ALL
-    SELECT a.run_id, 'a late result' FROM job_attempts a
-    WHERE a.kind = 'late' AND (SELECT pruned_until FROM ledger_state) = 0
+    SELECT a.run_id, 'a late result' FROM job_attempts a, ledger_state s WHERE a.kind = 'late' AND a.run_id > s.pruned_run
     UNION ALL
-    SELECT a.run_id, 'abandoned work' FROM abandoned_runs a WHERE (SELECT pruned_until FROM ledger_state) = 0) n
+    SELECT a.run_id, 'abandoned work' FROM abandoned_runs a, ledger_state s WHERE a.run_id > s.pruned_run) n
 WHERE NOT EXISTS (SELECT 1 FROM job_runs r WHERE r.run_id = n.run_id)
   AND NOT EXISTS (SELECT 1 FROM open_runs o WHERE o.run_id = n.run_id)
 ORDER BY n.run_id
@@ -176,7 +175,7 @@ SELECT * FROM nodes WHERE node_id IN (SELECT r.node_id FROM open_runs r)
 ORDER BY node_id
 
 -- name: state
-SELECT ledger_id, fence, last_run, high_water FROM ledger_state
+SELECT ledger_id, fence, last_run, runs_left_out, high_water FROM ledger_state
 
 -- name: seal_state
 SELECT ledger_id, seals, sealed_until, pruned_until, last_run,
@@ -218,12 +217,6 @@ ORDER BY last_at, range_id
 -- name: data_version
 -- A number that changes when another connection has committed.
 PRAGMA data_version
-
--- name: integrity_check
-PRAGMA integrity_check(20)
-
--- name: foreign_key_check
-PRAGMA foreign_key_check
 
 -- name: clock_events
 SELECT seen_at, kind, delta_us, action, node_id FROM clock_events ORDER BY event_id

@@ -22,14 +22,20 @@ SELECT max(until_at) AS until FROM ledger_seals WHERE until_at <= :before
 -- name: mark_ledger_pruned
 UPDATE ledger_state SET pruned_until = :until WHERE pruned_until < :until
 
+-- name: mark_runs_pruned
+UPDATE ledger_state SET pruned_run = :run_id WHERE pruned_run < :run_id
+
 -- name: prune_batch
--- The oldest accounts of what may go, runs and ranges together in due order.
+-- The oldest accounts of what may go, runs and ranges together in due order. Each half is limited by itself, so that its index is
+-- walked no further: the sort is of twice the limit, not of all that may go.
 SELECT kind, id, at, job_id, owed, status, origin FROM (
-    SELECT 'run' AS kind, run_id AS id, due_at AS at, job_id, fire_at IS NOT NULL AS owed, status, origin
-    FROM job_runs WHERE due_at < (SELECT pruned_until FROM ledger_state)
+    SELECT * FROM (SELECT 'run' AS kind, run_id AS id, due_at AS at, job_id, fire_at IS NOT NULL AS owed, status, origin
+                   FROM job_runs WHERE due_at < (SELECT pruned_until FROM ledger_state)
+                   ORDER BY due_at, run_id LIMIT :limit)
     UNION ALL
-    SELECT 'range', range_id, last_at, job_id, 1, status, 'range'
-    FROM job_run_ranges WHERE last_at < (SELECT pruned_until FROM ledger_state)
+    SELECT * FROM (SELECT 'range', range_id, last_at, job_id, 1, status, 'range'
+                   FROM job_run_ranges WHERE last_at < (SELECT pruned_until FROM ledger_state)
+                   ORDER BY last_at, range_id LIMIT :limit)
 ) ORDER BY at, id LIMIT :limit
 
 -- name: prune_runs
@@ -69,10 +75,12 @@ ON CONFLICT (job_id, hour, status, origin) DO UPDATE SET n = n + excluded.n
 DELETE FROM job_tallies WHERE tally_id <= :through
 
 -- name: delete_sums_of_nothing
-DELETE FROM job_tally_sums WHERE n = 0
+-- The index has these alone; without its name SQLite would go through all sums.
+DELETE FROM job_tally_sums INDEXED BY job_tally_sums_of_nothing WHERE n = 0
 
 -- name: tallies_to_fold
-SELECT min(tally_id) AS first, max(tally_id) AS last FROM job_tallies
+-- One subquery each: SQLite looks at an end of the table for a min or a max alone, and goes through it for both at once.
+SELECT (SELECT min(tally_id) FROM job_tallies) AS first, (SELECT max(tally_id) FROM job_tallies) AS last
 
 -- name: prune_nodes
 DELETE FROM nodes WHERE node_id IN (

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
 
-__all__ = ["applied_migration", "migrate", "newest_migration", "pending_migrations"]
+__all__ = [
+    "all_migrations",
+    "applied_migration",
+    "applied_migrations",
+    "build",
+    "migrate",
+    "newest_migration",
+    "pending_migrations",
+]
 
 
 def migrate(
@@ -59,6 +67,25 @@ def applied_migration(connection: sqlite3.Connection, *, table: str) -> int:
         return 0
     row = connection.execute(f'SELECT max(number) FROM "{table}"').fetchone()  # noqa: S608  # a name of ours, not input
     return int(row[0] or 0)
+
+
+def applied_migrations(connection: sqlite3.Connection, *, table: str) -> tuple[str, ...]:
+    """Return the names of the migrations that a database has, in order."""
+    if not applied_migration(connection, table=table):
+        return ()
+    return tuple(row[0] for row in connection.execute(f'SELECT name FROM "{table}" ORDER BY number'))  # noqa: S608  # as above
+
+
+def build(connection: sqlite3.Connection, folder: str, *, table: str, up_to: int) -> None:
+    """Make an empty database, of the caller's alone, what the migrations up to this number make."""
+    for name in _files(folder):
+        if _number(name) <= up_to:
+            _apply(connection, folder, name, table)
+
+
+def all_migrations(folder: str) -> tuple[str, ...]:
+    """Return the names of the migrations that this program has, in order."""
+    return tuple(_files(folder))
 
 
 def newest_migration(folder: str) -> int:

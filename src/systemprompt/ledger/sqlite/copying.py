@@ -7,24 +7,14 @@ import sqlite3
 import time
 from contextlib import contextmanager
 
-from systemprompt.errors import ConflictError, DatabaseUnreachable, UsageError
+from systemprompt.errors import ConflictError, DatabaseUnreachable
 from systemprompt.ledger.sqlite.store import database_error, open_connection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = [
-    "check_different",
-    "copy_beside",
-    "flush",
-    "held_view",
-    "in_the_way",
-    "integrity_faults",
-    "put_in_place",
-    "remove_copy",
-    "tables_of",
-]
+__all__ = ["copy_beside", "flush", "held_view", "in_the_way", "put_in_place", "remove_copy"]
 
 PAGES_A_STEP = 256
 PAUSE_S = 0.001
@@ -120,26 +110,6 @@ def remove_copy(copy: str) -> None:
             os.unlink(copy + ending)
 
 
-def integrity_faults(connection: sqlite3.Connection) -> list[str]:
-    """Return what SQLite's own check has to say; empty where the file is sound."""
-    return [str(row[0]) for row in connection.execute("PRAGMA integrity_check(5)") if row[0] != "ok"]
-
-
-def tables_of(connection: sqlite3.Connection) -> set[str]:
-    return {str(row[0]) for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-
-
-def check_different(first: str, second: str, what: str) -> None:
-    """Refuse to read and write one file.
-
-    Raises:
-        UsageError: both paths lead to the same file.
-    """
-    same = os.path.realpath(first) == os.path.realpath(second)
-    if same or (os.path.exists(first) and os.path.exists(second) and os.path.samefile(first, second)):
-        raise UsageError(f"{second!r} is {what} itself", hint="name another file", details={"path": second})
-
-
 def flush(path: str) -> None:
     """Have a file, or a folder's names, on the disk when this returns."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -162,13 +132,13 @@ def _fill(view: sqlite3.Connection, copy: str, on_step: Callable[[int, int], Non
         filled.execute("PRAGMA synchronous = OFF")
         view.backup(filled, pages=PAGES_A_STEP, progress=step)
         filled.execute("PRAGMA journal_mode = DELETE")
-        faults = integrity_faults(filled)
+        faults = [str(row[0]) for row in filled.execute("PRAGMA integrity_check(5)") if row[0] != "ok"]
     finally:
         filled.close()
     if faults:
         raise DatabaseUnreachable(
-            f"what was copied is damaged: {'; '.join(faults)}",
-            hint="nothing was kept; sp doctor looks at the databases in use",
+            f"the copy is damaged: {'; '.join(faults)}",
+            hint="the copy was not kept; sp doctor checks the databases in use",
             details={"faults": faults},
         )
 
@@ -193,6 +163,6 @@ def _cannot_write(target: str, error: OSError) -> DatabaseUnreachable:
     cause = f"its folder {folder!r} does not exist" if not os.path.isdir(folder) else error.strerror or str(error)
     return DatabaseUnreachable(
         f"{target!r} cannot be written: {cause}",
-        hint="make the folder, or name another place",
+        hint="create the folder, or name another place",
         details={"path": target},
     )

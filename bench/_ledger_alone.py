@@ -1,0 +1,65 @@
+"""What a ledger takes to plan, claim and close many due jobs, with no thread and no job. Also run in the tree of before.
+
+It keeps to what both know: `open_system`, `turn`, `join`.
+"""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import time
+from typing import Any
+
+from bench._installation import Installation, scratch
+from systemprompt.clock import SECOND, ManualClock, SystemClock
+from systemprompt.ledger.records import Claimed, Closing
+from systemprompt.runner.identity import this_process
+from systemprompt.system import open_system
+
+__all__ = ["JOBS", "ledger_alone"]
+
+JOBS = """\
+from bench._marks import start
+from systemprompt import job
+
+for number in range({count}):
+    job(name=f"job_{{number}}", schedule="*/{every} * * * * *")(start)
+"""
+
+
+def ledger_alone(count: int, *, room: int) -> float:
+    """Return the seconds that a ledger takes for so many jobs due at once: planned, begun `room` at a time, and closed."""
+    now = SystemClock().now()
+    with scratch() as folder:
+        installation = Installation.furnish(folder, JOBS.format(count=count, every=1))
+        with open_system(installation.profile, environ=installation.environ, clock=ManualClock(now)) as system:
+            node = this_process(kind="serve", program="bench", lease_s=30.0, capacity=room, now=now)
+            system.ledger.join(node)
+            # What is measured is the ledger, not the collector's rounds through this process.
+            gc.collect()
+            gc.freeze()
+            took = 0.0
+            # As a node asks: what has just come due waits for room without being queued. The code before does not know that.
+            knows = "patience" in inspect.signature(system.ledger.turn).parameters
+            asked: dict[str, Any] = {"room": room, **({"patience": SECOND} if knows else {})}
+            for due in (now + SECOND, now + 2 * SECOND, now + 3 * SECOND):  # the first fills the caches
+                began, closed = time.perf_counter(), 0
+                held: tuple[Claimed, ...] = ()
+                while closed < count:
+                    ends = [_success(run, due) for run in held]
+                    turn = system.ledger.turn(node.node_id, due, system.decide, closings=ends, **asked)
+                    closed, held = closed + len(turn.closed), turn.claimed
+                took = time.perf_counter() - began
+            return took
+
+
+def _success(run: Claimed, now: int) -> Closing:
+    return Closing(
+        run_id=run.run_id,
+        attempt=run.attempt,
+        fence=run.fence,
+        status="success",
+        started_at=now,
+        finished_at=now,
+        duration_ms=0,
+    )

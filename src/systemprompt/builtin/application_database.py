@@ -1,0 +1,28 @@
+"""Upkeep of the application's database, in which the built-in jobs have their tables; a host's own may stand beside them."""
+
+from __future__ import annotations
+
+import os
+
+from systemprompt.ledger.sqlite.database_file import DatabaseFile
+from systemprompt.ledger.sqlite.replacing import number_in
+from systemprompt.ledger.sqlite.upkeep import LEDGER_TABLES
+
+__all__ = ["MIGRATIONS", "MIGRATIONS_TABLE", "ApplicationFile"]
+
+MIGRATIONS = os.path.join(os.path.dirname(__file__), "migrations", "sqlite")
+MIGRATIONS_TABLE = "systemprompt_migrations"
+
+
+class ApplicationFile(DatabaseFile):
+    """The application's database on SQLite: implements `systemprompt.ledger.upkeep.DatabaseUpkeep`."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, migrations=MIGRATIONS, table=MIGRATIONS_TABLE)
+
+    def wrong_source(self, tables: set[str]) -> str | None:
+        return "is a ledger, not an application's database" if tables >= LEDGER_TABLES else None
+
+    def last_logged_run(self, ledger_id: str) -> int:
+        """Return the highest run id of this ledger that a log line names; 0 where there is none, or no table of ours to ask."""
+        return number_in(self.location, "SELECT max(run_id) FROM logs WHERE ledger_id = ?", [ledger_id])

@@ -1,0 +1,145 @@
+"""Upkeep of a SQLite file as a whole: implements `systemprompt.ledger.upkeep.DatabaseUpkeep`; see there for the promises."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+
+from systemprompt.errors import ConflictError, DatabaseInUse, DatabaseUnreachable, UsageError
+from systemprompt.ledger.sqlite.copying import held_view, in_the_way
+from systemprompt.ledger.sqlite.migrating import migrate, pending_migrations
+from systemprompt.ledger.sqlite.replacing import is_open_elsewhere, make_folder
+from systemprompt.ledger.sqlite.steps import FileBackup, FileRestore
+from systemprompt.ledger.sqlite.store import Store, database_error
+from systemprompt.ledger.statements import load_statements
+from systemprompt.ledger.upkeep import DatabaseSize
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from systemprompt.ledger.upkeep import SchemaState
+
+__all__ = ["DatabaseFile", "upkeep_statements"]
+
+_SAID = 20
+
+
+def upkeep_statements() -> dict[str, str]:
+    """Return the named statements of upkeep."""
+    return load_statements(os.path.join(os.path.dirname(__file__), "sql", "upkeep.sql"))
+
+
+class DatabaseFile:
+    """The file at `location`, with the migrations of a folder; the table names those that were applied.
+
+    ours   no other tables live in it, so that its schema can be compared with what the migrations make
+    """
+
+    ours = False
+
+    def __init__(self, path: str, *, migrations: str, table: str) -> None:
+        self.location = path
+        self.migrations = migrations
+        self.table = table
+
+    def migrate(self) -> list[str]:
+        make_folder(self.location)
+        store = Store(self.location, {})
+        try:
+            return migrate(store.connection, self.migrations, table=self.table, begin=store.begin)
+        except sqlite3.Error as error:
+            raise database_error(error, self.location) from error
+        finally:
+            store.close()
+
+    def schema_state(self) -> SchemaState:
+        from systemprompt.ledger.sqlite.schema_state import absent_schema_state, read_schema_state
+
+        if not os.path.exists(self.location):
+            return absent_schema_state(self.migrations)
+        statement = upkeep_statements()["schema_text"]
+        with closing(self._store()) as store, store.snapshot():
+            return read_schema_state(
+                store.connection, self.migrations, table=self.table, statement=statement, compare=self.ours
+            )
+
+    def faults(self, *, quick: bool = False) -> list[str]:
+        try:
+            with closing(self._store()) as store:
+                rows = store.fetch("quick_check") if quick else store.fetch("integrity_check")
+                broken = [] if quick else store.fetch("foreign_key_check")
+        except DatabaseUnreachable as error:
+            return [error.message]  # so damaged that it cannot even be checked
+        return [str(row[0]) for row in rows if row[0] != "ok"] + [
+            f"row {row['rowid']} of {row['table']} names a missing row of {row['parent']}" for row in broken[:_SAID]
+        ]
+
+    def size(self) -> DatabaseSize:
+        if not os.path.exists(self.location):
+            return DatabaseSize(file_bytes=0, log_bytes=0, free_bytes=0)
+        with closing(self._store()) as store:
+            free = int(store.fetch("free_bytes")[0]["free"])
+        log = f"{self.location}-wal"
+        return DatabaseSize(
+            file_bytes=os.path.getsize(self.location),
+            log_bytes=os.path.getsize(log) if os.path.exists(log) else 0,
+            free_bytes=free,
+        )
+
+    def is_at(self, path: str) -> bool:
+        if os.path.realpath(path) == os.path.realpath(self.location):
+            return True
+        return os.path.exists(path) and os.path.exists(self.location) and os.path.samefile(path, self.location)
+
+    def backup(self, to: str, *, replace: bool = False) -> FileBackup:
+        self.check_target(to, replace=replace)
+        return FileBackup(self.location, to, table=self.table, replace=replace)
+
+    def restore(self, source: str, *, replace: bool = False, dry_run: bool = False) -> FileRestore:
+        self.check_source(source)
+        self.check_place(replace=replace, fold=not dry_run)
+        return FileRestore(source, self.location)
+
+    # -- what a copy has to be, and where it may go ---------------------------------------------------------------------
+
+    def check_target(self, to: str, *, replace: bool) -> None:
+        if os.path.lexists(to) and not replace:
+            raise in_the_way(to)
+        if os.path.isdir(to):
+            raise UsageError(f"{to!r} is a folder", hint=f"name a file in it: {os.path.join(to, 'ledger.db')}")
+
+    def wrong_source(self, tables: set[str]) -> str | None:  # noqa: ARG002  # for those that know their tables
+        """Say what is wrong with a source that has these tables; None where it may take this file's place."""
+        return None
+
+    def check_source(self, source: str) -> None:
+        if self.is_at(source):
+            raise UsageError(
+                f"{source!r} is the database in use itself", hint="name another file", details={"path": source}
+            )
+        with held_view(source) as view:
+            names = view.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+            wrong = self.wrong_source({str(name) for (name,) in names})
+            if wrong is not None:
+                hint = "nothing was changed; sp db restore LEDGER --database APPLICATION"
+                raise UsageError(f"{source!r} {wrong}", hint=hint, details={"path": source})
+            pending_migrations(view, self.migrations, table=self.table)
+
+    def check_place(self, *, replace: bool, fold: bool) -> None:
+        if not os.path.lexists(self.location):
+            return
+        if not replace:
+            raise ConflictError(
+                f"there is a database at {self.location!r}; nothing was changed",
+                hint="stop the nodes and say --replace: it is kept beside, under another name",
+                details={"path": self.location},
+            )
+        try:
+            in_use = is_open_elsewhere(self.location, fold=fold)
+        except (sqlite3.DatabaseError, DatabaseUnreachable):
+            return  # damaged: that is why it is being replaced, and nobody can work with it
+        if in_use:
+            raise DatabaseInUse(self.location)
+
+    def _store(self) -> Store:
+        return Store(self.location, upkeep_statements(), read_only=True)

@@ -1,0 +1,142 @@
+"""Make a new ledger: whole under another name first, then at its path. Nobody ever finds a part of one there."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from contextlib import contextmanager, suppress
+
+from systemprompt.errors import DatabaseBusy, DatabaseUnreachable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["make_ledger", "making_name"]
+
+
+def make_ledger(path: str, *, patience: float = 10.0) -> None:
+    """Make a ledger of the newest schema where there is nothing at `path`. What is there already is left as it is.
+
+    After a crash or a power cut at any moment, the path leads to nothing or to the whole ledger. Of several processes that call
+    at once one makes it, and the others wait for that one. Whoever makes it holds a lock on the folder, which ends with the
+    process: so a file under the other name that nobody holds the lock for is left from a crash, and is removed.
+
+    Raises:
+        DatabaseBusy: another process was still making a ledger in this folder after `patience` seconds.
+        DatabaseUnreachable: it cannot be made here. Nothing is left behind.
+    """
+    path = os.path.realpath(path)  # where SQLite would put it, and the files beside it
+    making = making_name(path)
+    if os.path.lexists(path) and not os.path.lexists(making):
+        return
+    try:
+        with _lock_of(os.path.dirname(path), path, patience):
+            if os.path.lexists(path):
+                # Left by a crash right after the ledger got its name: nothing may be written to it before the name is durable.
+                _flush(os.path.dirname(path))
+                with suppress(OSError):  # it is in nobody's way
+                    _remove(making)
+                return
+            _remove(making)
+            # Files left beside a ledger that somebody deleted: SQLite would take them for the new one's.
+            _remove(path, names=_BESIDE)
+            try:
+                _fill(making, path)
+                _flush(making)
+                _name(making, path)
+                _flush(os.path.dirname(path))
+            finally:
+                _remove(making)
+    except OSError as error:
+        raise DatabaseUnreachable(
+            f"database {path!r} cannot be made: {error.strerror or error}",
+            hint="give this user write access to the folder, or name another place in the profile; `sp doctor` checks both",
+            details={"path": path},
+        ) from error
+
+
+def making_name(path: str) -> str:
+    """Return the name under which the ledger of this path is made, in the same folder."""
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name}.making")
+
+
+_BESIDE = ("-wal", "-shm", "-journal")
+
+
+@contextmanager
+def _lock_of(folder: str, path: str, patience: float) -> Iterator[None]:
+    deadline = time.monotonic() + patience
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        while True:
+            try:
+                fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                if time.monotonic() >= deadline:
+                    raise DatabaseBusy(
+                        f"another process is making a ledger in {folder!r}, for {patience:.2g} s now",
+                        hint="nothing was written: try again",
+                        details={"path": path},
+                    ) from error
+                time.sleep(0.005)
+            else:
+                break
+        try:
+            yield
+        finally:
+            # A child that was forked meanwhile has this descriptor too, so closing ours would not let go of the lock.
+            fcntl.flock(opened, fcntl.LOCK_UN)
+    finally:
+        os.close(opened)
+
+
+def _fill(making: str, path: str) -> None:
+    from systemprompt.ledger.sqlite.ledger import SqliteLedger
+
+    try:
+        ledger = SqliteLedger(making)
+        try:
+            ledger.migrate()
+            ledger.checkpoint()
+        finally:
+            ledger.close()
+    except DatabaseUnreachable as error:
+        told = error.message.replace(making, path)  # nobody has heard of the other name
+        raise DatabaseUnreachable(told, hint=error.hint, details={"path": path}) from error
+    log = f"{making}-wal"
+    if os.path.lexists(log) and os.path.getsize(log):
+        raise DatabaseUnreachable(
+            f"database {path!r} cannot be made: its log could not be written back",
+            hint="nothing was kept: try again",
+            details={"path": path},
+        )
+
+
+def _name(making: str, path: str) -> None:
+    # Unlike rename, link never replaces a file: somebody may have put one there by hand a moment ago.
+    try:
+        os.link(making, path)
+    except FileExistsError:
+        return
+    except OSError:
+        # Some file systems (FAT, some network shares) have no links.
+        if not os.path.lexists(path):
+            os.rename(making, path)
+
+
+def _remove(path: str, names: tuple[str, ...] = ("", *_BESIDE)) -> None:
+    for name in names:
+        with suppress(FileNotFoundError):
+            os.unlink(path + name)
+
+
+def _flush(path: str) -> None:
+    """Have a file, or a folder's names, on the disk when this returns."""
+    opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

@@ -1,0 +1,100 @@
+"""Upkeep of the ledger's file: implements `systemprompt.ledger.upkeep.LedgerUpkeep`; see there for the promises."""
+
+from __future__ import annotations
+
+from systemprompt.ledger.sqlite.copying import flush
+from systemprompt.ledger.sqlite.database_file import DatabaseFile, upkeep_statements
+from systemprompt.ledger.sqlite.reader import MIGRATIONS, MIGRATIONS_TABLE, open_reading_ledger
+from systemprompt.ledger.sqlite.replacing import number_in
+from systemprompt.ledger.sqlite.steps import FileBackup, FileRestore
+from systemprompt.ledger.sqlite.store import Store, refuse_empty
+from systemprompt.ledger.upkeep import Extent, Settled
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from systemprompt.clock import Instant
+    from systemprompt.ledger.sqlite.reader import SqliteReader
+
+__all__ = ["LEDGER_TABLES", "LedgerFile", "LedgerFileBackup", "LedgerFileRestore"]
+
+LEDGER_TABLES = frozenset(("ledger_state", MIGRATIONS_TABLE))
+"""A file that has these is a ledger."""
+
+
+class LedgerFile(DatabaseFile):
+    """The ledger's file. Nothing else lives in it."""
+
+    ours = True
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, migrations=MIGRATIONS, table=MIGRATIONS_TABLE)
+
+    def open(self) -> SqliteReader:
+        return open_reading_ledger(self.location)
+
+    def _store(self) -> Store:
+        refuse_empty(self.location)
+        return super()._store()
+
+    def backup(self, to: str, *, replace: bool = False) -> LedgerFileBackup:
+        refuse_empty(self.location)
+        self.check_target(to, replace=replace)
+        return LedgerFileBackup(self.location, to, table=self.table, replace=replace)
+
+    def restore(self, source: str, *, replace: bool = False, dry_run: bool = False) -> LedgerFileRestore:
+        self.check_source(source)
+        self.check_place(replace=replace, fold=not dry_run)
+        return LedgerFileRestore(source, self.location)
+
+    def wrong_source(self, tables: set[str]) -> str | None:
+        return None if tables >= LEDGER_TABLES else "is no copy of a ledger"
+
+
+class LedgerFileBackup(FileBackup):
+    """One state of the ledger on its way to a file."""
+
+    def extent(self) -> Extent:
+        row = self.view.execute(upkeep_statements()["extent"]).fetchone()
+        return Extent(runs=row["runs"], planned_through=row["planned_through"])
+
+    def open(self) -> SqliteReader:
+        return open_reading_ledger(self.copied)
+
+
+class LedgerFileRestore(FileRestore):
+    """A copy on its way into the ledger's place."""
+
+    def settle(self, now: Instant, *, logged: Callable[[str], int], max_attempts: int) -> Settled:
+        named = upkeep_statements()
+        # No ledger gives out a million fences a second: the present instant is above all that were given since the copy was made,
+        # in this ledger or in one that was restored from the same copy before.
+        fence_above = max(now, number_in(self._target, named["last_fence_given"]))
+        settled, ledger_id, planned_through = self._rescue(now, max_attempts)
+        runs_above = max(logged(ledger_id), number_in(self._target, named["last_run_given"]))
+        store = Store(self.copied, named)
+        try:
+            with store.write():
+                fence = store.run("raise_fence", {"above": fence_above}).fetchall()[0]["fence"]
+                store.run("raise_run_numbers", {"above": runs_above})
+            store.fetch("fold_log")
+        finally:
+            store.close()
+        flush(self.copied)
+        return Settled(settled=settled, fence=fence, planned_through=planned_through)
+
+    def _rescue(self, now: Instant, max_attempts: int) -> tuple[int, str, Instant]:
+        """Settle what the nodes in the copy held: they can never come back to it."""
+        from systemprompt.ledger.sqlite.ledger import SqliteLedger
+
+        ledger = SqliteLedger(self.copied)
+        try:
+            ledger.migrate()
+            rescued = [
+                ledger.rescue(node.node_id, node.beat, now, max_attempts=max_attempts) or ()
+                for node in ledger.living_nodes()
+            ]
+            return sum(map(len, rescued)), ledger.ledger_id(), ledger.high_water()
+        finally:
+            ledger.close()

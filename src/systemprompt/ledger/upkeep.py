@@ -1,0 +1,269 @@
+"""Upkeep of a database as a whole: its schema, its soundness, its size, its copies. The promises, for every engine.
+
+An upkeep is made from an address alone. It opens nothing until a method is called, so it also serves a database that is absent,
+damaged, behind, or written by a newer release. `LedgerUpkeep` is the ledger's; the application's database has the plain one.
+
+Backup and restore come in steps, because two databases are copied or replaced as one: the caller takes all views, or checks all
+files, before it goes on. Each is a context manager, and leaving its block leaves no unfinished file behind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from typing import Literal, Protocol
+
+    from systemprompt.clock import Instant
+    from systemprompt.ledger.protocol import LedgerReader
+else:
+    Protocol = object
+
+__all__ = [
+    "DatabaseBackup",
+    "DatabaseRestore",
+    "DatabaseSize",
+    "DatabaseUpkeep",
+    "Extent",
+    "LedgerBackup",
+    "LedgerRestore",
+    "LedgerUpkeep",
+    "SchemaDifference",
+    "SchemaState",
+    "Settled",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaDifference:
+    """One object of a schema that is not what the migrations make. As a string: `trigger x on job_runs is missing`.
+
+    kind      `table`, `index`, `view` or `trigger`
+    table     what it belongs to; a table or a view names itself
+    harmful   the ledger's rules may not hold: all but a table or view that somebody put beside ours
+    """
+
+    found: Literal["missing", "altered", "added"]
+    kind: str
+    name: str
+    table: str
+    harmful: bool
+
+    def __str__(self) -> str:
+        place = f" on {self.table}" if self.kind in ("index", "trigger") else ""
+        return f"{self.kind} {self.name}{place} {'was added' if self.found == 'added' else f'is {self.found}'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaState:
+    """Which migrations a database has, and whether its schema is what they make.
+
+    applied       the migrations it has, in order
+    pending       those that this program would still apply
+    schema        the number of the newest one it has, 0 for none
+    newest        the number of the newest one that this program knows
+    differences   objects that are not what the applied migrations make; not compared where a newer release wrote it
+    """
+
+    exists: bool
+    applied: tuple[str, ...]
+    pending: tuple[str, ...]
+    schema: int
+    newest: int
+    differences: tuple[SchemaDifference, ...]
+
+    @property
+    def state(self) -> Literal["absent", "behind", "current", "ahead"]:
+        if not self.exists:
+            return "absent"
+        if self.schema == self.newest:
+            return "current"
+        return "behind" if self.schema < self.newest else "ahead"
+
+    @property
+    def harmful(self) -> tuple[SchemaDifference, ...]:
+        return tuple(one for one in self.differences if one.harmful)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseSize:
+    """Bytes on the disk: the database itself, its write-ahead log beside it, and how much of the first is free for new rows."""
+
+    file_bytes: int
+    log_bytes: int
+    free_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """How far a state of the ledger goes: its runs, and up to where every fire time has its account (0: nothing was planned)."""
+
+    runs: int
+    planned_through: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What became of a restored ledger before it was put in place.
+
+    settled   runs that were open in the copy: closed as lost, or queued again under `on_lost: rerun`
+    fence     every claim from now on gets a higher one
+    """
+
+    settled: int
+    fence: int
+    planned_through: Instant
+
+
+class DatabaseBackup(Protocol):
+    """One state of a database, held from the start of the block, on its way into a file of its own."""
+
+    def copy(self, *, on_step: Callable[[int, int], None] | None = None) -> None:
+        """Write what is held to an unfinished file beside the target, check it, and let go of the view.
+
+        Others read and write meanwhile. `on_step` is told the parts that are left, and all.
+
+        Raises:
+            DatabaseUnreachable: the copy cannot be written, or is not sound.
+        """
+        ...
+
+    def condition(self) -> tuple[int, int]:
+        """Return the finished copy's schema and its size in bytes."""
+        ...
+
+    def publish(self) -> None:
+        """Give the finished copy its name. A crash leaves no file of that name, or the old one, or the whole copy.
+
+        Raises:
+            ConflictError: a file of that name came into being meanwhile and is not to be replaced.
+        """
+        ...
+
+
+class LedgerBackup(DatabaseBackup, Protocol):
+    """The same of the ledger."""
+
+    def extent(self) -> Extent:
+        """Say how far the held state goes. Before `copy`."""
+        ...
+
+    def open(self) -> LedgerReader:
+        """Open the finished copy to read, before it is published. The caller closes it."""
+        ...
+
+
+class DatabaseRestore(Protocol):
+    """A copy on its way into the place of a database. Nothing is replaced before `publish`."""
+
+    def copy(self) -> None:
+        """Copy the source to an unfinished file beside the place, and check it.
+
+        Raises:
+            DatabaseUnreachable: the source cannot be read, the copy cannot be written, or is not sound.
+        """
+        ...
+
+    def take_owner(self) -> None:
+        """Give the copy the owner and the rights of what it replaces, so that a restore by root serves the node's user."""
+        ...
+
+    def publish(self, now: Instant) -> str | None:
+        """Put the copy in place. Return where what was there is kept, None where nothing was.
+
+        A crash leaves the old database in place or the new one, each whole.
+        """
+        ...
+
+
+class LedgerRestore(DatabaseRestore, Protocol):
+    """The same of the ledger."""
+
+    def settle(self, now: Instant, *, logged: Callable[[str], int], max_attempts: int) -> Settled:
+        """Bring the copy to the newest schema, rescue what its nodes held, and raise its numbers. Before `publish`.
+
+        Fences go on above `now`, in microseconds, and above the replaced ledger's; run ids above the replaced ledger's and above
+        `logged`, which is asked for the highest run id that is known elsewhere of the ledger with this id. What an absent or
+        damaged ledger had given out cannot be known: `now` stands for it.
+        """
+        ...
+
+
+class DatabaseUpkeep(Protocol):
+    """A database as a whole, by its address. Safe while nodes run, but for `restore`, which refuses to work then."""
+
+    location: str
+    """The address as people know it: on SQLite the file's path."""
+
+    def migrate(self) -> list[str]:
+        """Make the database where it is absent, apply what is pending, and return that. Two processes may call at once.
+
+        Raises:
+            DatabaseTooNew: a newer release wrote it. Nothing is changed.
+        """
+        ...
+
+    def schema_state(self) -> SchemaState:
+        """Compare migrations, and tables, indexes, views and triggers, with what this program would make. Changes nothing.
+
+        Raises:
+            DatabaseError: the database is there and cannot be read.
+        """
+        ...
+
+    def faults(self, *, quick: bool = False) -> list[str]:
+        """Return what the engine's own check says of what is stored; empty where it is sound. `quick` leaves out the slow half."""
+        ...
+
+    def size(self) -> DatabaseSize:
+        """Return how much disk it takes; all zero where it is absent."""
+        ...
+
+    def is_at(self, path: str) -> bool:
+        """Say whether this file is the database itself, under whatever name."""
+        ...
+
+    def backup(self, to: str, *, replace: bool = False) -> AbstractContextManager[DatabaseBackup]:
+        """Hold one state of the database for the block, to be copied to the file `to`.
+
+        Raises:
+            ConflictError: `to` exists and `replace` is not given.
+            UsageError: `to` is a folder.
+            DatabaseUnreachable: there is no database, or it cannot be read.
+        """
+        ...
+
+    def restore(
+        self, source: str, *, replace: bool = False, dry_run: bool = False
+    ) -> AbstractContextManager[DatabaseRestore]:
+        """Check that the file `source` can take this database's place. With `dry_run` not even an idle log is folded in.
+
+        Raises:
+            UsageError: `source` is the database itself, or no copy of such a database.
+            DatabaseTooNew: a newer release wrote `source`.
+            DatabaseUnreachable: `source` cannot be read.
+            ConflictError: a database is there and `replace` is not given.
+            DatabaseInUse: a process has the database open.
+        """
+        ...
+
+
+class LedgerUpkeep(DatabaseUpkeep, Protocol):
+    """The ledger as a whole."""
+
+    def open(self) -> LedgerReader:
+        """Open the ledger to read, as it is. The caller closes it.
+
+        Raises:
+            DatabaseError: it is absent, has still to be migrated, or cannot be read.
+        """
+        ...
+
+    def backup(self, to: str, *, replace: bool = False) -> AbstractContextManager[LedgerBackup]: ...
+
+    def restore(
+        self, source: str, *, replace: bool = False, dry_run: bool = False
+    ) -> AbstractContextManager[LedgerRestore]: ...

@@ -1,0 +1,110 @@
+"""What `sp serve` says on stderr while it works, and that saying it holds up nobody."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from typing import Any
+
+import pytest
+
+from systemprompt.cli import node_watcher
+from systemprompt.cli.node_watcher import NodeWatcher
+from systemprompt.cli.settings import CliSettings
+from systemprompt.clock import ManualClock
+from systemprompt.engine import NodeEvent
+
+WAIT_S = 20.0
+
+
+class Terminal(io.StringIO):
+    """A stderr that can be held, as with Ctrl-S."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.goes_on = threading.Event()
+        self.goes_on.set()
+        self.is_writing = threading.Event()
+
+    def write(self, text: str) -> int:
+        self.is_writing.set()
+        assert self.goes_on.wait(WAIT_S)
+        return super().write(text)
+
+
+def watcher(terminal: Terminal, **flags: Any) -> NodeWatcher:
+    clock = ManualClock(1_700_000_000_123_456)
+    return NodeWatcher(
+        CliSettings(
+            environ={}, cwd="/", stdin=io.StringIO(), stdout=io.StringIO(), stderr=terminal, clock=clock, **flags
+        )
+    )
+
+
+def started(run_id: int) -> NodeEvent:
+    values = {"run_id": run_id, "job_name": "feeds", "origin": "schedule", "fire_at": 1_700_000_000_000_000}
+    return NodeEvent(kind="run_started", values=values)
+
+
+def finished(run_id: int) -> NodeEvent:
+    values = {"run_id": run_id, "status": "success", "reason": None, "message": None, "duration_ms": 3}
+    return NodeEvent(kind="run_finished", values=values)
+
+
+def test_people_read_one_line_an_event_in_the_order_they_came() -> None:
+    terminal = Terminal()
+    with watcher(terminal) as watch:
+        for event in (started(1), started(2), finished(1)):
+            watch(event)
+
+    assert terminal.getvalue().splitlines() == [
+        "2023-11-14T22:13:20Z  feeds: started, run 1 (schedule)",
+        "2023-11-14T22:13:20Z  feeds: started, run 2 (schedule)",
+        "2023-11-14T22:13:20Z  feeds: run 1 success in 3 ms",
+    ]
+
+
+def test_programs_read_one_line_of_json_an_event() -> None:
+    terminal = Terminal()
+    with watcher(terminal, format="json") as watch:
+        for event in (started(1), finished(1)):
+            watch(event)
+
+    begun, ended = map(json.loads, terminal.getvalue().splitlines())
+    at = "2023-11-14T22:13:20.123000Z"
+    assert begun == {"at": at, "event": "run_started", **started(1).values, "fire_at": "2023-11-14T22:13:20Z"}
+    assert ended == {"at": at, "event": "run_finished", "job_name": "feeds", **finished(1).values}
+
+
+def test_a_terminal_that_is_held_holds_up_nobody_and_is_told_what_it_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node_watcher, "_MOST_WAITING", 5)
+    terminal = Terminal()
+    terminal.goes_on.clear()
+    with watcher(terminal, format="json") as watch:
+        watch(started(1))
+        assert terminal.is_writing.wait(WAIT_S)
+        for run_id in range(2, 10):
+            watch(started(run_id))
+        terminal.goes_on.set()
+
+    said = [json.loads(line) for line in terminal.getvalue().splitlines()]
+    assert [line["run_id"] for line in said[:-1]] == [1, 2, 3, 4, 5, 6]
+    assert (said[-1]["event"], said[-1]["number"]) == ("events_lost", 3)
+
+
+def test_a_terminal_that_stays_held_does_not_keep_the_command_from_ending(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node_watcher, "_LAST_WORDS_S", 0.01)
+    terminal = Terminal()
+    terminal.goes_on.clear()
+    with watcher(terminal) as watch:
+        watch(started(1))
+    assert terminal.getvalue() == ""
+    terminal.goes_on.set()
+
+
+def test_who_asked_for_quiet_is_told_nothing() -> None:
+    terminal = Terminal()
+    with watcher(terminal, quiet=True) as watch:
+        watch(started(1))
+    assert not terminal.is_writing.is_set()
