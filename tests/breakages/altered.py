@@ -39,6 +39,11 @@ def books(alter: Callable[[Books], None]) -> Callable[[Wrench], None]:
     return lambda wrench: wrench.decision(bookkeeping.settle, make)
 
 
+def account_rows(change: Callable[[ClosedRun], ClosedRun | None]) -> Callable[[Wrench], None]:
+    """Insert other accounts than were made."""
+    return lambda wrench: wrench.inserted("closed", change)
+
+
 def written(name: str, change: Callable[[Any], Any]) -> Callable[[Wrench], None]:
     return lambda wrench: wrench.given(name, change)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from altered import accounts, books, closings, late, written
-from wrench import Altered, Breakage, Guard, Wrench
+from altered import account_rows, accounts, books, closings, late, written
+from wrench import Altered, Breakage, Guard
 
 from systemprompt.clock import SECOND
 from systemprompt.ledger.rows import ClosedRun
@@ -14,21 +14,16 @@ from systemprompt.ledger.rows import ClosedRun
 _HOUR = 3_600 * SECOND
 
 
-def _opens_again(run: ClosedRun) -> str:
-    """Return what takes the account of a failed run away and puts it back into the queue."""
+def _opens_again(run: ClosedRun) -> tuple[str, ...]:
+    """Return what takes the account of a failed run away and puts the run back into the queue."""
     if run.status != "failed":
-        return ""
+        return ()
     columns = "run_id, job_id, version, origin, fire_at, due_at, available_at, queued_at, attempt, actor"
     values = (run.run_id, run.job_id, run.version, run.origin, run.fire_at, run.due_at, run.available_at, run.queued_at)
     listed = ", ".join("NULL" if value is None else f"'{value}'" for value in (*values, run.attempt, run.actor))
-    return f"INSERT INTO open_runs ({columns}) VALUES ({listed})"
-
-
-def _takes_failures_away(wrench: Wrench) -> None:
-    wrench.afterwards("write_closed_runs", _opens_again)
-    wrench.afterwards(
-        "write_closed_runs",
-        lambda run: f"DELETE FROM job_runs WHERE run_id = {run.run_id}" if run.status == "failed" else "",
+    return (
+        f"INSERT INTO open_runs ({columns}) VALUES ({listed})",
+        f"DELETE FROM job_runs WHERE run_id = {run.run_id}",
     )
 
 
@@ -78,21 +73,21 @@ OF_CLOSINGS = (
         area="close",
         kinds=("missing",),
         guards=(Guard.same_number,),
-        plant=lambda wrench: wrench.rows("write_closed_runs", lambda rows: rows[1:]),
+        plant=account_rows(lambda run: run if run.run_id % 3 else None),
     ),
     Breakage(
         what="takes a start by hand out of the open table and loses its account",
         area="close",
         kinds=("stray",),
         guards=(Guard.same_number,),
-        plant=written("write_closed_runs", lambda run: run if run.origin != "manual" else None),
+        plant=account_rows(lambda run: run if run.origin != "manual" else None),
     ),
     Breakage(
         what="takes the account of a failed run away and queues it again",
         area="close",
         kinds=("attempts",),
         guards=(Guard.open_or_closed, Guard.prunes_sealed),
-        plant=_takes_failures_away,
+        plant=lambda wrench: wrench.inserted("closed", lambda run: run, after=_opens_again),
     ),
     Breakage(
         what="dates the end before the start",
@@ -134,9 +129,7 @@ OF_CLOSINGS = (
         what="closes a run as one of a job that nobody knows",
         area="close",
         kinds=("stray",),
-        plant=written(
-            "write_closed_runs", lambda run: run._replace(job_id=run.job_id + (99 if run.run_id % 7 == 0 else 0))
-        ),
+        plant=account_rows(lambda run: run._replace(job_id=run.job_id + (99 if run.run_id % 7 == 0 else 0))),
     ),
     Breakage(
         what="counts the attempt again when it closes",
@@ -148,7 +141,7 @@ OF_CLOSINGS = (
         what="closes under the fence of the next claim",
         area="close",
         kinds=("fence_order",),
-        plant=written("write_closed_runs", lambda run: run._replace(fence=run.fence and run.fence + 1)),
+        plant=account_rows(lambda run: run._replace(fence=run.fence and run.fence + 1)),
     ),
     Breakage(
         what="keeps another text than the one it hashed",

@@ -23,7 +23,7 @@ def tallies(change: Callable[[Any], Any]) -> Callable[[Wrench], None]:
 def _waits_on(wrench: Wrench) -> None:
     """What waits is told to be closed as asked, and waits on."""
     wrench.given("delete_open_runs", lambda row: row if row[1] is not None else None)
-    wrench.given("write_closed_runs", lambda run: None if run.reason == "requested" and run.fence is None else run)
+    wrench.inserted("closed", lambda run: None if run.reason == "requested" and run.fence is None else run)
 
 
 def _lost_again(real: Callable[..., Any]) -> Callable[..., Any]:

@@ -243,7 +243,7 @@ OF_CURSORS = (
         what="moves the cursor and loses the rows",
         area="cursor",
         kinds=("missing",),
-        plant=lambda wrench: wrench.rows("write_open_runs", lambda rows: rows[1:]),
+        plant=lambda wrench: wrench.inserted("open", lambda run: run if run.run_id % 2 else None),
     ),
     Breakage(
         what="moves the cursor and loses the ranges",

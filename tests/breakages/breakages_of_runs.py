@@ -139,14 +139,14 @@ OF_CLAIMS = (
         what="begins a run and writes it nowhere",
         area="claim",
         kinds=("missing",),
-        plant=lambda wrench: wrench.given("write_open_runs", lambda row: row if row.fence is None else None),
+        plant=lambda wrench: wrench.inserted("open", lambda row: row if row.fence is None else None),
     ),
     Breakage(
         what="begins a start by hand and writes it nowhere",
         area="claim",
         kinds=("stray",),
-        plant=lambda wrench: wrench.given(
-            "write_open_runs", lambda row: None if row.origin == "manual" and row.fence is not None else row
+        plant=lambda wrench: wrench.inserted(
+            "open", lambda row: None if row.origin == "manual" and row.fence is not None else row
         ),
     ),
     Breakage(
@@ -154,8 +154,8 @@ OF_CLAIMS = (
         area="claim",
         kinds=("stray",),
         guards=(Guard.references,),
-        plant=lambda wrench: wrench.given(
-            "write_open_runs", lambda row: row._replace(job_id=row.job_id + (99 if row.run_id % 7 == 0 else 0))
+        plant=lambda wrench: wrench.inserted(
+            "open", lambda row: row._replace(job_id=row.job_id + (99 if row.run_id % 7 == 0 else 0))
         ),
     ),
 )

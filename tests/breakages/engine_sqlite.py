@@ -8,6 +8,7 @@ from pathlib import Path
 from wrench import Engine, Guard
 
 from systemprompt.ledger.sqlite.clockwork import plan_one
+from systemprompt.ledger.sqlite.inserting import insert_closed, insert_open
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 
 GUARDS: dict[str, tuple[str, ...]] = {
@@ -113,7 +114,7 @@ SQLITE = Engine(
     execute=lambda store, sql: store.connection.execute(sql),
     remove=remove,
     clauses=CLAUSES,
-    parts={"plan_one": plan_one},
+    parts={"plan_one": plan_one, "insert_open": insert_open, "insert_closed": insert_closed},
 )
 
 

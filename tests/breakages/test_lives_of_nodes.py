@@ -245,27 +245,6 @@ class Lives(Troubles):
         if self.is_known(name):
             self.ledger.set_enabled(name, enabled, self.clock.now(), Planner().decide, Change(actor="life"))
 
-    @rule(name=st.sampled_from(NAMES), and_not=st.booleans())
-    def somebody_asks_for_a_run(self, name: str, and_not: bool) -> None:
-        if self.is_known(name):
-            with suppress(ConflictError):  # it is quarantined, or its day is sealed
-                (run_id,) = self.ledger.ask_for_runs(self.clock.now(), [ManualStart(job_name=name)], Change(actor="me"))
-                if and_not:
-                    self.ledger.ask_to_stop(run_id, self.clock.now(), Change(actor="me"))
-        self.go_round()
-
-    @rule(which=st.integers(0, 8), heard=st.booleans())
-    def somebody_asks_for_a_stop(self, which: int, heard: bool) -> None:
-        """Of any open run, also where its node stands still; where it goes on, it stops the work at once or a while later."""
-        runs = self.ledger.open_runs()
-        if runs:
-            self.ledger.ask_to_stop(runs[which % len(runs)].run_id, self.clock.now(), Change(actor="me"))
-        self.go_round()
-        for worker in self.working if heard else ():
-            for run in [run for run in worker.held if run.run_id in worker.asked_to_stop]:
-                worker.end(run)
-        self.go_round()
-
     @rule(which=st.integers(0, 1), times=st.integers(1, 2))
     def code_is_given_up_on(self, which: int, times: int) -> None:
         worker = self.workers[which]

@@ -74,11 +74,11 @@ class Worker:
         )
 
     def told_to_stop(self, run_ids: Sequence[int], reason: str) -> None:
-        """Hear which runs are to stop. This one heeds what somebody asked for, when it ends a run."""
+        """Hear which runs are to stop. This one stops what somebody asked for, when it is told to end it, and goes on otherwise."""
         if reason == "requested":
             self.asked_to_stop.update(run_ids)
 
-    def _lease_lost(self, _why: str, run_ids: Sequence[int]) -> NodeIdentity:
+    def _lease_lost(self, why: str, run_ids: Sequence[int]) -> NodeIdentity:
         self.told_to_stop(run_ids, "lease_lost")
         return self._identity()
 

@@ -67,7 +67,7 @@ class Engine:
     execute   runs a plain statement in the transaction that is open
     remove    takes guards away, from the ledger or its database
     clauses   (statement, what a part of it says) -> that part's text
-    parts     functions of the engine's own that every engine has: `plan_one`
+    parts     functions of the engine's own that every engine has: `plan_one`, `insert_open` and `insert_closed`
     """
 
     name: str
@@ -113,6 +113,23 @@ class Wrench:
             named = getattr(module, "__name__", "")
             if named.startswith("systemprompt.") and vars(module).get(function.__name__) is function:
                 self.monkeypatch.setattr(module, function.__name__, asked)
+
+    def inserted(
+        self, table: str, change: Callable[[Row], Row | None], *, after: Callable[[Row], Sequence[str]] = lambda row: ()
+    ) -> None:
+        """Insert other rows than were to be, into the `open` or the `closed` table; None: not at all. Run statements after each."""
+
+        def make(real: Callable[..., int | None]) -> Callable[..., int]:
+            def insert(store: Any, runs: Sequence[Row]) -> int:
+                rows = [row for row in map(change, runs) if row is not None]
+                done = real(store, rows)
+                for sql in [sql for row in rows for sql in after(row)]:
+                    self.engine.execute(store, sql)
+                return len(runs) if Guard.same_number in self._without or done is None else done
+
+            return insert
+
+        self.decision(self.engine.parts[f"insert_{table}"], make)
 
     # -- by named statement ---------------------------------------------------------------------------------------------
 

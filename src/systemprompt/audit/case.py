@@ -88,13 +88,11 @@ class Setting:
     def stepped_back(self, start: Instant, end: Instant) -> int:
         """Return by how many microseconds the wall clock fell behind itself between these instants of it.
 
-        The later one may be the smaller: then it fell by more than passed in between. Jumps add up: one may be seen at an instant
-        as far before the earlier one as the clock ever stood behind.
+        The later one may be the smaller: then it fell by more than passed in between. Jumps add up, so one may be seen at an
+        instant as far before both as the clock ever stood behind.
         """
-        low, high = min(start, end), max(start, end)
-        return fallen_behind(
-            event for event in self.clock_events if low - self.slack <= event.seen_at <= high + self.stall
-        )
+        low, high = min(start, end) - self.slack, max(start, end) + self.stall
+        return fallen_behind(event for event in self.clock_events if low <= event.seen_at <= high)
 
 
 def fallen_behind(clock_events: Iterable[ClockEvent]) -> int:
