@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from systemprompt.cron import Schedule
+from systemprompt.cron import describe as module
 from systemprompt.cron.describe import _other
 from systemprompt.cron.expression import parse
 
@@ -134,6 +135,36 @@ def test_the_words_do_not_depend_on_the_locale(monkeypatch: pytest.MonkeyPatch) 
 )
 def test_the_words_are_right_at_the_edges_of_each_family(expression: str, words: str) -> None:
     assert Schedule(expression).describe() == words
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("* * * * * *", "Every second"),
+        ("*/2 * * * * *", "Every 2 seconds"),
+        ("*/30 * * * * *", "Every 30 seconds"),
+        ("* * * * *", "Every minute"),
+        ("*/2 * * * *", "Every 2 minutes"),
+        ("*/30 * * * *", "Every 30 minutes"),
+        ("0 * * * *", "Every hour"),
+        ("0 */2 * * *", "Every 2 hours"),
+        ("0 */12 * * *", "Every 12 hours"),
+        ("1 * * * *", "Every hour at 1 minute past"),
+        ("0 3 * * *", "Daily at 3:00 AM"),
+    ],
+)
+def test_the_commonest_forms_need_no_library(monkeypatch: pytest.MonkeyPatch, expression: str, words: str) -> None:
+    monkeypatch.setattr(module, "_other", lambda expression: "told by the library")
+    assert Schedule(expression).describe() == words
+
+
+@pytest.mark.parametrize("expression", ["*/7 * * * * *", "*/7 * * * *", "*/5 * * * 1", "0 */5 * * *", "0 */24 1 1 1"])
+def test_a_step_that_does_not_divide_its_field_is_no_common_form(
+    monkeypatch: pytest.MonkeyPatch, expression: str
+) -> None:
+    # Its last step is shorter than the others.
+    monkeypatch.setattr(module, "_other", lambda expression: "told by the library")
+    assert Schedule(expression).describe() == "told by the library"
 
 
 @pytest.mark.parametrize(
