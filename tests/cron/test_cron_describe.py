@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from cron_descriptor.Exception import FormatError, WrongArgumentError
 
 from systemprompt.cron import Schedule
 from systemprompt.cron import describe as module
@@ -210,3 +211,40 @@ def test_a_step_that_does_not_divide_its_field_is_no_common_form(
 )
 def test_what_no_family_tells_exactly_is_left_to_the_library(expression: str) -> None:
     assert Schedule(expression).describe() == _other(parse(expression))
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("0 0 L 1 *", "At 12:00 AM, on the last day of the month, only in January"),
+        ("0 0 LW 6 *", "At 12:00 AM, on the last weekday of the month, only in June"),
+        ("0 0 1,2 1 *", "At 12:00 AM, on day 1 and 2 of the month, only in January"),
+        ("0 0 * 6 5L", "At 12:00 AM, on the last Friday of the month, only in June"),
+        ("0 0 * 6 1,2", "At 12:00 AM, only on Monday and Tuesday, only in June"),
+        ("0 0 L-1W * *", "At the times of 0 0 0 L-1W * *"),
+        ("0 0 5,L 1 *", "At the times of 0 0 0 5,L 1 *"),
+        ("0 0 5,15W 1 *", "At the times of 0 0 0 5,15W 1 *"),
+        ("0 0 5,LW 1 *", "At the times of 0 0 0 5,LW 1 *"),
+        ("0 0 */10 * 1", "At the times of 0 0 0 */10 * 1"),
+    ],
+)
+def test_the_library_tells_what_it_tells_rightly_and_the_expression_stands_for_the_rest(
+    expression: str, words: str
+) -> None:
+    assert Schedule(expression).describe() == words
+
+
+def test_a_day_field_that_names_every_day_makes_a_weekday_no_limit() -> None:
+    # Either matches, so this fires daily: "Weekly on Monday" would be wrong.
+    assert "Weekly" not in Schedule("0 0 1-31 * 1").describe()
+
+
+@pytest.mark.parametrize("problem", [FormatError, WrongArgumentError, ValueError, IndexError, KeyError, TypeError])
+def test_an_expression_that_the_library_trips_over_is_shown_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, problem: type[Exception]
+) -> None:
+    def trip(*arguments: object) -> str:
+        raise problem("no such form")
+
+    monkeypatch.setattr("cron_descriptor.get_description", trip)
+    assert Schedule("0 0 * jan *").describe() == "At the times of 0 0 0 * JAN *"
