@@ -154,6 +154,7 @@ def test_the_first_day_of_all_is_no_day_that_is_known_already() -> None:
         ("UTC", "0001-01-01T00:00:00", "9999-12-31T23:59:59"),
         # Ahead of UTC the wall reaches the end of the calendar first, behind it the beginning last.
         ("Asia/Tokyo", "0001-01-01T00:00:00", "9999-12-31T14:59:59"),
+        ("Pacific/Auckland", "0001-01-01T00:00:00", "9999-12-31T10:59:59"),
         ("Pacific/Honolulu", "0001-01-01T10:31:26", "9999-12-31T23:59:59"),
     ],
 )

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from systemprompt.cron import CronError, Schedule
+from systemprompt.cron.expression import parse
 
 START = datetime(2023, 12, 31, 23, 59, 59, tzinfo=UTC)
 FAR = datetime(9999, 1, 1, tzinfo=UTC)
@@ -304,3 +305,15 @@ def test_a_schedule_is_a_value() -> None:
         one.tz = "UTC"
     with pytest.raises(AttributeError, match="never changes"):
         del one.tz
+
+
+def test_an_expression_keeps_its_fields_as_they_were_written() -> None:
+    assert parse(" 05 4 *  * Mon ").fields == ("0", "05", "4", "*", "*", "Mon")
+    assert parse("@Daily").fields == ("0", "0", "0", "*", "*", "*")
+    assert parse("@every 1H30m").fields == ("@every", "1H30m")
+
+
+def test_a_period_may_be_as_long_as_a_hundred_years_and_as_short_as_a_second() -> None:
+    assert parse("@every 36525d").every == 36_525 * 86_400
+    assert parse("@every 1s").every == 1
+    assert parse("@every 1d2h3m4s").every == 93_784

@@ -69,13 +69,9 @@ def _repeated(expression: Expression) -> str | None:
         return _every(step, "minute")
     if seconds == minutes == 1 and (step := _step(hours, 24)):
         return _every(step, "hour")
-    if seconds == 1 and hours == _ALL_HOURS and minutes == 1:
-        return "Every hour"
     if seconds == 1 and hours == _ALL_HOURS and minutes.bit_count() == 1:
         minute = minutes.bit_length() - 1
         return f"Every hour at {minute} minute{'s' if minute > 1 else ''} past"
-    if every_minute and seconds == 1:
-        return "Every minute"
     return None
 
 
