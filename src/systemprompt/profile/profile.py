@@ -43,7 +43,7 @@ class Limits:
     kill_grace      what a stopped process gets between TERM and KILL
     """
 
-    max_concurrent_runs: int = 16
+    max_concurrent_runs: int = 128
     shutdown_grace: float = 30.0
     lease: float = 30.0
     misfire_grace: float = 10.0

@@ -181,10 +181,10 @@ _LIMITS = (
     Key(
         name="max_concurrent_runs",
         kind="whole",
-        default=16,
+        default=128,
         lowest=1,
         highest=10_000,
-        meaning="runs at once on one node",
+        meaning="runs at once on one node; fewer where each is heavy",
     ),
     _span("shutdown_grace", "30s", 0, "what running work gets to finish when a node is told to stop"),
     _span("lease", "30s", 0.5, "a node silent for this long may have its runs taken over; it beats five times in it"),
