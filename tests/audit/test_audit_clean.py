@@ -285,3 +285,19 @@ def test_the_last_run_of_a_job_may_be_due_before_what_is_looked_at(world: World)
     assert world.audit().findings == ()
     assert world.audit(start=middle - 1).findings == ()
     assert world.audit(start=START + 1, job_name="hand").findings == ()
+
+
+def test_code_that_is_given_up_on_is_in_the_way_of_what_begins_in_the_same_turn(world: World) -> None:
+    """Of what waits, and of what is due just then."""
+    world.declare(spec("tick", "*/10 * * * * *"), spec("all", "*/10 * * * * *", catch_up="all"))
+    world.wait(30)
+    held = world.turn()
+    assert {run.job_name for run in held} == {"tick", "all"}
+    world.wait(10)
+    given_up = [replace(world.ended(run, "failed", "timeout"), abandoned=True) for run in held]
+    assert world.turn(*given_up) == ()
+    assert world.audit().findings == ()
+
+    world.wait(10)
+    assert {run.job_name for run in world.turn(*map(world.ended, held))} == {"tick", "all"}
+    assert world.audit().findings == ()

@@ -30,10 +30,15 @@ class Ended(NamedTuple):
 
 
 def close_held(store: Store, closings: Sequence[Closing], now: Instant) -> tuple[Books, Ended]:
-    """Take the runs that these closings end out of the open table. The books are still to be written, in this transaction."""
+    """Take the runs that these closings end out of the open table. The books are still to be written, in this transaction.
+
+    Abandoned work is written at once: what begins in the same transaction must see that it is in the way.
+    """
     ids = json.dumps([closing.run_id for closing in closings])
     books = settle(map(OpenRun._make, store.run("find_open_runs", {"ids": ids}).fetchall()), closings)
     take_out(store, books.closed)
+    if books.abandoned:
+        store.run_many("write_abandoned", books.abandoned)
     if not books.late:
         return books, Ended(tuple(run.run_id for run in books.closed))
     closed, late = {run.run_id for run in books.closed}, []
@@ -72,7 +77,6 @@ def write_books(store: Store, books: Books, ranges: Iterable[tuple[int, Instant,
         ("write_texts", books.texts),
         ("write_tallies", books.tallies),
         ("show_last", books.last),
-        ("write_abandoned", books.abandoned),
     ):
         if rows:
             store.run_many(name, rows)
@@ -93,7 +97,6 @@ def _is_told_again(store: Store, books: Books, closing: Closing, now: Instant) -
     if found is not None and found.ended_as(closing):
         return True
     store.run("end_abandoned", {"run_id": closing.run_id, "fence": closing.fence})
-    books.abandoned = [row for row in books.abandoned if (row[0], row[2]) != (closing.run_id, closing.fence)]
     if found is not None:
         arrived_at = max(now, store.run("seal_state").fetchone()["sealed_until"])
         late = late_attempt(closing, job_id=found.job_id, node_id=found.node_id, arrived_at=arrived_at)
