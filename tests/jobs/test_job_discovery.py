@@ -115,7 +115,7 @@ def test_the_profile_has_the_last_word_on_a_job(write: JobFolder) -> None:
         ({"time_zone": "Asia/Tokyo"}, {"time_zone"}),
         ({"policies": {"catch_up": "latest", "timeout_s": None}}, {"catch_up", "timeout_s", "time_zone"}),
     ],
-    ids=str,
+    ids=["nothing", "what no version says", "no schedule", "enabled", "time zone", "policies"],
 )
 def test_a_job_knows_what_of_its_version_the_profile_sets(
     write: JobFolder, said: dict[str, object], sets: set[str]

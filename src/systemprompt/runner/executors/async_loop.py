@@ -11,7 +11,6 @@ import weakref
 from systemprompt.runner.executors.thread import DaemonPoolFutures
 from systemprompt.runner.flight import context_of
 from systemprompt.runner.outcome import (
-    Stop,
     is_awaitable,
     is_cancellation,
     outcome_of_exception,
@@ -170,8 +169,12 @@ class _Loop:
     def _ended(self, flight: Flight) -> None:
         self._mains.pop(flight, None)
         if flight.abandoned or not flight.landed:
-            # What a plain function had returned to be awaited was cancelled before its first step.
-            flight.land(stopped(flight.stop or Stop(reason="requested"), took_ms=flight.took_ms()))
+            # What a plain function had returned to be awaited was cancelled before its first step, by us or by code of the job's.
+            took_ms, stop = flight.took_ms(), flight.stop
+            unasked = asyncio.CancelledError("the job's task was cancelled before its first step, and nobody had asked")
+            flight.land(
+                outcome_of_exception(unasked, took_ms=took_ms) if stop is None else stopped(stop, took_ms=took_ms)
+            )
         for task in self._owned.pop(flight, ()):
             task.cancel()
         self._end_if_over()
