@@ -250,7 +250,8 @@ BEGIN
 END;
 
 -- Closed accounts, one row each. Insert only.
---   blocked_by   the run that was in the way; abandoned   its code was still running when the account was closed
+--   blocked_by   the run that was in the way
+--   abandoned    its code was still running when the account was closed
 --   did_nothing  it succeeded and had nothing to do
 --   error_hash, output_hash   SHA-256 of the texts in run_texts, which may be deleted before the account
 CREATE TABLE job_runs (
