@@ -81,6 +81,23 @@ def test_a_run_that_was_open_explains_a_range_however_many_runs_lie_between_them
     assert faults(world, START + 2 * DAY) == []
 
 
+@pytest.mark.parametrize(("minutes", "told"), [(5, False), (90, True)])
+def test_a_run_was_in_the_way_until_its_closing_was_written_which_a_database_that_is_away_holds_up(
+    world: World, minutes: int, told: bool
+) -> None:
+    declare(world, START, "*/10 * * * * *")
+    world.join("node-a")
+    world.now = START + 10 * SECOND
+    (run,) = world.turn(room=1)
+    ended = world.ended(run)
+    world.now += minutes * 60 * SECOND
+    world.turn(room=0)  # another node is the first to be back
+    world.turn(ended, room=0)
+
+    assert [account.reason for account in world.ledger.ranges_between(START, START + DAY)] == ["down"]
+    assert any("no run of it was open" in fault for fault in faults(world, world.now)) is told
+
+
 def test_code_that_cannot_be_stopped_explains_a_range_though_its_run_is_closed(world: World) -> None:
     declare(world, START, "*/10 * * * * *")
     world.join("node-a")

@@ -60,6 +60,7 @@ class Node(Worker):
         return call
 
     def told_to_stop(self, run_ids: Any, reason: str) -> None:
+        super().told_to_stop(run_ids, reason)
         self.stops |= {run.fence: reason for run in self.held if run.run_id in run_ids}
 
     def stop_what_is_to_stop(self) -> None:

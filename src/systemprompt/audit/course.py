@@ -7,6 +7,7 @@ from collections import deque
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
+from systemprompt.audit.reasons import LATE_CLOSING
 from systemprompt.clock import SECOND, iso
 
 if TYPE_CHECKING:
@@ -236,15 +237,27 @@ class Course:
         if not self._unexplained:
             return
         slack, written_at = self._case.setting.stall, attrgetter("written_at")
-        left = sorted(self._unexplained, key=written_at)
+        accounts = sorted(self._unexplained, key=written_at)
+        left, last = list(accounts), list[_Opened | None]((None,) * len(accounts))
         for run, attempts in self._case.tried_runs():
             if run.status not in ("skipped", "missed"):
-                since, until = _since(run, attempts) - slack, _in_the_way_until(self._case, run, attempts) + slack
-                del left[bisect_left(left, since, key=written_at) : bisect_left(left, until, key=written_at)]
+                opened = _Opened(_since(run, attempts), _in_the_way_until(self._case, run, attempts), run)
+                low, high = opened.since - slack, opened.until + slack
+                del left[bisect_left(left, low, key=written_at) : bisect_left(left, high, key=written_at)]
+                following = bisect_left(accounts, opened.since, key=written_at)
+                if following < len(accounts):
+                    last[following] = max(opened, last[following] or opened, key=attrgetter("since"))
+        held_up_until: dict[int, Instant] = {}
+        before: Instant = -(2**62)
+        for account, opened_before in zip(accounts, last, strict=True):
+            before = before if opened_before is None else opened_before.until
+            held_up_until[account.range_id] = before + LATE_CLOSING
         for account in left:
-            self._case.found_range(
-                "unexplained", account, "says down, but the job says catch_up: latest and no run of it was open"
-            )
+            # The closing of the last run before it may have been held up, with every node that could have written it.
+            if held_up_until[account.range_id] < account.written_at:
+                self._case.found_range(
+                    "unexplained", account, "says down, but the job says catch_up: latest and no run of it was open"
+                )
 
     def _open_after(self, at: Instant) -> list[_Opened]:
         """Return the runs in view that were still in the way after this instant."""

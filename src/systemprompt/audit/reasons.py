@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from systemprompt.audit.case import JobCase
     from systemprompt.ledger.views import RangeView, RunView, VersionView
 
-__all__ = ["check_range_reason", "check_run_reason"]
+__all__ = ["LATE_CLOSING", "check_range_reason", "check_run_reason"]
 
-_LATE_CLOSING = 3_600 * SECOND
+LATE_CLOSING = 3_600 * SECOND
 """A run is open in the ledger until its closing is committed, which may be later than the end the closing names: a node may
 have been held up in between. Past this, a run that had ended was not in anybody's way."""
 
@@ -89,6 +89,6 @@ def _overlap_fault(case: JobCase, run: RunView) -> str | None:
         return None  # its code was still running when its account was closed; see `Course` for how long
     ended = blocker.finished_at
     # Where the wall clock was set back in between, what ended later may say an earlier instant.
-    if ended is not None and ended + _LATE_CLOSING + case.setting.stepped_back(ended, run.queued_at) < run.queued_at:
+    if ended is not None and ended + LATE_CLOSING + case.setting.stepped_back(ended, run.queued_at) < run.queued_at:
         return f"{said}, which had ended at {iso(ended)}"
     return None
