@@ -12,8 +12,10 @@ from embedded import PATIENCE, audit_is_clean, profile_in
 
 import systemprompt
 
+# A shell that puts its tests in the background has them ignore Ctrl-C, and every child inherits that; so each program says it anew.
 JOB = """
-import asyncio, sys
+import asyncio, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import systemprompt
 from systemprompt import job
 
