@@ -60,8 +60,10 @@ NUMBERS = (
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """An installation whose node, where a call starts one after all, stops at once."""
-    desk = Desk(tmp_path)
-    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "desk"  # not the top: `sp init ..` writes above it, and other tests look for a profile there
+    folder.mkdir()
+    desk = Desk(folder)
+    monkeypatch.chdir(folder)
     monkeypatch.setattr("systemprompt.operations.serve._install", lambda said: said.put("SIGTERM") or {})
     desk.ran("by_hand")
     with desk.system() as system:

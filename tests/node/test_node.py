@@ -158,6 +158,10 @@ def test_a_node_that_ends_while_the_ledger_is_held_says_so_and_leaves_its_runs_t
     holder.close()
     node._thread.join(WAIT_S)
     assert node.error is None
+    # It may have left before the end was written, or after.
+    stage.node(definition(job, "")).start()
+    (run,) = stage.runs("job")
+    assert (run.status, run.reason) in {("failed", "node_lost"), ("success", None), ("cancelled", "shutdown")}
 
 
 def test_a_run_whose_code_is_still_on_its_way_begins_when_it_is_there(stage: NodeStage) -> None:
