@@ -5,10 +5,14 @@ They are named tuples, not dataclasses: a driver takes and gives tuples, and a t
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
     from systemprompt.clock import Instant
 
 __all__ = ["AttemptRow", "ClosedRun", "OpenRun"]
@@ -40,6 +44,11 @@ class OpenRun(NamedTuple):
     stop_asked_at: Instant | None
     stop_by: str | None
     stop_why: str | None
+
+    @classmethod
+    def leading(cls, row: Iterable[Any]) -> OpenRun:
+        """Return the run whose columns a wider row begins with."""
+        return cls._make(islice(row, len(cls._fields)))
 
 
 class ClosedRun(NamedTuple):

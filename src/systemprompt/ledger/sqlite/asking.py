@@ -16,7 +16,7 @@ from systemprompt.errors import (
 from systemprompt.ledger.bookkeeping import Books, begun, closed_waiting, manual
 from systemprompt.ledger.records import StopAsked
 from systemprompt.ledger.rows import OpenRun
-from systemprompt.ledger.sqlite.clockwork import claimed
+from systemprompt.ledger.sqlite.clockwork import claimed, take_numbers
 from systemprompt.ledger.sqlite.closing import take_out, write_books
 from systemprompt.ledger.sqlite.inserting import insert_open
 
@@ -92,7 +92,7 @@ def ask_to_stop(store: Store, run_id: int, now: Instant, change: Change) -> Stop
         found = store.run("open_run", {"run_id": run_id}).fetchone()
         if found is None:
             raise _not_open(store, run_id)
-        run = OpenRun._make(tuple(found)[: len(OpenRun._fields)])
+        run = OpenRun.leading(found)
         store.run("ask_to_stop", {"run_id": run_id, "now": now, "actor": change.actor, "why": change.why or None})
         if run.fence is None:
             asked = run._replace(stop_asked_at=now, stop_by=change.actor, stop_why=change.why or None)
@@ -136,17 +136,16 @@ def _rows(
 ) -> list[tuple[OpenRun, sqlite3.Row]]:
     """Return a row for each start, with its job; held by the node where one is named."""
     jobs = [_job_to_start(store, start.job_name) for start in starts]
-    number, fences = len(starts), len(starts) if node_id is not None else 0
-    numbers = {"runs": number, "fences": fences, "through": 0, "node_id": node_id}
-    (state,) = store.run("take_numbers", numbers).fetchall()
-    if state["stopped"]:
+    fences = len(starts) if node_id is not None else 0
+    taken = take_numbers(store, runs=len(starts), fences=fences, node_id=node_id)
+    if taken.stopped:
         assert node_id is not None
         raise NodeLost(node_id)
     rows: list[tuple[OpenRun, sqlite3.Row]] = []
-    for at, (start, job) in enumerate(zip(starts, jobs, strict=True), 1):
+    for start, job in zip(starts, jobs, strict=True):
         row = manual(
             start,
-            run_id=state["last_run"] - number + at,
+            run_id=next(taken.run_ids),
             job_id=job["job_id"],
             version=job["version"],
             actor=change.actor,
@@ -155,7 +154,7 @@ def _rows(
             now=now,
         )
         if node_id is not None:
-            row = begun(row, node_id=node_id, fence=state["fence"] - fences + at, now=now)
+            row = begun(row, node_id=node_id, fence=next(taken.fences), now=now)
         rows.append((row, job))
     return rows
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from systemprompt.ledger.records import Closing, Decide, Decision
     from systemprompt.ledger.sqlite.store import Store
 
-__all__ = ["JOBS_A_TURN", "Offer", "claim", "claimed", "plan_new", "plan_one", "turn"]
+__all__ = ["JOBS_A_TURN", "Offer", "claim", "claimed", "plan_new", "plan_one", "take_numbers", "turn"]
 
 JOBS_A_TURN = 1_000
 """Due jobs planned in one transaction. It bounds how long other processes wait for the write lock."""
@@ -119,6 +119,21 @@ def claimed(run: OpenRun, job_name: str, *, reruns: bool) -> Claimed:
     )
 
 
+class Numbers(NamedTuple):
+    """Fences and run ids that nobody else has or gets; `stopped` where the node that takes them was declared lost."""
+
+    fences: Iterator[int]
+    run_ids: Iterator[int]
+    stopped: bool
+
+
+def take_numbers(store: Store, *, runs: int, fences: int, node_id: str | None, through: Instant = 0) -> Numbers:
+    """Take so many run ids and fences, and say that the ledger is planned up to `through`. A lost node may use none."""
+    values = {"runs": runs, "fences": fences, "through": through, "node_id": node_id}
+    (state,) = store.run("take_numbers", values).fetchall()
+    return Numbers(count(state["fence"] - fences + 1), count(state["last_run"] - runs + 1), bool(state["stopped"]))
+
+
 class _Taker(NamedTuple):
     """The node that takes what may start: how much room it has, and what waits, in the order in which it may start."""
 
@@ -143,8 +158,9 @@ def _write(
         waiting, at_once = (taker.waiting, _at_once(decisions, taker)) if taker is not None else ((), set[int]())
         number = sum(len(decision.runs) for _, decision in decisions)
         through = max((decision.planned_through for _, decision in decisions), default=0)
-        fences, run_ids, stopped = _numbers(
-            store, runs=number, fences=len(waiting) + len(at_once), through=through, taker=taker
+        node_id = None if taker is None else taker.node_id
+        fences, run_ids, stopped = take_numbers(
+            store, runs=number, fences=len(waiting) + len(at_once), through=through, node_id=node_id
         )
         if taker is not None and waiting and not stopped:
             started = [(_begun(row, taker, next(fences), now), row["job_name"], bool(row["reruns"])) for row in waiting]
@@ -186,19 +202,7 @@ def _at_once(decisions: Sequence[tuple[JobToPlan, Decision]], taker: _Taker) -> 
 
 
 def _begun(row: sqlite3.Row, taker: _Taker, fence: int, now: Instant) -> OpenRun:
-    return begun(OpenRun._make(tuple(row)[: len(OpenRun._fields)]), node_id=taker.node_id, fence=fence, now=now)
-
-
-def _numbers(
-    store: Store, *, runs: int, fences: int, through: Instant, taker: _Taker | None
-) -> tuple[Iterator[int], Iterator[int], bool]:
-    """Take so many fences and run ids; say whether the node was declared lost."""
-    node_id = None if taker is None else taker.node_id
-    taken = store.run(
-        "take_numbers", {"runs": runs, "fences": fences, "through": through, "node_id": node_id}
-    ).fetchall()
-    (state,) = taken
-    return count(state["fence"] - fences + 1), count(state["last_run"] - runs + 1), bool(state["stopped"])
+    return begun(OpenRun.leading(row), node_id=taker.node_id, fence=fence, now=now)
 
 
 def _move_cursors(store: Store, decisions: Sequence[tuple[JobToPlan, Decision]]) -> None:

@@ -71,7 +71,7 @@ def rescue(store: Store, node_id: str, seen_beat: int, now: Instant, *, max_atte
 
 
 def _settled(row: sqlite3.Row, node_id: str, now: Instant, *, max_attempts: int) -> Requeued | Lost:
-    run = OpenRun._make(tuple(row)[: len(OpenRun._fields)])
+    run = OpenRun.leading(row)
     again = row["on_lost"] == "rerun" and run.attempt < max_attempts
     tries = f" on attempt {run.attempt}, the last" if row["on_lost"] == "rerun" and not again else ""
     return lost(run, again=again, now=now, error=f"node {node_id} was lost in mid-run{tries}")
