@@ -8,13 +8,14 @@ import time
 from contextlib import contextmanager
 
 from systemprompt.errors import ConflictError, DatabaseUnreachable
+from systemprompt.ledger.sqlite.place import flush, name_anew, remove
 from systemprompt.ledger.sqlite.store import database_error, open_connection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["copy_beside", "flush", "held_view", "in_the_way", "put_in_place", "remove_copy"]
+__all__ = ["copy_beside", "held_view", "in_the_way", "put_in_place"]
 
 PAGES_A_STEP = 256
 PAUSE_S = 0.001
@@ -66,10 +67,10 @@ def copy_beside(view: sqlite3.Connection, target: str, *, on_step: Callable[[int
         _fill(view, copy, on_step)
         flush(copy)
     except sqlite3.Error as error:
-        remove_copy(copy)
+        remove(copy)
         raise database_error(error, target) from error
     except BaseException:
-        remove_copy(copy)
+        remove(copy)
         raise
     return copy
 
@@ -85,13 +86,14 @@ def put_in_place(copy: str, target: str, *, replace: bool = False) -> None:
         if replace:
             os.replace(copy, target)
         else:
-            _name_anew(copy, target)
+            name_anew(copy, target)
+            remove(copy)
         flush(os.path.dirname(target) or ".")
     except FileExistsError as error:
-        remove_copy(copy)
+        remove(copy)
         raise in_the_way(target) from error
     except OSError as error:
-        remove_copy(copy)
+        remove(copy)
         raise _cannot_write(target, error) from error
 
 
@@ -101,22 +103,6 @@ def in_the_way(target: str) -> ConflictError:
         hint="choose another name, or say --replace",
         details={"path": target},
     )
-
-
-def remove_copy(copy: str) -> None:
-    """Remove a copy that is not wanted, with what SQLite may have put beside it."""
-    for ending in ("", "-wal", "-shm", "-journal"):
-        if os.path.lexists(copy + ending):
-            os.unlink(copy + ending)
-
-
-def flush(path: str) -> None:
-    """Have a file, or a folder's names, on the disk when this returns."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _fill(view: sqlite3.Connection, copy: str, on_step: Callable[[int, int], None] | None) -> None:
@@ -141,21 +127,6 @@ def _fill(view: sqlite3.Connection, copy: str, on_step: Callable[[int, int], Non
             hint="the copy was not kept; sp doctor checks the databases in use",
             details={"faults": faults},
         )
-
-
-def _name_anew(copy: str, target: str) -> None:
-    # Unlike rename, link never takes the place of a file that somebody made a moment ago.
-    try:
-        os.link(copy, target)
-    except FileExistsError:
-        raise
-    except OSError:
-        # Some file systems (FAT, some network shares) have no links.
-        if os.path.lexists(target):
-            raise FileExistsError(target) from None
-        os.rename(copy, target)
-    else:
-        os.unlink(copy)
 
 
 def _cannot_write(target: str, error: OSError) -> DatabaseUnreachable:

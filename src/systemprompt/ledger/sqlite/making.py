@@ -8,6 +8,7 @@ import time
 from contextlib import contextmanager, suppress
 
 from systemprompt.errors import DatabaseBusy, DatabaseUnreachable
+from systemprompt.ledger.sqlite.place import BESIDE, flush, name_anew, remove
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,20 +36,21 @@ def make_ledger(path: str, *, patience: float = 10.0) -> None:
         with _lock_of(os.path.dirname(path), path, patience):
             if os.path.lexists(path):
                 # Left by a crash right after the ledger got its name: nothing may be written to it before the name is durable.
-                _flush(os.path.dirname(path))
+                flush(os.path.dirname(path))
                 with suppress(OSError):  # it is in nobody's way
-                    _remove(making)
+                    remove(making)
                 return
-            _remove(making)
+            remove(making)
             # Files left beside a ledger that somebody deleted: SQLite would take them for the new one's.
-            _remove(path, names=_BESIDE)
+            remove(path, BESIDE)
             try:
                 _fill(making, path)
-                _flush(making)
-                _name(making, path)
-                _flush(os.path.dirname(path))
+                flush(making)
+                with suppress(FileExistsError):  # somebody has put one there by hand a moment ago
+                    name_anew(making, path)
+                flush(os.path.dirname(path))
             finally:
-                _remove(making)
+                remove(making)
     except OSError as error:
         raise DatabaseUnreachable(
             f"database {path!r} cannot be made: {error.strerror or error}",
@@ -61,9 +63,6 @@ def making_name(path: str) -> str:
     """Return the name under which the ledger of this path is made, in the same folder."""
     folder, name = os.path.split(path)
     return os.path.join(folder, f".{name}.making")
-
-
-_BESIDE = ("-wal", "-shm", "-journal")
 
 
 @contextmanager
@@ -113,30 +112,3 @@ def _fill(making: str, path: str) -> None:
             hint="nothing was kept: try again",
             details={"path": path},
         )
-
-
-def _name(making: str, path: str) -> None:
-    # Unlike rename, link never replaces a file: somebody may have put one there by hand a moment ago.
-    try:
-        os.link(making, path)
-    except FileExistsError:
-        return
-    except OSError:
-        # Some file systems (FAT, some network shares) have no links.
-        if not os.path.lexists(path):
-            os.rename(making, path)
-
-
-def _remove(path: str, names: tuple[str, ...] = ("", *_BESIDE)) -> None:
-    for name in names:
-        with suppress(FileNotFoundError):
-            os.unlink(path + name)
-
-
-def _flush(path: str) -> None:
-    """Have a file, or a folder's names, on the disk when this returns."""
-    opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

@@ -8,6 +8,7 @@ import sqlite3
 from systemprompt.clock import iso
 from systemprompt.errors import DatabaseError, DatabaseUnreachable
 from systemprompt.ledger.sqlite.copying import held_view, put_in_place
+from systemprompt.ledger.sqlite.place import BESIDE
 from systemprompt.ledger.sqlite.store import open_connection
 
 TYPE_CHECKING = False
@@ -114,11 +115,11 @@ def _keep(target: str, now: Instant) -> str | None:
     stamp = "".join(char for char in iso(now)[:19] if char.isalnum())
     kept = f"{target}.replaced-{stamp}"
     number = 1
-    while any(os.path.lexists(kept + ending) for ending in ("", *_LOGS)):
+    while any(os.path.lexists(kept + ending) for ending in ("", *BESIDE)):
         number += 1
         kept = f"{target}.replaced-{stamp}-{number}"
     try:
-        for ending in _LOGS:
+        for ending in BESIDE:
             # Left by a damaged database, or one that was deleted: beside the restored one they would be taken for its own.
             if os.path.lexists(target + ending):
                 os.rename(target + ending, kept + ending)
@@ -131,9 +132,6 @@ def _keep(target: str, now: Instant) -> str | None:
             hint="move it away by hand and restore again",
         ) from error
     return kept
-
-
-_LOGS = ("-wal", "-shm", "-journal")
 
 
 def _second_name(target: str, kept: str) -> None:

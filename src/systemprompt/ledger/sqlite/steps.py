@@ -6,8 +6,9 @@ import os
 from contextlib import ExitStack, closing
 
 from systemprompt.errors import LedgerBroken
-from systemprompt.ledger.sqlite.copying import copy_beside, held_view, put_in_place, remove_copy
+from systemprompt.ledger.sqlite.copying import copy_beside, held_view, put_in_place
 from systemprompt.ledger.sqlite.migrating import applied_migration
+from systemprompt.ledger.sqlite.place import remove
 from systemprompt.ledger.sqlite.replacing import make_folder, replace, take_owner
 from systemprompt.ledger.sqlite.store import open_connection
 
@@ -73,7 +74,7 @@ class FileBackup:
             self._held.__exit__(kind, error, trace)
         finally:
             if self._copy is not None:
-                remove_copy(self._copy)
+                remove(self._copy)
 
 
 class FileRestore:
@@ -109,4 +110,4 @@ class FileRestore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._copy is not None:
-            remove_copy(self._copy)
+            remove(self._copy)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from systemprompt.ledger.sqlite.copying import flush
 from systemprompt.ledger.sqlite.database_file import DatabaseFile, upkeep_statements
+from systemprompt.ledger.sqlite.place import flush
 from systemprompt.ledger.sqlite.reader import MIGRATIONS, MIGRATIONS_TABLE, open_reading_ledger
 from systemprompt.ledger.sqlite.replacing import number_in
 from systemprompt.ledger.sqlite.steps import FileBackup, FileRestore
