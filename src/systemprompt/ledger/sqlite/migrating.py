@@ -62,18 +62,12 @@ def migrate(
 
 def applied_migration(connection: sqlite3.Connection, *, table: str) -> int:
     """Return the number of the last applied migration; 0 for a database that has none."""
-    found = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)).fetchone()
-    if found is None:
-        return 0
-    row = connection.execute(f'SELECT max(number) FROM "{table}"').fetchone()  # noqa: S608  # a name of ours, not input
-    return int(row[0] or 0)
+    return max(_applied(connection, table), default=0)
 
 
 def applied_migrations(connection: sqlite3.Connection, *, table: str) -> tuple[str, ...]:
     """Return the names of the migrations that a database has, in order."""
-    if not applied_migration(connection, table=table):
-        return ()
-    return tuple(row[0] for row in connection.execute(f'SELECT name FROM "{table}" ORDER BY number'))  # noqa: S608  # as above
+    return tuple(name for name, _ in _applied(connection, table).values())
 
 
 def build(connection: sqlite3.Connection, folder: str, *, table: str, up_to: int) -> None:
@@ -121,12 +115,12 @@ def pending_migrations(connection: sqlite3.Connection, folder: str, *, table: st
 
 
 def _applied(connection: sqlite3.Connection, table: str) -> dict[int, tuple[str, int | None]]:
-    """Return number -> (file, checksum) of what was applied; the checksum is None where that was not kept."""
+    """Return number -> (file, checksum) of what was applied, in order; the checksum is None where that was not kept."""
     columns = [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")')]
     if not columns:
         return {}
     checksum = "checksum" if "checksum" in columns else "NULL"
-    rows = connection.execute(f'SELECT number, name, {checksum} FROM "{table}"')  # noqa: S608  # names of ours, not input
+    rows = connection.execute(f'SELECT number, name, {checksum} FROM "{table}" ORDER BY number')  # noqa: S608  # names of ours, not input
     return {int(number): (str(name), known) for number, name, known in rows}
 
 
