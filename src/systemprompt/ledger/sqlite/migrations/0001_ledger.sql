@@ -608,6 +608,19 @@ JOIN (SELECT k.job_id,
       FROM jobs k LEFT JOIN job_last l ON l.job_id = k.job_id) t ON t.job_id = j.job_id
 WHERE j.retired_at IS NULL;
 
+-- Jobs as they are read, in the columns of systemprompt.ledger.views.JobView.
+CREATE VIEW job_views AS
+SELECT j.job_id, j.job_name, j.description, v.schedule, v.time_zone, v.enabled, j.declared_enabled, j.tags, j.owner, j.source,
+       j.profile_sets, j.quarantine, j.quarantine_error, j.retired_at, j.version, c.planned_through, j.pruned_through, c.next_due,
+       c.next_run, (SELECT count(*) FROM open_runs o WHERE o.job_id = j.job_id AND o.node_id IS NOT NULL) AS running,
+       (SELECT max(o.run_id) FROM open_runs o WHERE o.job_id = j.job_id AND o.node_id IS NOT NULL) AS running_run,
+       (SELECT max(o.started_at) FROM open_runs o WHERE o.job_id = j.job_id) AS running_since,
+       l.last_run, l.last_run_id, l.last_status, l.last_error, coalesce(l.run_count, 0) AS run_count, j.created_at, j.updated_at
+FROM jobs j
+JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
+JOIN job_cursors c ON c.job_id = j.job_id
+LEFT JOIN job_last l ON l.job_id = j.job_id;
+
 -- A job under its present version, as the planner sees it. in_the_way: a run that is open, or closed while its code still runs.
 CREATE VIEW jobs_to_plan AS
 SELECT c.job_id, j.job_name, j.version, v.schedule, v.time_zone, v.policies, v.enabled, j.quarantine IS NOT NULL AS quarantined,
