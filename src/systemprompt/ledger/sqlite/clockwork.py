@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from systemprompt.ledger.records import Closing, Decide, Decision
     from systemprompt.ledger.sqlite.store import Store
 
-__all__ = ["JOBS_A_TURN", "Offer", "claim", "claimed", "plan_new", "plan_one", "take_numbers", "turn"]
+__all__ = ["JOBS_A_TURN", "Numbers", "Offer", "claim", "claimed", "plan_new", "plan_one", "take_numbers", "turn"]
 
 JOBS_A_TURN = 1_000
 """Due jobs planned in one transaction. It bounds how long other processes wait for the write lock."""
