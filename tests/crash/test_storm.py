@@ -68,6 +68,7 @@ def install(folder: Path, seed: int) -> None:
     (folder / "jobs.py").write_text((HERE / "storm_jobs.py.txt").read_text())
     (folder / "edited.py").write_text(edited(random.Random(seed)))
     (folder / "profile.yaml").write_text(profile())
+    (folder / "witness.jsonl").touch()  # the storm may look for a running job before any has run
 
 
 def make_whole(system: System) -> None:
