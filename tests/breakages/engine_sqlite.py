@@ -33,6 +33,7 @@ GUARDS: dict[str, tuple[str, ...]] = {
     Guard.seals_follow: ("TRIGGER ledger_seals_follow_one_another",),
     Guard.seals_final: ("TRIGGER ledger_seals_are_final",),
     Guard.seals_stay: ("TRIGGER ledger_seals_stay",),
+    Guard.references: ("TRIGGER open_runs_begin_new",),
 }
 
 PRAGMAS = {Guard.checks: "ignore_check_constraints = ON", Guard.references: "foreign_keys = OFF"}
@@ -79,12 +80,11 @@ def remove(ledger: SqliteLedger, guards: Sequence[str]) -> None:
     for guard in guards:
         if guard in PRAGMAS:
             run(f"PRAGMA {PRAGMAS[guard]}")
-        elif guard == Guard.attempts_once:
+        if guard == Guard.attempts_once:
             _without_keys(ledger, "job_attempts")
-        else:
-            for what in GUARDS[guard]:
-                kind, name = what.split()
-                run(f"DROP {kind} IF EXISTS {name}")
+        for what in GUARDS.get(guard, ()):
+            kind, name = what.split()
+            run(f"DROP {kind} IF EXISTS {name}")
 
 
 def _without_keys(ledger: SqliteLedger, table: str) -> None:

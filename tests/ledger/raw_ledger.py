@@ -77,7 +77,7 @@ def constraints(connection: sqlite3.Connection) -> set[tuple[str, str]]:
 def refusals(connection: sqlite3.Connection) -> set[tuple[str, str]]:
     """Return every trigger of the schema with each of the sentences with which it refuses."""
     triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
-    return {(name, said) for name, sql in triggers for said in re.findall(r"RAISE\(ABORT, '([^']*)'\)", sql)}
+    return {(name, said) for name, sql in triggers for said in re.findall(r"RAISE\(ROLLBACK, '([^']*)'\)", sql)}
 
 
 def copied(into: str, source: str, where: str, connection: sqlite3.Connection, **changes: str) -> str:

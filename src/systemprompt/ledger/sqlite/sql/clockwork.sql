@@ -9,11 +9,11 @@ DELETE FROM open_runs WHERE run_id = ? AND fence IS ?
 
 -- name: write_closed_runs
 -- In the columns of systemprompt.ledger.rows.ClosedRun.
-INSERT INTO job_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT OR ROLLBACK INTO job_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: write_usual_closed_runs
 -- Those whose rare columns are all NULL; see systemprompt.ledger.sqlite.inserting. PostgreSQL has no use for it.
-INSERT INTO job_runs (run_id, job_id, version, origin, fire_at, due_at, available_at, queued_at, node_id, attempt, fence,
+INSERT OR ROLLBACK INTO job_runs (run_id, job_id, version, origin, fire_at, due_at, available_at, queued_at, node_id, attempt, fence,
                       started_at, actor, status, finished_at, duration_ms, items_processed, items_failed,
                       message, abandoned, did_nothing)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -107,7 +107,7 @@ LIMIT :room
 
 -- name: claim_runs
 -- The predicate is repeated, so that the twins read alike: PostgreSQL must look again after it has waited for a lock.
-UPDATE open_runs SET node_id = ?, attempt = ?, fence = ?, started_at = ? WHERE run_id = ? AND fence IS NULL
+UPDATE OR ROLLBACK open_runs SET node_id = ?, attempt = ?, fence = ?, started_at = ? WHERE run_id = ? AND fence IS NULL
 
 -- name: take_numbers
 -- Fences and run ids for a whole turn; PostgreSQL takes them from sequences. A node that was declared lost claims nothing more.
@@ -116,11 +116,11 @@ RETURNING fence, last_run, EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = :node
 
 -- name: write_open_runs
 -- In the columns of systemprompt.ledger.rows.OpenRun. PostgreSQL takes arrays and UNNEST.
-INSERT INTO open_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT OR ROLLBACK INTO open_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: write_usual_open_runs
 -- As with closed runs.
-INSERT INTO open_runs (run_id, job_id, version, origin, fire_at, due_at, available_at, queued_at, node_id, attempt, fence,
+INSERT OR ROLLBACK INTO open_runs (run_id, job_id, version, origin, fire_at, due_at, available_at, queued_at, node_id, attempt, fence,
                        started_at, actor)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
@@ -129,7 +129,7 @@ INSERT INTO job_run_ranges (job_id, version, first_at, last_at, count, status, r
 
 -- name: move_cursors
 -- Compare and swap: a cursor that somebody else moved is not touched, and the whole turn is undone.
-UPDATE job_cursors SET planned_through = ?, next_due = ?, next_run = ? WHERE job_id = ? AND planned_through = ?
+UPDATE OR ROLLBACK job_cursors SET planned_through = ?, next_due = ?, next_run = ? WHERE job_id = ? AND planned_through = ?
 
 -- name: next_due
 SELECT min(next_due) AS next_due FROM job_cursors WHERE next_due IS NOT NULL
