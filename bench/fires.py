@@ -8,8 +8,9 @@ which plans, claims and closes the same jobs in as few commits as it can, or in 
 job; and one bare SQLite transaction that inserts the rows and one that closes them, without an index. All on the same disk in the
 same run.
 
-Must: 7 times the rate of the best peer that keeps a durable outcome; the ledger alone in rounds twice that of before, in one
-round a tenth of the bare transactions. Aim: 10 times, and three times.
+Must: 7 times the rate of the best peer that keeps a durable outcome; at 1,000 jobs the ledger alone in rounds twice that of before,
+in one round a tenth of the bare transactions. Aim: 10 times, and three times. More than 1,000 jobs are never one round: a turn
+plans no more than these, so that others need not wait longer for the write lock.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ MUST, AIM = 7.0, 10.0
 """Whole nodes, as a multiple of the best peer that keeps a durable outcome."""
 
 ROOM = 64
+JOBS_A_TURN = 1_000
+"""As many jobs as a ledger plans in one transaction."""
 ALONE_MUST, ALONE_AIM, FLOOR_MUST = 2.0, 3.0, 0.1
 """The ledger alone: in rounds of ROOM as a multiple of the code before; in one round as a share of the bare transactions."""
 
@@ -144,10 +147,10 @@ def _measure(report: Report, load: Load, chosen: Options) -> None:
             asked, found = f"{load.jobs:,} jobs: the ledger alone in rounds of {ROOM}", past_rounds / rounds
             report.must(f"{asked}, {ALONE_MUST:g}x before", f"{found:.1f}x", found >= ALONE_MUST)
             report.aim(f"{asked}, {ALONE_AIM:g}x before", f"{found:.1f}x", found >= ALONE_AIM)
-    share = bare / one_round
-    report.must(
-        f"{load.jobs:,} jobs: the ledger alone, a tenth of bare SQLite", f"{share:.2f} of it", share >= FLOOR_MUST
-    )
+    if load.jobs <= JOBS_A_TURN:
+        share = bare / one_round
+        asked = f"{load.jobs:,} jobs: the ledger alone in one round, a tenth of bare SQLite"
+        report.must(asked, f"{share:.3f} of it", share >= FLOOR_MUST)
     durable: dict[str, float] = {}
     for peer, (count, times) in load.peers.items() if chosen.peers else ():
         version = peer_version(peer)

@@ -27,12 +27,14 @@ def closed(valid_until: Callable[[int], int]) -> Callable[[Wrench], None]:
 
 
 def _edit_in_place(wrench: Wrench) -> None:
-    """A new schedule is written into the version that is open."""
+    """A job's first new schedule is written into the version that is open. With a second one all might be as it was."""
     edited: dict[int, str] = {}
+    once: set[int] = set()
 
     def instead(values: Any) -> Any:
-        if values["cause"] != "changed":
+        if values["cause"] != "changed" or values["job_id"] in once:
             return values
+        once.add(values["job_id"])
         edited[values["job_id"]] = values["schedule"]
         return None
 
@@ -86,7 +88,7 @@ def _unchained(real: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _version_one(real: Callable[..., OpenRun]) -> Callable[..., OpenRun]:
-    return lambda job, run, **more: real(job, run, **more)._replace(version=1)
+    return lambda run, **more: real(run, **{**more, "version": 1})
 
 
 def _after_sealing(sql: str) -> Callable[[Wrench], None]:
@@ -126,7 +128,7 @@ OF_VERSIONS = (
     Breakage(
         what="edits a version in place",
         area="version",
-        kinds=("missing",),
+        kinds=("extra",),
         guards=(Guard.versions_stay,),
         plant=_edit_in_place,
     ),

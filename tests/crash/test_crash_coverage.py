@@ -96,7 +96,8 @@ def test_every_transaction_that_is_heard_can_be_found_in_the_source() -> None:
 
 def test_every_method_of_the_ledger_that_writes_is_killed() -> None:
     writing = {name for name in vars(Ledger) if not name.startswith("_")} - vars(LedgerReader).keys()
-    lived = {event.transaction.partition(":")[2] for event in heard() if event.name == "committed"}
+    # A method may leave its transaction to a part of its own name.
+    lived = {event.transaction.partition(":")[2].replace("._", ".") for event in heard() if event.name == "committed"}
     assert {f"{SqliteLedger.__name__}.{name}" for name in writing} - lived == set()
 
 

@@ -6,26 +6,15 @@ from hashlib import sha256
 from typing import Any
 
 from systemprompt.ledger.bookkeeping import begun, planned, settle
-from systemprompt.ledger.records import Closing, JobToPlan, PlannedRun
+from systemprompt.ledger.records import Closing, PlannedRun
 from systemprompt.ledger.rows import ClosedRun, OpenRun
 
 T = 1_767_225_600_000_000
-JOB = JobToPlan(
-    job_id=7,
-    job_name="job",
-    version=3,
-    schedule="* * * * * *",
-    time_zone="UTC",
-    policies={},
-    enabled=True,
-    quarantined=False,
-    planned_through=T - 1,
-)
 
 
 def waiting(**more: Any) -> OpenRun:
     """Run 11 of job 7, due at T, seen five microseconds later."""
-    return planned(JOB, PlannedRun(fire_at=T, status="queued"), run_id=11, now=T + 5)._replace(**more)
+    return planned(PlannedRun(fire_at=T, status="queued"), job_id=7, version=3, run_id=11, now=T + 5)._replace(**more)
 
 
 def running(**more: Any) -> OpenRun:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from bookkeeping_rows import JOB, T, closed, closing, hashed, running, waiting
+from bookkeeping_rows import T, closed, closing, hashed, running, waiting
 
 from systemprompt.ledger.bookkeeping import (
     Books,
@@ -28,7 +28,7 @@ from systemprompt.ledger.rows import AttemptRow, OpenRun
 
 
 def test_a_planned_run_waits_under_its_job_version_and_fire_time() -> None:
-    row = planned(JOB, PlannedRun(fire_at=T, status="queued", origin="catch_up"), run_id=11, now=T + 5)
+    row = planned(PlannedRun(fire_at=T, status="queued", origin="catch_up"), job_id=7, version=3, run_id=11, now=T + 5)
     assert (row.run_id, row.job_id, row.version, row.origin) == (11, 7, 3, "catch_up")
     assert (row.fire_at, row.due_at, row.available_at, row.queued_at) == (T, T, T, T + 5)
     assert (row.actor, row.why, row.parameters, row.enforce) == ("schedule", None, None, None)
@@ -43,7 +43,7 @@ def test_a_planned_run_is_held_by_nobody_and_was_never_tried() -> None:
 
 def test_what_closes_when_it_is_planned_says_its_reason_and_what_was_in_the_way() -> None:
     run = PlannedRun(fire_at=T, status="skipped", reason="overlap", blocked_by=4)
-    row = closed_when_planned(JOB, run, run_id=12, now=T + 5)
+    row = closed_when_planned(run, job_id=7, version=3, run_id=12, now=T + 5)
     assert (row.run_id, row.fire_at, row.due_at, row.queued_at, row.finished_at) == (12, T, T, T + 5, T + 5)
     assert (row.status, row.reason, row.blocked_by) == ("skipped", "overlap", 4)
     assert (row.node_id, row.attempt, row.fence, row.started_at) == (None, 0, None, None)
@@ -98,7 +98,8 @@ def test_a_closing_under_the_current_fence_closes_the_run() -> None:
 
 def test_an_account_keeps_all_that_its_open_row_said() -> None:
     run = running(why="so", parameters="{}", enforce=1, stop_asked_at=T, stop_by="me", stop_why="x", retry_of=3)
-    assert closed(run)[: len(OpenRun._fields)] == run
+    account = closed(run)
+    assert {name: getattr(account, name) for name in OpenRun._fields} == run._asdict()
 
 
 def test_an_account_keeps_all_that_the_closing_said() -> None:
@@ -203,7 +204,7 @@ def test_code_that_ended_is_not_written_down_as_given_up_on() -> None:
 def test_a_waiting_run_is_closed_as_it_stands_with_status_and_reason() -> None:
     run = waiting(stop_asked_at=T + 6, stop_by="me", stop_why="x")
     account = closed_waiting(run, "cancelled", "requested", now=T + 7, message="x")
-    assert account[: len(OpenRun._fields)] == run
+    assert {name: getattr(account, name) for name in OpenRun._fields} == run._asdict()
     assert (account.status, account.reason, account.finished_at, account.message) == (
         "cancelled",
         "requested",
@@ -263,7 +264,7 @@ def test_a_lost_run_that_may_not_run_again_fails_and_says_so() -> None:
     settled = lost(running(), again=False, now=T + 50, error="gone")
     assert isinstance(settled, Lost)
     run = settled.run
-    assert run[: len(OpenRun._fields)] == running()
+    assert {name: getattr(run, name) for name in OpenRun._fields} == running()._asdict()
     assert (run.status, run.reason, run.blocked_by, run.finished_at) == ("failed", "node_lost", None, T + 50)
     assert (settled.error, run.error_hash) == ("gone", hashed("gone"))
 

@@ -10,16 +10,18 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 from systemprompt.ledger.rows import AttemptRow, ClosedRun, OpenRun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
 
     from systemprompt.clock import Instant
-    from systemprompt.ledger.records import Closing, JobToPlan, ManualStart, PlannedRun
+    from systemprompt.ledger.records import Closing, ManualStart, PlannedRun
 
 __all__ = [
     "ALL_JOBS",
@@ -53,7 +55,7 @@ class Books:
 
     texts       (run_id, attempt, kind, text)
     tallies     (job_id, hour, status, origin, n)
-    last        (job_id, run_id, fence, started_at, status, error, number of runs), one row a job
+    last        (job_id, run_id, fence, started_at, status, error or '', number of runs), one row a job
     abandoned   (run_id, job_id, fence, node_id, abandoned_at)
     late        closings under a fence that no open run has
     """
@@ -61,7 +63,7 @@ class Books:
     closed: list[ClosedRun] = field(default_factory=list)
     texts: list[tuple[int, int, str, str]] = field(default_factory=list)
     tallies: list[tuple[int, int, str, str, int]] = field(default_factory=list)
-    last: list[tuple[int, int, int, Instant, str, str | None, int]] = field(default_factory=list)
+    last: list[tuple[int, int, int, Instant, str, str, int]] = field(default_factory=list)
     abandoned: list[tuple[int, int, int, str, Instant]] = field(default_factory=list)
     late: list[Closing] = field(default_factory=list)
 
@@ -91,16 +93,15 @@ class Lost(NamedTuple):
 # -- a run comes into being -----------------------------------------------------------------------------------------------
 
 
-def planned(job: JobToPlan, run: PlannedRun, *, run_id: int, now: Instant) -> OpenRun:
+def planned(run: PlannedRun, *, job_id: int, version: int, run_id: int, now: Instant) -> OpenRun:
     """Return the row of a fire time that is to run, waiting."""
     at = run.fire_at
-    identity = (run_id, job.job_id, job.version, run.origin, at, at, at, None, None, None, None)
-    return OpenRun._make((*identity, now, *_UNCLAIMED, "schedule", None, None, None, *_NO_STOP))
+    return _open_run((run_id, job_id, version, run.origin, at, at, at, now, *_UNCLAIMED, "schedule", *_NOTHING_RARE))
 
 
-def closed_when_planned(job: JobToPlan, run: PlannedRun, *, run_id: int, now: Instant) -> ClosedRun:
+def closed_when_planned(run: PlannedRun, *, job_id: int, version: int, run_id: int, now: Instant) -> ClosedRun:
     """Return the row of a fire time whose account closes at once, because it is skipped or missed."""
-    row = planned(job, run, run_id=run_id, now=now)
+    row = planned(run, job_id=job_id, version=version, run_id=run_id, now=now)
     return closed_waiting(row, run.status, run.reason, now=now, blocked_by=run.blocked_by)
 
 
@@ -117,12 +118,8 @@ def manual(
 ) -> OpenRun:
     """Return the row of a run that somebody asked for, waiting."""
     enforce = None if start.enforce is None else int(start.enforce)
-    identity = (run_id, job_id, version, start.origin, None, now, now, None, None, None, None)
-    return OpenRun._make((*identity, now, *_UNCLAIMED, actor, why or None, parameters, enforce, *_NO_STOP))
-
-
-_UNCLAIMED = (None, 0, None, None)
-_NO_STOP = (None, None, None)
+    identity = (run_id, job_id, version, start.origin, None, now, now, now)
+    return OpenRun(*identity, *_UNCLAIMED, actor, why=why or None, parameters=parameters, enforce=enforce)
 
 
 def begun(run: OpenRun, *, node_id: str, fence: int, now: Instant) -> OpenRun:
@@ -130,7 +127,18 @@ def begun(run: OpenRun, *, node_id: str, fence: int, now: Instant) -> OpenRun:
 
     It never starts before it was queued, though the wall clock may have gone back in between.
     """
-    return OpenRun._make((*run[:12], node_id, run.attempt + 1, fence, max(now, run.queued_at), *run[16:]))
+    queued_at = run.queued_at
+    return _open_run((*run[:8], node_id, run.attempt + 1, fence, now if now > queued_at else queued_at, *run[12:]))
+
+
+_UNCLAIMED = (None, 0, None, None)
+"""Node, attempt, fence and start of a run that waits."""
+
+_NOTHING_RARE = tuple(OpenRun._field_defaults.values())
+
+# A turn makes thousands of rows: `_make` would call Python for each.
+_open_run: Callable[[tuple[Any, ...]], OpenRun] = partial(tuple.__new__, OpenRun)
+_closed_run: Callable[[tuple[Any, ...]], ClosedRun] = partial(tuple.__new__, ClosedRun)
 
 
 # -- a run ends -----------------------------------------------------------------------------------------------------------
@@ -159,23 +167,38 @@ def _close(books: Books, run: OpenRun, closing: Closing) -> None:
     started_at, finished_at = run.started_at, closing.finished_at
     if closing.started_at is not None and closing.started_at > started_at:
         started_at = closing.started_at
-    error, output = storable(closing.error), storable(closing.output)
-    ending = (
-        closing.status,
-        closing.reason,
-        None,
-        finished_at if finished_at > started_at else started_at,
-        closing.duration_ms,
-        closing.items_processed,
-        closing.items_failed,
-        storable(closing.message),
-        _hash(error),
-        _hash(output),
-        closing.exit_code,
-        int(closing.abandoned),
-        int(closing.did_nothing),
+    if finished_at < started_at:
+        finished_at = started_at
+    error, output, message = closing.error, closing.output, closing.message
+    if error is not None:
+        error = storable(error)
+    if output is not None:
+        output = storable(output)
+    books.close(
+        _closed_run(
+            (
+                *run[:11],
+                started_at,
+                run.actor,
+                closing.status,
+                finished_at,
+                closing.duration_ms,
+                message if message is None else storable(message),
+                closing.items_processed,
+                closing.items_failed,
+                *run[13:],
+                closing.reason,
+                None,
+                None if error is None else _hash(error),
+                None if output is None else _hash(output),
+                closing.exit_code,
+                1 if closing.abandoned else 0,
+                1 if closing.did_nothing else 0,
+            )
+        ),
+        error=error,
+        output=output,
     )
-    books.close(ClosedRun._make((*run[:15], started_at, *run[16:], *ending)), error=error, output=output)
     if closing.abandoned:
         books.abandoned.append((run.run_id, run.job_id, run.fence, run.node_id, finished_at))
 
@@ -190,7 +213,12 @@ def closed_waiting(
     message: str | None = None,
 ) -> ClosedRun:
     """Return the account of a run that nobody holds: it was skipped, missed, or cancelled while it waited."""
-    return ClosedRun(*run, status, reason, blocked_by, max(now, run.queued_at), message=message)
+    ended_at = max(now, run.queued_at)
+    return _closed(run, status, ended_at, reason=reason, blocked_by=blocked_by, message=message)
+
+
+def _closed(run: OpenRun, status: str, finished_at: Instant, **more: Any) -> ClosedRun:
+    return ClosedRun(**run._asdict(), status=status, finished_at=finished_at, duration_ms=None, **more)
 
 
 def lost(run: OpenRun, *, again: bool, now: Instant, error: str) -> Requeued | Lost:
@@ -216,13 +244,14 @@ def lost(run: OpenRun, *, again: bool, now: Instant, error: str) -> Requeued | L
             reason="node_lost",
             message=error,
         )
-        return Requeued(OpenRun._make((*run[:11], ended_at, None, run.attempt, None, None, *run[16:])), attempt)
+        return Requeued(run._replace(queued_at=ended_at, node_id=None, fence=None, started_at=None), attempt)
     status, reason = ("cancelled", "requested") if run.stop_asked_at is not None else ("failed", "node_lost")
-    return Lost(ClosedRun(*run, status, reason, None, ended_at, error_hash=_hash(error)), error)
+    return Lost(_closed(run, status, ended_at, reason=reason, error_hash=_hash(error)), error)
 
 
 def late_attempt(closing: Closing, *, job_id: int, node_id: str | None, arrived_at: Instant) -> AttemptRow:
     """Return what is kept of a result that came after its fence had passed on. It belongs to the day in which it arrives."""
+    error = storable(closing.error)
     return AttemptRow(
         run_id=closing.run_id,
         attempt=closing.attempt,
@@ -236,7 +265,7 @@ def late_attempt(closing: Closing, *, job_id: int, node_id: str | None, arrived_
         result=closing.status,
         reason=closing.reason,
         message=storable(closing.message),
-        error_hash=_hash(storable(closing.error)),
+        error_hash=None if error is None else _hash(error),
     )
 
 
@@ -268,34 +297,34 @@ def tallies_of(
 
     accounts   (job_id, due_at or last_at, status, origin) of each; sign   -1 where they are pruned
     """
-    counted: dict[tuple[int, int, str, str], int] = {}
-    together: dict[tuple[int, int, str, str], int] = {}
-    for job_id, at, status, origin in accounts:
-        hour = at // HOUR
-        own, every = (job_id, hour, status, origin), (ALL_JOBS, hour, status, origin)
-        counted[own] = counted.get(own, 0) + sign
-        together[every] = together.get(every, 0) + sign
-    return [(*key, n) for numbers in (counted, together) for key, n in numbers.items()]
+    counted = Counter([(job_id, at // HOUR, status, origin) for job_id, at, status, origin in accounts])
+    together: Counter[tuple[int, int, str, str]] = Counter()
+    for (_, hour, status, origin), n in counted.items():
+        together[ALL_JOBS, hour, status, origin] += n
+    return [(*key, sign * n) for numbers in (counted, together) for key, n in numbers.items()]
 
 
 def _show_last(books: Books, begun_before: Mapping[int, tuple[int, Instant]]) -> None:
     """Of each job's runs that had begun, show the one with the highest fence, and count them."""
-    numbers: Counter[int] = Counter()
-    latest: dict[int, tuple[int, Instant, ClosedRun]] = {}
+    latest: dict[int, tuple[int, Instant, ClosedRun, int]] = {}
     for run in books.closed:
-        if run.fence is not None and run.started_at is not None:
-            fence, started_at = run.fence, run.started_at
-        elif run.run_id in begun_before:
+        fence, started_at = run.fence, run.started_at
+        if fence is None or started_at is None:
+            if run.run_id not in begun_before:
+                continue
             fence, started_at = begun_before[run.run_id]
+        so_far = latest.get(run.job_id)
+        if so_far is None:
+            latest[run.job_id] = (fence, started_at, run, 1)
+        elif fence > so_far[0]:
+            latest[run.job_id] = (fence, started_at, run, so_far[3] + 1)
         else:
-            continue
-        numbers[run.job_id] += 1
-        if run.job_id not in latest or fence > latest[run.job_id][0]:
-            latest[run.job_id] = (fence, started_at, run)
+            latest[run.job_id] = (*so_far[:3], so_far[3] + 1)
     errors = {run_id: text for run_id, _, kind, text in books.texts if kind == "error"} if books.texts else {}
-    for job_id, (fence, started_at, run) in latest.items():
-        error = None if run.status == "success" else run.message or errors.get(run.run_id) or run.reason
-        books.last.append((job_id, run.run_id, fence, started_at, run.status, error, numbers[job_id]))
+    for job_id, (fence, started_at, run, number) in latest.items():
+        status = run.status
+        error = "" if status == "success" else run.message or errors.get(run.run_id) or run.reason or ""
+        books.last.append((job_id, run.run_id, fence, started_at, status, error, number))
 
 
 def storable(text: str | None) -> str | None:
@@ -305,9 +334,7 @@ def storable(text: str | None) -> str | None:
     return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\0")
 
 
-def _hash(text: str | None) -> str | None:
-    if text is None:
-        return None
+def _hash(text: str) -> str:
     from hashlib import sha256
 
     return sha256(text.encode()).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from systemprompt.record import record
 
@@ -199,8 +200,7 @@ class ManualStart:
     origin: str = "manual"
 
 
-@record
-class Claimed:
+class Claimed(NamedTuple):
     """A run that this node now holds. The commit that made it is durable: code may start.
 
     fire_at is None for a manual start; `fence` is the token with which the run must be closed.

@@ -19,7 +19,7 @@ __all__ = ["AttemptRow", "ClosedRun", "OpenRun"]
 
 
 class OpenRun(NamedTuple):
-    """A row of `open_runs`. It is running while `fence` is not None, else it waits."""
+    """A row of `open_runs`. It is running while `fence` is not None, else it waits. What has a default is rare."""
 
     run_id: int
     job_id: int
@@ -28,22 +28,22 @@ class OpenRun(NamedTuple):
     fire_at: Instant | None
     due_at: Instant
     available_at: Instant
-    period_from: Instant | None
-    stands_for: Instant | None
-    retry_of: int | None
-    replaces: int | None
     queued_at: Instant
     node_id: str | None
     attempt: int
     fence: int | None
     started_at: Instant | None
     actor: str
-    why: str | None
-    parameters: str | None
-    enforce: int | None
-    stop_asked_at: Instant | None
-    stop_by: str | None
-    stop_why: str | None
+    why: str | None = None
+    parameters: str | None = None
+    enforce: int | None = None
+    period_from: Instant | None = None
+    stands_for: Instant | None = None
+    retry_of: int | None = None
+    replaces: int | None = None
+    stop_asked_at: Instant | None = None
+    stop_by: str | None = None
+    stop_why: str | None = None
 
     @classmethod
     def leading(cls, row: Iterable[Any]) -> OpenRun:
@@ -52,7 +52,7 @@ class OpenRun(NamedTuple):
 
 
 class ClosedRun(NamedTuple):
-    """A row of `job_runs`: the open row, and how it ended."""
+    """A row of `job_runs`: the open row, and how it ended. What has a default is rare."""
 
     run_id: int
     job_id: int
@@ -61,30 +61,30 @@ class ClosedRun(NamedTuple):
     fire_at: Instant | None
     due_at: Instant
     available_at: Instant
-    period_from: Instant | None
-    stands_for: Instant | None
-    retry_of: int | None
-    replaces: int | None
     queued_at: Instant
     node_id: str | None
     attempt: int
     fence: int | None
     started_at: Instant | None
     actor: str
-    why: str | None
-    parameters: str | None
-    enforce: int | None
-    stop_asked_at: Instant | None
-    stop_by: str | None
-    stop_why: str | None
     status: str
-    reason: str | None
-    blocked_by: int | None
     finished_at: Instant
-    duration_ms: int | None = None
+    duration_ms: int | None
+    message: str | None = None
     items_processed: int = 0
     items_failed: int = 0
-    message: str | None = None
+    why: str | None = None
+    parameters: str | None = None
+    enforce: int | None = None
+    period_from: Instant | None = None
+    stands_for: Instant | None = None
+    retry_of: int | None = None
+    replaces: int | None = None
+    stop_asked_at: Instant | None = None
+    stop_by: str | None = None
+    stop_why: str | None = None
+    reason: str | None = None
+    blocked_by: int | None = None
     error_hash: str | None = None
     output_hash: str | None = None
     exit_code: int | None = None

@@ -13,7 +13,7 @@ Fire times that share a fate become one range, so downtime costs a few steps of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
@@ -30,9 +30,6 @@ __all__ = ["BACKLOG", "Planner"]
 
 BACKLOG = 100
 """Under `catch_up: all`, how many runs of a job may be open at once; more are planned as these are worked off."""
-
-_REMEMBERED = 256
-"""Decisions that are kept, for the other jobs of a burst."""
 
 _SOON = SECOND
 """How soon to look at a backlog again."""
@@ -51,37 +48,12 @@ class Planner:
 
     grace: int = 10 * SECOND
     clock_jumped: bool = False
-    _decided: dict[tuple[object, ...], Decision] = field(default_factory=dict, repr=False, compare=False)
 
     def decide(self, job: JobToPlan, now: Instant) -> Decision:
         """Return the rows, the ranges and the cursor for one job.
 
         With `now` before the cursor (the clock went back) nothing is owed and the cursor stays, so nothing fires twice.
         """
-        policies = job.policies
-        # Thousands of jobs that are due at once differ in their names alone: what is owed of them is worked out once.
-        state = (
-            now,
-            job.planned_through,
-            job.schedule,
-            job.time_zone,
-            job.enabled,
-            job.quarantined,
-            job.open_run,
-            job.open_runs,
-            job.catching_up,
-            policies.get("catch_up"),
-            policies.get("dst_gap"),
-            policies.get("dst_fold"),
-        )
-        known = self._decided.get(state)
-        if known is None:
-            if len(self._decided) >= _REMEMBERED:
-                self._decided.clear()
-            known = self._decided[state] = self._decide(job, now)
-        return known
-
-    def _decide(self, job: JobToPlan, now: Instant) -> Decision:
         if not job.schedule:
             return Decision(planned_through=max(now, job.planned_through), next_due=None, next_run=None)
         try:

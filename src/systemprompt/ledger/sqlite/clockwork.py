@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import count
 from typing import NamedTuple
 
@@ -13,14 +13,17 @@ from systemprompt.ledger.records import Claimed, JobToPlan, Turn
 from systemprompt.ledger.rows import OpenRun
 from systemprompt.ledger.sqlite.closing import Ended, close_held, write_books
 from systemprompt.ledger.sqlite.inserting import insert_open
+from systemprompt.ledger.sqlite.remembered import Terms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Any
 
     from systemprompt.clock import Instant
     from systemprompt.ledger.records import Closing, Decide, Decision
+    from systemprompt.ledger.sqlite.remembered import Remembered
     from systemprompt.ledger.sqlite.store import Store
 
 __all__ = ["JOBS_A_TURN", "Numbers", "Offer", "claim", "claimed", "plan_new", "plan_one", "take_numbers", "turn"]
@@ -41,14 +44,21 @@ class Offer(NamedTuple):
     patience: int
 
 
-def turn(store: Store, offer: Offer, now: Instant, decide: Decide, closings: Sequence[Closing]) -> Turn:
-    books, ended = close_held(store, closings, now) if closings else (Books(), Ended())
+def turn(
+    store: Store, remembered: Remembered, offer: Offer, now: Instant, decide: Decide, closings: Sequence[Closing]
+) -> tuple[Turn, list[OpenRun]]:
+    """Return what the turn did, and the rows of the runs that it began: to be remembered once it is committed.
+
+    Raises:
+        HeldRunChanged: a run is not as it is remembered. The transaction must be undone, and the turn done again.
+    """
+    books, ended = close_held(store, closings, now, remembered) if closings else (Books(), Ended())
     due = _due(store, offer, now) if offer.plan else []
     waiting: list[sqlite3.Row] = []
     if offer.room > 0 and (not due or due[0]["waiting"]):
         waiting = store.run("waiting_runs", {"now": now, "room": offer.room}).fetchall()
-    decisions = [(job, decide(job, now)) for job in map(_job_to_plan, due)]
-    started = _write(store, books, decisions, now, _Taker(offer.node_id, offer.room, waiting))
+    plans = _plans(due, remembered.terms(store, due), now, decide)
+    started = _write(store, books, plans, now, _Taker(offer.node_id, offer.room, waiting))
     left = len(due) >= (JOBS_A_TURN if _is_overdue(due, offer, now) else min(offer.room, JOBS_A_TURN))
     # Where the room is used up, what is left waits for the next end, or until it has waited long enough.
     more = left and bool(due) and (len(started) < offer.room or _is_overdue(due, offer, now))
@@ -57,16 +67,17 @@ def turn(store: Store, offer: Offer, now: Instant, decide: Decide, closings: Seq
         if next_due is not None and next_due <= now and not more:
             next_due += offer.patience
     else:
-        looks = [due[0]["following"], *(decision.next_due for _, decision in decisions)]
-        next_due = min((at for at in looks if at is not None), default=None)
-    return Turn(
+        looks = {due[0]["following"], *[plan.decision.next_due for plan in plans]}
+        next_due = min(looks - {None}, default=None)
+    done = Turn(
         closed=ended.closed,
         late=ended.late,
-        planned=sum(len(decision.runs) + len(decision.ranges) for _, decision in decisions),
-        claimed=started,
+        planned=sum([len(plan.decision.runs) + len(plan.decision.ranges) for plan in plans]),
+        claimed=tuple([claimed(run, name, reruns=reruns) for run, name, reruns in started]),
         next_due=next_due,
         more=more,
     )
+    return done, [run for run, _, _ in started]
 
 
 def _due(store: Store, offer: Offer, now: Instant) -> list[sqlite3.Row]:
@@ -81,16 +92,21 @@ def _is_overdue(due: Sequence[sqlite3.Row], offer: Offer, now: Instant) -> bool:
 
 def plan_one(store: Store, job_id: int, now: Instant, decide: Decide) -> Instant:
     """Plan one job through `now` under its present version, due or not; return its cursor."""
-    job = _job_to_plan(store.run("one_job_to_plan", {"job_id": job_id}).fetchone())
-    decision = decide(job, now)
-    _write(store, Books(), [(job, decision)], now)
-    return decision.planned_through
+    (plan,) = _plan_by_id(store, job_id, job_id, now, decide)
+    return plan.decision.planned_through
 
 
 def plan_new(store: Store, first: int, last: int, now: Instant, decide: Decide) -> None:
     """Plan jobs through `now` that were just added, by the range of their ids."""
-    rows = store.run("new_jobs_to_plan", {"first": first, "last": last}).fetchall()
-    _write(store, Books(), [(job, decide(job, now)) for job in map(_job_to_plan, rows)], now)
+    _plan_by_id(store, first, last, now, decide)
+
+
+def _plan_by_id(store: Store, first: int, last: int, now: Instant, decide: Decide) -> list[_Plan]:
+    # Their versions may have been written in this very transaction, so nothing is remembered of them.
+    rows = store.run("jobs_by_id_to_plan", {"first": first, "last": last}).fetchall()
+    plans = _plans(rows, [Terms._make(row[-len(Terms._fields) :]) for row in rows], now, decide)
+    _write(store, Books(), plans, now)
+    return plans
 
 
 def claim(store: Store, runs: Sequence[OpenRun]) -> None:
@@ -102,21 +118,14 @@ def claim(store: Store, runs: Sequence[OpenRun]) -> None:
 
 def claimed(run: OpenRun, job_name: str, *, reruns: bool) -> Claimed:
     """Return what a node is told of a run that it holds."""
-    assert run.fence is not None and run.started_at is not None  # noqa: PT018  # one fact
-    return Claimed(
-        run_id=run.run_id,
-        job_name=job_name,
-        version=run.version,
-        origin=run.origin,
-        fire_at=run.fire_at,
-        attempt=run.attempt,
-        fence=run.fence,
-        started_at=run.started_at,
-        actor=run.actor,
-        parameters=json.loads(run.parameters) if run.parameters else {},
-        enforce=None if run.enforce is None else bool(run.enforce),
-        reruns=reruns,
-    )
+    parameters = json.loads(run.parameters) if run.parameters else {}
+    enforce = None if run.enforce is None else bool(run.enforce)
+    begins = (run.run_id, job_name, run.version, run.origin, run.fire_at, run.attempt, run.fence, run.started_at)
+    return _claimed((*begins, run.actor, parameters, enforce, reruns))
+
+
+# A turn makes thousands: `_make` would call Python for each.
+_claimed: Callable[[tuple[Any, ...]], Claimed] = partial(tuple.__new__, Claimed)
 
 
 class Numbers(NamedTuple):
@@ -134,6 +143,21 @@ def take_numbers(store: Store, *, runs: int, fences: int, node_id: str | None, t
     return Numbers(count(state["fence"] - fences + 1), count(state["last_run"] - runs + 1), bool(state["stopped"]))
 
 
+class _Plan(NamedTuple):
+    """What was decided of one job. `in_the_way`: the run that the next one has to wait for."""
+
+    job_id: int
+    job_name: str
+    version: int
+    planned_through: Instant
+    in_the_way: int | None
+    policies: str
+    decision: Decision
+
+
+_plan: Callable[[tuple[Any, ...]], _Plan] = partial(tuple.__new__, _Plan)
+
+
 class _Taker(NamedTuple):
     """The node that takes what may start: how much room it has, and what waits, in the order in which it may start."""
 
@@ -142,106 +166,35 @@ class _Taker(NamedTuple):
     waiting: Sequence[sqlite3.Row]
 
 
-def _write(
-    store: Store,
-    books: Books,
-    decisions: Sequence[tuple[JobToPlan, Decision]],
-    now: Instant,
-    taker: _Taker | None = None,
-) -> tuple[Claimed, ...]:
-    """Write what the planner decided and what the books close; begin what the taker has room for.
+def _plans(rows: Sequence[sqlite3.Row], terms: Sequence[Terms], now: Instant, decide: Decide) -> list[_Plan]:
+    """Return what is owed of each of these jobs. The rows begin with the columns of the view `jobs_to_plan`, in its order.
 
-    What waits comes first. A due job that nothing stands in the way of is then written as already running.
+    Thousands of jobs that are due at once differ in their names alone: what is owed of them is decided once.
     """
-    started: list[tuple[OpenRun, str, bool]] = []
-    if decisions or (taker is not None and taker.waiting):
-        waiting, at_once = (taker.waiting, _at_once(decisions, taker)) if taker is not None else ((), set[int]())
-        number = sum(len(decision.runs) for _, decision in decisions)
-        through = max((decision.planned_through for _, decision in decisions), default=0)
-        node_id = None if taker is None else taker.node_id
-        fences, run_ids, stopped = take_numbers(
-            store, runs=number, fences=len(waiting) + len(at_once), through=through, node_id=node_id
-        )
-        if taker is not None and waiting and not stopped:
-            started = [(_begun(row, taker, next(fences), now), row["job_name"], bool(row["reruns"])) for row in waiting]
-            claim(store, [run for run, _, _ in started])
-        fresh: list[OpenRun] = []
-        for job, decision in decisions:
-            for run in decision.runs:
-                if run.status != "queued":
-                    books.close(closed_when_planned(job, run, run_id=next(run_ids), now=now))
-                    continue
-                row = planned(job, run, run_id=next(run_ids), now=now)
-                if taker is not None and not stopped and job.job_id in at_once:
-                    at_once.remove(job.job_id)
-                    row = begun(row, node_id=taker.node_id, fence=next(fences), now=now)
-                    started.append((row, job.job_name, job.policies.get("on_lost") == "rerun"))
-                fresh.append(row)
-        if fresh:
-            insert_open(store, fresh)
-    ranges = [(job, span) for job, decision in decisions for span in decision.ranges]
-    if ranges:
-        spans = [(j.job_id, j.version, s.first_at, s.last_at, s.count, s.status, s.reason, now) for j, s in ranges]
-        store.run_many("write_ranges", spans)
-    if decisions:
-        _move_cursors(store, decisions)
-    write_books(store, books, [(job.job_id, span.last_at, span.status) for job, span in ranges])
-    return tuple(claimed(run, name, reruns=reruns) for run, name, reruns in started)
+    decided: dict[tuple[object, ...], Decision] = {}
+    plans = []
+    for row, said in zip(rows, terms, strict=True):
+        # By place: taken by name, a row of sqlite3 costs twice as much.
+        job_id, job_name, version, *state = row[:8]
+        alike = (said, *state)
+        decision = decided.get(alike)
+        if decision is None:
+            job = _job_to_plan(job_id, job_name, version, state, said)
+            decision = decided[alike] = decide(job, now)
+        plans.append(_plan((job_id, job_name, version, state[0], state[2], said.policies, decision)))
+    return plans
 
 
-def _at_once(decisions: Sequence[tuple[JobToPlan, Decision]], taker: _Taker) -> set[int]:
-    """Return the jobs whose first planned run begins at once, in due order, as far as there is room after what waits."""
-    free = taker.room - len(taker.waiting)
-    jobs: set[int] = set()
-    for job, decision in decisions:
-        if len(jobs) >= free:
-            break
-        if job.open_run is None and decision.runs and decision.runs[0].status == "queued":
-            jobs.add(job.job_id)
-    return jobs
-
-
-def _begun(row: sqlite3.Row, taker: _Taker, fence: int, now: Instant) -> OpenRun:
-    return begun(OpenRun.leading(row), node_id=taker.node_id, fence=fence, now=now)
-
-
-def _move_cursors(store: Store, decisions: Sequence[tuple[JobToPlan, Decision]]) -> None:
-    cursors = [(d.planned_through, d.next_due, d.next_run, job.job_id, job.planned_through) for job, d in decisions]
-    moved = store.run_many("move_cursors", cursors)
-    if moved != len(cursors):
-        raise LedgerBroken(f"{len(cursors) - moved} of {len(cursors)} cursors were moved by somebody else in mid-turn")
-
-
-def _next_due(store: Store) -> Instant | None:
-    at: Instant | None = store.run("next_due").fetchone()["next_due"]
-    return at
-
-
-def _job_to_plan(row: sqlite3.Row) -> JobToPlan:
-    # In the order of the view `jobs_to_plan`: taken by name, a row of sqlite3 costs twice as much.
-    (
-        job_id,
-        job_name,
-        version,
-        schedule,
-        time_zone,
-        policies,
-        enabled,
-        quarantined,
-        planned_through,
-        _next_due,
-        in_the_way,
-        open_runs,
-        catching_up,
-    ) = row[:13]
+def _job_to_plan(job_id: int, job_name: str, version: int, state: Sequence[Any], said: Terms) -> JobToPlan:
+    planned_through, quarantined, in_the_way, open_runs, catching_up = state
     return JobToPlan(
         job_id=job_id,
         job_name=job_name,
         version=version,
-        schedule=schedule,
-        time_zone=time_zone,
-        policies=_policies(policies),
-        enabled=bool(enabled),
+        schedule=said.schedule,
+        time_zone=said.time_zone,
+        policies=_policies(said.policies),
+        enabled=bool(said.enabled),
         quarantined=bool(quarantined),
         planned_through=planned_through,
         open_run=in_the_way,
@@ -255,3 +208,85 @@ def _policies(text: str) -> Mapping[str, object]:
     # Thousands of jobs share a handful of policy texts.
     loaded: dict[str, object] = json.loads(text)
     return loaded
+
+
+def _write(
+    store: Store, books: Books, plans: Sequence[_Plan], now: Instant, taker: _Taker | None = None
+) -> list[tuple[OpenRun, str, bool]]:
+    """Write what was decided and what the books close; begin what the taker has room for.
+
+    Returns the runs that begin, each with its job's name and whether others may start it again. What waits comes first. A due job
+    that nothing stands in the way of is then written as already running.
+    """
+    started: list[tuple[OpenRun, str, bool]] = []
+    if plans or (taker is not None and taker.waiting):
+        waiting, at_once = (taker.waiting, _at_once(plans, taker)) if taker is not None else ((), set[int]())
+        number = sum([len(plan.decision.runs) for plan in plans])
+        through = max([plan.decision.planned_through for plan in plans], default=0)
+        node_id = None if taker is None else taker.node_id
+        fences, run_ids, stopped = take_numbers(
+            store, runs=number, fences=len(waiting) + len(at_once), through=through, node_id=node_id
+        )
+        if taker is not None and waiting and not stopped:
+            started = [(_begun(row, taker, next(fences), now), row["job_name"], bool(row["reruns"])) for row in waiting]
+            claim(store, [run for run, _, _ in started])
+        fresh: list[OpenRun] = []
+        for plan in plans:
+            for run in plan.decision.runs:
+                job_id, version, run_id = plan.job_id, plan.version, next(run_ids)
+                if run.status != "queued":
+                    books.close(closed_when_planned(run, job_id=job_id, version=version, run_id=run_id, now=now))
+                    continue
+                row = planned(run, job_id=job_id, version=version, run_id=run_id, now=now)
+                if taker is not None and not stopped and job_id in at_once:
+                    at_once.remove(job_id)
+                    row = begun(row, node_id=taker.node_id, fence=next(fences), now=now)
+                    started.append((row, plan.job_name, _policies(plan.policies).get("on_lost") == "rerun"))
+                fresh.append(row)
+        if fresh:
+            insert_open(store, fresh)
+    ranges = [(plan, span) for plan in plans for span in plan.decision.ranges]
+    if ranges:
+        spans = [(p.job_id, p.version, s.first_at, s.last_at, s.count, s.status, s.reason, now) for p, s in ranges]
+        store.run_many("write_ranges", spans)
+    if plans:
+        _move_cursors(store, plans)
+    write_books(store, books, [(plan.job_id, span.last_at, span.status) for plan, span in ranges])
+    return started
+
+
+def _at_once(plans: Sequence[_Plan], taker: _Taker) -> set[int]:
+    """Return the jobs whose first planned run begins at once, in due order, as far as there is room after what waits."""
+    free = taker.room - len(taker.waiting)
+    jobs: set[int] = set()
+    for plan in plans:
+        if len(jobs) >= free:
+            break
+        if plan.in_the_way is None and plan.decision.runs and plan.decision.runs[0].status == "queued":
+            jobs.add(plan.job_id)
+    return jobs
+
+
+def _begun(row: sqlite3.Row, taker: _Taker, fence: int, now: Instant) -> OpenRun:
+    return begun(OpenRun.leading(row), node_id=taker.node_id, fence=fence, now=now)
+
+
+def _move_cursors(store: Store, plans: Sequence[_Plan]) -> None:
+    cursors = [
+        (
+            plan.decision.planned_through,
+            plan.decision.next_due,
+            plan.decision.next_run,
+            plan.job_id,
+            plan.planned_through,
+        )
+        for plan in plans
+    ]
+    moved = store.run_many("move_cursors", cursors)
+    if moved != len(cursors):
+        raise LedgerBroken(f"{len(cursors) - moved} of {len(cursors)} cursors were moved by somebody else in mid-turn")
+
+
+def _next_due(store: Store) -> Instant | None:
+    at: Instant | None = store.run("next_due").fetchone()["next_due"]
+    return at

@@ -9,6 +9,7 @@ from systemprompt.errors import LedgerBroken
 from systemprompt.ledger.bookkeeping import Books, count_in, late_attempt, settle, storable
 from systemprompt.ledger.rows import OpenRun
 from systemprompt.ledger.sqlite.inserting import insert_closed
+from systemprompt.ledger.sqlite.remembered import HeldRunChanged
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from systemprompt.clock import Instant
     from systemprompt.ledger.records import Closing
     from systemprompt.ledger.rows import ClosedRun
+    from systemprompt.ledger.sqlite.remembered import Remembered
     from systemprompt.ledger.sqlite.store import Store
 
 __all__ = ["Ended", "close_held", "take_out", "write_books"]
@@ -29,14 +31,26 @@ class Ended(NamedTuple):
     late: tuple[int, ...] = ()
 
 
-def close_held(store: Store, closings: Sequence[Closing], now: Instant) -> tuple[Books, Ended]:
+def close_held(
+    store: Store, closings: Sequence[Closing], now: Instant, remembered: Remembered | None = None
+) -> tuple[Books, Ended]:
     """Take the runs that these closings end out of the open table. The books are still to be written, in this transaction.
 
-    Abandoned work is written at once: what begins in the same transaction must see that it is in the way.
+    Rows that are remembered from when they began are not read again. Abandoned work is written at once: what begins in the same
+    transaction must see that it is in the way.
+
+    Raises:
+        HeldRunChanged: a row is not as it is remembered. The transaction must be undone; done again, it reads the rows.
     """
-    ids = json.dumps([closing.run_id for closing in closings])
-    books = settle(map(OpenRun._make, store.run("find_open_runs", {"ids": ids}).fetchall()), closings)
-    take_out(store, books.closed)
+    rows = remembered.take(closings) if remembered is not None else []
+    if rows:
+        books = settle(rows, closings)
+        if _deleted(store, "delete_untouched_runs", books.closed) != len(books.closed):
+            raise HeldRunChanged
+    else:
+        ids = json.dumps([closing.run_id for closing in closings])
+        books = settle(map(OpenRun._make, store.run("find_open_runs", {"ids": ids}).fetchall()), closings)
+        take_out(store, books.closed)
     if books.abandoned:
         store.run_many("write_abandoned", books.abandoned)
     if not books.late:
@@ -56,9 +70,13 @@ def take_out(store: Store, runs: Sequence[ClosedRun]) -> None:
     Raises:
         LedgerBroken: one of them was not there under its fence. The transaction must be undone.
     """
-    deleted = store.run_many("delete_open_runs", [(run.run_id, run.fence) for run in runs])
+    deleted = _deleted(store, "delete_open_runs", runs)
     if deleted != len(runs):
         raise LedgerBroken(f"{len(runs)} runs were to be closed, and {deleted} of them were open")
+
+
+def _deleted(store: Store, name: str, runs: Sequence[ClosedRun]) -> int:
+    return store.run_many(name, [(run.run_id, run.fence) for run in runs])
 
 
 def write_books(store: Store, books: Books, ranges: Iterable[tuple[int, Instant, str]] = ()) -> None:

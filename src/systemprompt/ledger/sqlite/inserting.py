@@ -1,68 +1,62 @@
 """Insert runs, the usual ones in fewer columns.
 
-`sqlite3` looks for an adapter for each None that it is handed, which takes 0.2 us, and a usual run has fifteen. So a run with
-nothing but NULL in its rare columns is inserted without these: 3.9 us instead of 8.9 for a closed run, 3.1 instead of 6.4 for an
-open one.
+`sqlite3` looks for an adapter for each None that it is handed, which takes 0.2 us, and a usual run has fifteen. What is rare stands
+last in both tables, so a run with nothing in these columns is inserted by its first ones: a closed run takes 3 us instead of 9, an
+open one 2 instead of 6.
 """
 
 from __future__ import annotations
-
-from operator import itemgetter
 
 from systemprompt.ledger.rows import ClosedRun, OpenRun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from typing import Any
 
     from systemprompt.ledger.sqlite.store import Store
 
-__all__ = ["RARE_CLOSED", "RARE_OPEN", "insert_closed", "insert_open"]
+__all__ = ["SHAPES", "insert_closed", "insert_open"]
 
-RARE_OPEN = (
-    "period_from",
-    "stands_for",
-    "retry_of",
-    "replaces",
-    "why",
-    "parameters",
-    "enforce",
-    "stop_asked_at",
-    "stop_by",
-    "stop_why",
+
+class _Shape:
+    """An INSERT that names the first columns of a table: it is for rows that have nothing but defaults in the others."""
+
+    def __init__(self, statement: str, row: type[OpenRun | ClosedRun], last: str) -> None:
+        self.statement = statement
+        self.columns = row._fields[: row._fields.index(last) + 1]
+        self.size = len(self.columns)
+        self.nothing_more = tuple(row._field_defaults[name] for name in row._fields[self.size :])
+
+
+_OPEN = (_Shape("write_usual_open_runs", OpenRun, "actor"), _Shape("write_open_runs", OpenRun, "stop_why"))
+_CLOSED = (
+    _Shape("write_usual_closed_runs", ClosedRun, "duration_ms"),
+    _Shape("write_told_closed_runs", ClosedRun, "items_failed"),
+    _Shape("write_closed_runs", ClosedRun, "did_nothing"),
 )
-RARE_CLOSED = (*RARE_OPEN, "reason", "blocked_by", "error_hash", "output_hash", "exit_code")
-"""Columns that are NULL in a usual run: one that its schedule started and that went well."""
+SHAPES = {shape.statement: shape.columns for shape in (*_OPEN, *_CLOSED)}
+"""The columns of each statement that inserts runs."""
 
 
 def insert_open(store: Store, runs: Sequence[OpenRun]) -> None:
     """Insert open runs."""
-    _insert(store, "write_usual_open_runs", "write_open_runs", runs, _OPEN)
+    _insert(store, runs, _OPEN)
 
 
 def insert_closed(store: Store, runs: Sequence[ClosedRun]) -> int:
     """Insert closed runs; return how many were inserted."""
-    return _insert(store, "write_usual_closed_runs", "write_closed_runs", runs, _CLOSED)
+    return _insert(store, runs, _CLOSED)
 
 
-class _Split:
-    """What is rare of a row, and what is left of it."""
-
-    def __init__(self, fields: tuple[str, ...], rare: tuple[str, ...]) -> None:
-        self.rare: Callable[[tuple[Any, ...]], tuple[Any, ...]] = itemgetter(*map(fields.index, rare))
-        self.usual = itemgetter(*(place for place, name in enumerate(fields) if name not in rare))
-        self.nothing = (None,) * len(rare)
-
-
-_OPEN = _Split(OpenRun._fields, RARE_OPEN)
-_CLOSED = _Split(ClosedRun._fields, RARE_CLOSED)
-
-
-def _insert(store: Store, usual_name: str, name: str, runs: Sequence[tuple[Any, ...]], split: _Split) -> int:
-    usual = [split.usual(run) for run in runs if split.rare(run) == split.nothing]
-    inserted = store.run_many(usual_name, usual) if usual else 0
-    if len(usual) < len(runs):
-        rest = [run for run in runs if split.rare(run) != split.nothing]
-        inserted += store.run_many(name, rest)
+def _insert(store: Store, runs: Sequence[tuple[Any, ...]], shapes: Sequence[_Shape]) -> int:
+    inserted = 0
+    for shape in shapes:
+        size, nothing_more = shape.size, shape.nothing_more
+        fit = [run[:size] for run in runs if run[size:] == nothing_more]
+        if fit:
+            inserted += store.run_many(shape.statement, fit)
+        if len(fit) == len(runs):
+            break
+        runs = [run for run in runs if run[size:] != nothing_more]
     return inserted

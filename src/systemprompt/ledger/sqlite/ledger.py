@@ -10,6 +10,7 @@ from systemprompt.errors import DaySealed, LedgerBroken
 from systemprompt.ledger.sqlite import asking, catalogue, clockwork, conflicts, nodes, retention
 from systemprompt.ledger.sqlite.migrating import migrate
 from systemprompt.ledger.sqlite.reader import MIGRATIONS, MIGRATIONS_TABLE, SqliteReader
+from systemprompt.ledger.sqlite.remembered import HeldRunChanged, Remembered
 from systemprompt.ledger.sqlite.store import Store, database_error, refuse_empty
 from systemprompt.ledger.statements import load_statements
 
@@ -53,6 +54,7 @@ class SqliteLedger(SqliteReader):
         statements = load_statements(os.path.join(_HERE, "sql"))
         super().__init__(Store(path, statements, patience=patience, on_statement=on_statement))
         self.path = path
+        self._remembered = Remembered()
 
     def be_patient(self, seconds: float) -> None:
         """Wait for other writers no longer than this from now on."""
@@ -88,16 +90,23 @@ class SqliteLedger(SqliteReader):
     ) -> Turn:
         offer = clockwork.Offer(node_id, room, plan, patience)
         try:
-            with self._store.write():
-                return clockwork.turn(self._store, offer, now, decide, closings)
+            try:
+                return self._turn(offer, now, decide, closings)
+            except HeldRunChanged:
+                # What was remembered is forgotten by now, so that it is read.
+                return self._turn(offer, now, decide, closings)
         except LedgerBroken:
             if not closings:
                 raise
         ended, odd = conflicts.close_one_by_one(self._store, closings, now, decide)
-        with self._store.write():
-            offer = offer._replace(room=max(0, room - len(odd)))
-            rest = clockwork.turn(self._store, offer, now, decide, ())
+        rest = self._turn(offer._replace(room=max(0, room - len(odd))), now, decide, ())
         return replace(rest, closed=ended.closed, late=ended.late, odd=odd)
+
+    def _turn(self, offer: clockwork.Offer, now: Instant, decide: Decide, closings: Sequence[Closing]) -> Turn:
+        with self._store.write():
+            done, began = clockwork.turn(self._store, self._remembered, offer, now, decide, closings)
+        self._remembered.keep(began)
+        return done
 
     def fold(self, *, limit: int = 5_000) -> bool:
         left = False

@@ -177,7 +177,8 @@ CREATE TABLE job_last (
     run_count   INTEGER NOT NULL CHECK (run_count >= 1)
 ) STRICT;
 
--- Queued and running work. A row leaves in the transaction that closes the run. It is running while a node holds it.
+-- Queued and running work. A row leaves in the transaction that closes the run. It is running while a node holds it. What a usual run
+-- leaves NULL stands last, and is not named when it is inserted: see systemprompt.ledger.sqlite.inserting.
 --   due_at         fire_at, or for a run without one the instant it was asked for
 --   available_at   not before this instant; up to queued_at: at once
 --   period_from    where the period that this run works for begins
@@ -192,10 +193,6 @@ CREATE TABLE open_runs (
     fire_at       INTEGER,
     due_at        INTEGER NOT NULL,
     available_at  INTEGER NOT NULL,
-    period_from   INTEGER,
-    stands_for    INTEGER,
-    retry_of      INTEGER,
-    replaces      INTEGER,
     queued_at     INTEGER NOT NULL,
     node_id       TEXT,
     attempt       INTEGER NOT NULL DEFAULT 0,
@@ -205,6 +202,10 @@ CREATE TABLE open_runs (
     why           TEXT,
     parameters    TEXT,
     enforce       INTEGER,
+    period_from   INTEGER,
+    stands_for    INTEGER,
+    retry_of      INTEGER,
+    replaces      INTEGER,
     stop_asked_at INTEGER,
     stop_by       TEXT,
     stop_why      TEXT,
@@ -255,7 +256,8 @@ BEGIN
           IS NOT (NEW.run_id, NEW.job_id, NEW.version, NEW.origin, NEW.fire_at, NEW.due_at);
 END;
 
--- Closed accounts, one row each. Insert only.
+-- Closed accounts, one row each. Insert only. As above, what is rare stands last; what a job says of itself comes before it.
+--   reason       of any status but success: one of the table `reasons`
 --   blocked_by   the run that was in the way
 --   abandoned    its code was still running when the account was closed
 --   did_nothing  it succeeded and had nothing to do
@@ -268,30 +270,30 @@ CREATE TABLE job_runs (
     fire_at         INTEGER,
     due_at          INTEGER NOT NULL,
     available_at    INTEGER NOT NULL,
-    period_from     INTEGER,
-    stands_for      INTEGER,
-    retry_of        INTEGER,
-    replaces        INTEGER,
     queued_at       INTEGER NOT NULL,
     node_id         TEXT,
     attempt         INTEGER NOT NULL,
     fence           INTEGER,
     started_at      INTEGER,
     actor           TEXT    NOT NULL,
+    status          TEXT    NOT NULL,
+    finished_at     INTEGER NOT NULL,
+    duration_ms     INTEGER,
+    message         TEXT,
+    items_processed INTEGER NOT NULL DEFAULT 0,
+    items_failed    INTEGER NOT NULL DEFAULT 0,
     why             TEXT,
     parameters      TEXT,
     enforce         INTEGER,
+    period_from     INTEGER,
+    stands_for      INTEGER,
+    retry_of        INTEGER,
+    replaces        INTEGER,
     stop_asked_at   INTEGER,
     stop_by         TEXT,
     stop_why        TEXT,
-    status          TEXT    NOT NULL,
     reason          TEXT,
     blocked_by      INTEGER,
-    finished_at     INTEGER NOT NULL,
-    duration_ms     INTEGER,
-    items_processed INTEGER NOT NULL DEFAULT 0,
-    items_failed    INTEGER NOT NULL DEFAULT 0,
-    message         TEXT,
     error_hash      TEXT,
     output_hash     TEXT,
     exit_code       INTEGER,
@@ -627,17 +629,17 @@ JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
 JOIN job_cursors c ON c.job_id = j.job_id
 LEFT JOIN job_last l ON l.job_id = j.job_id;
 
--- A job under its present version, as the planner sees it. in_the_way: a run that is open, or closed while its code still runs.
+-- A job as the planner sees it, but for what its version says. in_the_way: a run that is open, or closed while its code still runs.
 CREATE VIEW jobs_to_plan AS
-SELECT c.job_id, j.job_name, j.version, v.schedule, v.time_zone, v.policies, v.enabled, j.quarantine IS NOT NULL AS quarantined,
-       c.planned_through, c.next_due,
+SELECT c.job_id, j.job_name, j.version, c.planned_through, j.quarantine IS NOT NULL AS quarantined,
        coalesce((SELECT min(o.run_id) FROM open_runs o WHERE o.job_id = c.job_id),
-                (SELECT min(a.run_id) FROM abandoned_runs a WHERE a.job_id = j.job_id)) AS in_the_way,
+                CASE WHEN EXISTS (SELECT 1 FROM abandoned_runs)
+                     THEN (SELECT min(a.run_id) FROM abandoned_runs a WHERE a.job_id = j.job_id) END) AS in_the_way,
        (SELECT count(*) FROM open_runs o WHERE o.job_id = j.job_id) AS open_runs,
-       EXISTS (SELECT 1 FROM open_runs o WHERE o.job_id = j.job_id AND o.origin = 'catch_up') AS catching_up
+       EXISTS (SELECT 1 FROM open_runs o WHERE o.job_id = j.job_id AND o.origin = 'catch_up') AS catching_up,
+       c.next_due
 FROM job_cursors c
-JOIN jobs j ON j.job_id = c.job_id
-JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version;
+JOIN jobs j ON j.job_id = c.job_id;
 
 -- Runs as they are read, open and closed, in the columns of systemprompt.ledger.views.RunView. Texts are looked up only where a hash
 -- says that there was one.

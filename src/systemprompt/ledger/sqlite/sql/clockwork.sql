@@ -3,20 +3,31 @@
 -- one statement; here the single writer makes two statements one step, and deleting row by row is a third faster.
 SELECT * FROM open_runs WHERE run_id IN (SELECT value FROM json_each(:ids))
 
+-- name: delete_untouched_runs
+-- Of runs whose rows are remembered from when they began: only those whose stop nobody has asked for since, and nobody has taken.
+DELETE FROM open_runs WHERE run_id = ? AND fence = ? AND stop_asked_at IS NULL
+
 -- name: delete_open_runs
 -- One row each. Only the holder of the current fence takes a run out of the table; the fence of a waiting run is NULL.
 DELETE FROM open_runs WHERE run_id = ? AND fence IS ?
 
 -- name: write_closed_runs
 -- In the columns of systemprompt.ledger.rows.ClosedRun.
-INSERT OR ROLLBACK INTO job_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT OR ROLLBACK INTO job_runs
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: write_told_closed_runs
+-- Those that have nothing rare, but say what their job said; see systemprompt.ledger.sqlite.inserting. PostgreSQL has no use for it.
+INSERT OR ROLLBACK INTO job_runs (run_id, job_id, version, origin, fire_at, due_at, available_at, queued_at, node_id, attempt,
+                                  fence, started_at, actor, status, finished_at, duration_ms, message, items_processed,
+                                  items_failed)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: write_usual_closed_runs
--- Those whose rare columns are all NULL; see systemprompt.ledger.sqlite.inserting. PostgreSQL has no use for it.
-INSERT OR ROLLBACK INTO job_runs (run_id, job_id, version, origin, fire_at, due_at, available_at, queued_at, node_id, attempt, fence,
-                      started_at, actor, status, finished_at, duration_ms, items_processed, items_failed,
-                      message, abandoned, did_nothing)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+-- Those of a job that said nothing.
+INSERT OR ROLLBACK INTO job_runs (run_id, job_id, version, origin, fire_at, due_at, available_at, queued_at, node_id, attempt,
+                                  fence, started_at, actor, status, finished_at, duration_ms)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: write_texts
 INSERT INTO run_texts (run_id, attempt, kind, text) VALUES (?, ?, ?, ?)
@@ -25,8 +36,10 @@ INSERT INTO run_texts (run_id, attempt, kind, text) VALUES (?, ?, ?, ?)
 INSERT INTO job_tallies (job_id, hour, status, origin, n) VALUES (?, ?, ?, ?, ?)
 
 -- name: show_last
--- What people read of a job. Of two runs the one with the higher fence is shown; both are counted.
-INSERT INTO job_last (job_id, last_run_id, last_fence, last_run, last_status, last_error, run_count) VALUES (?, ?, ?, ?, ?, ?, ?)
+-- What people read of a job. Of two runs the one with the higher fence is shown; both are counted. No error comes as '': see
+-- systemprompt.ledger.sqlite.inserting on None.
+INSERT INTO job_last (job_id, last_run_id, last_fence, last_run, last_status, last_error, run_count)
+VALUES (?, ?, ?, ?, ?, nullif(?, ''), ?)
 ON CONFLICT (job_id) DO UPDATE SET
     run_count = run_count + excluded.run_count,
     last_run_id = CASE WHEN excluded.last_fence > last_fence THEN excluded.last_run_id ELSE last_run_id END,
@@ -84,13 +97,17 @@ WHERE p.next_due <= :now
 ORDER BY p.next_due, p.job_id
 LIMIT CASE WHEN EXISTS (SELECT 1 FROM job_cursors late WHERE late.next_due <= :overdue) THEN :limit ELSE :room END
 
--- name: one_job_to_plan
--- Due or not: before its version ends.
-SELECT * FROM jobs_to_plan WHERE job_id = :job_id
+-- name: terms_of_jobs
+-- What the present versions of these jobs (a JSON array of ids) say, in the columns of systemprompt.ledger.sqlite.remembered.Terms.
+SELECT j.job_id, j.version, v.schedule, v.time_zone, v.policies, v.enabled
+FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
+WHERE j.job_id IN (SELECT value FROM json_each(:ids))
 
--- name: new_jobs_to_plan
--- Those that were just added, by the range of their ids.
-SELECT * FROM jobs_to_plan WHERE job_id BETWEEN :first AND :last ORDER BY job_id
+-- name: jobs_by_id_to_plan
+-- Due or not: those that were just added, or one before its version ends. With what their version says.
+SELECT p.*, v.schedule, v.time_zone, v.policies, v.enabled
+FROM jobs_to_plan p JOIN job_versions v ON v.job_id = p.job_id AND v.version = p.version
+WHERE p.job_id BETWEEN :first AND :last ORDER BY p.job_id
 
 -- name: waiting_runs
 -- What may start now, by the instant from which it may: at most one run of a job, and none of a job that is running, quarantined,
@@ -120,8 +137,8 @@ INSERT OR ROLLBACK INTO open_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
 
 -- name: write_usual_open_runs
 -- As with closed runs.
-INSERT OR ROLLBACK INTO open_runs (run_id, job_id, version, origin, fire_at, due_at, available_at, queued_at, node_id, attempt, fence,
-                       started_at, actor)
+INSERT OR ROLLBACK INTO open_runs (run_id, job_id, version, origin, fire_at, due_at, available_at, queued_at, node_id, attempt,
+                                   fence, started_at, actor)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: write_ranges
