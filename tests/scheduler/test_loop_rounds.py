@@ -39,6 +39,33 @@ def test_nothing_is_written_while_nothing_is_due(stage: LoopStage) -> None:
     assert stage.events.count("committed") == 1
 
 
+def test_what_falls_due_in_a_moment_goes_before_what_can_wait(stage: LoopStage) -> None:
+    """Folding what was counted, and the heartbeat, write to the same disk."""
+    stage.begin(spec("job", "*/8 * * * * *"))
+    stage.step(8)
+    stage.end(*stage.take())
+    stage.step()
+    stage.events.clear()
+    stage.step(7.97)
+    assert stage.events == []
+    stage.step(0.03)
+    assert len(stage.take()) == 1
+    stage.step(0.2)
+    last_of_the_turn = stage.events.index("move_cursors")
+    assert last_of_the_turn < stage.events.index("fold_into_sums")
+    assert last_of_the_turn < stage.events.index("beat")
+
+
+def test_a_heartbeat_waits_no_longer_than_half_a_one(stage: LoopStage) -> None:
+    stage.begin(spec("job"))
+    beats = []
+    for _ in range(400):
+        stage.step(0.96)  # each time, the next fire time is a moment away
+        stage.step(0.04)
+        beats.append(stage.events.count("beat"))
+    assert max(beats.count(number) for number in beats) <= 1.5 * stage.pace.heartbeat + 1
+
+
 def test_ends_and_the_next_claims_share_one_commit(stage: LoopStage) -> None:
     stage.begin(*(spec(f"job{n}") for n in range(3)))
     stage.step(1)

@@ -247,7 +247,8 @@ class Loop:
             if self._claims:
                 self._start_asked(asked, now)
             if not (closings or due or ((changed or looked) and self._plans)):
-                self._fold(busy=False)
+                if not self._is_due_soon():
+                    self._fold(busy=False)
                 return
             turn = self._ledger.turn(
                 self.node_id,
@@ -288,6 +289,10 @@ class Loop:
             self._unfolded = self._ledger.fold()
             self._folded_at = now
 
+    def _is_due_soon(self) -> bool:
+        """Say whether something falls due in a moment: what can wait lets it go first, so that it starts on time."""
+        return self._plans and self._next_due is not None and self._next_due - self._clock.now() < _MOMENT
+
     def _start_asked(self, asked: Sequence[ManualStart], now: Instant) -> None:
         for start in asked:
             claimed: tuple[Claimed, ...] = ()
@@ -311,6 +316,8 @@ class Loop:
 
     def _beat(self) -> None:
         now = self._clock.monotonic()
+        if self._is_due_soon() and now - self._last_beat < 1.5 * self._pace.heartbeat:
+            return
         if now - self._last_beat >= self._pace.heartbeat:
             if not self._ledger.beat(self.node_id, self._clock.now()):
                 self._start_afresh("fenced")
@@ -391,6 +398,7 @@ class Loop:
 
 _JUMP = 2 * SECOND
 _PATIENCE = SECOND
+_MOMENT = SECOND // 20
 _FOLD_IDLE, _FOLD_BUSY = 1.0, 5.0
 _TRUST = 0.6
 _RETRY = 0.1
