@@ -223,7 +223,6 @@ def test_no_statement_that_reads_goes_through_every_run(short_and_long: tuple[Sq
         "fences_of_closed_runs",
         "fences_of_others",
         "runs_in_neither_table",
-        "texts_between",
         "closed_runs_of_no_job",
         "foreign_key_check",
         "integrity_check",

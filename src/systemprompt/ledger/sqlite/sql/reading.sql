@@ -37,13 +37,16 @@ SELECT run_id, attempt, fence, ended_at, day_at AS arrived_at, result FROM job_a
 ORDER BY run_id, attempt, attempt_id
 
 -- name: texts_between
--- From the texts to the runs: there are fewer of them. What an attempt left that did not close its run has its hash there.
+-- From the texts to the runs: there are fewer of them, and no more are looked at than lie between the first and the last run of that
+-- time. What an attempt left that did not close its run has its hash there.
 SELECT t.run_id, r.job_id, t.attempt, t.kind, t.text,
        CASE WHEN t.attempt <> r.attempt THEN (SELECT a.error_hash FROM job_attempts a
                                               WHERE a.run_id = t.run_id AND a.attempt = t.attempt AND a.kind = 'ended')
             WHEN t.kind = 'error' THEN r.error_hash ELSE r.output_hash END AS hash
 FROM run_texts t CROSS JOIN job_runs r ON r.run_id = t.run_id
-WHERE r.due_at > :start AND r.due_at <= :end AND (:job_id IS NULL OR r.job_id = :job_id)
+WHERE t.run_id >= (SELECT min(f.run_id) FROM job_runs f WHERE f.due_at > :start AND f.due_at <= :end)
+  AND t.run_id <= (SELECT max(l.run_id) FROM job_runs l WHERE l.due_at > :start AND l.due_at <= :end)
+  AND r.due_at > :start AND r.due_at <= :end AND (:job_id IS NULL OR r.job_id = :job_id)
 
 -- name: runs_in_both_tables
 SELECT o.run_id FROM open_runs o WHERE EXISTS (SELECT 1 FROM job_runs r WHERE r.run_id = o.run_id) ORDER BY o.run_id
