@@ -118,6 +118,12 @@ def test_an_account_keeps_all_that_the_closing_said() -> None:
     assert (account.blocked_by, account.abandoned, account.did_nothing) == (None, 0, 1)
 
 
+def test_an_end_that_says_nothing_more_leaves_nothing_behind_and_did_something() -> None:
+    account = closed()
+    assert (account.abandoned, account.did_nothing) == (0, 0)
+    assert (account.message, account.items_processed, account.items_failed) == (None, 0, 0)
+
+
 @pytest.mark.parametrize("fence", [39, 41, 0])
 def test_a_closing_under_another_fence_is_late_and_closes_nothing(fence: int) -> None:
     late = closing(fence=fence)

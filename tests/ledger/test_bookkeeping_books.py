@@ -93,6 +93,11 @@ def test_what_never_began_is_neither_shown_nor_counted() -> None:
     assert shown(closed_waiting(waiting(), "skipped", "overlap", now=T + 9)) == []
 
 
+def test_what_never_began_hides_no_run_that_did() -> None:
+    skipped = closed_waiting(waiting(run_id=10), "skipped", "overlap", now=T + 9)
+    assert [row[:2] for row in shown(skipped, closed())] == [(7, 11)]
+
+
 def test_a_run_that_is_closed_while_it_waits_to_be_tried_again_is_shown_by_its_last_attempt() -> None:
     account = closed_waiting(waiting(attempt=1), "cancelled", "retired", now=T + 9)
     assert shown(account, begun_before={11: (40, T + 6)}) == [(7, 11, 40, T + 6, "cancelled", "retired", 1)]
