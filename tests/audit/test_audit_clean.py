@@ -235,13 +235,13 @@ def test_the_end_of_a_run_that_was_given_up_on_may_be_told_twice(world: World) -
     for _ in range(2):
         assert world.ledger.turn("node-a", world.now, world.decide, closings=[given_up]).closed == (run.run_id,)
 
-    assert world.ledger.abandoned_runs() == [run.run_id]
+    assert list(world.ledger.abandoned_runs()) == [run.run_id]
     assert world.audit().findings == ()
 
     world.wait(10)
     assert world.turn() == (), "its code is still in the way"
     world.finish(run)
-    assert world.ledger.abandoned_runs() == []
+    assert list(world.ledger.abandoned_runs()) == []
     assert world.audit().findings == ()
 
 

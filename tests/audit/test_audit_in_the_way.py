@@ -113,6 +113,31 @@ def test_code_that_cannot_be_stopped_explains_a_range_though_its_run_is_closed(w
     assert faults(world, world.now) == []
 
 
+@pytest.mark.parametrize("pruned", [False, True])
+def test_what_waits_behind_code_that_cannot_be_stopped_is_not_passed_over(world: World, pruned: bool) -> None:
+    """Nor is it afterwards: it has waited only since that code came back."""
+    world.now = START
+    world.declare(spec("one", "@every 100h", catch_up="all"), spec("two", "0 * * * * *"))
+    world.join("node-a")
+    world.now = START + 400 * 3_600 * SECOND
+    begun = {run.job_name: run for run in world.turn(room=9)}
+    stuck = begun["one"]
+    world.turn(replace(world.ended(stuck, "failed", "timeout"), abandoned=True), world.ended(begun["two"]), room=0)
+    for _ in range(5):
+        world.now += DAY
+        world.finish(*world.turn(room=9))
+    if pruned:
+        seal_closed_days(world.ledger, now=world.now, alive=lambda _: None)
+        world.ledger.prune(world.now, limit=10_000)
+        assert world.ledger.run(stuck.run_id) is None
+    assert list(world.ledger.abandoned_runs()) == [stuck.run_id]
+    assert any(run.status == "queued" and run.job_name == "one" for run in world.ledger.open_runs())
+    assert faults(world, world.now) == []
+    world.turn(world.ended(stuck), room=0)
+    assert list(world.ledger.abandoned_runs()) == []
+    assert faults(world, world.now + SECOND) == []
+
+
 def test_a_node_may_be_lost_after_the_clock_was_set_back_twice(world: World) -> None:
     declare(world, START, "*/10 * * * * *")
     world.join("node-a")

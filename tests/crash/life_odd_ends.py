@@ -69,7 +69,7 @@ def recover(folder: str) -> None:
 
 def check(folder: str, whole: str) -> None:
     with check_ledger(folder, LATER) as ledger:
-        assert ledger.abandoned_runs() == [], "code ends with its process"
+        assert list(ledger.abandoned_runs()) == [], "code ends with its process"
         assert [job.quarantine_error for job in ledger.jobs()] == [None] * len(JOBS)
         for run in runs_of(ledger):
             if run.job_name == "well" and run.attempt:

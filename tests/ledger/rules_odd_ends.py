@@ -16,7 +16,7 @@ def given_up(stage: Stage) -> Closing:
     stage.wait(1)
     claimed = stage.claim_one()
     stage.turn(stage.end(claimed, "failed", "timeout", abandoned=True), plan=False, room=0)
-    assert stage.ledger.abandoned_runs() == [claimed.run_id]
+    assert list(stage.ledger.abandoned_runs()) == [claimed.run_id]
     assert stage.run(claimed.run_id).abandoned is True
     return stage.end(claimed, finished_at=at(30))
 
@@ -49,7 +49,7 @@ class OddEndRules:
         turn = stage.turn(end)
         assert (turn.closed, turn.late) == ((), (end.run_id,))
         assert [run.run_id for run in turn.claimed] == [asked], "its code has come back"
-        assert stage.ledger.abandoned_runs() == []
+        assert list(stage.ledger.abandoned_runs()) == []
         (attempt,) = stage.ledger.attempts(end.run_id)
         assert (attempt.result, attempt.late_result) == ("failed", "success")
 
@@ -68,7 +68,7 @@ class OddEndRules:
         for _ in range(2):
             turn = stage.turn(said, said, plan=False, room=0)
             assert (turn.closed, turn.late) == ((claimed.run_id,), ())
-            assert stage.ledger.abandoned_runs() == [claimed.run_id]
+            assert list(stage.ledger.abandoned_runs()) == [claimed.run_id]
 
     def test_code_that_comes_back_in_the_turn_that_gives_it_up_is_in_nobodys_way(self, stage: Stage) -> None:
         stage.declare(spec("job", EVERY_SECOND))
@@ -78,7 +78,7 @@ class OddEndRules:
         given_up = stage.end(claimed, "failed", "timeout", abandoned=True)
         turn = stage.turn(given_up, stage.end(claimed, "failed", "timeout"))
         assert (turn.closed, turn.late) == ((claimed.run_id,), (claimed.run_id,))
-        assert stage.ledger.abandoned_runs() == []
+        assert list(stage.ledger.abandoned_runs()) == []
         assert [run.fire_at for run in turn.claimed] == [at(2)]
 
     @pytest.mark.parametrize("fate", ["left", "lost"])
@@ -88,7 +88,7 @@ class OddEndRules:
             stage.ledger.leave("a", stage.now)
         else:
             stage.lose("a")
-        assert stage.ledger.abandoned_runs() == []
+        assert list(stage.ledger.abandoned_runs()) == []
         stage.wait(1)
         assert [run.fire_at for run in stage.turn(node="b").claimed] == [at(2)]
 
@@ -99,7 +99,7 @@ class OddEndRules:
         stage.ledger.leave("a", stage.now)
         turn = stage.turn(stage.end(claimed, "cancelled", "shutdown", abandoned=True), plan=False, room=0)
         assert turn.closed == (claimed.run_id,)
-        assert stage.ledger.abandoned_runs() == []
+        assert list(stage.ledger.abandoned_runs()) == []
         stage.wait(1)
         assert [run.fire_at for run in stage.turn(node="b").claimed] == [at(2)]
 

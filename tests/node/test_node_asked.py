@@ -129,7 +129,7 @@ def test_what_cannot_be_stopped_stays_in_its_jobs_way_until_it_comes_back(stage:
     run = stage.ledger.run(first)
     assert run is not None
     assert (run.status, run.reason, run.abandoned) == ("cancelled", "requested", True)
-    assert stage.ledger.abandoned_runs() == [first]
+    assert list(stage.ledger.abandoned_runs()) == [first]
 
     begun.clear()
     (second,) = ask(stage, "deaf")
@@ -142,7 +142,7 @@ def test_what_cannot_be_stopped_stays_in_its_jobs_way_until_it_comes_back(stage:
     assert again.status == "success"
     (attempt,) = stage.ledger.attempts(first)
     assert (attempt.result, attempt.late_result) == ("cancelled", "success")
-    assert stage.ledger.abandoned_runs() == []
+    assert list(stage.ledger.abandoned_runs()) == []
 
 
 def test_a_run_in_a_process_of_a_command_is_stopped_too(stage: NodeStage) -> None:

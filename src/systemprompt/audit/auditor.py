@@ -96,7 +96,7 @@ def _setting(ledger: Readable, now: Instant) -> Setting:
         clock_events=clock_events,
         last_fence=ledger.last_fence(),
         pruned_until=ledger.seal_state().pruned_until,
-        run_on=frozenset(ledger.abandoned_runs()),
+        run_on=ledger.abandoned_runs(),
     )
 
 

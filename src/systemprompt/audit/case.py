@@ -48,7 +48,7 @@ class Readable(Protocol):
     def stray_runs(self) -> list[tuple[int, str]]: ...
     def runs_written(self) -> int | None: ...
     def late_results(self) -> list[LateView]: ...
-    def abandoned_runs(self) -> list[int]: ...
+    def abandoned_runs(self) -> dict[int, int]: ...
     def texts_between(self, start: Instant, end: Instant, *, job_id: int | None = None) -> Iterator[TextView]: ...
     def open_runs(self) -> list[RunView]: ...
     def nodes(self) -> list[NodeIdentity]: ...
@@ -71,7 +71,7 @@ class Setting:
              that is held up for longer than its lease is declared lost, and takes nothing
     nodes    by id
     pruned_until   everything due before may be gone
-    run_on   closed runs whose code is said to run on, because it cannot be stopped
+    run_on   closed runs whose code is said to run on, because it cannot be stopped, and the id of the job of each
     """
 
     ledger: Readable
@@ -83,7 +83,7 @@ class Setting:
     nodes: Mapping[str, NodeIdentity]
     clock_events: Sequence[ClockEvent]
     pruned_until: Instant
-    run_on: frozenset[int]
+    run_on: dict[int, int]
 
     def stepped_back(self, start: Instant, end: Instant) -> int:
         """Return by how many microseconds the wall clock fell behind itself between these instants of it.

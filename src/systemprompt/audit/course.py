@@ -116,10 +116,12 @@ class Course:
             sentence = f"it is due since {iso(job.next_due)}, yet nodes have planned and begun others up to {iso(claim.started_at)}"
             self._case.found("passed_over", sentence, at=job.next_due)
         waiting = [run for run in self._case.open_runs if run.status == "queued"][:1]
-        if job.running or job.quarantine is not None:
+        if job.running or job.quarantine is not None or job.job_id in self._case.setting.run_on.values():
             return
+        if self._latest is None and job.last_run_id is not None:
+            return  # its last run is pruned: nobody knows when code of it came back that could not be stopped
         for run in waiting:
-            free = max(run.queued_at, job.updated_at, self._last_end)
+            free = max(run.queued_at, job.updated_at, self._last_end, *(until for _, until in self._abandoned))
             if free < since and run.due_at < claim.due_at:
                 sentence = f"run {run.run_id} is queued since {iso(free)}, yet a later one was begun at {iso(claim.started_at)}"
                 self._case.found("passed_over", sentence, at=run.due_at, run_id=run.run_id)

@@ -116,8 +116,8 @@ class LedgerReader(Protocol):
         """Return the runs (with their fences) of this node that somebody asked to stop. Costs what is found."""
         ...
 
-    def abandoned_runs(self) -> list[int]:
-        """Return the closed runs whose code still runs, because it cannot be stopped."""
+    def abandoned_runs(self) -> dict[int, int]:
+        """Return the closed runs whose code still runs, because it cannot be stopped, each with its job's id."""
         ...
 
     def history(self, query: HistoryQuery) -> HistoryPage:

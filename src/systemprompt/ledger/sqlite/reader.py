@@ -88,8 +88,8 @@ class SqliteReader:
     def stops_asked(self, node_id: str) -> list[tuple[int, int]]:
         return [(row["run_id"], row["fence"]) for row in self._store.fetch("stops_asked", {"node_id": node_id})]
 
-    def abandoned_runs(self) -> list[int]:
-        return [row["run_id"] for row in self._store.fetch("abandoned_runs")]
+    def abandoned_runs(self) -> dict[int, int]:
+        return {row["run_id"]: row["job_id"] for row in self._store.fetch("abandoned_runs")}
 
     def attempts(self, run_id: int | None = None) -> Iterator[AttemptView]:
         from systemprompt.ledger.views import AttemptView

@@ -24,7 +24,7 @@ SELECT * FROM open_run_views ORDER BY due_at, run_id
 SELECT run_id, fence FROM open_runs INDEXED BY open_runs_to_stop WHERE node_id = :node_id AND stop_asked_at IS NOT NULL
 
 -- name: abandoned_runs
-SELECT run_id FROM abandoned_runs ORDER BY run_id
+SELECT run_id, job_id FROM abandoned_runs ORDER BY run_id
 
 -- name: attempts_of_run
 SELECT * FROM attempt_views WHERE run_id = :run_id ORDER BY fence
