@@ -138,6 +138,28 @@ def test_what_waits_behind_code_that_cannot_be_stopped_is_not_passed_over(world:
     assert faults(world, world.now + SECOND) == []
 
 
+def test_the_tries_of_a_pruned_run_go_one_by_one_and_a_late_result_of_the_first_after_them(world: World) -> None:
+    world.declare(spec("one", "0 0 14 * * *", catch_up="latest", on_lost="rerun"))
+    for name in ("node-a", "node-b", "node-c"):
+        world.join(name)
+    world.now = START + 3_600 * SECOND
+    (first,) = world.turn(room=1)
+    for lost, heir in (("node-a", "node-b"), ("node-b", "node-c")):
+        world.ledger.rescue(lost, 0, world.now, max_attempts=5)
+        (run,) = world.ledger.turn(heir, world.now, world.decide, room=1, plan=False).claimed
+    world.ledger.turn("node-c", world.now, world.decide, closings=[world.ended(run)], plan=False)
+    world.now += DAY
+    assert world.ledger.turn("node-c", world.now, world.decide, closings=[world.ended(first)]).late == (first.run_id,)
+    assert seal_closed_days(world.ledger, now=world.now + DAY, alive=lambda _: None).report.ok
+
+    kept = []
+    for _ in range(5):
+        world.ledger.prune(START + DAY // 2, limit=1)
+        kept.append(len(list(world.ledger.attempts(first.run_id))))
+        assert faults(world, world.now) == []
+    assert kept[:2] == [1, 0]
+
+
 def test_a_node_may_be_lost_after_the_clock_was_set_back_twice(world: World) -> None:
     declare(world, START, "*/10 * * * * *")
     world.join("node-a")

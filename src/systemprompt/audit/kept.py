@@ -52,9 +52,9 @@ def check_late_results(setting: Setting, findings: Findings) -> None:
         if (earlier.run_id, earlier.attempt) == (later.run_id, later.attempt):
             _found(findings, "attempts", later.run_id, f"has two late results of attempt {later.attempt}")
     for result in late:
-        tries = list(setting.ledger.attempts(result.run_id))
-        # Its run may be pruned before it: a late result may come in a later day.
-        if (tries or not setting.pruned_until) and not _is_of(result, tries):
+        # Its run may be pruned before it, and the tries of that one by one: a late result may come in a later day.
+        pruned = setting.pruned_until and setting.ledger.run(result.run_id) is None
+        if not pruned and not _is_of(result, list(setting.ledger.attempts(result.run_id))):
             what = f"has a late result of attempt {result.attempt} (fence {result.fence}), which nobody wrote down"
             _found(findings, "attempts", result.run_id, what)
         if result.arrived_at + setting.stall < result.ended_at:
