@@ -9,9 +9,11 @@ from itertools import product
 
 import pytest
 
+from systemprompt.cron import fire_times as module
 from systemprompt.cron.days import LAST_DAY, DayRule
 from systemprompt.cron.expression import parse
-from systemprompt.cron.fire_times import WallFireTimes, _Tables
+from systemprompt.cron.fire_times import FireTimes, PeriodicFireTimes, WallFireTimes, _Tables
+from systemprompt.cron.zones import FIRST_SECOND, LAST_SECOND, load_zone
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 NEW_YEAR = (date(2026, 1, 1) - date(1970, 1, 1)).days
@@ -150,3 +152,35 @@ def test_a_day_counts_from_the_first_of_january_1970() -> None:
     wall = WallFireTimes(parse("0 0 0 1 1 *"), "")
     assert wall.next(-DAY) == 0
     assert wall.next(1) == datetime(1971, 1, 1, tzinfo=UTC).timestamp()
+
+
+# -- the ends of the calendar, and of a fold ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["UTC", "America/New_York"])
+def test_the_last_second_of_the_calendar_is_a_fire_time_and_none_comes_after_it(name: str) -> None:
+    def times() -> FireTimes:
+        return FireTimes(parse("* * * * * *"), "", load_zone(name), gap="run", fold="first")
+
+    assert times().next(LAST_SECOND) == LAST_SECOND
+    assert times().next(LAST_SECOND + 1) is None
+
+
+def test_before_the_calendar_there_is_none_though_its_first_day_was_looked_at() -> None:
+    times = FireTimes(parse("* * * * * *"), "", load_zone("Asia/Tokyo"), gap="run", fold="first")
+    assert times.next(FIRST_SECOND) == FIRST_SECOND
+    assert times.next(FIRST_SECOND - 100) == FIRST_SECOND
+
+
+def test_each_second_that_a_period_may_have_is_one_for_a_period_of_a_second() -> None:
+    times = PeriodicFireTimes(1, load_zone("UTC"))
+    assert times.next(module._LAST) == times.previous(module._LAST + 9) == module._LAST
+    assert times.previous(module._FIRST) == times.next(module._FIRST - 9) == module._FIRST
+    assert (times.next(module._LAST + 1), times.previous(module._FIRST - 1)) == (None, None)
+
+
+def test_the_last_second_of_an_hour_that_comes_twice_is_found_in_both_passes() -> None:
+    times = FireTimes(parse("59 59 2 * * *"), "", load_zone("Europe/Berlin"), gap="run", fold="both")
+    first = int(datetime(2026, 10, 25, 0, 59, 59, tzinfo=UTC).timestamp())
+    assert times.next(first - 3_600) == first
+    assert times.next(first + 1) == first + 3_600

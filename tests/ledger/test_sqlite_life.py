@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -192,4 +193,5 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+LONG = os.environ.get("SP_CAMPAIGN") == "long"
+TestLife.settings = settings(max_examples=400 if LONG else 40, stateful_step_count=30, deadline=None)
