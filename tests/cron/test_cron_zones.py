@@ -117,7 +117,7 @@ def test_a_fire_time_many_years_ahead_has_the_offset_of_its_season(year: int) ->
 
 
 @pytest.mark.parametrize(
-    "name", ["America", "../UTC", "/etc/passwd", "Europe/Nowhere", "a/" * 70, "a/" * 5_000, "x" * 129, ""]
+    "name", ["America", "../UTC", "/etc/passwd", "Europe/Nowhere", "a/" * 70, "a/" * 300 + "b", "x" * 129, ""]
 )
 def test_what_is_no_time_zone_is_a_lookup_error(name: str) -> None:
     with pytest.raises(LookupError):
