@@ -147,7 +147,7 @@ def sp_command() -> list[str]:
 
 def _builtin_jobs() -> list[str]:
     from systemprompt.builtin import BUILTIN_MODULES
-    from systemprompt.jobs.discovery import discover
+    from systemprompt.discovery.discovery import discover
 
     return sorted(
         discover(builtin_modules=BUILTIN_MODULES, extensions=(), entry_points=False, profile_path="bench").jobs

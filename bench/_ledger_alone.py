@@ -13,7 +13,7 @@ from typing import Any
 from bench._installation import Installation, scratch
 from systemprompt.clock import SECOND, ManualClock, SystemClock
 from systemprompt.ledger.records import Claimed, Closing
-from systemprompt.runner.identity import this_process
+from systemprompt.nodes.identity import this_process
 from systemprompt.system import open_system
 
 __all__ = ["JOBS", "ledger_alone"]

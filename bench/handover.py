@@ -21,15 +21,15 @@ from typing import Any, cast
 
 from bench._report import NotMeasured, Report, options
 from systemprompt.clock import SystemClock
-from systemprompt.engine import Node, NodeEvent, NodeSettings
+from systemprompt.discovery.definition import Catalogue, JobDefinition, JobSource
 from systemprompt.jobs.context import JobContext
-from systemprompt.jobs.definition import Catalogue, JobDefinition, JobSource
 from systemprompt.jobs.job import FunctionJob
 from systemprompt.jobs.policies import Policies
 from systemprompt.jobs.settings import JobSettings
 from systemprompt.ledger.records import Claimed, Closing, NodeIdentity, Turn
+from systemprompt.nodes.loop import Pace
+from systemprompt.nodes.node import Node, NodeEvent, NodeSettings
 from systemprompt.runner.run_logs import RunLogs
-from systemprompt.scheduler.loop import Pace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

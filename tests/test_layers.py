@@ -16,10 +16,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "clock", "record"),
     ("cron",),
     ("jobs",),
+    ("discovery",),
     ("ledger",),
-    ("scheduler", "runner", "audit", "profile"),
+    ("planning", "runner"),
+    ("nodes", "audit", "profile"),
     ("builtin",),
-    ("engine",),
     ("system",),
     ("operations",),
     ("embedding",),
@@ -69,7 +70,7 @@ def test_a_layer_imports_only_what_lies_below_it(path: Path) -> None:
             continue
         if other not in HEIGHT:
             # A public name, such as `from systemprompt import Job`: what a user would write. Only built-in jobs do.
-            assert own in {"builtin", "operations", "cli", "engine", "system"}, f"{own} uses the public name {other!r}"
+            assert own in {"builtin", "operations", "cli", "nodes", "system"}, f"{own} uses the public name {other!r}"
             continue
         assert HEIGHT[other] < HEIGHT[own], f"{own} imports {other}"
 

@@ -7,10 +7,10 @@ if TYPE_CHECKING:
     from systemprompt.cron import CronError, Schedule
     from systemprompt.embedding.node import AsyncServingNode, ServingNode, node
     from systemprompt.embedding.run import Run
-    from systemprompt.engine import NodeEvent
     from systemprompt.jobs.context import JobCancelled, JobContext
     from systemprompt.jobs.job import Job, job, submit_job
     from systemprompt.jobs.result import JobResult
+    from systemprompt.nodes.node import NodeEvent
 
 __version__ = "0.1.0"
 
@@ -37,7 +37,7 @@ _HOMES = {
     "JobCancelled": "systemprompt.jobs.context",
     "JobContext": "systemprompt.jobs.context",
     "JobResult": "systemprompt.jobs.result",
-    "NodeEvent": "systemprompt.engine",
+    "NodeEvent": "systemprompt.nodes.node",
     "Run": "systemprompt.embedding.run",
     "Schedule": "systemprompt.cron",
     "ServingNode": "systemprompt.embedding.node",

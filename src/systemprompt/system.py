@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
     from systemprompt.builtin.application_database import ApplicationFile
     from systemprompt.clock import Clock
-    from systemprompt.engine import Node, NodeEvent
+    from systemprompt.discovery.definition import Catalogue
     from systemprompt.jobs.database import Database
-    from systemprompt.jobs.definition import Catalogue
     from systemprompt.jobs.settings import JobSettings
     from systemprompt.ledger.records import Change, Decide, SyncReport
     from systemprompt.ledger.sqlite.ledger import SqliteLedger
     from systemprompt.ledger.sqlite.reader import SqliteReader
     from systemprompt.ledger.upkeep import LedgerUpkeep
+    from systemprompt.nodes.node import Node, NodeEvent
     from systemprompt.profile.profile import Profile
     from systemprompt.runner.runner import ChildDatabase
 
@@ -144,7 +144,7 @@ class System:
 
     @property
     def decide(self) -> Decide:
-        from systemprompt.scheduler.planner import Planner
+        from systemprompt.planning.planner import Planner
 
         return Planner(grace=round(self.profile.limits.misfire_grace * SECOND)).decide
 
@@ -202,7 +202,7 @@ class System:
 
         Jobs that a program was given as objects are known to that program alone: others leave them as they are.
         """
-        from systemprompt.jobs.given import GIVEN
+        from systemprompt.discovery.given import GIVEN
         from systemprompt.ledger.records import Change, JobSpec, QuarantineNotice
         from systemprompt.profile.cache import remember
 
@@ -252,9 +252,9 @@ class System:
     def node(self, kind: str, on_event: Callable[[NodeEvent], None]) -> Node:
         """Build a node of this installation: `serve`, or `run` for manual starts."""
         from systemprompt import __version__
-        from systemprompt.engine import Node, NodeSettings
+        from systemprompt.nodes.loop import Pace
+        from systemprompt.nodes.node import Node, NodeSettings
         from systemprompt.runner.run_logs import RunLogs
-        from systemprompt.scheduler.loop import Pace
 
         limits = self.profile.limits
         settings = NodeSettings(
@@ -298,7 +298,7 @@ class System:
 
     def _discover(self) -> Catalogue:
         from systemprompt.builtin import BUILTIN_MODULES
-        from systemprompt.jobs.discovery import discover
+        from systemprompt.discovery.discovery import discover
 
         profile = self.profile
         return discover(

@@ -15,7 +15,7 @@ from systemprompt.clock import SECOND, Instant
 from systemprompt.ledger.records import Change, Claimed, Closing, JobSpec, ManualStart, NodeIdentity, QuarantineNotice
 from systemprompt.ledger.seals import Seal
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
-from systemprompt.scheduler.planner import Planner
+from systemprompt.planning.planner import Planner
 
 START = 1_792_756_800 * SECOND
 """2026-10-23T12:00:00Z, the Friday before Berlin's clocks go back."""

@@ -16,7 +16,7 @@ from systemprompt.errors import JobNotFound
 from systemprompt.ledger.records import Change, ClockEvent, ManualStart, QuarantineNotice
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.views import AttemptView, RunView
-from systemprompt.scheduler.planner import Planner
+from systemprompt.planning.planner import Planner
 
 MONTH = 30 * 24 * HOUR
 

@@ -74,4 +74,4 @@ def test_importing_the_oracle_loads_nothing_of_what_it_judges() -> None:
 
 
 def test_this_would_be_noticed() -> None:
-    assert "systemprompt.cron.schedule" in reached_from("systemprompt.scheduler.planner")
+    assert "systemprompt.cron.schedule" in reached_from("systemprompt.planning.planner")

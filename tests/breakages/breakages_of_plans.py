@@ -12,8 +12,8 @@ from wrench import Breakage, Guard, Wrench
 from systemprompt.clock import SECOND
 from systemprompt.cron import Schedule
 from systemprompt.ledger.records import Decision, JobToPlan, PlannedRange
-from systemprompt.scheduler import planner
-from systemprompt.scheduler.planner import Planner
+from systemprompt.planning import planner
+from systemprompt.planning.planner import Planner
 
 Decide: TypeAlias = Callable[[Planner, JobToPlan, int], Decision]
 Alter: TypeAlias = Callable[[JobToPlan, int, Decision], Decision]

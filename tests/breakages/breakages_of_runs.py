@@ -13,7 +13,7 @@ from systemprompt.clock import SECOND
 from systemprompt.ledger import bookkeeping
 from systemprompt.ledger.bookkeeping import Lost, Requeued
 from systemprompt.ledger.records import Closing
-from systemprompt.runner.rescue import Rescue
+from systemprompt.nodes.rescue import Rescue
 
 _HOUR = 3_600 * SECOND
 

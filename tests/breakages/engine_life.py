@@ -32,7 +32,7 @@ from systemprompt.ledger.records import (
     ManualStart,
     QuarantineNotice,
 )
-from systemprompt.scheduler.planner import Planner
+from systemprompt.planning.planner import Planner
 
 if TYPE_CHECKING:
     from wrench import Engine

@@ -28,7 +28,7 @@ from systemprompt.clock import SECOND, ManualClock
 from systemprompt.errors import ConflictError
 from systemprompt.ledger.records import Change, JobSpec, ManualStart, QuarantineNotice
 from systemprompt.ledger.views import RunView
-from systemprompt.scheduler.planner import Planner
+from systemprompt.planning.planner import Planner
 
 LONG = os.environ.get("SP_CAMPAIGN") == "long"
 EXAMPLES = int(os.environ.get("SP_EXAMPLES", "400" if LONG else "12"))

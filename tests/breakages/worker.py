@@ -11,9 +11,9 @@ from engine_sqlite import SQLITE
 
 from systemprompt.clock import SECOND, ManualClock
 from systemprompt.ledger.records import Claimed, Closing, JobSpec, NodeIdentity, Turn
-from systemprompt.runner.rescue import Rescue
-from systemprompt.scheduler.loop import Hooks, Loop, Pace
-from systemprompt.scheduler.planner import Planner
+from systemprompt.nodes.loop import Hooks, Loop, Pace
+from systemprompt.nodes.rescue import Rescue
+from systemprompt.planning.planner import Planner
 
 if TYPE_CHECKING:
     from wrench import Engine

@@ -12,8 +12,8 @@ from app_database import HOUR, NOW, App, an_app
 from hypothesis import given
 from hypothesis import strategies as st
 
-from systemprompt.builtin.behavior_scoring import WEIGHTS, Request, SessionFacts, score_session
-from systemprompt.builtin.behavioral_analysis import BehavioralAnalysis, count_bans
+from systemprompt.builtin.sessions.behavior_scoring import WEIGHTS, Request, SessionFacts, score_session
+from systemprompt.builtin.sessions.behavioral_analysis import BehavioralAnalysis, count_bans
 from systemprompt.errors import ConfigurationError, ParameterError
 from systemprompt.jobs.settings import HostTable
 

@@ -38,7 +38,7 @@ def test_each_module_submits_the_one_job_it_is_named_for() -> None:
     for module in BUILTIN_MODULES:
         (submitted,) = getattr(importlib.import_module(module), MODULE_JOBS)
         assert issubclass(submitted, Job)
-        assert module == f"systemprompt.builtin.{submitted.name}"
+        assert module.rpartition(".")[2] == submitted.name
         assert submitted.enabled
         assert submitted.description
         assert submitted.tags
@@ -92,7 +92,7 @@ def test_every_table_is_strict(tmp_path: Path, table: str) -> None:
 
 
 def test_the_docs_name_every_job_and_every_weight() -> None:
-    from systemprompt.builtin.address_scoring import WEIGHTS
+    from systemprompt.builtin.sessions.address_scoring import WEIGHTS
 
     page = (Path(__file__).resolve().parents[2] / "docs" / "builtin-jobs.md").read_text(encoding="utf-8")
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from app_database import DAY, HOUR, NOW, App, an_app
 
-from systemprompt.builtin.cleanup_anonymous_users import CleanupAnonymousUsers, count, delete
+from systemprompt.builtin.sessions.cleanup_anonymous_users import CleanupAnonymousUsers, count, delete
 from systemprompt.errors import ConfigurationError
 from systemprompt.jobs.context import CancelSignal, JobCancelled
 from systemprompt.jobs.settings import HostTable

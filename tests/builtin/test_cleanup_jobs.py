@@ -11,13 +11,8 @@ from app_database import DAY, HOUR, NOW, App, an_app
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from systemprompt.builtin import (
-    cleanup_empty_contexts,
-    cleanup_inactive_sessions,
-    database_cleanup,
-    log_cleanup,
-    session_cleanup,
-)
+from systemprompt.builtin.sessions import cleanup_empty_contexts, cleanup_inactive_sessions, session_cleanup
+from systemprompt.builtin.upkeep import database_cleanup, log_cleanup
 from systemprompt.errors import ConfigurationError, ParameterError
 from systemprompt.jobs.context import CancelSignal, JobCancelled, JobContext
 from systemprompt.jobs.settings import HostTable, JobSettings, Retention

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from app_database import DAY, NOW, App, an_app
 
-from systemprompt.builtin.file_ingestion import FileIngestion
+from systemprompt.builtin.content.file_ingestion import FileIngestion
 from systemprompt.jobs.context import CancelSignal, JobCancelled
 from systemprompt.jobs.settings import FileSource, Retention
 
@@ -44,7 +44,7 @@ def rows(app: App) -> dict[str, Any]:
 
 def read_files(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Have the names of files that are read put into a list."""
-    from systemprompt.builtin import file_ingestion
+    from systemprompt.builtin.content import file_ingestion
 
     opened: list[str] = []
     digest = file_ingestion._digest

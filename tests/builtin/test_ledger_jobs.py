@@ -17,8 +17,8 @@ import pytest
 
 from systemprompt.audit.auditor import audit
 from systemprompt.audit.explain import explain
-from systemprompt.builtin.ledger_audit import LedgerAudit
-from systemprompt.builtin.prune_history import PruneHistory
+from systemprompt.builtin.upkeep.ledger_audit import LedgerAudit
+from systemprompt.builtin.upkeep.prune_history import PruneHistory
 from systemprompt.clock import SECOND, ManualClock
 from systemprompt.errors import ConfigurationError, DatabaseUnreachable
 from systemprompt.jobs.context import CancelSignal, JobCancelled, JobContext
@@ -27,7 +27,7 @@ from systemprompt.jobs.settings import JobSettings, Retention
 from systemprompt.ledger.records import Change, Closing, JobSpec, NodeIdentity
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.views import HistoryQuery
-from systemprompt.scheduler.planner import Planner
+from systemprompt.planning.planner import Planner
 
 START = 1_767_225_600 * SECOND  # 2026-01-01T00:00:00Z
 HOUR, DAY = 3_600, 86_400

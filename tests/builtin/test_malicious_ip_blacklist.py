@@ -12,7 +12,7 @@ from app_database import DAY, HOUR, NOW, App, an_app
 from hypothesis import given
 from hypothesis import strategies as st
 
-from systemprompt.builtin.address_scoring import (
+from systemprompt.builtin.sessions.address_scoring import (
     WEIGHTS,
     AddressFacts,
     is_nobodys,
@@ -20,7 +20,7 @@ from systemprompt.builtin.address_scoring import (
     network_text,
     score_address,
 )
-from systemprompt.builtin.malicious_ip_blacklist import MaliciousIpBlacklist
+from systemprompt.builtin.sessions.malicious_ip_blacklist import MaliciousIpBlacklist
 from systemprompt.errors import ParameterError
 from systemprompt.jobs.settings import HostTable
 

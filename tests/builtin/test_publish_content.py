@@ -17,8 +17,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from app_database import DAY, App, an_app
 
-from systemprompt.builtin.content_ingestion import ContentIngestion
-from systemprompt.builtin.publish_content import PublishContent
+from systemprompt.builtin.content.content_ingestion import ContentIngestion
+from systemprompt.builtin.content.publish_content import PublishContent
 from systemprompt.errors import ConflictError
 from systemprompt.jobs.context import CancelSignal, JobCancelled
 from systemprompt.jobs.result import JobResult
@@ -290,7 +290,7 @@ def test_a_manifest_that_somebody_edited_leads_nowhere_else(app: App) -> None:
 
 KILLED_BEFORE_RENAME = """
 import os, signal, sys
-from systemprompt.builtin.site_folder import SiteFolder
+from systemprompt.builtin.content.site_folder import SiteFolder
 real = os.replace
 def replace(source, target):
     if target.endswith(sys.argv[2]):

@@ -14,7 +14,7 @@ from systemprompt.cli.main import main
 from systemprompt.cli.settings import CliSettings
 from systemprompt.clock import SECOND, ManualClock
 from systemprompt.ledger.records import Change, Closing, ManualStart
-from systemprompt.runner.identity import this_process
+from systemprompt.nodes.identity import this_process
 from systemprompt.system import System, open_system
 
 TYPE_CHECKING = False

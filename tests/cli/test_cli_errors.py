@@ -85,7 +85,7 @@ def test_a_file_that_is_no_database_is_exit_5(desk: Desk) -> None:
 
 def test_a_job_that_is_running_is_refused_with_exit_6(desk: Desk) -> None:
     from systemprompt.ledger.records import ManualStart
-    from systemprompt.runner.identity import this_process
+    from systemprompt.nodes.identity import this_process
 
     with desk.system() as system:
         now = system.clock.now()

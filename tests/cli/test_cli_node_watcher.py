@@ -13,7 +13,7 @@ from systemprompt.cli import node_watcher
 from systemprompt.cli.node_watcher import NodeWatcher
 from systemprompt.cli.settings import CliSettings
 from systemprompt.clock import ManualClock
-from systemprompt.engine import NodeEvent
+from systemprompt.nodes.node import NodeEvent
 
 WAIT_S = 20.0
 

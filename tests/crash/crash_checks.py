@@ -16,7 +16,7 @@ from systemprompt.ledger.records import NodeIdentity
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.sqlite.reader import SqliteReader, open_reading_ledger
 from systemprompt.ledger.views import HistoryQuery, RangeView, RunView
-from systemprompt.runner.identity import is_gone, this_machine
+from systemprompt.nodes.identity import is_gone, this_machine
 
 EVER = 2**62
 _MACHINE = this_machine()

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from systemprompt.clock import SECOND, ManualClock
 from systemprompt.ledger.records import Claimed, Closing, JobSpec, NodeIdentity
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
-from systemprompt.runner.identity import this_process
-from systemprompt.runner.rescue import Rescue
-from systemprompt.scheduler.loop import Hooks, Loop, Pace
-from systemprompt.scheduler.planner import Planner
+from systemprompt.nodes.identity import this_process
+from systemprompt.nodes.loop import Hooks, Loop, Pace
+from systemprompt.nodes.rescue import Rescue
+from systemprompt.planning.planner import Planner
 
 START = 1_767_225_600 * SECOND
 PACE = Pace(heartbeat=4.0, lease=9.0)

@@ -27,7 +27,7 @@ from storm_weather import LEASE, Spell, Weather, edited, environment, forecast, 
 
 from systemprompt.clock import SECOND
 from systemprompt.ledger.records import Change
-from systemprompt.runner.rescue import Rescue
+from systemprompt.nodes.rescue import Rescue
 from systemprompt.system import System, open_system
 
 HERE = Path(__file__).parent

@@ -209,7 +209,7 @@ _DOCUMENT = st.one_of(
 
 @given(_DOCUMENT, st.text(min_size=1, max_size=20), st.sampled_from(["UTC", "Europe/Berlin"]))
 def front_matter(data: bytes, path: str, zone: str) -> None:
-    from systemprompt.builtin.markdown_files import BadDocument, read_document
+    from systemprompt.builtin.content.markdown_files import BadDocument, read_document
 
     try:
         document = read_document(data, path, time_zone=zone)
@@ -343,8 +343,8 @@ _POLICIES = ("isolation", "catch_up", "overlap", "on_lost", "dst_gap", "dst_fold
 @given(st.dictionaries(st.sampled_from([*_ATTRIBUTES, *_POLICIES]), _ANYTHING | _CRON, max_size=5))
 def job_definitions(attributes: dict[str, Any]) -> None:
     from systemprompt import Job
-    from systemprompt.jobs.checking import define_job, read_job
-    from systemprompt.jobs.definition import JobSource
+    from systemprompt.discovery.checking import define_job, read_job
+    from systemprompt.discovery.definition import JobSource
 
     kind = type("Made", (Job,), {"name": "made", "execute": lambda self, ctx: None, **attributes})
     try:

@@ -18,10 +18,10 @@ import pytest
 from fuzz_targets import TARGETS
 
 from systemprompt import Job
-from systemprompt.builtin.markdown_files import BadDocument, read_document
+from systemprompt.builtin.content.markdown_files import BadDocument, read_document
+from systemprompt.discovery.checking import define_job, read_job
+from systemprompt.discovery.definition import JobSource
 from systemprompt.errors import JobDefinitionError
-from systemprompt.jobs.checking import define_job, read_job
-from systemprompt.jobs.definition import JobSource
 from systemprompt.jobs.policies import Policies
 
 LONG = os.environ.get("SP_CAMPAIGN") == "long"

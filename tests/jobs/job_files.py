@@ -7,14 +7,14 @@ import textwrap
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from systemprompt.jobs.discovery import discover
-from systemprompt.jobs.overrides import Extension
+from systemprompt.discovery.discovery import discover
+from systemprompt.discovery.overrides import Extension
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from systemprompt.jobs.definition import Catalogue
+    from systemprompt.discovery.definition import Catalogue
 
 HEAD = "from systemprompt import Job, JobResult, job, submit_job\n"
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 from job_files import JobFolder, files, own_modules
 
+from systemprompt.discovery.definition import JobSource
+from systemprompt.discovery.discovery import discover, load_job
+from systemprompt.discovery.fingerprint import fingerprint_of
+from systemprompt.discovery.overrides import Extension, JobOverride
 from systemprompt.errors import JobDefinitionError
 from systemprompt.jobs.context import JobContext
-from systemprompt.jobs.definition import JobSource
-from systemprompt.jobs.discovery import discover, load_job
-from systemprompt.jobs.fingerprint import fingerprint_of
 from systemprompt.jobs.job import FunctionJob
-from systemprompt.jobs.overrides import Extension, JobOverride
 from systemprompt.jobs.policies import Policies
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from systemprompt.discovery.names import check_name, check_time_zone
 from systemprompt.errors import JobDefinitionError
-from systemprompt.jobs.names import check_name, check_time_zone
 
 
 @pytest.mark.parametrize("name", ["a", "database_cleanup", "2fast", "a-b.c", "x" * 100])

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from job_files import JobFolder, files, own_modules
 
-from systemprompt.jobs.definition import Catalogue, JobSource, Quarantined
-from systemprompt.jobs.discovery import discover
-from systemprompt.jobs.overrides import Extension, JobOverride
+from systemprompt.discovery.definition import Catalogue, JobSource, Quarantined
+from systemprompt.discovery.discovery import discover
+from systemprompt.discovery.overrides import Extension, JobOverride
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 from job_files import own_modules
 
+from systemprompt.discovery.discovery import discover
+from systemprompt.discovery.fingerprint import fingerprint_of
+from systemprompt.discovery.overrides import Extension
 from systemprompt.jobs.context import JobContext
-from systemprompt.jobs.discovery import discover
-from systemprompt.jobs.fingerprint import fingerprint_of
-from systemprompt.jobs.overrides import Extension
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from systemprompt.jobs.definition import Catalogue
+    from systemprompt.discovery.definition import Catalogue
 
 TEXT = "from systemprompt import job\n{imports}\n@job()\ndef x(): return {value}\n"
 
@@ -115,7 +115,7 @@ def test_bytecode_older_than_its_source_is_not_believed(tmp_path: Path) -> None:
     assert outcome(find("module", "acme_r4")) == 1
     # As a new process finds it: nothing loaded, a cached file, and an edit in the second that the cached file names.
     del sys.modules["acme_r4"]
-    from systemprompt.jobs import loading
+    from systemprompt.discovery import loading
 
     del loading._modules["acme_r4"]
     path.write_text(TEXT.format(value=2, imports=""))

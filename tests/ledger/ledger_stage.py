@@ -21,7 +21,7 @@ from systemprompt.ledger.records import (
     Turn,
 )
 from systemprompt.ledger.views import HistoryQuery, JobView, RangeView, RunView
-from systemprompt.scheduler.planner import Planner
+from systemprompt.planning.planner import Planner
 
 if TYPE_CHECKING:
     from systemprompt.ledger.records import Decide

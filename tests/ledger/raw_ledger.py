@@ -13,7 +13,7 @@ from ledger_stage import DAY, EVERY_SECOND, ME, START, at, ending, node, spec
 from systemprompt.clock import SECOND
 from systemprompt.ledger.records import Change, ClockEvent, ManualStart, QuarantineNotice
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
-from systemprompt.scheduler.planner import Planner
+from systemprompt.planning.planner import Planner
 
 DECIDE = Planner().decide
 

@@ -14,7 +14,7 @@ from systemprompt.clock import SECOND
 from systemprompt.ledger import sqlite
 from systemprompt.ledger.records import Change, ManualStart
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
-from systemprompt.scheduler.planner import Planner
+from systemprompt.planning.planner import Planner
 
 DECIDE = Planner().decide
 CLOCKWORK = Path(sqlite.__file__).parent / "sql" / "clockwork.sql"

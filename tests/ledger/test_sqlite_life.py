@@ -18,7 +18,7 @@ from systemprompt.clock import SECOND
 from systemprompt.errors import ConflictError
 from systemprompt.ledger.records import Change, Claimed, Closing, JobSpec, ManualStart, QuarantineNotice
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
-from systemprompt.scheduler.planner import Planner
+from systemprompt.planning.planner import Planner
 
 NAMES = ("one", "two", "three")
 SCHEDULES = ("*/7 * * * * *", "0 * * * * *", "0 */5 * * * *", "0 30 2 * * *", "@every 40s", "")

@@ -21,7 +21,7 @@ from systemprompt.ledger.records import Change
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.sqlite.making import make_ledger, making_name
 from systemprompt.ledger.sqlite.reader import open_reading_ledger
-from systemprompt.scheduler.planner import Planner
+from systemprompt.planning.planner import Planner
 
 KILLED = 9
 

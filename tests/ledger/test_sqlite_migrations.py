@@ -23,7 +23,7 @@ from systemprompt.ledger.sqlite.ledger import MIGRATIONS, MIGRATIONS_TABLE, Sqli
 from systemprompt.ledger.sqlite.making import make_ledger
 from systemprompt.ledger.sqlite.reader import open_reading_ledger
 from systemprompt.ledger.sqlite.store import Store
-from systemprompt.scheduler.planner import Planner
+from systemprompt.planning.planner import Planner
 
 
 def test_migrating_twice_applies_each_file_once(tmp_path: Path) -> None:

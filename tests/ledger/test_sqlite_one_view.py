@@ -14,7 +14,7 @@ from ledger_stage import EVERY_SECOND, START, at, ending, node, spec
 from systemprompt.ledger.records import Change, Claimed
 from systemprompt.ledger.sqlite import store
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
-from systemprompt.scheduler.planner import Planner
+from systemprompt.planning.planner import Planner
 
 DECIDE = Planner().decide
 

@@ -10,7 +10,7 @@ from ledger_stage import EVERY_SECOND, START, at, node, spec
 from systemprompt.errors import LedgerReplaced
 from systemprompt.ledger.records import Change
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
-from systemprompt.scheduler.planner import Planner
+from systemprompt.planning.planner import Planner
 
 DECIDE = Planner().decide
 

@@ -15,7 +15,7 @@ from systemprompt.ledger.records import Change, Claimed
 from systemprompt.ledger.rows import ClosedRun, OpenRun
 from systemprompt.ledger.sqlite.inserting import SHAPES
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
-from systemprompt.scheduler.planner import Planner
+from systemprompt.planning.planner import Planner
 
 DECIDE = Planner().decide
 

@@ -17,7 +17,7 @@ from systemprompt.clock import SECOND
 from systemprompt.ledger.records import Change, Decision, JobToPlan, PlannedRun
 from systemprompt.ledger.seals import ATTEMPT_COLUMNS, RANGE_COLUMNS, RUN_COLUMNS, read_content
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
-from systemprompt.scheduler.planner import Planner
+from systemprompt.planning.planner import Planner
 
 DECIDE = Planner().decide
 DAYS = 7

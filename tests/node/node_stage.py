@@ -9,17 +9,17 @@ from typing import Any
 
 from systemprompt.audit.auditor import audit
 from systemprompt.clock import SystemClock
-from systemprompt.engine import Node, NodeEvent, NodeSettings
-from systemprompt.jobs.definition import Catalogue, JobDefinition, JobSource
+from systemprompt.discovery.definition import Catalogue, JobDefinition, JobSource
 from systemprompt.jobs.job import FunctionJob
 from systemprompt.jobs.policies import Policies
 from systemprompt.jobs.settings import JobSettings
 from systemprompt.ledger.records import Change, JobSpec
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.views import HistoryQuery, RunView
+from systemprompt.nodes.loop import Pace
+from systemprompt.nodes.node import Node, NodeEvent, NodeSettings
+from systemprompt.planning.planner import Planner
 from systemprompt.runner.run_logs import RunLogs
-from systemprompt.scheduler.loop import Pace
-from systemprompt.scheduler.planner import Planner
 
 WAIT_S = 20.0
 """No test waits this long unless it is about to fail."""

@@ -13,12 +13,12 @@ import pytest
 from node_stage import EVERY_SECOND, WAIT_S, NodeStage, catalogue, definition
 
 from systemprompt.clock import SECOND
-from systemprompt.engine import NodeEvent
 from systemprompt.errors import JobAlreadyRunning
 from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.result import JobResult
 from systemprompt.ledger.records import Change, ManualStart
-from systemprompt.scheduler.planner import Planner
+from systemprompt.nodes.node import NodeEvent
+from systemprompt.planning.planner import Planner
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from systemprompt.clock import SystemClock
 from systemprompt.ledger.records import NodeIdentity
-from systemprompt.runner.identity import is_gone, this_machine, this_process
+from systemprompt.nodes.identity import is_gone, this_machine, this_process
 
 
 def identity(**changes: object) -> NodeIdentity:
@@ -51,7 +51,7 @@ def test_a_process_whose_start_was_never_known_is_left_to_its_lease() -> None:
 
 
 def test_a_process_that_is_there_but_hidden_is_left_to_its_lease(monkeypatch: pytest.MonkeyPatch) -> None:
-    from systemprompt.runner import identity as module
+    from systemprompt.nodes import identity as module
 
     def refuse(pid: int, number: int) -> None:
         raise PermissionError

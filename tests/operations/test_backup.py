@@ -20,10 +20,10 @@ from systemprompt.clock import SECOND, ManualClock
 from systemprompt.errors import ConflictError, DatabaseUnreachable
 from systemprompt.ledger.records import Change, ManualStart
 from systemprompt.ledger.sqlite import copying
+from systemprompt.nodes.identity import this_process
 from systemprompt.operations.backup import DbBackupParams, db_backup
 from systemprompt.operations.restore import DbRestoreParams, db_restore
 from systemprompt.profile.load import load_profile
-from systemprompt.runner.identity import this_process
 from systemprompt.system import System, open_system
 
 NOW = 1_768_386_600 * SECOND  # 2026-01-14T10:30:00Z

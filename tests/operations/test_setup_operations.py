@@ -195,8 +195,8 @@ def test_doctor_says_a_fault_in_two_places_once_and_sees_tables_that_are_not_the
 
 
 def test_doctor_sees_a_clock_that_was_set_back_and_a_node_that_is_gone(tmp_path: Path) -> None:
+    from systemprompt.nodes.identity import this_process
     from systemprompt.operations.doctor import doctor
-    from systemprompt.runner.identity import this_process
     from systemprompt.system import open_system
 
     sp(tmp_path, "init")

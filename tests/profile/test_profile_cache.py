@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from systemprompt.jobs.fingerprint import fingerprint_of
+from systemprompt.discovery.fingerprint import fingerprint_of
 from systemprompt.profile import cache
 from systemprompt.profile.cache import cached_ledger_path, remember
 from systemprompt.profile.load import load_profile

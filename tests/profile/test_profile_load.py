@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from systemprompt.jobs.overrides import Extension, JobOverride
+from systemprompt.discovery.overrides import Extension, JobOverride
 from systemprompt.jobs.policies import CHOICES, seconds_of
 from systemprompt.jobs.settings import ContentSource, FileSource, HostTable, Paths, PublishTarget, Retention
 from systemprompt.profile.load import load_profile

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from systemprompt.discovery.discovery import discover, load_job
 from systemprompt.errors import JobDefinitionError
 from systemprompt.jobs.context import JobContext
-from systemprompt.jobs.discovery import discover, load_job
 from systemprompt.jobs.result import JobResult
 from systemprompt.jobs.settings import JobSettings, Paths
 from systemprompt.profile.load import load_profile
@@ -94,7 +94,7 @@ def test_a_new_job_is_found_and_its_test_passes(tmp_path: Path, name: str) -> No
     (tmp_path / f"{module}.py").write_text(job_file)
     (tmp_path / f"test_{module}.py").write_text(test_file)
     compile(test_file, "test.py", "exec")
-    from systemprompt.jobs.overrides import Extension
+    from systemprompt.discovery.overrides import Extension
 
     catalogue = discover(extensions=[Extension(kind="folder", name=str(tmp_path))], entry_points=False)
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from systemprompt.clock import Clock, Instant, SystemClock
+from systemprompt.discovery.definition import JobDefinition, JobSource
 from systemprompt.errors import DatabaseBusy
-from systemprompt.jobs.definition import JobDefinition, JobSource
 from systemprompt.jobs.job import FunctionJob, Job
 from systemprompt.jobs.policies import Policies
 from systemprompt.jobs.settings import JobSettings, Paths

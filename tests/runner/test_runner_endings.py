@@ -14,9 +14,9 @@ import pytest
 from flying import Air, python
 
 from systemprompt.clock import from_datetime
+from systemprompt.discovery.definition import JobDefinition, JobSource
 from systemprompt.errors import ConfigurationError
 from systemprompt.jobs.context import JobCancelled, JobContext
-from systemprompt.jobs.definition import JobDefinition, JobSource
 from systemprompt.jobs.job import Job
 from systemprompt.jobs.result import JobResult
 from systemprompt.runner.flight import Assignment

@@ -14,7 +14,7 @@ import pytest
 from flying import Air, Lifeline
 
 from systemprompt.clock import from_datetime
-from systemprompt.jobs.definition import JobSource
+from systemprompt.discovery.definition import JobSource
 from systemprompt.jobs.job import Job
 from systemprompt.jobs.settings import ContentSource, HostTable, JobSettings, Paths, PublishTarget, Retention
 from systemprompt.runner.flight import Finished

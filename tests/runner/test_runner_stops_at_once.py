@@ -14,8 +14,8 @@ import pytest
 from flying import Air, Lifeline, python
 
 from systemprompt.clock import SystemClock
+from systemprompt.discovery.definition import JobDefinition, JobSource
 from systemprompt.jobs.context import JobContext
-from systemprompt.jobs.definition import JobDefinition, JobSource
 from systemprompt.runner.executors import guard, supervisor
 from systemprompt.runner.flight import Assignment, Finished, Flight
 from systemprompt.runner.outcome import Outcome

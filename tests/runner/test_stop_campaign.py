@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from flying import Air, Lifeline, python
 
+from systemprompt.discovery.definition import JobSource
 from systemprompt.jobs.context import JobContext
-from systemprompt.jobs.definition import JobSource
 from systemprompt.jobs.job import Job
 
 GRACE_S = 0.5

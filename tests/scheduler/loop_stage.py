@@ -12,9 +12,9 @@ from systemprompt.errors import DatabaseBusy
 from systemprompt.ledger.protocol import Ledger
 from systemprompt.ledger.records import Change, Claimed, Closing, JobSpec, NodeIdentity, Rescued
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
-from systemprompt.runner.rescue import Rescue
-from systemprompt.scheduler.loop import Hooks, Loop, Pace
-from systemprompt.scheduler.planner import Planner
+from systemprompt.nodes.loop import Hooks, Loop, Pace
+from systemprompt.nodes.rescue import Rescue
+from systemprompt.planning.planner import Planner
 
 START = 1_767_225_600 * SECOND
 LEASE, HEARTBEAT = 30.0, 6.0

@@ -10,7 +10,7 @@ import pytest
 from loop_stage import START, LoopStage, at, spec
 
 from systemprompt.ledger.records import Change, ManualStart, QuarantineNotice
-from systemprompt.scheduler.planner import Planner
+from systemprompt.planning.planner import Planner
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from loop_stage import HEARTBEAT, LEASE, START, LoopStage, at, ending, spec
 from systemprompt.clock import SECOND
 from systemprompt.errors import DatabaseUnreachable
 from systemprompt.ledger.records import Change, ManualStart
-from systemprompt.scheduler.planner import Planner
+from systemprompt.planning.planner import Planner
 
 
 @pytest.fixture

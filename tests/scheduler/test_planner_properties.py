@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from systemprompt.clock import SECOND, from_datetime
 from systemprompt.cron import Schedule
 from systemprompt.ledger.records import REASONS, Decision, JobToPlan
-from systemprompt.scheduler.planner import BACKLOG, Planner
+from systemprompt.planning.planner import BACKLOG, Planner
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 

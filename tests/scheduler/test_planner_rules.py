@@ -9,7 +9,7 @@ import pytest
 
 from systemprompt.clock import SECOND, from_datetime
 from systemprompt.ledger.records import Decision, JobToPlan, PlannedRange, PlannedRun
-from systemprompt.scheduler.planner import BACKLOG, Planner
+from systemprompt.planning.planner import BACKLOG, Planner
 
 MINUTE, DAY = 60 * SECOND, 86_400 * SECOND
 NOON = from_datetime(datetime(2026, 3, 2, 12, tzinfo=UTC))

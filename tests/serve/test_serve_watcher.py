@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from served import Installation
 
-from systemprompt.engine import NodeEvent
+from systemprompt.discovery.fingerprint import fingerprint_of
 from systemprompt.errors import DatabaseBusy
-from systemprompt.jobs.fingerprint import fingerprint_of
+from systemprompt.nodes.node import NodeEvent
 from systemprompt.operations import watcher as watching
 from systemprompt.operations.serving import patience_within
 from systemprompt.operations.watcher import Watcher, pause_after

@@ -5,18 +5,18 @@ from __future__ import annotations
 __all__ = ["BUILTIN_MODULES"]
 
 BUILTIN_MODULES: tuple[str, ...] = (
-    "systemprompt.builtin.behavioral_analysis",
-    "systemprompt.builtin.cleanup_anonymous_users",
-    "systemprompt.builtin.cleanup_empty_contexts",
-    "systemprompt.builtin.cleanup_inactive_sessions",
-    "systemprompt.builtin.content_ingestion",
-    "systemprompt.builtin.database_cleanup",
-    "systemprompt.builtin.file_ingestion",
-    "systemprompt.builtin.ledger_audit",
-    "systemprompt.builtin.log_cleanup",
-    "systemprompt.builtin.malicious_ip_blacklist",
-    "systemprompt.builtin.prune_history",
-    "systemprompt.builtin.publish_content",
-    "systemprompt.builtin.session_cleanup",
+    "systemprompt.builtin.sessions.behavioral_analysis",
+    "systemprompt.builtin.sessions.cleanup_anonymous_users",
+    "systemprompt.builtin.sessions.cleanup_empty_contexts",
+    "systemprompt.builtin.sessions.cleanup_inactive_sessions",
+    "systemprompt.builtin.content.content_ingestion",
+    "systemprompt.builtin.upkeep.database_cleanup",
+    "systemprompt.builtin.content.file_ingestion",
+    "systemprompt.builtin.upkeep.ledger_audit",
+    "systemprompt.builtin.upkeep.log_cleanup",
+    "systemprompt.builtin.sessions.malicious_ip_blacklist",
+    "systemprompt.builtin.upkeep.prune_history",
+    "systemprompt.builtin.content.publish_content",
+    "systemprompt.builtin.sessions.session_cleanup",
 )
 """The modules that discovery loads, by name: importing this package loads none of them."""

@@ -7,7 +7,7 @@ import threading
 from systemprompt.cli.progress import ending, progress
 from systemprompt.cli.render import render_events, render_notes
 from systemprompt.clock import iso
-from systemprompt.engine import NodeEvent
+from systemprompt.nodes.node import NodeEvent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

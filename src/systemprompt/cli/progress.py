@@ -10,7 +10,7 @@ from systemprompt.cli.render import render_note, render_status
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from systemprompt.cli.settings import CliSettings
-    from systemprompt.engine import NodeEvent
+    from systemprompt.nodes.node import NodeEvent
 
 __all__ = ["RunWatcher", "duration", "ending", "progress"]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from systemprompt.embedding.run import Run
-    from systemprompt.engine import NodeEvent
+    from systemprompt.nodes.node import NodeEvent
     from systemprompt.system import System
 
 __all__ = ["AsyncServingNode", "EmbeddedNode", "ServingNode", "node"]
@@ -377,7 +377,7 @@ def _path_of(profile: str | os.PathLike[str] | None, environ: Mapping[str, str])
 
 
 def _refuse_broken(system: System) -> None:
-    from systemprompt.jobs.given import GIVEN
+    from systemprompt.discovery.given import GIVEN
 
     broken = [one for one in system.catalogue.quarantined if one.source.kind == GIVEN]
     if broken:

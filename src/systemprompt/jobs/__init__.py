@@ -1,1 +1,1 @@
-"""What a job is: how a user writes one, what it is given, what it returns, and where jobs are found."""
+"""What a job is: how a user writes one, what it is given, and what it returns."""

@@ -75,7 +75,7 @@ def audit_jobs(system: System, params: AuditParams) -> AuditReport:
     from dataclasses import asdict
 
     from systemprompt.audit.auditor import audit
-    from systemprompt.runner.identity import is_gone, this_machine
+    from systemprompt.nodes.identity import is_gone, this_machine
 
     machine = this_machine()
 

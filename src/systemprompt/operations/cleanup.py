@@ -10,8 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from systemprompt.engine import NodeEvent
     from systemprompt.jobs.context import JobContext
+    from systemprompt.nodes.node import NodeEvent
     from systemprompt.operations.run_jobs import JobRun
     from systemprompt.system import System
 
@@ -82,7 +82,7 @@ def cleanup_sessions(
         ConfigurationError, DatabaseError: the table cannot be found or read.
     """
     if params.dry_run:
-        from systemprompt.builtin.session_cleanup import count
+        from systemprompt.builtin.sessions.session_cleanup import count
 
         number = count(_context(system, _SESSIONS, {"hours": params.hours}), now=system.clock.now())
         message, status, run_id, error = f"Would clean up {number} inactive session(s)", "would_run", None, None
@@ -112,7 +112,7 @@ def log_cleanup(
         ConfigurationError, DatabaseError: the table cannot be found or read.
     """
     if params.dry_run:
-        from systemprompt.builtin.log_cleanup import count
+        from systemprompt.builtin.upkeep.log_cleanup import count
 
         number = count(_context(system, _LOGS, {"days": params.days}), now=system.clock.now())
         entries = "log entry" if number == 1 else "log entries"

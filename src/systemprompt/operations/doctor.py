@@ -254,7 +254,7 @@ def _ledger(system: System) -> Iterator[Check]:
 
 
 def _nodes(system: System) -> Iterator[Check]:
-    from systemprompt.runner.identity import is_gone, this_machine
+    from systemprompt.nodes.identity import is_gone, this_machine
 
     machine = this_machine()
     serving = 0

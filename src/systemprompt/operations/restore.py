@@ -75,7 +75,7 @@ def db_restore(
         DatabaseTooNew: a newer release wrote the copy.
         DatabaseError: a file cannot be read or written, or is damaged. Nothing was replaced.
     """
-    from systemprompt.runner.rescue import MAX_ATTEMPTS
+    from systemprompt.nodes.rescue import MAX_ATTEMPTS
     from systemprompt.system import System, application_upkeep, ledger_upkeep
 
     now = clock.now()
@@ -120,7 +120,7 @@ def db_restore(
 
 
 def _nodes_at_work(profile: Profile) -> str:
-    from systemprompt.runner.identity import is_gone, this_machine
+    from systemprompt.nodes.identity import is_gone, this_machine
     from systemprompt.system import ledger_upkeep
 
     try:

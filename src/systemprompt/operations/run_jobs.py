@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from systemprompt.discovery.given import GIVEN
 from systemprompt.errors import (
     ConflictError,
     Interrupted,
@@ -17,16 +18,15 @@ from systemprompt.errors import (
     UsageError,
     did_you_mean,
 )
-from systemprompt.jobs.given import GIVEN
 from systemprompt.operations.parameters import param
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from systemprompt.engine import Node, NodeEvent
     from systemprompt.ledger.records import Claimed
     from systemprompt.ledger.views import JobView
+    from systemprompt.nodes.node import Node, NodeEvent
     from systemprompt.runner.flight import Finished
     from systemprompt.system import System
 

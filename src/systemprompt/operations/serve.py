@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-    from systemprompt.engine import NodeEvent
+    from systemprompt.nodes.node import NodeEvent
     from systemprompt.system import System
 
 __all__ = ["ServeParams", "ServeResult", "serve"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from systemprompt.engine import NodeEvent
+from systemprompt.nodes.node import NodeEvent
 from systemprompt.operations.watcher import Watcher
 
 TYPE_CHECKING = False

@@ -7,15 +7,15 @@ import os
 import threading
 import time
 
-from systemprompt.engine import NodeEvent
+from systemprompt.discovery.fingerprint import fingerprint_of
 from systemprompt.errors import DatabaseBusy, DatabaseUnreachable, ProfileInvalid, SystempromptError
-from systemprompt.jobs.fingerprint import fingerprint_of
+from systemprompt.nodes.node import NodeEvent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from systemprompt.engine import Node
+    from systemprompt.nodes.node import Node
     from systemprompt.system import System
 
 __all__ = ["Watcher", "pause_after"]

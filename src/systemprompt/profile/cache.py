@@ -12,7 +12,7 @@ import sys
 from zlib import crc32
 
 from systemprompt import __version__
-from systemprompt.jobs.fingerprint import ABSENT, fingerprint_of
+from systemprompt.discovery.fingerprint import ABSENT, fingerprint_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

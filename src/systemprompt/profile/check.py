@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import yaml
 
+from systemprompt.discovery.names import check_name
 from systemprompt.errors import JobDefinitionError, did_you_mean
-from systemprompt.jobs.names import check_name
 from systemprompt.profile.document import MOST_VALUES, Fault, UnfoldsTooFar, line_of
 from systemprompt.profile.kinds import KINDS, Reader
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import yaml
 
+from systemprompt.discovery.names import check_name, check_time_zone
+from systemprompt.discovery.overrides import Extension
 from systemprompt.errors import JobDefinitionError, did_you_mean
-from systemprompt.jobs.names import check_name, check_time_zone
-from systemprompt.jobs.overrides import Extension
 from systemprompt.jobs.policies import seconds_of
 from systemprompt.profile.document import DEEPEST, Fault, Scalar, UnfoldsTooFar, Values
 

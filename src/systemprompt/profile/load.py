@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from systemprompt.discovery.fingerprint import fingerprint_of
+from systemprompt.discovery.overrides import JobOverride
 from systemprompt.errors import CronError, ProfileInvalid, did_you_mean
-from systemprompt.jobs.fingerprint import fingerprint_of
-from systemprompt.jobs.overrides import JobOverride
 from systemprompt.jobs.policies import CHOICES, Policies
 from systemprompt.jobs.settings import ContentSource, FileSource, HostTable, PublishTarget, Retention
 from systemprompt.profile.check import Checked, check

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from systemprompt.jobs.overrides import Extension, JobOverride
+    from systemprompt.discovery.overrides import Extension, JobOverride
 
 __all__ = ["DatabaseAddress", "Limits", "Profile"]
 

@@ -6,7 +6,7 @@ import os
 from keyword import iskeyword
 from textwrap import wrap
 
-from systemprompt.jobs.names import check_name
+from systemprompt.discovery.names import check_name
 from systemprompt.profile.schema import find_key
 
 TYPE_CHECKING = False

@@ -65,8 +65,8 @@ def main() -> None:
 
 
 def _load(spec: dict[str, Any]) -> Job:
-    from systemprompt.jobs.definition import JobSource
-    from systemprompt.jobs.discovery import load_job
+    from systemprompt.discovery.definition import JobSource
+    from systemprompt.discovery.discovery import load_job
 
     return load_job(JobSource(**spec["source"]), spec["name"])
 

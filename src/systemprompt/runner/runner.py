@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from systemprompt.clock import Clock
+    from systemprompt.discovery.definition import JobDefinition
     from systemprompt.jobs.database import Database
-    from systemprompt.jobs.definition import JobDefinition
     from systemprompt.jobs.job import Job
     from systemprompt.jobs.settings import JobSettings
     from systemprompt.runner.flight import Executor

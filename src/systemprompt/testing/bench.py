@@ -8,11 +8,11 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from systemprompt.clock import from_datetime
+from systemprompt.discovery.discovery import discover
+from systemprompt.discovery.fingerprint import ABSENT
+from systemprompt.discovery.given import GIVEN
+from systemprompt.discovery.names import check_time_zone
 from systemprompt.errors import JobDefinitionError, JobNotFound, UsageError
-from systemprompt.jobs.discovery import discover
-from systemprompt.jobs.fingerprint import ABSENT
-from systemprompt.jobs.given import GIVEN
-from systemprompt.jobs.names import check_time_zone
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.profile.load import load_profile
 from systemprompt.profile.profile import DatabaseAddress, Profile
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from systemprompt.clock import Instant, ManualClock
-    from systemprompt.jobs.definition import Catalogue
+    from systemprompt.discovery.definition import Catalogue
 
 __all__ = ["START", "Bench", "bench", "instant_of"]
 

@@ -14,11 +14,11 @@ from systemprompt.embedding.run import run_of
 from systemprompt.errors import UsageError
 from systemprompt.jobs.policies import seconds_of
 from systemprompt.ledger.records import Change, ManualStart
+from systemprompt.nodes.identity import this_process
+from systemprompt.nodes.loop import Hooks, Loop, Pace
 from systemprompt.operations.audit_jobs import AuditParams, audit_jobs
 from systemprompt.operations.instants import known_job
-from systemprompt.runner.identity import this_process
-from systemprompt.scheduler.loop import Hooks, Loop, Pace
-from systemprompt.scheduler.planner import Planner
+from systemprompt.planning.planner import Planner
 from systemprompt.testing.bench import START, bench, instant_of
 from systemprompt.testing.run_here import RunHere
 

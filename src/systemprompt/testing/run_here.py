@@ -8,9 +8,9 @@ import threading
 from collections.abc import Awaitable
 
 from systemprompt.clock import SECOND, SystemClock
-from systemprompt.engine import assignment_of, closing_of
 from systemprompt.errors import UsageError
 from systemprompt.jobs.context import CancelSignal
+from systemprompt.nodes.node import assignment_of, closing_of
 from systemprompt.runner.flight import Flight, context_of
 from systemprompt.runner.outcome import (
     Stop,

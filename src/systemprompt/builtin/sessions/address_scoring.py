@@ -15,7 +15,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_netw
 from types import MappingProxyType
 from typing import TypeAlias
 
-from systemprompt.builtin.behavior_scoring import Score, between, is_probe
+from systemprompt.builtin.sessions.behavior_scoring import Score, between, is_probe
 from systemprompt.clock import SECOND, Instant
 
 __all__ = [

@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from systemprompt.builtin.behavior_scoring import Request
+    from systemprompt.builtin.sessions.behavior_scoring import Request
     from systemprompt.builtin.tables import Table
     from systemprompt.jobs.context import JobContext
 
@@ -21,7 +21,7 @@ def requests_of(ctx: JobContext, table: Table | None, session_id: Any) -> list[R
     Raises:
         ValueError, TypeError: one has a date or a status that cannot be read.
     """
-    from systemprompt.builtin.behavior_scoring import Request
+    from systemprompt.builtin.sessions.behavior_scoring import Request
 
     if table is None:
         return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from systemprompt.builtin.retention import counted, cutoff_before, span
-from systemprompt.builtin.session_requests import requests_of
+from systemprompt.builtin.sessions.session_requests import requests_of
 from systemprompt.builtin.tables import find_table, same_side
 from systemprompt.clock import SECOND, SystemClock
 from systemprompt.errors import ParameterError
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from systemprompt.builtin.address_scoring import AddressFacts, Network
-    from systemprompt.builtin.behavior_scoring import Score
+    from systemprompt.builtin.sessions.address_scoring import AddressFacts, Network
+    from systemprompt.builtin.sessions.behavior_scoring import Score
     from systemprompt.builtin.tables import Table
     from systemprompt.clock import Clock, Instant
     from systemprompt.jobs.context import JobContext
@@ -29,7 +29,7 @@ __all__ = ["MaliciousIpBlacklist"]
 
 @submit_job
 class MaliciousIpBlacklist(Job):
-    """Scores every address with sessions in the window; `systemprompt.builtin.address_scoring` says how.
+    """Scores every address with sessions in the window; `systemprompt.builtin.sessions.address_scoring` says how.
 
     list_at         an address that scores at least this is listed, with the signals that were seen; only with `enforce`
     window_hours    how far back sessions count
@@ -49,7 +49,7 @@ class MaliciousIpBlacklist(Job):
     clock: Clock = SystemClock()
 
     def execute(self, ctx: JobContext) -> JobResult:
-        from systemprompt.builtin.address_scoring import network_text, score_address
+        from systemprompt.builtin.sessions.address_scoring import network_text, score_address
 
         rules = _rules(ctx)
         now = self.clock.now()
@@ -85,7 +85,7 @@ class _Rules:
 
     def spares(self, network: Network) -> bool:
         """Say whether an address is never listed. An IPv6 network that holds an allowed address is spared whole."""
-        from systemprompt.builtin.address_scoring import is_nobodys
+        from systemprompt.builtin.sessions.address_scoring import is_nobodys
 
         if is_nobodys(network) and not self.block_private:
             return True
@@ -109,7 +109,7 @@ class _Stored:
 
 
 def _rules(ctx: JobContext) -> _Rules:
-    from systemprompt.builtin.address_scoring import read_networks
+    from systemprompt.builtin.sessions.address_scoring import read_networks
 
     list_at = ctx.get_parameter("list_at", float, 75.0)
     if not 0 < list_at <= 100:
@@ -170,7 +170,7 @@ def _read_sessions(ctx: JobContext, since: Instant, rules: _Rules) -> _Seen:
 def _add(
     ctx: JobContext, seen: _Seen, row: Row, sessions: Table, requests: Table | None, since: Instant, rules: _Rules
 ) -> None:
-    from systemprompt.builtin.address_scoring import AddressFacts, network_of
+    from systemprompt.builtin.sessions.address_scoring import AddressFacts, network_of
 
     network = network_of(str(row["ip_address"]))
     if rules.spares(network):
@@ -226,7 +226,7 @@ def _store(ctx: JobContext, listed: Mapping[str, tuple[AddressFacts, Score]], ru
 
 
 def _free(ctx: JobContext, rules: _Rules, now: Instant) -> int:
-    from systemprompt.builtin.address_scoring import read_networks
+    from systemprompt.builtin.sessions.address_scoring import read_networks
 
     freed, after, size = 0, "", max(1, ctx.settings.batch_size)
     while True:

@@ -13,8 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from systemprompt.builtin.site_folder import SiteFolder
-    from systemprompt.builtin.site_pages import Page, RenderedPage, Site
+    from systemprompt.builtin.content.site_folder import SiteFolder
+    from systemprompt.builtin.content.site_pages import Page, RenderedPage, Site
     from systemprompt.clock import Clock, Instant
     from systemprompt.jobs.context import JobContext
 
@@ -40,8 +40,8 @@ class PublishContent(Job):
         if target is None:
             return JobResult.success().with_message("Published nothing: the profile has no publish target")
 
-        from systemprompt.builtin.site_folder import SiteFolder
-        from systemprompt.builtin.site_pages import Site
+        from systemprompt.builtin.content.site_folder import SiteFolder
+        from systemprompt.builtin.content.site_pages import Site
 
         problems: list[str] = []
         waiting = ctx.db_pool.fetch_one(_WAITING, {"now": self.clock.now()})
@@ -64,7 +64,7 @@ class PublishContent(Job):
 
 
 def _pages(ctx: JobContext, now: Instant, problems: list[str]) -> Iterator[Page]:
-    from systemprompt.builtin.site_pages import Page
+    from systemprompt.builtin.content.site_pages import Page
 
     addresses: dict[str, str] = {}
     for row in ctx.db_pool.fetch(_TO_PUBLISH, {"now": now}):
@@ -124,7 +124,7 @@ def _put_assets(folder: SiteFolder, rendered: RenderedPage, problems: list[str])
 
 
 def _put(folder: SiteFolder, address: str, data: bytes, problems: list[str]) -> bool:
-    from systemprompt.builtin.site_folder import ForeignFile
+    from systemprompt.builtin.content.site_folder import ForeignFile
 
     try:
         folder.put(address, data)

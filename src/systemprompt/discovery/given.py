@@ -6,8 +6,8 @@ import os
 import sys
 from types import ModuleType
 
+from systemprompt.discovery.definition import JobSource
 from systemprompt.errors import JobDefinitionError
-from systemprompt.jobs.definition import JobSource
 from systemprompt.jobs.job import MODULE_JOBS, FunctionJob, Job
 
 TYPE_CHECKING = False

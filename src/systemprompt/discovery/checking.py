@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, cast
 
+from systemprompt.discovery.definition import JobDefinition, JobSource
+from systemprompt.discovery.names import check_name, check_time_zone
+from systemprompt.discovery.overrides import JobOverride
 from systemprompt.errors import JobDefinitionError
-from systemprompt.jobs.definition import JobDefinition, JobSource
 from systemprompt.jobs.job import Job
-from systemprompt.jobs.names import check_name, check_time_zone
-from systemprompt.jobs.overrides import JobOverride
 from systemprompt.jobs.policies import CHOICES, Policies, seconds_of
 
 __all__ = ["define_command", "define_job", "name_of", "read_job"]

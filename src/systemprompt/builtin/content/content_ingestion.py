@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any, TypeAlias
 
-    from systemprompt.builtin.markdown_files import Document
+    from systemprompt.builtin.content.markdown_files import Document
     from systemprompt.clock import Clock, Instant
     from systemprompt.jobs.context import JobContext
     from systemprompt.jobs.database import Row
@@ -76,8 +76,8 @@ class _Scan:
 
 
 def _scan(ctx: JobContext, rows: dict[Key, Row]) -> _Scan:
-    from systemprompt.builtin.content_files import find_files
-    from systemprompt.builtin.markdown_files import BadDocument, digest, read_document
+    from systemprompt.builtin.content.content_files import find_files
+    from systemprompt.builtin.content.markdown_files import BadDocument, digest, read_document
 
     parsed_as = _parsed_as(ctx)
     scan = _Scan()
@@ -117,7 +117,7 @@ def _is_current(row: Row, content_hash: str, parsed_as: str) -> bool:
 
 
 def _read(path: str) -> bytes:
-    from systemprompt.builtin.markdown_files import MAX_FILE_BYTES
+    from systemprompt.builtin.content.markdown_files import MAX_FILE_BYTES
 
     # Not blocking: opening a pipe that nobody writes to would wait for ever.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -249,7 +249,7 @@ def _result(ctx: JobContext, scan: _Scan, *, new: int, removed: int, purged: int
 
 
 def _parsed_as(ctx: JobContext) -> str:
-    from systemprompt.builtin.markdown_files import PARSER_VERSION
+    from systemprompt.builtin.content.markdown_files import PARSER_VERSION
 
     return f"{PARSER_VERSION} {ctx.settings.time_zone}"
 

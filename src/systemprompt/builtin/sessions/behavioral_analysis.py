@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from systemprompt.builtin.retention import counted
-from systemprompt.builtin.session_requests import requests_of
+from systemprompt.builtin.sessions.session_requests import requests_of
 from systemprompt.builtin.tables import Condition, Table, find_table, same_side
 from systemprompt.clock import SystemClock
 from systemprompt.errors import ParameterError
@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from systemprompt.builtin.behavior_scoring import SessionFacts
+    from systemprompt.builtin.sessions.behavior_scoring import SessionFacts
     from systemprompt.clock import Clock, Instant
     from systemprompt.jobs.context import JobContext
     from systemprompt.jobs.database import Row
@@ -26,7 +26,7 @@ __all__ = ["BehavioralAnalysis", "count_bans"]
 
 @submit_job
 class BehavioralAnalysis(Job):
-    """Scores every session with activity since it was last scored; `systemprompt.builtin.behavior_scoring` says how.
+    """Scores every session with activity since it was last scored; `systemprompt.builtin.sessions.behavior_scoring` says how.
 
     flag_at   a session that scores at least this is flagged, with the signals that were seen
     ban_at    the user of a session that scores at least this is banned, only with `enforce`; without it they are counted
@@ -136,7 +136,7 @@ def _scored(
 ) -> list[dict[str, Any]]:
     import json
 
-    from systemprompt.builtin.behavior_scoring import score_session
+    from systemprompt.builtin.sessions.behavior_scoring import score_session
 
     updates = []
     for row in rows:
@@ -162,7 +162,7 @@ def _scored(
 
 
 def _facts(ctx: JobContext, tables: _Tables, row: Row) -> SessionFacts:
-    from systemprompt.builtin.behavior_scoring import SessionFacts
+    from systemprompt.builtin.sessions.behavior_scoring import SessionFacts
     from systemprompt.clock import to_datetime
 
     sessions = tables.sessions

@@ -6,7 +6,7 @@ its whole lease on *our own* monotonic clock. No wall clock is compared, so a wr
 
 from __future__ import annotations
 
-from systemprompt.runner.identity import is_gone, this_machine
+from systemprompt.nodes.identity import is_gone, this_machine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

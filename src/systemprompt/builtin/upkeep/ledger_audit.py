@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from systemprompt.builtin.own_ledger import alive_at, kinds, open_ledger
 from systemprompt.builtin.retention import counted
+from systemprompt.builtin.upkeep.own_ledger import alive_at, kinds, open_ledger
 from systemprompt.clock import SystemClock
 from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult

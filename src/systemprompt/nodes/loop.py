@@ -22,8 +22,8 @@ from systemprompt.errors import (
     SystempromptError,
 )
 from systemprompt.ledger.records import Change, ClockEvent, ManualStart
-from systemprompt.scheduler.holding import Holding
-from systemprompt.scheduler.planner import Planner
+from systemprompt.nodes.holding import Holding
+from systemprompt.planning.planner import Planner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

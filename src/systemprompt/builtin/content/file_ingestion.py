@@ -76,7 +76,7 @@ class _Scan:
 
     def walk(self, source: FileSource) -> None:
         """Record what lies below one folder, then mark what lay there and does not any more."""
-        from systemprompt.builtin.content_files import walk_files
+        from systemprompt.builtin.content.content_files import walk_files
 
         unreadable: dict[str, str] = {}
         batch: dict[str, str] = {}

@@ -8,20 +8,20 @@ from __future__ import annotations
 import os
 import sys
 
+from systemprompt.discovery.checking import define_command, define_job, name_of, read_job
+from systemprompt.discovery.definition import Catalogue, JobDefinition, JobSource, Quarantined
+from systemprompt.discovery.fingerprint import fingerprint_of
+from systemprompt.discovery.given import given_jobs
+from systemprompt.discovery.loading import job_files_of, load_source, module_files
+from systemprompt.discovery.overrides import JobOverride
 from systemprompt.errors import CronError, JobDefinitionError, SystempromptError, did_you_mean
-from systemprompt.jobs.checking import define_command, define_job, name_of, read_job
-from systemprompt.jobs.definition import Catalogue, JobDefinition, JobSource, Quarantined
-from systemprompt.jobs.fingerprint import fingerprint_of
-from systemprompt.jobs.given import given_jobs
-from systemprompt.jobs.loading import job_files_of, load_source, module_files
-from systemprompt.jobs.overrides import JobOverride
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from systemprompt.discovery.overrides import Extension
     from systemprompt.jobs.job import Job
-    from systemprompt.jobs.overrides import Extension
 
 __all__ = ["ENTRY_POINT_GROUP", "discover", "load_job"]
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from types import ModuleType
 from zlib import crc32
 
+from systemprompt.discovery.definition import JobSource
+from systemprompt.discovery.fingerprint import ABSENT, fingerprint_of
 from systemprompt.errors import JobDefinitionError
-from systemprompt.jobs.definition import JobSource
-from systemprompt.jobs.fingerprint import ABSENT, fingerprint_of
 from systemprompt.jobs.job import MODULE_JOBS
 
 TYPE_CHECKING = False

@@ -50,7 +50,7 @@ def open_ledger(ctx: JobContext) -> Iterator[SqliteLedger]:
 
 def alive_at(now: Instant) -> Callable[[NodeIdentity], bool | None]:
     """Say whether a node lives, giving its rescue time: one that beat within the hour is not called dead yet."""
-    from systemprompt.runner.identity import is_gone, this_machine
+    from systemprompt.nodes.identity import is_gone, this_machine
 
     machine = this_machine()
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from systemprompt.ledger.records import Closing, ManualStart
+from systemprompt.nodes.identity import this_process
+from systemprompt.nodes.loop import Hooks, Loop, Pace
+from systemprompt.nodes.rescue import Rescue
+from systemprompt.planning.planner import Planner
 from systemprompt.record import record
 from systemprompt.runner.flight import Assignment, Finished
-from systemprompt.runner.identity import this_process
 from systemprompt.runner.outcome import Outcome
-from systemprompt.runner.rescue import Rescue
 from systemprompt.runner.runner import Runner
-from systemprompt.scheduler.loop import Hooks, Loop, Pace
-from systemprompt.scheduler.planner import Planner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from systemprompt.clock import Clock
+    from systemprompt.discovery.definition import Catalogue, JobDefinition
     from systemprompt.jobs.database import Database
-    from systemprompt.jobs.definition import Catalogue, JobDefinition
     from systemprompt.jobs.settings import JobSettings
     from systemprompt.ledger.protocol import Ledger
     from systemprompt.ledger.records import Change, Claimed, NodeIdentity, Rescued

@@ -1,0 +1,1 @@
+"""Built-in jobs that read content from files, and publish it."""
