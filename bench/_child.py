@@ -66,6 +66,7 @@ class Seen:
 
 def main(arguments: list[str]) -> int:
     began = time.perf_counter()
+    from systemprompt.operations.context import OperationContext
     from systemprompt.operations.serve import ServeParams, serve
     from systemprompt.system import open_system
 
@@ -83,7 +84,7 @@ def main(arguments: list[str]) -> int:
 
     threading.Thread(target=answer, daemon=True).start()
     with system:
-        serve(system, ServeParams(grace=5.0), on_event=seen.event)
+        serve(OperationContext.of(system, on_event=seen.event), ServeParams(grace=5.0))
     return 0
 
 

@@ -19,7 +19,7 @@ from systemprompt.audit import KINDS as KINDS_OF_FINDINGS
 from systemprompt.builtin.application_database import MIGRATIONS as APPLICATION_MIGRATIONS
 from systemprompt.cli.exit_codes import EXIT_CODES, exit_code_of
 from systemprompt.cli.help import usage
-from systemprompt.cli.parse import GLOBAL_FLAGS, HOME_GROUP, Flag, flags_of, load
+from systemprompt.cli.parse import GLOBAL_FLAGS, HOME_GROUP, Flag, flags_of
 from systemprompt.cli.table import COMMANDS
 from systemprompt.ledger.records import REASONS
 from systemprompt.ledger.sqlite.migrating import migrate
@@ -206,17 +206,17 @@ def _command(command: object) -> Iterator[str]:
     short = " ".join(command.path[1:]) if command.path[0] == HOME_GROUP else command.name
     yield f"### sp {short}"
     yield ""
-    yield command.summary
+    yield command.operation.summary
     yield ""
     yield "```text"
     yield usage(command)
     yield "```"
     yield ""
-    flags = flags_of(load(command.params))
+    flags = flags_of(command)
     if flags:
         yield _table(("argument or flag", "default", "what it says"), [_flag_row(flag) for flag in flags])
         yield ""
-    yield f"Example: `{command.example}`. Artifact type `{command.artifact_type}`, title `{command.title}`."
+    yield f"Example: `{command.example}`. Artifact type `{command.operation.artifact_type}`, title `{command.operation.title}`."
     yield ""
 
 

@@ -142,7 +142,7 @@ class JobNotFound(NotFoundError):
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
         suggestion = did_you_mean(name, known)
-        everything = "sp infra jobs list shows all"
+        everything = "sp jobs list shows all"
         super().__init__(
             f"no job is named {name!r}",
             hint=f"did you mean {suggestion!r}? {everything}" if suggestion else everything,
@@ -160,7 +160,7 @@ class RunNotFound(NotFoundError):
     def __init__(self, run_id: int) -> None:
         super().__init__(
             f"no run has the id {run_id}",
-            hint="sp infra jobs history shows run ids",
+            hint="sp jobs history shows run ids",
             details={"run_id": run_id},
         )
         self.run_id = run_id
@@ -303,7 +303,7 @@ class JobAlreadyRunning(ConflictError):
     def __init__(self, name: str, run_id: int) -> None:
         super().__init__(
             f"job {name!r} is already running (run {run_id})",
-            hint=f"wait for it, or follow it: sp infra jobs logs {run_id}",
+            hint=f"wait for it, or follow it: sp jobs logs {run_id}",
             details={"job_name": name, "run_id": run_id},
         )
         self.name = name

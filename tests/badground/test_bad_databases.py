@@ -17,7 +17,7 @@ from ground import Answer, Desk
 from mere_user import answers_of_mere_user
 
 from systemprompt.cli.exit_codes import FAILED, INTERNAL, OK
-from systemprompt.cli.parse import flags_of, load
+from systemprompt.cli.parse import flags_of
 from systemprompt.cli.table import COMMANDS
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.sqlite.store import Store
@@ -182,7 +182,7 @@ def calls() -> Iterator[tuple[str, list[str]]]:
     }
     for command in COMMANDS:
         given = words.get(command.name)
-        if given is None and any(flag.required for flag in flags_of(load(command.params))):
+        if given is None and any(flag.required for flag in flags_of(command)):
             yield command.name, shlex.split(command.example)[1:]
         else:
             yield command.name, [*command.path, *(given or ())]

@@ -18,7 +18,7 @@ import pytest
 from ground import LONG, Answer, Desk, dump
 
 from systemprompt.cli.exit_codes import EXIT_CODES, FAILED, OK
-from systemprompt.cli.parse import GLOBAL_FLAGS, Flag, flags_of, load
+from systemprompt.cli.parse import GLOBAL_FLAGS, Flag, flags_of
 from systemprompt.cli.table import COMMANDS, Command
 
 DOCUMENTED = {OK, FAILED, *(code for _, code in EXIT_CODES)}
@@ -76,7 +76,7 @@ def named(command: Command) -> str:
 
 
 def flags(command: Command) -> list[Flag]:
-    return flags_of(load(command.params))
+    return flags_of(command)
 
 
 def harmless(command: Command) -> list[str]:

@@ -397,7 +397,7 @@ def test_help_at_each_level_has_an_example(desk: Desk) -> None:
 
 def test_help_of_a_command(desk: Desk) -> None:
     usage = (
-        "usage: sp infra jobs run [NAME...] [--all] [--tag TAG]... [--param KEY=VALUE]... [--sequential] [--detach]"
+        "usage: sp jobs run [NAME...] [--all] [--tag TAG]... [--param KEY=VALUE]... [--sequential] [--detach]"
         " [--why TEXT] [--enforce] [--dry-run]"
     )
     assert desk.sp("jobs run --help").out == block(f"""
@@ -419,9 +419,9 @@ def test_help_of_a_command(desk: Desk) -> None:
               --dry-run          say what would run, and run nothing
 
         global flags: --json --yaml --profile --non-interactive --no-color --quiet --verbose --version --help
-        `sp jobs run` is the same command.
+        `sp infra jobs run` is the same command.
 
-        example: sp infra jobs run database_cleanup
+        example: sp jobs run database_cleanup
     """)
 
 

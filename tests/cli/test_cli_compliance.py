@@ -12,55 +12,44 @@ import pytest
 from desk import Desk
 
 import systemprompt
-from systemprompt.cli.parse import flags_of, load
+from systemprompt.cli.parse import flags_of
 from systemprompt.cli.people import VIEWS
 from systemprompt.cli.schema import command_schema
 from systemprompt.cli.table import COMMANDS, Command
+from systemprompt.operations.catalogue import Operation, load
 
 SOURCE = Path(systemprompt.__file__).parent
 ARTIFACT_TYPES = {"table", "presentation_card", "text"}
 
 
-def signature(command: Command) -> ast.FunctionDef:
-    module, _, name = command.function.partition(":")
+def signature(operation: Operation) -> ast.FunctionDef:
+    module, _, name = operation.function.partition(":")
     path = SOURCE.parent / (module.replace(".", "/") + ".py")
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_all_execute_functions_accept_the_settings_of_the_cli(command: Command) -> None:
-    arguments = signature(command).args.args
+def test_all_operations_take_their_context_and_their_params_and_return_their_result(command: Command) -> None:
+    function = signature(command.operation)
+    arguments = function.args.args
 
-    assert [argument.arg for argument in arguments] == ["settings", "params"]
-    assert arguments[0].annotation is not None
-    assert ast.unparse(arguments[0].annotation) == "CliSettings"
-    assert arguments[1].annotation is not None
-    assert ast.unparse(arguments[1].annotation) == command.params.rpartition(":")[2]
-
-
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_all_commands_return_a_command_result_with_the_proper_artifact_type(command: Command) -> None:
-    function = signature(command)
-    assert function.returns is not None
-    assert ast.unparse(function.returns) == f"CommandResult[{command.result.rpartition(':')[2]}]"
-    made = [
-        node
-        for node in ast.walk(function)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "CommandResult"
+    assert [argument.arg for argument in arguments] == ["context", "params"]
+    annotations = [
+        ast.unparse(one) for one in (arguments[0].annotation, arguments[1].annotation, function.returns) if one
     ]
-    assert made
-    for call in made:
-        artifact_type = call.args[1]
-        assert isinstance(artifact_type, ast.Constant)
-        assert artifact_type.value == command.artifact_type
-    assert command.artifact_type in ARTIFACT_TYPES
+    assert annotations == [
+        "OperationContext",
+        command.operation.params.rpartition(":")[2],
+        command.operation.result.rpartition(":")[2],
+    ]
+    assert command.operation.artifact_type in ARTIFACT_TYPES
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_all_output_types_are_frozen_records_with_a_json_schema(command: Command) -> None:
-    result = load(command.result)
-    parameters = result.__dataclass_params__  # type: ignore[attr-defined]  # a dataclass is what is being tested
+    result = load(command.operation.result)
+    parameters = result.__dataclass_params__
 
     assert parameters.frozen
     assert "__slots__" in vars(result)
@@ -68,13 +57,13 @@ def test_all_output_types_are_frozen_records_with_a_json_schema(command: Command
     schema = command_schema(command)
     assert json.loads(json.dumps(schema)) == schema
     assert schema["output"]["properties"]["data"] == {"$ref": f"#/$defs/{result.__name__}"}
-    assert schema["input"]["$defs"][load(command.params).__name__]["properties"].keys() == {
-        flag.field for flag in flags_of(load(command.params))
+    assert schema["input"]["$defs"][load(command.operation.params).__name__]["properties"].keys() == {
+        flag.field for flag in flags_of(command)
     }
 
 
 def test_every_result_has_a_view_for_people() -> None:
-    assert set(VIEWS) == {command.result.rpartition(":")[2] for command in COMMANDS}
+    assert set(VIEWS) == {command.operation.result.rpartition(":")[2] for command in COMMANDS}
 
 
 def test_only_the_renderer_writes_to_the_terminal() -> None:
@@ -130,7 +119,7 @@ def test_json_is_supported_by_every_command_and_keeps_to_its_schema(command: Com
 
     Draft202012Validator(command_schema(command)["output"]).validate(answer.document)
     assert answer.out.count("\n") == 1
-    assert answer.document["artifact_type"] == command.artifact_type
+    assert answer.document["artifact_type"] == command.operation.artifact_type
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
@@ -148,7 +137,7 @@ def test_an_error_of_any_command_keeps_to_the_schema_of_errors(command: Command,
 def test_what_changes_data_or_schedules_can_be_tried_dry() -> None:
     for name in ("run", "enable", "disable", "cleanup-sessions", "log-cleanup", "restore"):
         command = next(one for one in COMMANDS if one.path[-1] == name)
-        assert "dry_run" in {flag.field for flag in flags_of(load(command.params))}
+        assert "dry_run" in {flag.field for flag in flags_of(command)}
 
 
 def test_a_command_result_is_generic_for_the_type_checker_and_plain_at_run_time() -> None:

@@ -47,7 +47,7 @@ def test_people_read_the_error_and_the_way_out(desk: Desk) -> None:
     answer = desk.sp("jobs show nightly_reprot")
 
     assert answer.err == (
-        "error: no job is named 'nightly_reprot'\nhint: did you mean 'nightly_report'? sp infra jobs list shows all\n"
+        "error: no job is named 'nightly_reprot'\nhint: did you mean 'nightly_report'? sp jobs list shows all\n"
     )
 
 
@@ -56,7 +56,7 @@ def test_programs_read_the_same_with_its_values(desk: Desk) -> None:
         "error": {
             "code": "job_not_found",
             "message": "no job is named 'nightly_reprot'",
-            "hint": "did you mean 'nightly_report'? sp infra jobs list shows all",
+            "hint": "did you mean 'nightly_report'? sp jobs list shows all",
             "details": {"job_name": "nightly_reprot", "did_you_mean": "nightly_report"},
         }
     }

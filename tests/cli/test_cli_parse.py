@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from systemprompt.cli.parse import GLOBAL_FLAGS, flags_of, load, parse
+from systemprompt.cli.parse import GLOBAL_FLAGS, flags_of, parse
 from systemprompt.cli.table import COMMANDS, GROUPS, Command, Group
 from systemprompt.errors import UsageError
 from systemprompt.operations.history import HistoryParams
@@ -66,42 +66,35 @@ def test_help_is_found_anywhere_even_where_an_argument_is_missing() -> None:
     [
         (
             "jobs lst",
-            "'lst' is not a command of 'sp infra jobs'",
-            "did you mean 'list'? sp infra jobs --help shows all",
+            "'lst' is not a command of 'sp jobs'",
+            "did you mean 'list'? sp jobs --help shows all",
         ),
         (
             "jobs hist",
-            "'hist' is not a command of 'sp infra jobs'",
-            "did you mean 'history'? sp infra jobs --help shows all",
+            "'hist' is not a command of 'sp jobs'",
+            "did you mean 'history'? sp jobs --help shows all",
         ),
         ("joobs list", "'joobs' is not a command of 'sp'", "did you mean 'jobs'? sp --help shows all"),
         ("xyzzy", "'xyzzy' is not a command of 'sp'", "sp --help shows all"),
         ("--jsn jobs list", "'sp' has no flag '--jsn'", "did you mean '--json'? sp --help shows all"),
         (
             "jobs history --jb x",
-            "'sp infra jobs history' has no flag '--jb'",
-            "did you mean '--job'? sp infra jobs history --help shows all",
+            "'sp jobs history' has no flag '--jb'",
+            "did you mean '--job'? sp jobs history --help shows all",
         ),
-        ("jobs show", "sp infra jobs show needs NAME", "for example: sp infra jobs show database_cleanup"),
+        ("jobs show", "sp jobs show needs NAME", "for example: sp jobs show database_cleanup"),
         (
             "jobs show a b",
-            "sp infra jobs show does not know what to do with 'b'",
-            "sp infra jobs show --help explains it",
+            "sp jobs show does not know what to do with 'b'",
+            "sp jobs show --help explains it",
         ),
         ("jobs history -n many", "-n 'many' is not a whole number", None),
-        ("jobs history -n -1", "-n -1 is less than 0, the least that makes sense", None),
         ("jobs history -n", "-n needs a value", "write it: -n N"),
         ("jobs history --job --json", "--job needs a value, and '--json' follows", "write it: --job NAME"),
         ("jobs list --all=yes", "--all takes no value, and 'yes' was given", None),
         ("--json=1 jobs list", "--json takes no value, and '1' was given", None),
         ("jobs run a -p k", "-p 'k' is not KEY=VALUE", "for example: -p limit=10"),
         ("jobs upcoming --hours nan", "--hours 'nan' is not a number", None),
-        ("jobs history -n 99999999999999999999", "-n 99999999999999999999 is more than this program can count", None),
-        (
-            "jobs history --origin manul",
-            "--origin 'manul' is not one of schedule, catch_up, manual, backfill, bootstrap",
-            "did you mean 'manual'?",
-        ),
     ],
 )
 def test_a_wrong_call_is_told_what_is_wrong_and_the_way_out(line: str, message: str, hint: str | None) -> None:
@@ -114,9 +107,7 @@ def test_a_wrong_call_is_told_what_is_wrong_and_the_way_out(line: str, message: 
 def test_no_command_has_a_flag_that_is_also_a_global_one_and_none_has_one_twice() -> None:
     taken = {name for entry in GLOBAL_FLAGS for name in entry[:2] if name}
     for command in COMMANDS:
-        own = [
-            name for flag in flags_of(load(command.params)) if not flag.positional for name in (flag.long, flag.short)
-        ]
+        own = [name for flag in flags_of(command) if not flag.positional for name in (flag.long, flag.short)]
         names = [name for name in own if name]
         assert not taken & set(names), command.name
         assert len(names) == len(set(names)), command.name
@@ -124,7 +115,7 @@ def test_no_command_has_a_flag_that_is_also_a_global_one_and_none_has_one_twice(
 
 def test_every_parameter_of_every_command_is_explained() -> None:
     for command in COMMANDS:
-        for flag in flags_of(load(command.params)):
+        for flag in flags_of(command):
             assert len(flag.help) > 5, f"{command.name} {flag.long}"
 
 

@@ -13,8 +13,6 @@ from systemprompt.builtin import BUILTIN_MODULES
 OURS = {
     "systemprompt",
     "systemprompt.cli",
-    "systemprompt.cli.commands",
-    "systemprompt.cli.commands.jobs",
     "systemprompt.cli.lazy_inspect",
     "systemprompt.cli.main",
     "systemprompt.cli.parse",
@@ -33,6 +31,8 @@ OURS = {
     "systemprompt.ledger.sqlite.store",
     "systemprompt.ledger.statements",
     "systemprompt.operations",
+    "systemprompt.operations.catalogue",
+    "systemprompt.operations.context",
     "systemprompt.operations.list_jobs",
     "systemprompt.operations.parameters",
     "systemprompt.profile",

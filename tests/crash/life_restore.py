@@ -10,8 +10,8 @@ from crash_worker import START, Worker, take_over
 
 from systemprompt.clock import SECOND, ManualClock
 from systemprompt.operations.backup import DbBackupParams, db_backup
+from systemprompt.operations.context import OperationContext
 from systemprompt.operations.restore import DbRestoreParams, db_restore
-from systemprompt.profile.load import load_profile
 from systemprompt.system import open_system
 
 BACKED_UP = START + 30 * SECOND
@@ -48,7 +48,7 @@ def prepare(folder: str) -> None:
         worker.step(20)
         clock.set(BACKED_UP)
         params = DbBackupParams(file="ledger.copy", database="app.copy")
-        db_backup(system.profile, params, cwd=folder, clock=clock)
+        db_backup(_context(folder, clock), params)
         system.database.execute("INSERT INTO logs (created_at, level, message) VALUES (2, 'INFO', 'after')")
         worker.finish()
         worker.step(10)
@@ -56,8 +56,12 @@ def prepare(folder: str) -> None:
 
 def live(folder: str) -> None:
     params = DbRestoreParams(file="ledger.copy", database="app.copy", replace=True)
-    profile, clock = load_profile(os.path.join(folder, "profile.yaml"), {}), ManualClock(START + 60 * SECOND)
-    db_restore(profile, params, cwd=folder, environ=_environ(folder), clock=clock)
+    db_restore(_context(folder, ManualClock(START + 60 * SECOND)), params)
+
+
+def _context(folder: str, clock: ManualClock) -> OperationContext:
+    profile = os.path.join(folder, "profile.yaml")
+    return OperationContext(environ=_environ(folder), cwd=folder, clock=clock, profile=profile)
 
 
 def recover(folder: str) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from systemprompt import Job, JobContext, JobResult, NodeEvent
 from systemprompt.operations.audit_jobs import AuditParams, audit_jobs
+from systemprompt.operations.context import OperationContext
 from systemprompt.system import open_system
 
 PATIENCE = 20.0
@@ -67,7 +68,7 @@ def profile_in(folder: Path, extra: str = "") -> Path:
 
 def audit_is_clean(profile: Path) -> None:
     with open_system(str(profile), environ={}) as system:
-        report = audit_jobs(system, AuditParams())
+        report = audit_jobs(OperationContext.of(system), AuditParams())
     assert report.clean, [finding.sentence for finding in report.findings]
 
 

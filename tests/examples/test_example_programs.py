@@ -13,12 +13,13 @@ from pathlib import Path
 from pasted import PATIENCE, Example
 
 from systemprompt.operations.audit_jobs import AuditParams, audit_jobs
+from systemprompt.operations.context import OperationContext
 from systemprompt.system import open_system
 
 
 def audit_is_clean(example: Example) -> None:
     with open_system(str(example.folder / "profile.yaml"), environ={}) as system:
-        report = audit_jobs(system, AuditParams())
+        report = audit_jobs(OperationContext.of(system), AuditParams())
     assert report.clean, [finding.sentence for finding in report.findings]
 
 

@@ -245,9 +245,9 @@ def instants(text: str, now: datetime, zone: str) -> None:
     from systemprompt.operations.instants import read_instant
 
     try:
-        at = read_instant(text, "--since", from_datetime(now), zone)
+        at = read_instant(text, "since", from_datetime(now), lambda: zone)
     except UsageError as error:
-        assert "--since" in error.message
+        assert "`since`" in error.message
         return
     assert iso(at)
 

@@ -7,7 +7,7 @@ import json
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from systemprompt.ledger.records import Change, ManualStart
 from systemprompt.ledger.sqlite import copying
 from systemprompt.nodes.identity import this_process
 from systemprompt.operations.backup import DbBackupParams, db_backup
+from systemprompt.operations.context import OperationContext
 from systemprompt.operations.restore import DbRestoreParams, db_restore
 from systemprompt.profile.load import load_profile
 from systemprompt.system import System, open_system
@@ -68,14 +69,19 @@ class Place:
             run.run_id for run in system.ledger.start_manual(node.node_id, self.clock.now(), starts, Change(actor="me"))
         )
 
+    def context(self, on_step: Callable[[int, int], None] | None = None) -> OperationContext:
+        return OperationContext(
+            environ=self.environ, cwd=str(self.folder), clock=self.clock, profile=self.profile.path, on_step=on_step
+        )
+
     def backup(self, file: str = "copy.db", **given: Any) -> Path:
         params = DbBackupParams(file=file, **given)
-        db_backup(self.profile, params, cwd=str(self.folder), clock=self.clock)
+        db_backup(self.context(), params)
         return self.folder / file
 
     def restore(self, file: str = "copy.db", **given: Any) -> Any:
         params = DbRestoreParams(file=file, **given)
-        return db_restore(self.profile, params, cwd=str(self.folder), environ=self.environ, clock=self.clock)
+        return db_restore(self.context(), params)
 
     def sp(self, *words: str, code: int = 0) -> dict[str, Any]:
         out, err = io.StringIO(), io.StringIO()
@@ -131,7 +137,7 @@ def test_a_copy_holds_one_view_however_much_is_written_while_it_is_made(
                 other.execute("INSERT INTO noise VALUES (?)", ("x" * 10_000,))
 
         params = DbBackupParams(file="copy.db")
-        made = db_backup(place.profile, params, cwd=str(place.folder), clock=place.clock, on_step=write)
+        made = db_backup(place.context(write), params)
 
     assert len(left) > 5
     assert left == sorted(left, reverse=True), "it never began again"
@@ -156,13 +162,7 @@ def test_a_file_that_comes_into_being_meanwhile_is_not_overwritten(place: Place)
         (place.folder / "copy.db").write_text("mine", encoding="utf-8")
 
     with pytest.raises(ConflictError, match="exists"):
-        db_backup(
-            place.profile,
-            DbBackupParams(file="copy.db"),
-            cwd=str(place.folder),
-            clock=place.clock,
-            on_step=somebody_else,
-        )
+        db_backup(place.context(somebody_else), DbBackupParams(file="copy.db"))
 
     assert (place.folder / "copy.db").read_text(encoding="utf-8") == "mine"
     assert place.left_over() == []
@@ -197,13 +197,7 @@ def test_what_fails_in_the_middle_leaves_nothing(place: Place) -> None:
 
     for error, on_step in ((DatabaseUnreachable, full), (KeyboardInterrupt, _interrupt)):
         with pytest.raises(error):
-            db_backup(
-                place.profile,
-                DbBackupParams(file="copy.db", database="app-copy.db"),
-                cwd=str(place.folder),
-                clock=place.clock,
-                on_step=on_step,
-            )
+            db_backup(place.context(on_step), DbBackupParams(file="copy.db", database="app-copy.db"))
     assert [path.name for path in place.folder.iterdir() if "copy" in path.name] == []
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from systemprompt.clock import ManualClock
 from systemprompt.ledger.records import Change, JobSpec
 from systemprompt.operations.backup import DbBackupParams, db_backup
+from systemprompt.operations.context import OperationContext
 from systemprompt.operations.restore import DbRestoreParams, db_restore
-from systemprompt.profile.load import load_profile
 from systemprompt.system import open_system
 
 NOW = 1_768_386_600_000_000
@@ -19,22 +19,17 @@ def test_the_log_of_a_deleted_ledger_is_not_taken_for_that_of_the_restored_one(t
     path = tmp_path / "profile.yaml"
     path.write_text("database: sqlite:///app.db\nledger: sqlite:///ledger.db\nentry_points: false\n", encoding="utf-8")
     environ, clock = {"XDG_CACHE_HOME": str(tmp_path)}, ManualClock(NOW)
+    context = OperationContext(environ=environ, cwd=str(tmp_path), clock=clock, profile=str(path))
     ledger, log = tmp_path / "ledger.db", tmp_path / "ledger.db-wal"
     with open_system(str(path), environ=environ, clock=clock) as system:
-        db_backup(system.profile, DbBackupParams(file="copy.db"), cwd=str(tmp_path), clock=clock)
+        db_backup(context, DbBackupParams(file="copy.db"))
         extra = JobSpec(name="since", description="", schedule="", time_zone="UTC", enabled=True, policies={})
         system.ledger.sync_catalogue([extra], [], NOW, system.decide, Change(actor="test"))
         shutil.copy(log, tmp_path / "kept")
     ledger.unlink()
     (tmp_path / "kept").rename(log)
 
-    db_restore(
-        load_profile(str(path), environ),
-        DbRestoreParams(file="copy.db"),
-        cwd=str(tmp_path),
-        environ=environ,
-        clock=clock,
-    )
+    db_restore(context, DbRestoreParams(file="copy.db"))
 
     with open_system(str(path), environ=environ, clock=clock) as system:
         assert "since" not in {job.name for job in system.ledger.jobs(retired=True)}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from systemprompt.operations.context import OperationContext
 from systemprompt.operations.run_jobs import RunJobsParams, run_jobs
 from systemprompt.system import open_system
 
@@ -33,7 +34,7 @@ def test_a_success_that_came_too_late_is_not_told_as_one(
     (tmp_path / "profile.yaml").write_text("name: late\ndatabase: sqlite:///app.db\nextensions: [jobs.py]\n")
     environ = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "USER": "me"}
     with open_system(str(tmp_path / "profile.yaml"), environ=environ) as system:
-        result = run_jobs(system, RunJobsParams(names=("outlives_its_lease",)))
+        result = run_jobs(OperationContext.of(system), RunJobsParams(names=("outlives_its_lease",)))
         (run,) = result.jobs_run
         assert (run.status, run.reason) == told
         assert run.error == "this process was taken for lost; its success came too late and is kept with attempt 1"

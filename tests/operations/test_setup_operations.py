@@ -16,10 +16,10 @@ from systemprompt.cli.main import main
 from systemprompt.cli.settings import CliSettings
 from systemprompt.clock import SECOND, ManualClock, iso
 from systemprompt.errors import ConflictError, UsageError
+from systemprompt.operations.context import OperationContext
 from systemprompt.operations.init_profile import InitParams, init_profile
 from systemprompt.operations.instants import read_instant
-from systemprompt.operations.profile import show_profile
-from systemprompt.profile.load import load_profile
+from systemprompt.operations.profile import ProfileShowParams, show_profile
 
 
 def sp(folder: Path, *words: str, code: int = 0) -> dict[str, Any]:
@@ -45,15 +45,15 @@ def sp(folder: Path, *words: str, code: int = 0) -> dict[str, Any]:
     ],
 )
 def test_an_instant_is_so_long_ago_or_a_date_or_iso_8601(text: str, at: str) -> None:
-    now = read_instant("2026-01-14T12:00:00Z", "--since", 0, "UTC")
+    now = read_instant("2026-01-14T12:00:00Z", "since", 0, lambda: "UTC")
 
-    assert iso(read_instant(text, "--since", now, "Europe/Berlin")) == at
+    assert iso(read_instant(text, "since", now, lambda: "Europe/Berlin")) == at
 
 
 @pytest.mark.parametrize("text", ["", "h", "-2h", "2y", "yesterday", "2026-13-01", "99999999d", "1.5h", "²h"])
-def test_what_is_no_instant_is_refused_with_its_flag(text: str) -> None:
-    with pytest.raises(UsageError, match="--since"):
-        read_instant(text, "--since", 1_700_000_000 * SECOND, "UTC")
+def test_what_is_no_instant_is_refused_by_the_name_of_its_parameter(text: str) -> None:
+    with pytest.raises(UsageError, match="`since`"):
+        read_instant(text, "since", 1_700_000_000 * SECOND, lambda: "UTC")
 
 
 def test_init_writes_an_installation_whose_next_commands_work(tmp_path: Path) -> None:
@@ -70,13 +70,14 @@ def test_init_writes_an_installation_whose_next_commands_work(tmp_path: Path) ->
 
 
 def test_init_overwrites_nothing(tmp_path: Path) -> None:
-    first = init_profile(InitParams(dir="."), cwd=str(tmp_path))
+    context = OperationContext(environ={}, cwd=str(tmp_path))
+    first = init_profile(context, InitParams(dir="."))
     Path(first.profile).write_text("mine", encoding="utf-8")
     for path in first.files[1:]:
         os.unlink(path)
 
     with pytest.raises(ConflictError, match="nothing was written"):
-        init_profile(InitParams(dir="."), cwd=str(tmp_path))
+        init_profile(context, InitParams(dir="."))
 
     assert Path(first.profile).read_text(encoding="utf-8") == "mine"
     assert not any(os.path.exists(path) for path in first.files[1:])
@@ -119,7 +120,8 @@ def test_secrets_of_a_profile_are_masked(tmp_path: Path) -> None:
         "      environment: {API_TOKEN: '${TOKEN}', REGION: eu}\n      parameters: {db_password: hunter2, limit: 3}\n",
         encoding="utf-8",
     )
-    shown = show_profile(load_profile(str(path), {"TOKEN": "hunter2"}))
+    context = OperationContext(environ={"TOKEN": "hunter2"}, cwd=str(tmp_path), profile=str(path))
+    shown = show_profile(context, ProfileShowParams())
 
     assert "hunter2" not in repr(shown)
     job = shown.settings["jobs"]["feed"]
@@ -196,7 +198,7 @@ def test_doctor_says_a_fault_in_two_places_once_and_sees_tables_that_are_not_the
 
 def test_doctor_sees_a_clock_that_was_set_back_and_a_node_that_is_gone(tmp_path: Path) -> None:
     from systemprompt.nodes.identity import this_process
-    from systemprompt.operations.doctor import doctor
+    from systemprompt.operations.doctor import DoctorParams, doctor
     from systemprompt.system import open_system
 
     sp(tmp_path, "init")
@@ -210,7 +212,9 @@ def test_doctor_sees_a_clock_that_was_set_back_and_a_node_that_is_gone(tmp_path:
         system.ledger.turn(node.node_id, clock.now(), system.decide)
 
     clock.step(-3600)
-    diagnosis = doctor(lambda: profile, environ=environ, clock=clock)
+    diagnosis = doctor(
+        OperationContext(environ=environ, cwd=str(tmp_path), clock=clock, profile=profile), DoctorParams()
+    )
     by_name = {check.name: check for check in diagnosis.checks}
 
     assert by_name["clock"].status == "warn"

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from systemprompt.ledger.records import JobSpec
+from systemprompt.operations.context import OperationContext
 from systemprompt.operations.run_jobs import RunJobsParams, run_jobs
 from systemprompt.profile.load import load_profile
 from systemprompt.system import System
@@ -75,7 +76,7 @@ def test_a_user_is_known_by_the_systems_name_else_by_the_environments(
 def test_a_run_by_hand_is_recorded_under_the_users_name(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     known_as(monkeypatch, "alice")
     system.sync()
-    ran = run_jobs(system, RunJobsParams(names=("hello",))).jobs_run[0]
+    ran = run_jobs(OperationContext.of(system), RunJobsParams(names=("hello",))).jobs_run[0]
     assert ran.run_id is not None
     account = system.ledger.run(ran.run_id)
     assert account is not None

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from systemprompt.cli.parse import GLOBAL_FLAGS, HOME_GROUP, flags_of, load
+from systemprompt.cli.parse import GLOBAL_FLAGS, HOME_GROUP, flags_of
 from systemprompt.cli.table import COMMANDS, GROUPS, Command
 from systemprompt.operations.parameters import param
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from systemprompt.operations.context import OperationContext
 
 __all__ = ["SHELLS", "Completion", "CompletionParams", "completion"]
 
@@ -21,7 +23,7 @@ SHELLS = ("bash", "zsh", "fish")
 class CompletionParams:
     """For which shell."""
 
-    shell: str = param("the shell that will read the script", positional=True, choices=SHELLS, metavar="SHELL")
+    shell: str = param("the shell that will read the script", choices=SHELLS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +34,7 @@ class Completion:
     script: str
 
 
-def completion(params: CompletionParams) -> Completion:
+def completion(context: OperationContext, params: CompletionParams) -> Completion:  # noqa: ARG001  # as every operation
     """Return the script for a shell."""
     write = {"bash": _bash, "zsh": _zsh, "fish": _fish}[params.shell]
     return Completion(shell=params.shell, script=write())
@@ -51,15 +53,13 @@ def _entries() -> Iterator[tuple[str, list[tuple[str, str]], Command | None]]:
             if command.path[:depth] == group.path:
                 last = len(command.path) == depth + 1
                 below = next((g.summary for g in GROUPS if g.path == command.path[: depth + 1]), "")
-                words.setdefault(command.path[depth], command.summary if last else below)
+                words.setdefault(command.path[depth], command.operation.summary if last else below)
         if not group.path:
             words = {"jobs": "List, run, watch and switch scheduled jobs.", **words}
         for path in _spellings(group.path):
             yield path, list(words.items()), None
     for command in COMMANDS:
-        flags = [
-            (name, flag.help) for flag in flags_of(load(command.params)) if not flag.positional for name in (flag.long,)
-        ]
+        flags = [(name, flag.help) for flag in flags_of(command) if not flag.positional for name in (flag.long,)]
         for path in _spellings(command.path):
             yield path, flags, command
 
@@ -72,7 +72,7 @@ def _spellings(path: tuple[str, ...]) -> list[str]:
 def _takes_job(command: Command) -> bool:
     """Whether the arguments of a command are names of jobs."""
     return command.name != "infra jobs new" and any(
-        flag.positional and flag.field in ("name", "names") for flag in flags_of(load(command.params))
+        flag.positional and flag.field in ("name", "names") for flag in flags_of(command)
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from systemprompt.cli.parse import GLOBAL_FLAGS, HOME_GROUP, Flag, flags_of, load
+from systemprompt.cli.parse import GLOBAL_FLAGS, HOME_GROUP, Flag, flags_of
 from systemprompt.cli.table import COMMANDS, GROUPS, Command, Group
 
 __all__ = ["help_text", "usage", "version_text"]
@@ -22,14 +22,14 @@ def help_text(target: Command | Group) -> str:
 def usage(command: Command) -> str:
     """Return one line: how the command is called."""
     parts = []
-    for flag in flags_of(load(command.params)):
+    for flag in flags_of(command):
         if flag.positional:
             word = flag.metavar + ("..." if flag.repeatable else "")
             parts.append(word if flag.required else f"[{word}]")
         else:
             word = flag.long if flag.kind == "bool" else f"{flag.long} {flag.metavar}"
             parts.append(f"[{word}]" + ("..." if flag.repeatable else ""))
-    return " ".join(("sp", command.name, *parts))
+    return " ".join(("sp", *command.words, *parts))
 
 
 def _of_group(group: Group) -> str:
@@ -39,7 +39,7 @@ def _of_group(group: Group) -> str:
         if command.path[:depth] == group.path:
             word = command.path[depth]
             if len(command.path) == depth + 1:
-                below[word] = command.summary
+                below[word] = command.operation.summary
             else:
                 below[word] = next(g.summary for g in GROUPS if g.path == (*group.path, word))
     if not group.path:
@@ -56,8 +56,8 @@ def _of_group(group: Group) -> str:
 
 
 def _of_command(command: Command) -> str:
-    flags = flags_of(load(command.params))
-    lines = [command.summary, "", f"usage: {usage(command)}"]
+    flags = flags_of(command)
+    lines = [command.operation.summary, "", f"usage: {usage(command)}"]
     arguments = [(flag.metavar, _explained(flag)) for flag in flags if flag.positional]
     if arguments:
         lines += ["", "arguments:", *_columns(arguments)]
@@ -67,7 +67,7 @@ def _of_command(command: Command) -> str:
     short = " ".join(name for name, *_ in GLOBAL_FLAGS)
     lines += ["", f"global flags: {short}"]
     if command.path[0] == HOME_GROUP:
-        lines.append(f"`sp {' '.join(command.path[1:])}` is the same command.")
+        lines.append(f"`sp {command.name}` is the same command.")
     return "\n".join([*lines, "", f"example: {command.example}"]) + "\n"
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import ExitStack
 
-from systemprompt.cli.parse import Call, load, parse, wanted_format
+from systemprompt.cli.parse import Call, parse, respelled, wanted_format
 from systemprompt.cli.render import (
     AnswerLost,
     render_error,
@@ -15,15 +16,15 @@ from systemprompt.cli.render import (
     render_result,
     render_traceback,
 )
-from systemprompt.cli.settings import CliSettings
+from systemprompt.cli.settings import CliSettings, CommandResult
+from systemprompt.cli.table import Command
+from systemprompt.operations import catalogue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TextIO
 
-    from systemprompt.cli.settings import CommandResult
-    from systemprompt.cli.table import Command
 
 __all__ = ["main", "run"]
 
@@ -55,6 +56,7 @@ def run() -> int:
 def main(argv: Sequence[str], settings: CliSettings) -> int:
     """Run one call and return its exit code. Every error is shown; only an answer that cannot be written escapes."""
     settings.format = wanted_format(argv)
+    call = None
     try:
         call = parse(argv, before_leaf=_prepare)
         _apply_globals(call, settings)
@@ -64,7 +66,7 @@ def main(argv: Sequence[str], settings: CliSettings) -> int:
     except (BrokenPipeError, AnswerLost):
         raise
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the door: every error becomes an answer and an exit code
-        return _refuse(error, settings)
+        return _refuse(error, settings, call)
 
 
 def _drop_output(settings: CliSettings) -> None:
@@ -73,18 +75,27 @@ def _drop_output(settings: CliSettings) -> None:
 
 
 def _answer(call: Call, settings: CliSettings) -> int:
-    command = call.target
-    function = load(command.function)  # type: ignore[union-attr]  # with parameters it is a command
-    if getattr(command, "runs_jobs", False):
-        from systemprompt.cli.guard import guarded_stdout
+    assert isinstance(call.target, Command)  # with parameters it is one
+    command, operation = call.target, call.target.operation
+    context = settings.context()
+    with ExitStack() as held:
+        if operation.does == "runs":
+            from systemprompt.cli.guard import guarded_stdout
 
-        _ran_jobs.append(True)
-        with guarded_stdout(settings):
-            result: CommandResult[object] = function(settings, call.parameters)
-    else:
-        result = function(settings, call.parameters)
-    render_result(settings, result)
-    return result.exit_code
+            _ran_jobs.append(True)
+            held.enter_context(guarded_stdout(settings))
+        if command.watcher:
+            context.on_event = held.enter_context(catalogue.load(command.watcher)(settings))
+        data = catalogue.call(context, operation, call.parameters)
+    zone = context.time_zone() if settings.for_people and operation.needs in ("ledger", "system") else "UTC"
+    failed = operation.has_failed(data)
+    render_result(
+        settings,
+        CommandResult(
+            data, operation.artifact_type, operation.title_of(data), exit_code=1 if failed else 0, time_zone=zone
+        ),
+    )
+    return 1 if failed else 0
 
 
 def _explain(call: Call, settings: CliSettings) -> int:
@@ -97,12 +108,12 @@ def _explain(call: Call, settings: CliSettings) -> int:
     return 0
 
 
-def _refuse(error: BaseException, settings: CliSettings) -> int:
+def _refuse(error: BaseException, settings: CliSettings, call: Call | None) -> int:
     from systemprompt.cli.exit_codes import exit_code_of
     from systemprompt.errors import Interrupted, SystempromptError
 
     if isinstance(error, KeyboardInterrupt):
-        shown: SystempromptError = Interrupted("interrupted", hint="what was begun is in: sp infra jobs history")
+        shown: SystempromptError = Interrupted("interrupted", hint="what was begun is in: sp jobs history")
     elif isinstance(error, SystempromptError):
         shown = error
     else:
@@ -113,6 +124,9 @@ def _refuse(error: BaseException, settings: CliSettings) -> int:
         shown.code = "internal"
     if settings.verbose:
         render_traceback(settings, error)
+    if call is not None:
+        shown.message = respelled(call, shown.message)
+        shown.hint = shown.hint and respelled(call, shown.hint)
     render_error(settings, shown)
     return exit_code_of(shown)
 

@@ -6,16 +6,16 @@ that is called; `inspect`, `typing` and `argparse` stay unloaded (docs/decisions
 
 from __future__ import annotations
 
-import sys
-
-from systemprompt.cli.table import COMMANDS, GROUPS, Command, Group
+from systemprompt.cli.table import COMMANDS, GROUPS, LONG, METAVARS, SHORT, Command, Group
 from systemprompt.errors import UsageError, did_you_mean
+from systemprompt.operations.catalogue import kind_of, load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
-__all__ = ["GLOBAL_FLAGS", "HOME_GROUP", "Call", "Flag", "flags_of", "load", "parse", "wanted_format"]
+__all__ = ["GLOBAL_FLAGS", "HOME_GROUP", "Call", "Flag", "flags_of", "parse", "respelled", "wanted_format"]
 
 HOME_GROUP = "infra"
 """The group that may be left out: `sp jobs list` is `sp infra jobs list`."""
@@ -53,46 +53,33 @@ class Flag:
     kind   `str`, `int`, `float`, `bool`, `list` (may be repeated) or `map` (KEY=VALUE, may be repeated)
     """
 
-    __slots__ = (
-        "choices",
-        "default",
-        "field",
-        "help",
-        "kind",
-        "long",
-        "metavar",
-        "minimum",
-        "positional",
-        "required",
-        "short",
-    )
+    __slots__ = ("choices", "default", "field", "help", "kind", "long", "metavar", "positional", "required", "short")
 
     def __init__(
         self,
         field: str,
         kind: str,
+        declared: Mapping[str, Any],
         *,
         default: object,
         required: bool,
-        help: str = "",  # noqa: A002  # as in the field's metadata
-        flag: str | None = None,
-        short: str | None = None,
-        metavar: str | None = None,
-        positional: bool = False,
-        minimum: float | None = None,
-        choices: tuple[str, ...] = (),
+        positional: bool,
     ) -> None:
         self.field = field
         self.kind = kind
         self.default = default
         self.required = required
-        self.help = help
-        self.long = flag or "--" + field.replace("_", "-")
-        self.short = short
-        self.metavar = metavar or ("|".join(choices) if choices else field.upper().rstrip("_"))
         self.positional = positional
-        self.minimum = minimum
-        self.choices = choices
+        self.help: str = declared["help"]
+        self.choices: tuple[str, ...] = declared["choices"]
+        self.long = LONG.get(field) or "--" + field.replace("_", "-")
+        self.short = SHORT.get(field)
+        self.metavar = METAVARS.get(field) or "|".join(self.choices) or field.upper()
+
+    @property
+    def spelling(self) -> str:
+        """How a person names it."""
+        return self.metavar if self.positional else self.long
 
     @property
     def repeatable(self) -> bool:
@@ -103,15 +90,6 @@ def wanted_format(argv: Sequence[str]) -> str:
     """Return `json`, `yaml` or `text`, whatever else is wrong with the call: an error has to come in that form too."""
     words = list(argv[: argv.index("--")]) if "--" in argv else list(argv)
     return "json" if "--json" in words else "yaml" if "--yaml" in words else "text"
-
-
-def load(dotted: str) -> type:
-    """Import what `package.module:name` says."""
-    module, _, name = dotted.partition(":")
-    __import__(module)  # the package importlib alone would cost a start two fifths of a bare interpreter's
-    loaded = getattr(sys.modules[module], name)
-    assert callable(loaded)
-    return loaded  # type: ignore[no-any-return]  # the table's test knows that each is what it should be
 
 
 def parse(argv: Sequence[str], *, before_leaf: object = None) -> Call:
@@ -135,32 +113,36 @@ def parse(argv: Sequence[str], *, before_leaf: object = None) -> Call:
     if "--help" in scan.globals or "--version" in scan.globals or scan.asks_help():
         scan.globals.setdefault("--help", "")
         return Call(scan.command, None, scan.globals)
-    params_type = load(scan.command.params)
-    values = _Leaf(scan, flags_of(params_type)).read()
-    return Call(scan.command, params_type(**values), scan.globals)
+    values = _Leaf(scan, flags_of(scan.command)).read()
+    return Call(scan.command, load(scan.command.operation.params)(**values), scan.globals)
 
 
-def flags_of(params_type: type) -> list[Flag]:
-    """Return the flags of a params dataclass, arguments first."""
+def respelled(call: Call, text: str) -> str:
+    """Return what an operation says with its parameters as they are spelled here: `since`, in backticks, is --since."""
+    if "`" not in text or call.parameters is None or not isinstance(call.target, Command):
+        return text
+    for flag in flags_of(call.target):
+        text = text.replace(f"`{flag.field}`", flag.spelling)
+    return text
+
+
+def flags_of(command: Command) -> list[Flag]:
+    """Return the flags of a command, arguments first, as its params dataclass declares them and the table spells them."""
     flags = []
-    for name, field in params_type.__dataclass_fields__.items():  # type: ignore[attr-defined]  # a dataclass, the table's test says
+    for name, field in load(command.operation.params).__dataclass_fields__.items():
         no_default = field.default.__class__.__name__ == "_MISSING_TYPE"
         no_factory = field.default_factory.__class__.__name__ == "_MISSING_TYPE"
-        default = None if no_default else field.default
-        required = no_default and no_factory
-        flags.append(Flag(name, _kind(field.type), default=default, required=required, **field.metadata))
+        flags.append(
+            Flag(
+                name,
+                kind_of(field.type),
+                field.metadata,
+                default=None if no_default else field.default,
+                required=no_default and no_factory,
+                positional=name in command.arguments,
+            )
+        )
     return sorted(flags, key=lambda flag: not flag.positional)
-
-
-def _kind(annotation: str) -> str:
-    bare = annotation.removesuffix(" | None")
-    if bare.startswith("tuple["):
-        return "list"
-    if bare.startswith(("dict[", "Mapping[")):
-        return "map"
-    if bare not in ("str", "int", "float", "bool"):
-        raise TypeError(f"a command's parameter cannot have the type {annotation!r}")
-    return bare
 
 
 class _Scan:
@@ -246,7 +228,7 @@ class _Leaf:
                     self.named[flag.short] = flag
         self.values: dict[str, object] = {}
         assert scan.command is not None
-        self.call = "sp " + scan.command.name
+        self.call = " ".join(["sp", *scan.command.words])
         self.example = scan.command.example
 
     def read(self) -> dict[str, object]:
@@ -321,12 +303,7 @@ class _Leaf:
 
 
 def _read_value(flag: Flag, text: str, name: str) -> object:
-    if flag.choices and text not in flag.choices:
-        near = did_you_mean(text, flag.choices)
-        raise UsageError(
-            f"{name} {text!r} is not one of {', '.join(flag.choices)}",
-            hint=f"did you mean {near!r}?" if near else None,
-        )
+    """Return a value of the kind that the flag takes. Whether it makes sense is for the operation's door to say: `check`."""
     if flag.kind not in ("int", "float"):
         return text
     try:
@@ -336,10 +313,6 @@ def _read_value(flag: Flag, text: str, name: str) -> object:
     except ValueError:
         what = "a whole number" if flag.kind == "int" else "a number"
         raise UsageError(f"{name} {text!r} is not {what}") from None
-    if flag.minimum is not None and number < flag.minimum:
-        raise UsageError(f"{name} {text} is less than {flag.minimum:g}, the least that makes sense")
-    if abs(number) >= 2**53:
-        raise UsageError(f"{name} {text} is more than this program can count")
     return number
 
 
@@ -365,7 +338,7 @@ def _group(words: tuple[str, ...]) -> Group:
 
 
 def _name(words: tuple[str, ...]) -> str:
-    return " ".join(("sp", *words))
+    return " ".join(("sp", *words[len(words) > 1 and words[0] == HOME_GROUP :]))
 
 
 def _unknown_word(group: Group, word: str) -> UsageError:

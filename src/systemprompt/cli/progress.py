@@ -26,6 +26,12 @@ class RunWatcher:
         self._lock = threading.Lock()
         self._drawn_at = 0.0
 
+    def __enter__(self) -> RunWatcher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
     def __call__(self, event: NodeEvent) -> None:
         with self._lock:
             values = event.values

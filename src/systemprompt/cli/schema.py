@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from systemprompt.cli.parse import HOME_GROUP, load
+from systemprompt.cli.parse import HOME_GROUP
 from systemprompt.cli.render import plain
 from systemprompt.cli.table import COMMANDS, Command
 from systemprompt.errors import UsageError, did_you_mean
+from systemprompt.operations.catalogue import load
+from systemprompt.operations.context import OperationContext
 from systemprompt.operations.parameters import param
 
 __all__ = ["ERROR_SCHEMA", "SchemaParams", "Schemas", "command_schema", "schemas"]
@@ -44,7 +46,7 @@ ERROR_SCHEMA: dict[str, Any] = {
 class SchemaParams:
     """Which command to describe."""
 
-    command: tuple[str, ...] = param("a command or a group of them; else all", (), positional=True, metavar="COMMAND")
+    command: tuple[str, ...] = param("a command or a group of them; else all", ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,7 @@ class Schemas:
     error: dict[str, Any]
 
 
-def schemas(params: SchemaParams) -> Schemas:
+def schemas(context: OperationContext, params: SchemaParams) -> Schemas:  # noqa: ARG001  # as every operation
     """Return the schemas of one command, of a group, or of all.
 
     Raises:
@@ -71,17 +73,22 @@ def schemas(params: SchemaParams) -> Schemas:
 
 def command_schema(command: Command) -> dict[str, Any]:
     """Return `input` and `output` of one command."""
-    params, result = load(command.params), load(command.result)
+    operation = command.operation
+    params, result = load(operation.params), load(operation.result)
     reference, definitions = _definitions(params)
     output_reference, output_definitions = _definitions(result)
-    title = {"const": command.title} if "{}" not in command.title else {"type": "string"}
+    title = {"const": operation.title} if "{" not in operation.title else {"type": "string"}
     return {
         "input": {"$schema": _DIALECT, **reference, "$defs": definitions},
         "output": {
             "$schema": _DIALECT,
             "title": command.name,
             "type": "object",
-            "properties": {"data": output_reference, "artifact_type": {"const": command.artifact_type}, "title": title},
+            "properties": {
+                "data": output_reference,
+                "artifact_type": {"const": operation.artifact_type},
+                "title": title,
+            },
             "required": ["data", "artifact_type", "title"],
             "additionalProperties": False,
             "$defs": output_definitions,

@@ -8,9 +8,7 @@ if TYPE_CHECKING:
     from typing import Generic, TextIO, TypeVar
 
     from systemprompt.clock import Clock
-    from systemprompt.ledger.sqlite.reader import SqliteReader
-    from systemprompt.profile.profile import Profile
-    from systemprompt.system import System
+    from systemprompt.operations.context import OperationContext
 
     T = TypeVar("T")
 else:
@@ -98,42 +96,11 @@ class CliSettings:
 
         return self.clock or SystemClock()
 
-    def profile_path(self) -> str:
-        """Return the absolute path of the profile this call is about.
+    def context(self) -> OperationContext:
+        """Return what an operation is given of this call."""
+        from systemprompt.operations.context import OperationContext
 
-        Raises:
-            ProfileNotFound: none was named and none is near, or the one named does not exist.
-        """
-        from systemprompt.profile.find import find_profile
-
-        return find_profile(self.profile, self.environ, self.cwd)
-
-    def open_reader(self) -> SqliteReader:
-        """Open the ledger for reading, the quick way where nothing changed since the last command."""
-        from systemprompt.system import open_reader
-
-        return open_reader(self.profile_path(), environ=self.environ, clock=self.clock)
-
-    def time_zone(self, *, always: bool = False) -> str:
-        """Return the profile's zone where a person reads times in it, or `always`; else `UTC`, without looking."""
-        if not (self.for_people or always):
-            return "UTC"
-        from systemprompt.profile.cache import cached_ledger_path
-
-        cached = cached_ledger_path(self.profile_path(), self.environ)
-        return cached.time_zone if cached is not None else self.load_profile().time_zone
-
-    def open_system(self) -> System:
-        """Open the whole installation: profile, catalogue, ledger, database."""
-        from systemprompt.system import open_system
-
-        return open_system(self.profile_path(), environ=self.environ, clock=self.clock)
-
-    def load_profile(self) -> Profile:
-        """Read and check the profile alone."""
-        from systemprompt.profile.load import load_profile
-
-        return load_profile(self.profile_path(), self.environ)
+        return OperationContext(environ=self.environ, cwd=self.cwd, clock=self.clock, profile=self.profile)
 
 
 class CommandResult(Generic[T]):

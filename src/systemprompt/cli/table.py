@@ -1,67 +1,82 @@
-"""Every command there is, declared. Parser, help, schemas, completion and tests read it; nothing here imports an operation."""
+"""The words of every command, and how its parameters are spelled. What a command does stands in the catalogue of operations."""
 
 from __future__ import annotations
 
-__all__ = ["COMMANDS", "GROUPS", "Command", "Group"]
+from systemprompt.operations.catalogue import Operation, operation
 
-OPERATIONS = "systemprompt.operations."
-FUNCTIONS = "systemprompt.cli.commands."
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["COMMANDS", "GROUPS", "LONG", "METAVARS", "SHORT", "Command", "Group", "spelled"]
+
+LONG = {"start": "--from", "end": "--to", "parameters": "--param"}
+"""Flags that are not their parameter's name."""
+
+SHORT = {"limit": "-n", "parameters": "-p"}
+
+METAVARS = {
+    "at": "WHEN",
+    "command": "COMMAND",
+    "database": "FILE",
+    "days": "N",
+    "dir": "DIR",
+    "end": "WHEN",
+    "file": "FILE",
+    "grace": "SECONDS",
+    "hours": "N",
+    "job": "NAME",
+    "level": "debug|info|warning|error|critical",
+    "limit": "N",
+    "name": "NAME",
+    "names": "NAME",
+    "origin": "ORIGIN",
+    "parameters": "KEY=VALUE",
+    "run_id": "RUN",
+    "shell": "SHELL",
+    "since": "WHEN",
+    "start": "WHEN",
+    "tag": "TAG",
+    "until": "WHEN",
+    "why": "TEXT",
+}
+"""What stands for a parameter's value in help; else its choices, or its name."""
 
 
 class Command:
-    """One command.
+    """One command: the words that call an operation. `infra jobs list` may also be called as `jobs list`.
 
-    path          the words that call it; `infra jobs list` may also be called as `jobs list`
-    function      where its function is, `module:name` below `systemprompt.cli.commands`
-    params        the dataclass its flags come from, `module:name` below `systemprompt.operations`, or in full
-    result        the dataclass its data is, likewise
-    title         as the envelope has it; `{}` stands for what the command is about
-    light         a reading command that must start at once: see docs/decisions/0002-lazy-inspect.md
-    runs_jobs     code of users runs inside this process: what it prints must not end up in the answer
+    arguments   the parameters that stand without a flag, in order
+    watcher     what follows the operation on stderr while it works, `module:name` below `systemprompt.cli`
     """
 
-    __slots__ = (
-        "artifact_type",
-        "example",
-        "function",
-        "light",
-        "params",
-        "path",
-        "result",
-        "runs_jobs",
-        "summary",
-        "title",
-    )
+    __slots__ = ("arguments", "operation", "path", "watcher")
 
-    def __init__(
-        self,
-        path: str,
-        summary: str,
-        *,
-        example: str,
-        function: str,
-        params: str,
-        result: str,
-        artifact_type: str,
-        title: str,
-        light: bool = False,
-        runs_jobs: bool = False,
-    ) -> None:
+    def __init__(self, path: str, what: str | Operation, *arguments: str, watcher: str = "") -> None:
         self.path = tuple(path.split())
-        self.summary = summary
-        self.example = example
-        self.function = FUNCTIONS + function
-        self.params = _below_operations(params)
-        self.result = _below_operations(result)
-        self.artifact_type = artifact_type
-        self.title = title
-        self.light = light
-        self.runs_jobs = runs_jobs
+        self.operation = operation(what) if isinstance(what, str) else what
+        self.arguments = arguments
+        self.watcher = f"systemprompt.cli.{watcher}" if watcher else ""
 
     @property
     def name(self) -> str:
         """The words as one: `infra jobs list`."""
         return " ".join(self.path)
+
+    @property
+    def light(self) -> bool:
+        """Whether it only reads the ledger, and must start at once: see docs/decisions/0002-lazy-inspect.md."""
+        return self.operation.needs == "ledger"
+
+    @property
+    def example(self) -> str:
+        """A call that makes sense, as people type it."""
+        return " ".join(["sp", *self.words, *spelled(self, self.operation.example)])
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words as our own sentences spell them: `jobs list`."""
+        return self.path[self.path[0] == "infra" :]
 
 
 class Group:
@@ -75,274 +90,81 @@ class Group:
         self.example = example
 
 
-def _below_operations(dotted: str) -> str:
-    return dotted if dotted.startswith("systemprompt.") else OPERATIONS + dotted
+def spelled(command: Command, values: dict[str, Any]) -> list[str]:
+    """Return the words that give a command these values, arguments first."""
+    from shlex import quote
+
+    words = [quote(str(one)) for name in command.arguments for one in _each(values.get(name, ()))]
+    for name, value in values.items():
+        if name not in command.arguments:
+            flag = LONG.get(name) or SHORT.get(name) or "--" + name.replace("_", "-")
+            words += [flag] if value is True else [word for one in _each(value) for word in (flag, quote(str(one)))]
+    return words
+
+
+def _each(value: object) -> tuple[object, ...]:
+    return value if isinstance(value, tuple) else (value,)
 
 
 GROUPS: tuple[Group, ...] = (
-    Group("", "Scheduled jobs that can account for themselves.", example="sp infra jobs list"),
-    Group("infra", "What keeps the installation going.", example="sp infra jobs list"),
-    Group("infra jobs", "List, run, watch and switch scheduled jobs.", example="sp infra jobs show database_cleanup"),
+    Group("", "Scheduled jobs that can account for themselves.", example="sp jobs list"),
+    Group("infra", "What keeps the installation going.", example="sp jobs list"),
+    Group("infra jobs", "List, run, watch and switch scheduled jobs.", example="sp jobs show database_cleanup"),
     Group("profile", "The settings of this installation.", example="sp profile check"),
     Group("db", "The ledger's and the application's tables.", example="sp db status"),
 )
 
 COMMANDS: tuple[Command, ...] = (
-    Command(
-        "infra jobs list",
-        "List every job with its schedule and its state.",
-        example="sp infra jobs list --tag maintenance",
-        function="jobs:list_jobs",
-        params="list_jobs:ListJobsParams",
-        result="list_jobs:JobList",
-        artifact_type="table",
-        title="Available Jobs",
-        light=True,
-    ),
-    Command(
-        "infra jobs show",
-        "Show one job: schedule, policies, last and next runs.",
-        example="sp infra jobs show database_cleanup",
-        function="jobs:show_job",
-        params="show_job:ShowJobParams",
-        result="show_job:JobDetails",
-        artifact_type="presentation_card",
-        title="Job: {}",
-        light=True,
-    ),
-    Command(
-        "infra jobs run",
-        "Run jobs now and account for them like any other run.",
-        example="sp infra jobs run database_cleanup",
-        function="running:run_jobs",
-        params="run_jobs:RunJobsParams",
-        result="run_jobs:RunJobsResult",
-        artifact_type="table",
-        title="Job Execution Results",
-        runs_jobs=True,
-    ),
-    Command(
-        "infra jobs cancel",
-        "Stop a run, wherever it runs, or take it out of the queue.",
-        example='sp infra jobs cancel 42 --why "wrong file"',
-        function="jobs:cancel_run",
-        params="cancel_run:CancelRunParams",
-        result="cancel_run:RunCancelled",
-        artifact_type="text",
-        title="Run Cancelled",
-    ),
-    Command(
-        "infra jobs history",
-        "Show what ran, what did not, and why.",
-        example="sp infra jobs history --status failed --since 2d",
-        function="jobs:history",
-        params="history:HistoryParams",
-        result="history:History",
-        artifact_type="table",
-        title="Job Execution History",
-        light=True,
-    ),
-    Command(
-        "infra jobs enable",
-        "Let a job's schedule start it again.",
-        example="sp infra jobs enable behavioral_analysis",
-        function="jobs:enable_job",
-        params="switch_job:SwitchJobParams",
-        result="switch_job:JobSwitched",
-        artifact_type="text",
-        title="Job Enabled",
-    ),
-    Command(
-        "infra jobs disable",
-        "Stop a job's schedule from starting it.",
-        example='sp infra jobs disable behavioral_analysis --why "vendor is down"',
-        function="jobs:disable_job",
-        params="switch_job:SwitchJobParams",
-        result="switch_job:JobSwitched",
-        artifact_type="text",
-        title="Job Disabled",
-    ),
-    Command(
-        "infra jobs upcoming",
-        "Show the fire times to come.",
-        example="sp infra jobs upcoming --hours 24",
-        function="jobs:upcoming",
-        params="upcoming:UpcomingParams",
-        result="upcoming:Upcoming",
-        artifact_type="table",
-        title="Upcoming Runs",
-    ),
-    Command(
-        "infra jobs logs",
-        "Read what a run said while it worked.",
-        example="sp infra jobs logs 42 --level warning",
-        function="jobs:run_logs",
-        params="run_logs:RunLogsParams",
-        result="run_logs:RunLogs",
-        artifact_type="table",
-        title="Logs of run {}",
-    ),
-    Command(
-        "infra jobs audit",
-        "Recompute every fire time and hold the ledger against it.",
-        example="sp infra jobs audit --from 7d",
-        function="jobs:audit_jobs",
-        params="audit_jobs:AuditParams",
-        result="audit_jobs:AuditReport",
-        artifact_type="table",
-        title="Audit",
-    ),
-    Command(
-        "infra jobs explain",
-        "Say which version named a fire time, what accounts for it, and why.",
-        example="sp infra jobs explain database_cleanup",
-        function="jobs:explain_fire_time",
-        params="explain_fire_time:ExplainParams",
-        result="explain_fire_time:FireTimeExplained",
-        artifact_type="presentation_card",
-        title="Fire time of {}",
-    ),
-    Command(
-        "infra jobs cleanup-sessions",
-        "Clean up inactive user sessions.",
-        example="sp infra jobs cleanup-sessions --hours 2 --dry-run",
-        function="running:cleanup_sessions",
-        params="cleanup:CleanupSessionsParams",
-        result="cleanup:SessionCleanup",
-        artifact_type="text",
-        title="Session Cleanup",
-        runs_jobs=True,
-    ),
-    Command(
-        "infra jobs log-cleanup",
-        "Clean up old log entries.",
-        example="sp infra jobs log-cleanup --days 7 --dry-run",
-        function="running:log_cleanup",
-        params="cleanup:LogCleanupParams",
-        result="cleanup:LogCleanup",
-        artifact_type="text",
-        title="Log Cleanup",
-        runs_jobs=True,
-    ),
-    Command(
-        "infra jobs new",
-        "Write a job file to start from, and a test for it.",
-        example="sp infra jobs new nightly_report",
-        function="setup:new_job",
-        params="new_job:NewJobParams",
-        result="new_job:NewJob",
-        artifact_type="text",
-        title="Job Created",
-    ),
-    Command(
-        "serve",
-        "Be a node: plan and run jobs in the foreground until told to stop.",
-        example="sp serve",
-        function="running:serve",
-        params="serve:ServeParams",
-        result="serve:ServeResult",
-        artifact_type="text",
-        title="Node",
-        runs_jobs=True,
-    ),
-    Command(
-        "init",
-        "Write a commented profile, an example job and a content folder.",
-        example="sp init my-site",
-        function="setup:init",
-        params="init_profile:InitParams",
-        result="init_profile:Initialised",
-        artifact_type="text",
-        title="Profile Created",
-    ),
-    Command(
-        "profile check",
-        "Check the profile and report all its faults at once.",
-        example="sp profile check",
-        function="setup:profile_check",
-        params="profile:ProfileCheckParams",
-        result="profile:ProfileCheck",
-        artifact_type="text",
-        title="Profile Check",
-    ),
-    Command(
-        "profile show",
-        "Show the profile as it is understood, with every default.",
-        example="sp profile show",
-        function="setup:profile_show",
-        params="profile:ProfileShowParams",
-        result="profile:ProfileShown",
-        artifact_type="presentation_card",
-        title="Profile: {}",
-    ),
-    Command(
-        "db migrate",
-        "Bring the tables to the newest schema.",
-        example="sp db migrate",
-        function="setup:db_migrate",
-        params="database:DbMigrateParams",
-        result="database:DbMigrated",
-        artifact_type="text",
-        title="Database Migration",
-    ),
-    Command(
-        "db status",
-        "Show which schema each database has.",
-        example="sp db status",
-        function="setup:db_status",
-        params="database:DbStatusParams",
-        result="database:DbStatus",
-        artifact_type="table",
-        title="Database Status",
-    ),
-    Command(
-        "db backup",
-        "Copy the ledger to a file while nodes run.",
-        example="sp db backup ledger-copy.db --database app-copy.db",
-        function="setup:db_backup",
-        params="backup:DbBackupParams",
-        result="backup:DbBackup",
-        artifact_type="text",
-        title="Database Backup",
-    ),
-    Command(
-        "db restore",
-        "Put a copy in the place of the ledger.",
-        example="sp db restore ledger-copy.db --replace",
-        function="setup:db_restore",
-        params="restore:DbRestoreParams",
-        result="restore:DbRestore",
-        artifact_type="text",
-        title="Database Restore",
-    ),
-    Command(
-        "doctor",
-        "Check the whole installation and say how to mend what is wrong.",
-        example="sp doctor",
-        function="setup:doctor",
-        params="doctor:DoctorParams",
-        result="doctor:Diagnosis",
-        artifact_type="table",
-        title="Doctor",
-    ),
+    Command("infra jobs list", "list_jobs"),
+    Command("infra jobs show", "show_job", "name"),
+    Command("infra jobs run", "run_jobs", "names", watcher="progress:RunWatcher"),
+    Command("infra jobs cancel", "cancel_run", "run_id"),
+    Command("infra jobs history", "history"),
+    Command("infra jobs enable", "enable_job", "name"),
+    Command("infra jobs disable", "disable_job", "name"),
+    Command("infra jobs upcoming", "upcoming"),
+    Command("infra jobs logs", "run_logs", "run_id"),
+    Command("infra jobs audit", "audit_jobs"),
+    Command("infra jobs explain", "explain_fire_time", "name", "at"),
+    Command("infra jobs cleanup-sessions", "cleanup_sessions"),
+    Command("infra jobs log-cleanup", "log_cleanup"),
+    Command("infra jobs new", "new_job", "name"),
+    Command("serve", "serve", watcher="node_watcher:NodeWatcher"),
+    Command("init", "init_profile", "dir"),
+    Command("profile check", "check_profile"),
+    Command("profile show", "show_profile"),
+    Command("db migrate", "db_migrate"),
+    Command("db status", "db_status"),
+    Command("db backup", "db_backup", "file"),
+    Command("db restore", "db_restore", "file"),
+    Command("doctor", "doctor"),
+    # Of this door alone: they describe its commands.
     Command(
         "schema",
-        "Print the JSON Schema of any command's input and output.",
-        example="sp schema jobs list",
-        function="describe:schema",
-        params="systemprompt.cli.schema:SchemaParams",
-        result="systemprompt.cli.schema:Schemas",
-        artifact_type="text",
-        title="JSON Schema",
+        Operation(
+            "schema",
+            "Print the JSON Schema of any command's input and output.",
+            function="systemprompt.cli.schema:schemas",
+            params="systemprompt.cli.schema:SchemaParams",
+            result="systemprompt.cli.schema:Schemas",
+            example={"command": ("jobs", "list")},
+            title="JSON Schema",
+            artifact_type="text",
+        ),
+        "command",
     ),
     Command(
         "completion",
-        "Print a script that completes commands, flags and job names.",
-        example="source <(sp completion bash)",
-        function="describe:completion",
-        params="systemprompt.cli.completion:CompletionParams",
-        result="systemprompt.cli.completion:Completion",
-        artifact_type="text",
-        title="Shell Completion",
+        Operation(
+            "completion",
+            "Print a script that completes commands, flags and job names.",
+            function="systemprompt.cli.completion:completion",
+            params="systemprompt.cli.completion:CompletionParams",
+            result="systemprompt.cli.completion:Completion",
+            example={"shell": "bash"},
+            title="Shell Completion",
+            artifact_type="text",
+        ),
+        "shell",
     ),
 )

@@ -78,7 +78,7 @@ def load_job(source: JobSource, name: str) -> Job:
         held.append(name_of(submitted) or repr(submitted))
     raise JobDefinitionError(
         f"{source.name!r} holds no job named {name!r}; it holds {', '.join(sorted(held)) or 'none'}",
-        hint="it was renamed or removed since it was last listed; see: sp infra jobs list",
+        hint="it was renamed or removed since it was last listed; see: sp jobs list",
     )
 
 

@@ -250,7 +250,7 @@ def _cannot_load(
     place = _place_in(error, is_ours)
     if isinstance(error, SyntaxError):
         reason = f"{type(error).__name__}: {error.msg}"  # its text repeats the place
-    hint = "mend it, then: sp infra jobs list; the jobs last seen there are quarantined and everything else runs on"
+    hint = "mend it, then: sp jobs list; the jobs last seen there are quarantined and everything else runs on"
     if absent:
         hint = f"install what holds it into {sys.prefix}, set PYTHONPATH, or name a job file or a folder (with a slash)"
     elif isinstance(error, ModuleNotFoundError) and error.name:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from systemprompt.ledger.records import NodeIdentity
-    from systemprompt.system import System
+    from systemprompt.operations.context import OperationContext
 
 __all__ = ["AuditFinding", "AuditParams", "AuditReport", "audit_jobs"]
 
@@ -23,9 +23,9 @@ __all__ = ["AuditFinding", "AuditParams", "AuditReport", "audit_jobs"]
 class AuditParams:
     """What to audit."""
 
-    job: str | None = param("only this job", None, metavar="NAME")
-    start: str | None = param("only after then: 2h, 3d, a date, or an ISO instant", None, flag="--from", metavar="WHEN")
-    end: str | None = param("only up to then, written as for --from", None, flag="--to", metavar="WHEN")
+    job: str | None = param("only this job", None)
+    start: str | None = param("only after then: 2h, 3d, a date, or an ISO instant", None)
+    end: str | None = param("only up to then, written as for `start`", None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ class AuditReport:
     made_at: str
 
 
-def audit_jobs(system: System, params: AuditParams) -> AuditReport:
+def audit_jobs(context: OperationContext, params: AuditParams) -> AuditReport:
     """Audit every account of one job or of all. Reads one state of the ledger and writes nothing.
 
     Raises:
@@ -83,16 +83,10 @@ def audit_jobs(system: System, params: AuditParams) -> AuditReport:
         gone = is_gone(node, machine)
         return None if gone is None else not gone
 
-    now = system.clock.now()
-    start, end = read_span(("--from", params.start), ("--to", params.end), now, system.profile.time_zone)
-    report = audit(
-        system.ledger,
-        now=now,
-        alive=alive,
-        job_name=params.job,
-        start=start,
-        end=end,
-    )
+    start, end = read_span(context, start=params.start, end=params.end)
+    with context.open_system() as system:
+        report = audit(system.ledger, now=context.now(), alive=alive, job_name=params.job, start=start, end=end)
+        schema = tuple(str(one) for one in system.ledger.upkeep.schema_state().harmful)
     findings = tuple(
         AuditFinding(
             kind=found.kind,
@@ -106,7 +100,6 @@ def audit_jobs(system: System, params: AuditParams) -> AuditReport:
         )
         for found in report.findings
     )
-    schema = tuple(str(one) for one in system.ledger.upkeep.schema_state().harmful)
     verdict = report.verdict
     if schema:
         verdict = f"the ledger's schema was changed: {'; '.join(schema)}; apart from that {verdict}"

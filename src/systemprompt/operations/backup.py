@@ -11,11 +11,9 @@ from systemprompt.operations.parameters import param
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from systemprompt.clock import Clock, Instant
+    from systemprompt.clock import Instant
     from systemprompt.ledger.upkeep import DatabaseBackup, DatabaseUpkeep, LedgerBackup
-    from systemprompt.profile.profile import Profile
+    from systemprompt.operations.context import OperationContext
 
 __all__ = ["DatabaseCopy", "DbBackup", "DbBackupParams", "db_backup"]
 
@@ -24,8 +22,8 @@ __all__ = ["DatabaseCopy", "DbBackup", "DbBackupParams", "db_backup"]
 class DbBackupParams:
     """Where the copies go."""
 
-    file: str = param("where the copy of the ledger goes", positional=True, metavar="FILE")
-    database: str | None = param("also copy the application's database, to FILE", None, metavar="FILE")
+    file: str = param("where the copy of the ledger goes")
+    database: str | None = param("also copy the application's database, to FILE", None)
     audit: bool = param("audit the copy as well, from its first account to its last", False)
     replace: bool = param("overwrite a file that is there", False)
 
@@ -60,14 +58,7 @@ class DbBackup:
     message: str
 
 
-def db_backup(
-    profile: Profile,
-    params: DbBackupParams,
-    *,
-    cwd: str,
-    clock: Clock,
-    on_step: Callable[[int, int], None] | None = None,
-) -> DbBackup:
+def db_backup(context: OperationContext, params: DbBackupParams) -> DbBackup:
     """Copy one state of the ledger to a file of its own; nodes go on planning and running meanwhile.
 
     The views of both databases are taken at once, the ledger's first: work that was done in between is then in the
@@ -81,6 +72,7 @@ def db_backup(
     """
     from systemprompt.system import application_upkeep, ledger_upkeep
 
+    profile, cwd = context.load_profile(), context.cwd
     ledger, application = ledger_upkeep(profile), application_upkeep(profile)
     to = _absolute(params.file, cwd)
     app_to = None if params.database is None else _absolute(params.database, cwd)
@@ -91,10 +83,10 @@ def db_backup(
         if app_to is not None:
             of_application = held.enter_context(application.backup(app_to, replace=params.replace))
             taken.append(("application", app_to, application.location, of_application))
-        taken_at = clock.now()
+        taken_at = context.now()
         extent = of_ledger.extent()
         for _, _, _, backup in taken:
-            backup.copy(on_step=on_step)
+            backup.copy(on_step=context.on_step)
         audited = _audit(of_ledger, taken_at) if params.audit else None
         conditions = [backup.condition() for _, _, _, backup in taken]
         for _, _, _, backup in taken:

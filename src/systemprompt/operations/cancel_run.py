@@ -9,6 +9,7 @@ from systemprompt.operations.parameters import param
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from systemprompt.operations.context import OperationContext
     from systemprompt.system import System
 
 __all__ = ["CancelRunParams", "RunCancelled", "cancel_run"]
@@ -18,8 +19,8 @@ __all__ = ["CancelRunParams", "RunCancelled", "cancel_run"]
 class CancelRunParams:
     """Which run to stop, and why."""
 
-    run_id: int = param("the run's number, as in jobs history", positional=True, metavar="RUN", minimum=1)
-    why: str = param("the reason, kept with the run", "", metavar="TEXT")
+    run_id: int = param("the run's number, as in jobs history", minimum=1)
+    why: str = param("the reason, kept with the run", "")
     dry_run: bool = param("only say what would be stopped", False)
 
 
@@ -38,15 +39,16 @@ class RunCancelled:
     dry_run: bool
 
 
-def cancel_run(system: System, params: CancelRunParams) -> RunCancelled:
+def cancel_run(context: OperationContext, params: CancelRunParams) -> RunCancelled:
     """Stop a run on whichever node it is, or close it at once where it waits. Asking twice changes nothing.
 
     Raises:
         RunNotFound: there is no such run. RunClosed: it has ended.
     """
-    if params.dry_run:
-        return _would_cancel(system, params.run_id)
-    asked = system.ledger.ask_to_stop(params.run_id, system.clock.now(), system.change(params.why))
+    with context.open_system() as system:
+        if params.dry_run:
+            return _would_cancel(system, params.run_id)
+        asked = system.ledger.ask_to_stop(params.run_id, system.clock.now(), system.change(params.why))
     name = f"Run {asked.run_id} of {asked.job_name!r}"
     message = f"{name} was waiting and is cancelled" if asked.status == "cancelled" else f"{name} is asked to stop"
     return RunCancelled(

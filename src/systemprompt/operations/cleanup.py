@@ -8,12 +8,11 @@ from systemprompt.operations.parameters import param
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
+    from typing import Any
 
-    from systemprompt.jobs.context import JobContext
-    from systemprompt.nodes.node import NodeEvent
+    from systemprompt.operations.context import OperationContext
     from systemprompt.operations.run_jobs import JobRun
-    from systemprompt.system import System
 
 __all__ = [
     "CleanupSessionsParams",
@@ -24,7 +23,6 @@ __all__ = [
     "log_cleanup",
 ]
 
-_SESSIONS, _LOGS = "session_cleanup", "log_cleanup"
 _MOST = 1_000_000
 
 
@@ -32,7 +30,7 @@ _MOST = 1_000_000
 class CleanupSessionsParams:
     """Which sessions go."""
 
-    hours: int = param("sessions inactive for more than N hours", 1, metavar="N", minimum=0)
+    hours: int = param("sessions inactive for more than N hours", 1, minimum=0)
     dry_run: bool = param("preview without executing", False)
 
 
@@ -49,12 +47,16 @@ class SessionCleanup:
     run_id: int | None
     error: str | None
 
+    @property
+    def failed(self) -> bool:
+        return self.status not in ("success", "would_run")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogCleanupParams:
     """Which log entries go."""
 
-    days: int = param("delete logs older than N days", 30, metavar="N", minimum=0)
+    days: int = param("delete logs older than N days", 30, minimum=0)
     dry_run: bool = param("preview without executing", False)
 
 
@@ -71,86 +73,88 @@ class LogCleanup:
     run_id: int | None
     error: str | None
 
+    @property
+    def failed(self) -> bool:
+        return self.status not in ("success", "would_run")
 
-def cleanup_sessions(
-    system: System, params: CleanupSessionsParams, *, on_event: Callable[[NodeEvent], None] | None = None
-) -> SessionCleanup:
+
+def cleanup_sessions(context: OperationContext, params: CleanupSessionsParams) -> SessionCleanup:
     """Delete inactive sessions, in bounded batches and as a run of its own; a dry run counts the same rows and writes nothing.
 
     Raises:
         JobAlreadyRunning: the job is at work already.
         ConfigurationError, DatabaseError: the table cannot be found or read.
     """
-    if params.dry_run:
-        from systemprompt.builtin.sessions.session_cleanup import count
+    from systemprompt.builtin.sessions.session_cleanup import count
 
-        number = count(_context(system, _SESSIONS, {"hours": params.hours}), now=system.clock.now())
-        message, status, run_id, error = f"Would clean up {number} inactive session(s)", "would_run", None, None
-    else:
-        run = _run(system, _SESSIONS, {"hours": str(params.hours)}, on_event)
-        number, message = _said(run)
-        status, run_id, error = run.status, run.run_id, run.error
-    return SessionCleanup(
-        job_name=_SESSIONS,
-        sessions_cleaned=number,
-        hours_threshold=params.hours,
-        message=message,
-        dry_run=params.dry_run,
-        status=status,
-        run_id=run_id,
-        error=error,
-    )
+    def would(number: int) -> str:
+        return f"Would clean up {number} inactive session(s)"
+
+    number, said = _clean(context, "session_cleanup", {"hours": params.hours}, params.dry_run, count, would)
+    return SessionCleanup(sessions_cleaned=number, hours_threshold=params.hours, dry_run=params.dry_run, **said)
 
 
-def log_cleanup(
-    system: System, params: LogCleanupParams, *, on_event: Callable[[NodeEvent], None] | None = None
-) -> LogCleanup:
+def log_cleanup(context: OperationContext, params: LogCleanupParams) -> LogCleanup:
     """Delete old log entries, in bounded batches and as a run of its own; a dry run counts the same rows and writes nothing.
 
     Raises:
         JobAlreadyRunning: the job is at work already.
         ConfigurationError, DatabaseError: the table cannot be found or read.
     """
-    if params.dry_run:
-        from systemprompt.builtin.upkeep.log_cleanup import count
+    from systemprompt.builtin.upkeep.log_cleanup import count
 
-        number = count(_context(system, _LOGS, {"days": params.days}), now=system.clock.now())
+    def would(number: int) -> str:
         entries = "log entry" if number == 1 else "log entries"
-        older = f"older than {params.days} day{'' if params.days == 1 else 's'}"
-        message, status, run_id, error = f"Would delete {number} {entries} {older}", "would_run", None, None
-    else:
-        run = _run(system, _LOGS, {"days": str(params.days)}, on_event)
+        return f"Would delete {number} {entries} older than {params.days} day{'' if params.days == 1 else 's'}"
+
+    number, said = _clean(context, "log_cleanup", {"days": params.days}, params.dry_run, count, would)
+    return LogCleanup(entries_deleted=number, days_threshold=params.days, dry_run=params.dry_run, **said)
+
+
+def _clean(
+    context: OperationContext,
+    name: str,
+    parameters: dict[str, int],
+    dry_run: bool,
+    count: Callable[..., int],
+    would: Callable[[int], str],
+) -> tuple[int, dict[str, Any]]:
+    """Run the job, or count what it would take; return the number, and what both results say of it."""
+    if not dry_run:
+        run = _run(context, name, parameters)
         number, message = _said(run)
-        status, run_id, error = run.status, run.run_id, run.error
-    return LogCleanup(
-        job_name=_LOGS,
-        entries_deleted=number,
-        days_threshold=params.days,
-        message=message,
-        dry_run=params.dry_run,
-        status=status,
-        run_id=run_id,
-        error=error,
-    )
-
-
-def _context(system: System, job_name: str, parameters: Mapping[str, object]) -> JobContext:
+        return number, {
+            "job_name": name,
+            "message": message,
+            "status": run.status,
+            "run_id": run.run_id,
+            "error": run.error,
+        }
     from systemprompt.jobs.context import JobContext
 
-    return JobContext(
-        job_name=job_name,
-        parameters=parameters,
-        actor=system.actor,
-        settings=system.settings,
-        database=system.database,
-    )
+    with context.open_system() as system:
+        looking = JobContext(
+            job_name=name,
+            parameters=parameters,
+            actor=system.actor,
+            settings=system.settings,
+            database=system.database,
+        )
+        number = count(looking, now=system.clock.now())
+    return number, {
+        "job_name": name,
+        "message": would(number),
+        "status": "would_run",
+        "run_id": None,
+        "error": None,
+    }
 
 
-def _run(system: System, name: str, parameters: dict[str, str], on_event: Callable[[NodeEvent], None] | None) -> JobRun:
+def _run(context: OperationContext, name: str, parameters: dict[str, int]) -> JobRun:
     from systemprompt.operations.run_jobs import RunJobsParams, run_jobs
 
-    asked = RunJobsParams(names=(name,), parameters=parameters, enforce=True)
-    return run_jobs(system, asked, on_event=on_event).jobs_run[0]
+    asked = {key: str(value) for key, value in parameters.items()}
+    return run_jobs(context, RunJobsParams(names=(name,), parameters=asked, enforce=True)).jobs_run[0]
 
 
 def _said(run: JobRun) -> tuple[int, str]:

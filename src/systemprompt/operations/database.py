@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from systemprompt.ledger.upkeep import DatabaseUpkeep
+    from systemprompt.operations.context import OperationContext
     from systemprompt.profile.profile import Profile
 
 __all__ = [
@@ -82,17 +83,17 @@ class DbMigrated:
     message: str
 
 
-def db_status(profile: Profile) -> DbStatus:
+def db_status(context: OperationContext, params: DbStatusParams) -> DbStatus:  # noqa: ARG001  # as every operation
     """Look at both databases and change nothing, not even make one that is absent.
 
     Raises:
         DatabaseError: one of them is there and cannot be read.
     """
-    states = tuple(database_states(profile))
+    states = tuple(database_states(context.load_profile()))
     return DbStatus(databases=states, total=len(states))
 
 
-def db_migrate(profile: Profile) -> DbMigrated:
+def db_migrate(context: OperationContext, params: DbMigrateParams) -> DbMigrated:  # noqa: ARG001  # as every operation
     """Make what is absent and apply what is pending, under the write lock. Two processes may call at once.
 
     Raises:
@@ -100,7 +101,7 @@ def db_migrate(profile: Profile) -> DbMigrated:
         DatabaseError: a database cannot be opened or written.
     """
     done = []
-    for name, upkeep in _both(profile):
+    for name, upkeep in _both(context.load_profile()):
         state = upkeep.schema_state()
         upkeep.migrate()
         done.append(MigratedDatabase(name=name, path=upkeep.location, before=state.schema, after=state.newest))

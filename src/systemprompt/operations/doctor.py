@@ -11,10 +11,10 @@ from systemprompt.operations.database import database_states
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator
 
-    from systemprompt.clock import Clock
     from systemprompt.ledger.upkeep import DatabaseUpkeep
+    from systemprompt.operations.context import OperationContext
     from systemprompt.operations.database import DatabaseState
     from systemprompt.profile.profile import Profile
     from systemprompt.system import System
@@ -51,13 +51,13 @@ class Diagnosis:
     healthy: bool
 
 
-def doctor(profile_path: Callable[[], str], *, environ: Mapping[str, str], clock: Clock) -> Diagnosis:
+def doctor(context: OperationContext, params: DoctorParams) -> Diagnosis:  # noqa: ARG001  # as every operation
     """Look at everything a node needs. A check that fails never keeps the others from being made, where they can be.
 
-    `profile_path` is asked for the profile, because not finding one is a finding too. Nothing is changed but what any
-    command would bring up to date: pending migrations are reported, not applied.
+    Not finding a profile is a finding too. Nothing is changed but what any command would bring up to date: pending migrations
+    are reported, not applied.
     """
-    checks = tuple(_checks(profile_path, environ, clock))
+    checks = tuple(_checks(context))
     failures = sum(check.status == "fail" for check in checks)
     return Diagnosis(
         checks=checks,
@@ -68,12 +68,11 @@ def doctor(profile_path: Callable[[], str], *, environ: Mapping[str, str], clock
     )
 
 
-def _checks(profile_path: Callable[[], str], environ: Mapping[str, str], clock: Clock) -> Iterator[Check]:
-    from systemprompt.profile.load import load_profile
+def _checks(context: OperationContext) -> Iterator[Check]:
     from systemprompt.system import System
 
     try:
-        profile = load_profile(profile_path(), environ)
+        profile = context.load_profile()
     except SystempromptError as error:
         yield Check(name="profile", status="fail", message=error.message, mend=error.hint)
         return
@@ -88,7 +87,7 @@ def _checks(profile_path: Callable[[], str], environ: Mapping[str, str], clock: 
     yield from _schema(states)
     yield from _space(profile)
     yield _zone_data(profile)
-    with System(profile, environ=environ, clock=clock) as system:
+    with System(profile, environ=context.environ, clock=context.clock) as system:
         if all(check.status == "ok" for check in databases):
             yield from _host_tables(system)
         yield from _jobs(system)

@@ -10,8 +10,7 @@ from systemprompt.operations.parameters import param
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from systemprompt.clock import Instant
-    from systemprompt.ledger.protocol import LedgerReader
+    from systemprompt.operations.context import OperationContext
 
 __all__ = ["ExplainParams", "FireTimeExplained", "explain_fire_time"]
 
@@ -20,12 +19,10 @@ __all__ = ["ExplainParams", "FireTimeExplained", "explain_fire_time"]
 class ExplainParams:
     """Which fire time to explain."""
 
-    name: str = param("the job's name", positional=True, metavar="NAME")
+    name: str = param("the job's name")
     at: str | None = param(
         "the instant: 2026-01-14T03:00, 2h ago written as 2h; without it the last fire time",
         None,
-        positional=True,
-        metavar="WHEN",
     )
 
 
@@ -57,9 +54,7 @@ class FireTimeExplained:
     sentences: tuple[str, ...]
 
 
-def explain_fire_time(
-    ledger: LedgerReader, params: ExplainParams, *, now: Instant, time_zone: str
-) -> FireTimeExplained:
+def explain_fire_time(context: OperationContext, params: ExplainParams) -> FireTimeExplained:
     """Explain the instant asked for, or the last fire time that is not in the future; from one state of the ledger.
 
     Raises:
@@ -69,9 +64,10 @@ def explain_fire_time(
     """
     from systemprompt.audit.explain import explain
 
-    with ledger.snapshot():
+    now = context.now()
+    with context.open_ledger() as ledger, ledger.snapshot():
         if params.at is not None:
-            found = explain(ledger, params.name, read_instant(params.at, "WHEN", now, time_zone))
+            found = explain(ledger, params.name, read_instant(params.at, "at", now, context.time_zone))
         else:
             found = explain(ledger, params.name, now)
             if not found.named and found.before is not None:

@@ -11,9 +11,8 @@ from systemprompt.operations.parameters import param
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from systemprompt.clock import Instant
-    from systemprompt.ledger.protocol import LedgerReader
     from systemprompt.ledger.views import RangeView, RunView
+    from systemprompt.operations.context import OperationContext
 
 __all__ = ["ORIGINS", "History", "HistoryEntry", "HistoryParams", "history"]
 
@@ -25,14 +24,14 @@ ORIGINS = ("schedule", "catch_up", "manual", "backfill", "bootstrap")
 class HistoryParams:
     """Which accounts to show."""
 
-    job: str | None = param("only this job", None, metavar="NAME")
+    job: str | None = param("only this job", None)
     status: str | None = param(
         "only this status: success, failed, running; also queued, skipped, missed, cancelled", None
     )
-    limit: int = param("how many entries to show", 20, short="-n", metavar="N", minimum=0)
-    since: str | None = param("only from then on: 2h, 3d, a date, or an ISO instant", None, metavar="WHEN")
-    until: str | None = param("only before then, written as for --since", None, metavar="WHEN")
-    origin: str | None = param("only runs that exist for this reason", None, choices=ORIGINS, metavar="ORIGIN")
+    limit: int = param("how many entries to show", 20, minimum=0)
+    since: str | None = param("only from then on: 2h, 3d, a date, or an ISO instant", None)
+    until: str | None = param("only before then, written as for `since`", None)
+    origin: str | None = param("only runs that exist for this reason", None, choices=ORIGINS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +90,7 @@ class History:
     total: int
 
 
-def history(ledger: LedgerReader, params: HistoryParams, *, now: Instant, time_zone: str = "UTC") -> History:
+def history(context: OperationContext, params: HistoryParams) -> History:
     """Return accounts, newest first.
 
     Raises:
@@ -100,21 +99,22 @@ def history(ledger: LedgerReader, params: HistoryParams, *, now: Instant, time_z
     """
     from systemprompt.ledger.views import HistoryQuery, RunView
 
-    if params.job is not None:
-        known_job(ledger, params.job)
-    if params.status is not None:
-        _check_status(params.status)
-    since, until = read_span(("--since", params.since), ("--until", params.until), now, time_zone)
-    page = ledger.history(
-        HistoryQuery(
-            job_name=params.job,
-            status=params.status,
-            origin=params.origin,
-            since=since,
-            until=until,
-            limit=params.limit,
+    with context.open_ledger() as ledger:
+        if params.job is not None:
+            known_job(ledger, params.job)
+        if params.status is not None:
+            _check_status(params.status)
+        since, until = read_span(context, since=params.since, until=params.until)
+        page = ledger.history(
+            HistoryQuery(
+                job_name=params.job,
+                status=params.status,
+                origin=params.origin,
+                since=since,
+                until=until,
+                limit=params.limit,
+            )
         )
-    )
     return History(
         entries=tuple(_of_run(entry) if isinstance(entry, RunView) else _of_range(entry) for entry in page.entries),
         total=page.total,
@@ -127,7 +127,7 @@ def _check_status(status: str) -> None:
     if status not in STATUSES:
         near = did_you_mean(status, STATUSES)
         raise UsageError(
-            f"--status {status!r} is not one of {', '.join(STATUSES)}",
+            f"`status` {status!r} is not one of {', '.join(STATUSES)}",
             hint=f"did you mean {near!r}?" if near else None,
             details={"status": status, "did_you_mean": near},
         )

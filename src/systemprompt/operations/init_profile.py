@@ -9,6 +9,10 @@ from systemprompt.errors import ConflictError
 from systemprompt.operations.new_job import write_new_file
 from systemprompt.operations.parameters import param
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from systemprompt.operations.context import OperationContext
+
 __all__ = ["InitParams", "Initialised", "init_profile"]
 
 
@@ -16,7 +20,7 @@ __all__ = ["InitParams", "Initialised", "init_profile"]
 class InitParams:
     """Where to begin."""
 
-    dir: str = param("the folder to write to", ".", positional=True, metavar="DIR")
+    dir: str = param("the folder to write to", ".")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +34,7 @@ class Initialised:
     next_commands: tuple[str, ...]
 
 
-def init_profile(params: InitParams, *, cwd: str) -> Initialised:
+def init_profile(context: OperationContext, params: InitParams) -> Initialised:
     """Write the files. Nothing that exists is overwritten: where one is in the way, nothing at all is written.
 
     Raises:
@@ -40,6 +44,7 @@ def init_profile(params: InitParams, *, cwd: str) -> Initialised:
     from systemprompt.profile.find import LOCAL_PROFILE
     from systemprompt.profile.starters import example_content, example_job_file, template
 
+    cwd = context.cwd
     directory = os.path.normpath(os.path.join(cwd, os.path.expanduser(params.dir)))
     profile = os.path.join(directory, LOCAL_PROFILE)
     home = os.path.dirname(profile)

@@ -7,9 +7,12 @@ from systemprompt.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from systemprompt.clock import Instant
     from systemprompt.ledger.protocol import LedgerReader
     from systemprompt.ledger.views import JobView
+    from systemprompt.operations.context import OperationContext
 
 __all__ = ["iso_or_none", "known_job", "read_instant", "read_span"]
 
@@ -22,10 +25,10 @@ def iso_or_none(at: Instant | None) -> str | None:
     return None if at is None else iso(at)
 
 
-def read_instant(text: str, name: str, now: Instant, time_zone: str) -> Instant:
+def read_instant(text: str, name: str, now: Instant, time_zone: Callable[[], str]) -> Instant:
     """Return the instant that `text` names: so long ago (`2h`, `3d`), a date, or a date and time, ISO 8601.
 
-    A text without an offset is read in `time_zone`; a date means its midnight there.
+    A text without an offset is read in the time zone, which is asked for only then; a date means its midnight there.
 
     Raises:
         UsageError: it is none of these, or outside the years 1 to 9999. `name` is what the error calls it.
@@ -43,27 +46,31 @@ def read_instant(text: str, name: str, now: Instant, time_zone: str) -> Instant:
             if when.tzinfo is None:
                 from zoneinfo import ZoneInfo
 
-                when = when.replace(tzinfo=ZoneInfo(time_zone))
+                when = when.replace(tzinfo=ZoneInfo(time_zone()))
             at = from_datetime(when)
         except (ValueError, OverflowError):
-            raise UsageError(f"{name} {text!r} is not an instant", hint=_FORMS) from None
+            raise UsageError(f"`{name}` {text!r} is not an instant", hint=_FORMS) from None
     if not _YEAR_1 <= at < _YEAR_10000:  # an offset can lead there from within the calendar
-        raise UsageError(f"{name} {text!r} is {'before the year 1' if at < _YEAR_1 else 'after the year 9999'}, in UTC")
+        raise UsageError(
+            f"`{name}` {text!r} is {'before the year 1' if at < _YEAR_1 else 'after the year 9999'}, in UTC"
+        )
     return at
 
 
-def read_span(
-    start: tuple[str, str | None], end: tuple[str, str | None], now: Instant, time_zone: str
-) -> tuple[Instant | None, Instant | None]:
-    """Return the two instants of a call that names them by two flags, each a flag and its text; None stays None.
+def read_span(context: OperationContext, **span: str | None) -> tuple[Instant | None, Instant | None]:
+    """Return the two instants of a call that names them by two params, the earlier one first; None stays None.
 
     Raises:
         UsageError: one of them is no instant, or the first is after the second: such a span holds nothing, whatever happened.
     """
-    first, last = (None if text is None else read_instant(text, flag, now, time_zone) for flag, text in (start, end))
+    now = context.now()
+    first, last = (
+        None if text is None else read_instant(text, name, now, context.time_zone) for name, text in span.items()
+    )
     if first is not None and last is not None and first > last:
+        (start, from_text), (end, to_text) = span.items()
         raise UsageError(
-            f"{start[0]} {start[1]!r} is after {end[0]} {end[1]!r}", hint=f"{start[0]} takes the earlier of the two"
+            f"`{start}` {from_text!r} is after `{end}` {to_text!r}", hint=f"`{start}` takes the earlier of the two"
         )
     return first, last
 

@@ -11,8 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from systemprompt.ledger.protocol import LedgerReader
     from systemprompt.ledger.views import JobView
+    from systemprompt.operations.context import OperationContext
 
 __all__ = ["JobEntry", "JobList", "ListJobsParams", "list_jobs"]
 
@@ -60,11 +60,12 @@ class JobList:
     broken_sources: Mapping[str, str]
 
 
-def list_jobs(ledger: LedgerReader, params: ListJobsParams) -> JobList:
+def list_jobs(context: OperationContext, params: ListJobsParams) -> JobList:
     """Return the jobs that the ledger knows, by name."""
-    views = ledger.jobs(retired=params.all)
+    with context.open_ledger() as ledger:
+        views = ledger.jobs(retired=params.all)
+        broken = {notice.source: notice.error for notice in ledger.quarantined_sources()}
     chosen = [_entry(view) for view in views if not params.tag or set(params.tag) & set(view.tags)]
-    broken = {notice.source: notice.error for notice in ledger.quarantined_sources()}
     return JobList(jobs=tuple(chosen), total=len(chosen), broken_sources=broken)
 
 

@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from systemprompt.operations.context import OperationContext
     from systemprompt.profile.profile import Profile
 
 __all__ = ["NewJob", "NewJobParams", "new_job", "write_new_file"]
@@ -21,8 +22,8 @@ __all__ = ["NewJob", "NewJobParams", "new_job", "write_new_file"]
 class NewJobParams:
     """What to call the job, and where to put it."""
 
-    name: str = param("the job's name: a-z, 0-9, _", positional=True, metavar="NAME")
-    dir: str | None = param("the folder to write to; else the first job folder of the profile", None, metavar="DIR")
+    name: str = param("the job's name: a-z, 0-9, _")
+    dir: str | None = param("the folder to write to; else the first job folder of the profile", None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +38,7 @@ class NewJob:
     next_commands: tuple[str, ...]
 
 
-def new_job(
-    profile: Profile | None, params: NewJobParams, *, cwd: str, environ: Mapping[str, str] | None = None
-) -> NewJob:
+def new_job(context: OperationContext, params: NewJobParams) -> NewJob:
     """Write `NAME.py` and `test_NAME.py`. Nothing that exists is overwritten; of the two files both are written or none.
 
     Raises:
@@ -49,22 +48,23 @@ def new_job(
     """
     from systemprompt.profile.starters import function_name, new_job_file
 
+    profile, cwd = _profile(context, params), context.cwd
     text, test = new_job_file(params.name)
     folders = [] if profile is None else [one.name for one in profile.extensions if one.kind == "folder"]
     folder = os.path.join(cwd, params.dir) if params.dir is not None else next(iter(folders), None)
     if folder is None:
         raise ConfigurationError(
             "the profile names no job folder" if profile is not None else "there is no profile, and no folder is named",
-            hint=f"name one: sp jobs new {params.name} --dir jobs",
+            hint="name one with `dir`",
         )
     stem = function_name(params.name)
     path = os.path.join(os.path.abspath(folder), f"{stem}.py")
     test_path = os.path.join(os.path.dirname(path), f"test_{stem}.py")
     for file in (path, test_path):
         if os.path.lexists(file):
-            raise ConflictError(f"{file!r} exists and is left as it is", hint="choose another name, or another --dir")
+            raise ConflictError(f"{file!r} exists and is left as it is", hint="choose another name, or another `dir`")
     if profile is not None:
-        _refuse_taken(profile, params.name, environ or {})
+        _refuse_taken(profile, params.name, context.environ)
     write_new_file(path, text)
     write_new_file(test_path, test)
     listed = any(os.path.realpath(one) == os.path.realpath(os.path.dirname(path)) for one in folders)
@@ -80,6 +80,18 @@ def new_job(
             f"python -m pytest {test_path}",
         ),
     )
+
+
+def _profile(context: OperationContext, params: NewJobParams) -> Profile | None:
+    """Return the profile, where there is one: with a folder to write to, a job needs none."""
+    from systemprompt.errors import ProfileNotFound
+
+    try:
+        return context.load_profile()
+    except ProfileNotFound:
+        if params.dir is None or context.profile is not None:
+            raise
+        return None
 
 
 def _refuse_taken(profile: Profile, name: str, environ: Mapping[str, str]) -> None:

@@ -1,42 +1,130 @@
-"""How an operation says of a parameter what every door needs to know."""
+"""How an operation says of a parameter what every door needs to know, and how values are held against it."""
 
 from __future__ import annotations
 
 from dataclasses import MISSING, field
 
+from systemprompt.errors import UsageError, did_you_mean
+from systemprompt.operations.catalogue import kind_of
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
-__all__ = ["param"]
+__all__ = ["check", "param", "read"]
 
 
 def param(
     help: str,  # noqa: A002  # it is what the doors show as help
     default: Any = MISSING,
     *,
-    flag: str | None = None,
-    short: str | None = None,
-    metavar: str | None = None,
-    positional: bool = False,
     minimum: float | None = None,
     choices: tuple[str, ...] = (),
 ) -> Any:
-    """Return a dataclass field. The type comes from its annotation, the flag from its name unless `flag` says otherwise.
+    """Return a dataclass field. The type comes from its annotation; without a default it is required.
 
-    positional   an argument of the command line; without a default it is required
-    minimum      the least number that makes sense; doors refuse less
+    minimum      the least number that makes sense
     choices      the only words that make sense
     """
     metadata = {
         "help": help,
-        "flag": flag,
-        "short": short,
-        "metavar": metavar,
-        "positional": positional,
         "minimum": minimum,
         "choices": choices,
     }
     if default == {} and isinstance(default, dict):
         return field(default_factory=dict, metadata=metadata)
     return field(default=default, metadata=metadata)
+
+
+def check(params: Any) -> None:
+    """Hold the values of a params dataclass against what its fields say of type, minimum and choices.
+
+    Raises:
+        UsageError: one does not fit. The message names the parameter in backticks.
+    """
+    for name, declared in params.__dataclass_fields__.items():
+        value = getattr(params, name)
+        if value is None and declared.type.endswith(" | None"):
+            continue
+        _check_one(name, value, kind_of(declared.type), declared.metadata)
+
+
+def read(params_type: type, values: Mapping[str, Any]) -> Any:
+    """Return params made of values by name, as a door has them that speaks JSON: a list stands for a tuple.
+
+    Raises:
+        UsageError: a name is unknown, a value that is required is missing, or one does not fit: see `check`.
+    """
+    fields: Mapping[str, Any] = params_type.__dataclass_fields__  # type: ignore[attr-defined]  # params are dataclasses
+    for name in values:
+        if name not in fields:
+            near = did_you_mean(name, fields)
+            raise UsageError(
+                f"there is no parameter {name!r}",
+                hint=f"did you mean {near!r}?" if near else f"there are: {', '.join(fields) or 'none'}",
+                details={"parameter": name, "did_you_mean": near},
+            )
+    for name, declared in fields.items():
+        if name not in values and declared.default is MISSING and declared.default_factory is MISSING:
+            raise UsageError(f"`{name}` is missing", hint=declared.metadata["help"], details={"parameter": name})
+    made = params_type(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    check(made)
+    return made
+
+
+_WORDS = {
+    "str": "a text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "list": "a list of texts",
+    "map": "texts by name",
+}
+
+
+def _check_one(name: str, value: Any, kind: str, declared: Mapping[str, Any]) -> None:
+    if not _is_a(value, kind):
+        raise UsageError(f"`{name}` {value!r} is not {_WORDS[kind]}", details={"parameter": name})
+    if kind in ("int", "float"):
+        minimum = declared["minimum"]
+        if minimum is not None and value < minimum:
+            given = f"{value:g}" if isinstance(value, float) else value
+            said = f"`{name}` {given} is less than {minimum:g}, the least that makes sense"
+            raise UsageError(said, details={"parameter": name})
+        if abs(value) >= 2**53:
+            raise UsageError(f"`{name}` {value} is more than this program can count", details={"parameter": name})
+    elif declared.get("choices"):
+        for word in value if kind == "list" else (value,):
+            if word not in declared["choices"]:
+                near = did_you_mean(word, declared["choices"])
+                raise UsageError(
+                    f"`{name}` {word!r} is not one of {', '.join(declared['choices'])}",
+                    hint=f"did you mean {near!r}?" if near else None,
+                    details={"parameter": name, "did_you_mean": near},
+                )
+
+
+def _is_a(value: Any, kind: str) -> bool:
+    if kind == "str":
+        return isinstance(value, str) and _is_text(value)
+    if kind == "bool":
+        return isinstance(value, bool)
+    if kind == "list":
+        return isinstance(value, tuple) and all(isinstance(word, str) and _is_text(word) for word in value)
+    if kind == "map":
+        return hasattr(value, "items") and all(isinstance(word, str) for pair in value.items() for word in pair)
+    if isinstance(value, bool) or not isinstance(value, int if kind == "int" else (int, float)):
+        return False
+    return bool(value - value == 0)  # infinity and not-a-number
+
+
+def _is_text(value: str) -> bool:
+    """What a database can hold and an answer can repeat: no lone surrogate, no NUL."""
+    if value.isascii():
+        return "\0" not in value
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in value

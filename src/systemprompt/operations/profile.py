@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from systemprompt.profile.profile import Profile
+    from systemprompt.operations.context import OperationContext
 
 __all__ = [
     "ProfileCheck",
@@ -56,8 +56,9 @@ class ProfileShown:
     settings: Mapping[str, Any]
 
 
-def check_profile(profile: Profile) -> ProfileCheck:
+def check_profile(context: OperationContext, params: ProfileCheckParams) -> ProfileCheck:  # noqa: ARG001  # as every operation
     """Report a profile that could be loaded."""
+    profile = context.load_profile()
     return ProfileCheck(
         profile=profile.path,
         name=profile.name,
@@ -68,8 +69,9 @@ def check_profile(profile: Profile) -> ProfileCheck:
     )
 
 
-def show_profile(profile: Profile) -> ProfileShown:
+def show_profile(context: OperationContext, params: ProfileShowParams) -> ProfileShown:  # noqa: ARG001  # as every operation
     """Return a profile's values, with the secrets in them masked."""
+    profile = context.load_profile()
     settings = profile.as_dict()
     masked = {key: _masked(key, value) for key, value in settings.items() if key not in _OURS}
     return ProfileShown(profile=profile.path, name=profile.name, settings=masked)

@@ -12,10 +12,8 @@ from systemprompt.operations.parameters import param
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from systemprompt.clock import Clock
     from systemprompt.ledger.upkeep import DatabaseRestore
+    from systemprompt.operations.context import OperationContext
     from systemprompt.profile.profile import Profile
 
 __all__ = ["DbRestore", "DbRestoreParams", "RestoredDatabase", "db_restore"]
@@ -25,8 +23,8 @@ __all__ = ["DbRestore", "DbRestoreParams", "RestoredDatabase", "db_restore"]
 class DbRestoreParams:
     """Which copies are put in place."""
 
-    file: str = param("the copy of the ledger", positional=True, metavar="FILE")
-    database: str | None = param("also restore the application's database, from FILE", None, metavar="FILE")
+    file: str = param("the copy of the ledger")
+    database: str | None = param("also restore the application's database, from FILE", None)
     replace: bool = param("take the place of a database that is there; it is kept beside, under another name", False)
     dry_run: bool = param("check the copies and say what would be done", False)
 
@@ -58,9 +56,7 @@ class DbRestore:
     message: str
 
 
-def db_restore(
-    profile: Profile, params: DbRestoreParams, *, cwd: str, environ: Mapping[str, str], clock: Clock
-) -> DbRestore:
+def db_restore(context: OperationContext, params: DbRestoreParams) -> DbRestore:
     """Make a copy the installation's ledger. Nothing is deleted: what was there is kept beside it.
 
     The nodes in the copy can never come back to it, so they are declared lost and their open runs are settled. Fences go on from
@@ -78,7 +74,7 @@ def db_restore(
     from systemprompt.nodes.rescue import MAX_ATTEMPTS
     from systemprompt.system import System, application_upkeep, ledger_upkeep
 
-    now = clock.now()
+    profile, cwd, now = context.load_profile(), context.cwd, context.now()
     ledger, application = ledger_upkeep(profile), application_upkeep(profile)
     file = _absolute(params.file, cwd)
     with ExitStack() as begun:
@@ -102,7 +98,7 @@ def db_restore(
                 kept[name] = restore.publish(now)
     if not params.dry_run:
         # The copy has the jobs of its day; reading commands trust that the ledger agrees with the catalogue they remember.
-        with System(profile, environ=environ, clock=clock) as system:
+        with System(profile, environ=context.environ, clock=context.clock) as system:
             system.sync()
     until = iso(settled.planned_through) if settled.planned_through else None
     does = "Would restore" if params.dry_run else "Restored"

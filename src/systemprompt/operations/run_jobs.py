@@ -22,11 +22,12 @@ from systemprompt.operations.parameters import param
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from systemprompt.ledger.records import Claimed
     from systemprompt.ledger.views import JobView
-    from systemprompt.nodes.node import Node, NodeEvent
+    from systemprompt.nodes.node import Node
+    from systemprompt.operations.context import OperationContext
     from systemprompt.runner.flight import Finished
     from systemprompt.system import System
 
@@ -37,15 +38,13 @@ __all__ = ["JobRun", "JobRunResult", "RunJobsParams", "RunJobsResult", "run_jobs
 class RunJobsParams:
     """Which jobs to run, and how."""
 
-    names: tuple[str, ...] = param("Job name(s) to run", (), positional=True, metavar="NAME")
+    names: tuple[str, ...] = param("Job name(s) to run", ())
     all: bool = param("Run all enabled jobs", False)
-    tag: tuple[str, ...] = param("Run the enabled jobs with this tag; may be repeated", (), metavar="TAG")
-    parameters: dict[str, str] = param(
-        "A parameter for the jobs; may be repeated", {}, flag="--param", short="-p", metavar="KEY=VALUE"
-    )
+    tag: tuple[str, ...] = param("Run the enabled jobs with this tag; may be repeated", ())
+    parameters: dict[str, str] = param("A parameter for the jobs; may be repeated", {})
     sequential: bool = param("Run jobs one at a time (default: parallel)", False)
     detach: bool = param("Only ask for the runs: a node that serves takes them", False)
-    why: str = param("The reason, kept with the runs", "", metavar="TEXT")
+    why: str = param("The reason, kept with the runs", "")
     enforce: bool = param("Let destructive jobs do what they otherwise only report", False)
     dry_run: bool = param("Say what would run, and run nothing", False)
 
@@ -88,9 +87,7 @@ class RunJobsResult:
     dry_run: bool = False
 
 
-def run_jobs(
-    system: System, params: RunJobsParams, *, on_event: Callable[[NodeEvent], None] | None = None
-) -> RunJobsResult:
+def run_jobs(context: OperationContext, params: RunJobsParams) -> RunJobsResult:
     """Run the chosen jobs and wait for them; with `detach` only ask for them, all or none, and return at once.
 
     Every name is checked before anything starts. If this process is killed, its runs are settled by the next node that looks.
@@ -100,15 +97,16 @@ def run_jobs(
         JobNotFound: a name is unknown. JobAlreadyRunning: a job is running and may not overlap itself.
         Interrupted: the person said stop; what ran was stopped and accounted for.
     """
-    chosen = _choose(system.ledger.jobs(), params)
-    if params.dry_run:
-        would = tuple(JobRun(job_name=job.name, status="would_run") for job in chosen)
-        return RunJobsResult(jobs_run=would, total=len(would), succeeded=0, failed=0, dry_run=True)
-    if params.detach:
-        return _ask(system, [job.name for job in chosen], params)
-    node = system.node("run", on_event or _unwatched)
-    with _terminate_as_interrupt():
-        return _run(system, node, chosen, params)
+    with context.open_system() as system:
+        chosen = _choose(system.ledger.jobs(), params)
+        if params.dry_run:
+            would = tuple(JobRun(job_name=job.name, status="would_run") for job in chosen)
+            return RunJobsResult(jobs_run=would, total=len(would), succeeded=0, failed=0, dry_run=True)
+        if params.detach:
+            return _ask(system, [job.name for job in chosen], params)
+        node = system.node("run", context.tell)
+        with _terminate_as_interrupt():
+            return _run(system, node, chosen, params)
 
 
 def _ask(system: System, names: list[str], params: RunJobsParams) -> RunJobsResult:
@@ -133,7 +131,9 @@ def _run(system: System, node: Node, chosen: list[JobView], params: RunJobsParam
 def _choose(jobs: Iterable[JobView], params: RunJobsParams) -> list[JobView]:
     by_name = {job.name: job for job in jobs}
     if params.names and (params.all or params.tag):
-        raise UsageError("names cannot be combined with --all or --tag", hint="name the jobs, or choose by flag")
+        raise UsageError(
+            "`names` cannot be combined with `all` or `tag`", hint="name the jobs, or choose them by `tag`"
+        )
     for name in params.names:
         if name not in by_name:
             raise JobNotFound(name, by_name)
@@ -146,7 +146,7 @@ def _choose(jobs: Iterable[JobView], params: RunJobsParams) -> list[JobView]:
     if params.names:
         return [by_name[name] for name in dict.fromkeys(params.names)]
     if not params.all and not params.tag:
-        raise UsageError("no job was named", hint="sp infra jobs run NAME..., or --all, or --tag TAG")
+        raise UsageError("no job was named", hint="give `names`, or `all`, or a `tag`")
     startable = [
         job for job in by_name.values() if job.enabled and job.quarantine_error is None and not _is_elsewhere(job)
     ]
@@ -189,7 +189,7 @@ def _carry_out(system: System, node: Node, names: list[str], params: RunJobsPara
         stopped = sorted(name for name, run in claimed.items() if run.run_id in open_ids)
         raise Interrupted(
             f"stopped while {', '.join(stopped) or 'nothing'} ran; every run is accounted for",
-            hint="sp infra jobs history shows the account",
+            hint="sp jobs history shows the account",
             details={"stopped": stopped, "not_started": waiting},
         ) from None
     runs = tuple(_as_result(system, name, claimed.get(name), node) for name in names)
@@ -248,10 +248,6 @@ def _as_result(system: System, name: str, run: Claimed | None, node: Node) -> Jo
         error=None if success else outcome.error or outcome.message,
         exit_code=outcome.exit_code,
     )
-
-
-def _unwatched(_event: NodeEvent) -> None:
-    pass
 
 
 _WAKE_S = 0.5

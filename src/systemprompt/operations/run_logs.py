@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from systemprompt.jobs.database import Database
-    from systemprompt.ledger.protocol import LedgerReader
+    from systemprompt.operations.context import OperationContext
 
 __all__ = ["LEVELS", "LogEntry", "RunLogs", "RunLogsParams", "run_logs"]
 
@@ -26,9 +25,9 @@ LEVELS = ("debug", "info", "warning", "error", "critical")
 class RunLogsParams:
     """Which run's log to read."""
 
-    run_id: int = param("the run's number, as in jobs history", positional=True, metavar="RUN", minimum=1)
-    limit: int = param("how many lines at most, the last ones", 1000, short="-n", metavar="N", minimum=0)
-    level: str | None = param("only lines of this level or graver", None, metavar="|".join(LEVELS))
+    run_id: int = param("the run's number, as in jobs history", minimum=1)
+    limit: int = param("how many lines at most, the last ones", 1000, minimum=0)
+    level: str | None = param("only lines of this level or graver", None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +57,7 @@ class RunLogs:
     error: str | None
 
 
-def run_logs(ledger: LedgerReader, database: Database, params: RunLogsParams) -> RunLogs:
+def run_logs(context: OperationContext, params: RunLogsParams) -> RunLogs:
     """Return the last lines of a run's log, and its error.
 
     Raises:
@@ -66,17 +65,18 @@ def run_logs(ledger: LedgerReader, database: Database, params: RunLogsParams) ->
         UsageError: `level` is none.
     """
     wanted = _levels(params.level)
-    run = ledger.run(params.run_id)
-    if run is None:
-        raise RunNotFound(params.run_id)
     marks = ", ".join("?" for _ in wanted)
     where = f"ledger_id = ? AND run_id = ? AND (lower(level) IN ({marks}) OR ?)"  # question marks only
-    values = (ledger.ledger_id(), params.run_id, *wanted, params.level is None)
-    counted = database.fetch_one(f"SELECT count(*) AS n FROM logs WHERE {where}", values)  # noqa: S608  # as above
-    rows = database.fetch(
-        f"SELECT * FROM (SELECT * FROM logs WHERE {where} ORDER BY id DESC LIMIT ?) ORDER BY id",  # noqa: S608  # as above
-        (*values, params.limit),
-    )
+    with context.open_system() as system:
+        run = system.ledger.run(params.run_id)
+        if run is None:
+            raise RunNotFound(params.run_id)
+        values = (system.ledger.ledger_id(), params.run_id, *wanted, params.level is None)
+        counted = system.database.fetch_one(f"SELECT count(*) AS n FROM logs WHERE {where}", values)  # noqa: S608  # as above
+        rows = system.database.fetch(
+            f"SELECT * FROM (SELECT * FROM logs WHERE {where} ORDER BY id DESC LIMIT ?) ORDER BY id",  # noqa: S608  # as above
+            (*values, params.limit),
+        )
     return RunLogs(
         run_id=run.run_id,
         job_name=run.job_name,
@@ -93,7 +93,7 @@ def _levels(level: str | None) -> tuple[str, ...]:
     if level.lower() not in LEVELS:
         near = did_you_mean(level.lower(), LEVELS)
         raise UsageError(
-            f"--level {level!r} is not one of {', '.join(LEVELS)}", hint=f"did you mean {near!r}?" if near else None
+            f"`level` {level!r} is not one of {', '.join(LEVELS)}", hint=f"did you mean {near!r}?" if near else None
         )
     return LEVELS[LEVELS.index(level.lower()) :]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from systemprompt.nodes.node import NodeEvent
-    from systemprompt.system import System
+    from systemprompt.operations.context import OperationContext
 
 __all__ = ["ServeParams", "ServeResult", "serve"]
 
@@ -33,7 +33,6 @@ class ServeParams:
         "Seconds that running jobs get to finish on SIGTERM (default: the profile's)",
         None,
         minimum=0,
-        metavar="SECONDS",
     )
 
 
@@ -46,9 +45,7 @@ class ServeResult:
     clean: bool
 
 
-def serve(
-    system: System, params: ServeParams, *, on_event: Callable[[NodeEvent], None], signals: bool = True
-) -> ServeResult:
+def serve(context: OperationContext, params: ServeParams) -> ServeResult:
     """Run a node until SIGTERM or SIGINT.
 
     The first signal drains: nothing new starts, running jobs get the grace, then they are stopped and accounted for. The
@@ -62,14 +59,18 @@ def serve(
     def watch(event: NodeEvent) -> None:
         if event.kind == "failed":
             messages.put("failed")
-        on_event(event)
+        context.tell(event)
 
-    serving = Serving(system, watch)
+    with context.open_system() as system:
+        return _serve(Serving(system, watch), params, messages)
+
+
+def _serve(serving: Serving, params: ServeParams, messages: SimpleQueue[str]) -> ServeResult:
     # The catalogue stays for good, and the collector would look through it again and again while runs are made: with 10,000
     # jobs that stopped every thread for 25 ms at a time. Only here, where the whole process is ours.
     gc.collect()
     gc.freeze()
-    previous = _install(messages) if signals else {}
+    previous = _install(messages)
     try:
         serving.start()
         stopped_by = _heard(messages)

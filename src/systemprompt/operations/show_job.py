@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from systemprompt.clock import Instant
-    from systemprompt.ledger.protocol import LedgerReader
     from systemprompt.ledger.views import JobView, VersionView
+    from systemprompt.operations.context import OperationContext
 
 __all__ = ["JobDetails", "ShowJobParams", "show_job"]
 
@@ -28,7 +28,7 @@ _FIRE_TIMES = 5
 class ShowJobParams:
     """Which job to show."""
 
-    name: str = param("the job's name", positional=True, metavar="NAME")
+    name: str = param("the job's name")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,17 +73,17 @@ class JobDetails:
     next_fire_times: tuple[str, ...]
 
 
-def show_job(ledger: LedgerReader, params: ShowJobParams, *, now: Instant) -> JobDetails:
+def show_job(context: OperationContext, params: ShowJobParams) -> JobDetails:
     """Return everything the ledger knows of one job.
 
     Raises:
         JobNotFound: there is none of this name.
     """
-    with ledger.snapshot():
+    with context.open_ledger() as ledger, ledger.snapshot():
         view = known_job(ledger, params.name)
         versions = ledger.versions(view.job_id)
     policies = versions[-1].policies if versions else {}
-    words, fire_times = _fire_times(view, versions[-1] if versions else None, now)
+    words, fire_times = _fire_times(view, versions[-1] if versions else None, context.now())
     return JobDetails(
         name=view.name,
         description=view.description,

@@ -9,17 +9,17 @@ from systemprompt.operations.parameters import param
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from systemprompt.system import System
+    from systemprompt.operations.context import OperationContext
 
-__all__ = ["JobSwitched", "SwitchJobParams", "switch_job"]
+__all__ = ["JobSwitched", "SwitchJobParams", "disable_job", "enable_job"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwitchJobParams:
     """Which job to switch, and why."""
 
-    name: str = param("the job's name", positional=True, metavar="NAME")
-    why: str = param("the reason, kept with the job's version", "", metavar="TEXT")
+    name: str = param("the job's name")
+    why: str = param("the reason, kept with the job's version", "")
     dry_run: bool = param("only say what would change", False)
 
 
@@ -40,34 +40,44 @@ class JobSwitched:
     next_run: str | None
 
 
-def switch_job(system: System, params: SwitchJobParams, *, enabled: bool) -> JobSwitched:
-    """Enable or disable a job: a new version from now on, in the ledger before this returns.
+def enable_job(context: OperationContext, params: SwitchJobParams) -> JobSwitched:
+    """Let a job's schedule start it: a new version from now on, in the ledger before this returns.
 
     Fire times up to now are accounted for under the old version; other nodes notice within a second.
 
     Raises:
         JobNotFound: there is none of this name.
     """
-    before = known_job(system.ledger, params.name)
-    changed = before.enabled is not enabled
+    return _switch(context, params, enabled=True)
+
+
+def disable_job(context: OperationContext, params: SwitchJobParams) -> JobSwitched:
+    """Keep a job's schedule from starting it, likewise. Its fire times are skipped, with the reason `disabled`.
+
+    Raises:
+        JobNotFound: there is none of this name.
+    """
+    return _switch(context, params, enabled=False)
+
+
+def _switch(context: OperationContext, params: SwitchJobParams, *, enabled: bool) -> JobSwitched:
     word = "enabled" if enabled else "disabled"
-    if params.dry_run:
-        return JobSwitched(
-            job_name=before.name,
-            enabled=before.enabled,
-            message=f"Job {before.name!r} would be {word}" if changed else f"Job {before.name!r} is {word} already",
-            changed=False,
-            dry_run=True,
-            next_run=iso_or_none(before.next_run),
-        )
-    after = system.ledger.set_enabled(
-        params.name, enabled, system.clock.now(), system.decide, system.change(why=params.why)
-    )
+    with context.open_system() as system:
+        before = known_job(system.ledger, params.name)
+        changed = before.enabled is not enabled
+        after = before
+        if not params.dry_run:
+            change = system.change(why=params.why)
+            after = system.ledger.set_enabled(params.name, enabled, system.clock.now(), system.decide, change)
+    if not params.dry_run:
+        message = f"Job {after.name!r} has been {word}"
+    else:
+        message = f"Job {after.name!r} would be {word}" if changed else f"Job {after.name!r} is {word} already"
     return JobSwitched(
         job_name=after.name,
         enabled=after.enabled,
-        message=f"Job {after.name!r} has been {word}",
-        changed=changed,
-        dry_run=False,
+        message=message,
+        changed=changed and not params.dry_run,
+        dry_run=params.dry_run,
         next_run=iso_or_none(after.next_run),
     )

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from systemprompt.clock import Instant
-    from systemprompt.ledger.protocol import LedgerReader
     from systemprompt.ledger.views import JobView, VersionView
+    from systemprompt.operations.context import OperationContext
 
 __all__ = ["LeftOut", "Upcoming", "UpcomingParams", "UpcomingRun", "upcoming"]
 
@@ -24,9 +24,9 @@ __all__ = ["LeftOut", "Upcoming", "UpcomingParams", "UpcomingRun", "upcoming"]
 class UpcomingParams:
     """Which fire times to show."""
 
-    job: str | None = param("only this job", None, metavar="NAME")
-    limit: int = param("how many to show", 20, short="-n", metavar="N", minimum=1)
-    hours: float | None = param("only those within so many hours", None, metavar="H", minimum=0)
+    job: str | None = param("only this job", None)
+    limit: int = param("how many to show", 20, minimum=1)
+    hours: float | None = param("only those within so many hours", None, minimum=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +57,8 @@ class Upcoming:
     left_out: tuple[LeftOut, ...]
 
 
-def upcoming(ledger: LedgerReader, params: UpcomingParams, *, now: Instant) -> Upcoming:
-    """Return the next fire times after `now`, in order.
+def upcoming(context: OperationContext, params: UpcomingParams) -> Upcoming:
+    """Return the next fire times after now, in order.
 
     Raises:
         JobNotFound: `job` names no job.
@@ -66,7 +66,8 @@ def upcoming(ledger: LedgerReader, params: UpcomingParams, *, now: Instant) -> U
     from heapq import merge
     from itertools import islice
 
-    with ledger.snapshot():
+    now = context.now()
+    with context.open_ledger() as ledger, ledger.snapshot():
         views = [known_job(ledger, params.job)] if params.job is not None else ledger.jobs()
         versions = {version.job_id: version for version in ledger.versions() if version.valid_until is None}
     until = None if params.hours is None else now + round(params.hours * 3600 * SECOND)

@@ -17,6 +17,7 @@ from systemprompt.ledger.records import Change, ManualStart
 from systemprompt.nodes.identity import this_process
 from systemprompt.nodes.loop import Hooks, Loop, Pace
 from systemprompt.operations.audit_jobs import AuditParams, audit_jobs
+from systemprompt.operations.context import OperationContext
 from systemprompt.operations.instants import known_job
 from systemprompt.planning.planner import Planner
 from systemprompt.testing.bench import START, bench, instant_of
@@ -148,7 +149,7 @@ class JobNode:
 
     def audit(self) -> None:
         """Hold every account against an engine of its own. Raises AssertionError with what is wrong."""
-        report = audit_jobs(self._system, AuditParams())
+        report = audit_jobs(OperationContext.of(self._system), AuditParams())
         if not report.clean:
             raise AssertionError("\n".join([report.verdict, *(finding.sentence for finding in report.findings)]))
 

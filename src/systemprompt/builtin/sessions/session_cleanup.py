@@ -1,4 +1,4 @@
-"""Deletes sessions that nobody used for some hours. `sp infra jobs cleanup-sessions` runs this."""
+"""Deletes sessions that nobody used for some hours. `sp jobs cleanup-sessions` runs this."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deletes old log entries. `sp infra jobs log-cleanup` runs this."""
+"""Deletes old log entries. `sp jobs log-cleanup` runs this."""
 
 from __future__ import annotations
 

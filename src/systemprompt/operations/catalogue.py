@@ -1,0 +1,403 @@
+"""Every operation there is, and the one way to call it. Each door reads this list; reading it imports no operation."""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from systemprompt.operations.context import OperationContext
+
+__all__ = ["OPERATIONS", "Operation", "call", "kind_of", "load", "operation"]
+
+
+class Operation:
+    """One operation. A plain class: a dataclass would cost every start 0.3 ms.
+
+    name           what programs call it: a word of their own may stand before it in a door
+    function       where its function is, `module:name` below `systemprompt.operations` or in full: (context, params) -> result
+    params         the dataclass of what it takes, likewise; result   the dataclass of what it answers
+    example        values for params that make sense in a new installation, or nearly so
+    needs          what its context opens: `ledger` to read, `system` (all of an installation), `profile`, or nothing
+    does           `reads`, `writes`, `destroys`, or `runs` code of users in this process
+    where          `anywhere`, or `local`: it names a file, starts a process or writes code
+    failed         the attribute of its result that says that it failed; after `not `, the one that says it went well
+    title          what a person calls the answer; `{0.name}` is an attribute of the result
+    artifact_type  `table`, `presentation_card` or `text`
+    """
+
+    __slots__ = (
+        "artifact_type",
+        "does",
+        "example",
+        "failed",
+        "function",
+        "name",
+        "needs",
+        "params",
+        "result",
+        "summary",
+        "title",
+        "where",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        summary: str,
+        *,
+        function: str,
+        params: str,
+        result: str,
+        example: dict[str, Any] | None = None,
+        needs: str = "",
+        does: str = "reads",
+        where: str = "anywhere",
+        failed: str = "",
+        title: str,
+        artifact_type: str,
+    ) -> None:
+        self.name = name
+        self.summary = summary
+        self.function = _in_full(function)
+        self.params = _in_full(params)
+        self.result = _in_full(result)
+        self.example = example or {}
+        self.needs = needs
+        self.does = does
+        self.where = where
+        self.failed = failed
+        self.title = title
+        self.artifact_type = artifact_type
+
+    def has_failed(self, result: object) -> bool:
+        """Whether an answer says that what was asked for did not succeed."""
+        attribute = self.failed.removeprefix("not ")
+        return bool(attribute) and bool(getattr(result, attribute)) is (attribute == self.failed)
+
+    def title_of(self, result: object) -> str:
+        """Return what a person calls this answer."""
+        return self.title.format(result)
+
+
+def call(context: OperationContext, one: Operation, params: object) -> object:
+    """Carry out an operation. The only way to: what is wrong with the values is refused here, whatever the door.
+
+    Raises:
+        UsageError: a value is of the wrong type, less than the least that makes sense, or none of the choices. The message names
+            the parameter in backticks, so that a door can put its own spelling there.
+        Whatever else the operation raises.
+    """
+    from systemprompt.operations.parameters import check
+
+    check(params)
+    function = load(one.function)
+    return function(context, params)
+
+
+def operation(name: str) -> Operation:
+    """Return the operation of this name.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return _BY_NAME[name]
+
+
+def load(dotted: str) -> Any:
+    """Import what `package.module:name` says."""
+    module, _, name = dotted.partition(":")
+    __import__(module)  # the package importlib alone would cost a start two fifths of a bare interpreter's
+    return getattr(sys.modules[module], name)
+
+
+def kind_of(annotation: str) -> str:
+    """Return what a parameter is, from its annotation: `str`, `int`, `float`, `bool`, `list` (of texts) or `map` (text to text)."""
+    bare = annotation.removesuffix(" | None")
+    if bare.startswith("tuple["):
+        return "list"
+    if bare.startswith(("dict[", "Mapping[")):
+        return "map"
+    if bare not in ("str", "int", "float", "bool"):
+        raise TypeError(f"a parameter cannot have the type {annotation!r}")
+    return bare
+
+
+def _in_full(dotted: str) -> str:
+    return dotted if dotted.startswith("systemprompt.") else f"systemprompt.operations.{dotted}"
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        "list_jobs",
+        "List every job with its schedule and its state.",
+        function="list_jobs:list_jobs",
+        params="list_jobs:ListJobsParams",
+        result="list_jobs:JobList",
+        example={"tag": ("maintenance",)},
+        needs="ledger",
+        title="Available Jobs",
+        artifact_type="table",
+    ),
+    Operation(
+        "show_job",
+        "Show one job: schedule, policies, last and next runs.",
+        function="show_job:show_job",
+        params="show_job:ShowJobParams",
+        result="show_job:JobDetails",
+        example={"name": "database_cleanup"},
+        needs="ledger",
+        title="Job: {0.name}",
+        artifact_type="presentation_card",
+    ),
+    Operation(
+        "run_jobs",
+        "Run jobs now and account for them like any other run.",
+        function="run_jobs:run_jobs",
+        params="run_jobs:RunJobsParams",
+        result="run_jobs:RunJobsResult",
+        example={"names": ("database_cleanup",)},
+        needs="system",
+        does="runs",
+        failed="failed",
+        title="Job Execution Results",
+        artifact_type="table",
+    ),
+    Operation(
+        "cancel_run",
+        "Stop a run, wherever it runs, or take it out of the queue.",
+        function="cancel_run:cancel_run",
+        params="cancel_run:CancelRunParams",
+        result="cancel_run:RunCancelled",
+        example={"run_id": 42, "why": "wrong file"},
+        needs="system",
+        does="writes",
+        title="Run Cancelled",
+        artifact_type="text",
+    ),
+    Operation(
+        "history",
+        "Show what ran, what did not, and why.",
+        function="history:history",
+        params="history:HistoryParams",
+        result="history:History",
+        example={"status": "failed", "since": "2d"},
+        needs="ledger",
+        title="Job Execution History",
+        artifact_type="table",
+    ),
+    Operation(
+        "enable_job",
+        "Let a job's schedule start it again.",
+        function="switch_job:enable_job",
+        params="switch_job:SwitchJobParams",
+        result="switch_job:JobSwitched",
+        example={"name": "behavioral_analysis"},
+        needs="system",
+        does="writes",
+        title="Job Enabled",
+        artifact_type="text",
+    ),
+    Operation(
+        "disable_job",
+        "Stop a job's schedule from starting it.",
+        function="switch_job:disable_job",
+        params="switch_job:SwitchJobParams",
+        result="switch_job:JobSwitched",
+        example={"name": "behavioral_analysis", "why": "vendor is down"},
+        needs="system",
+        does="writes",
+        title="Job Disabled",
+        artifact_type="text",
+    ),
+    Operation(
+        "upcoming",
+        "Show the fire times to come.",
+        function="upcoming:upcoming",
+        params="upcoming:UpcomingParams",
+        result="upcoming:Upcoming",
+        example={"hours": 24},
+        needs="ledger",
+        title="Upcoming Runs",
+        artifact_type="table",
+    ),
+    Operation(
+        "run_logs",
+        "Read what a run said while it worked.",
+        function="run_logs:run_logs",
+        params="run_logs:RunLogsParams",
+        result="run_logs:RunLogs",
+        example={"run_id": 42, "level": "warning"},
+        needs="system",
+        title="Logs of run {0.run_id}",
+        artifact_type="table",
+    ),
+    Operation(
+        "audit_jobs",
+        "Recompute every fire time and hold the ledger against it.",
+        function="audit_jobs:audit_jobs",
+        params="audit_jobs:AuditParams",
+        result="audit_jobs:AuditReport",
+        example={"start": "7d"},
+        needs="system",
+        failed="not clean",
+        title="Audit",
+        artifact_type="table",
+    ),
+    Operation(
+        "explain_fire_time",
+        "Say which version named a fire time, what accounts for it, and why.",
+        function="explain_fire_time:explain_fire_time",
+        params="explain_fire_time:ExplainParams",
+        result="explain_fire_time:FireTimeExplained",
+        example={"name": "database_cleanup"},
+        needs="ledger",
+        title="Fire time of {0.job_name}",
+        artifact_type="presentation_card",
+    ),
+    Operation(
+        "cleanup_sessions",
+        "Clean up inactive user sessions.",
+        function="cleanup:cleanup_sessions",
+        params="cleanup:CleanupSessionsParams",
+        result="cleanup:SessionCleanup",
+        example={"hours": 2, "dry_run": True},
+        needs="system",
+        does="runs",
+        failed="failed",
+        title="Session Cleanup",
+        artifact_type="text",
+    ),
+    Operation(
+        "log_cleanup",
+        "Clean up old log entries.",
+        function="cleanup:log_cleanup",
+        params="cleanup:LogCleanupParams",
+        result="cleanup:LogCleanup",
+        example={"days": 7, "dry_run": True},
+        needs="system",
+        does="runs",
+        failed="failed",
+        title="Log Cleanup",
+        artifact_type="text",
+    ),
+    Operation(
+        "new_job",
+        "Write a job file to start from, and a test for it.",
+        function="new_job:new_job",
+        params="new_job:NewJobParams",
+        result="new_job:NewJob",
+        example={"name": "nightly_report"},
+        needs="profile",
+        does="writes",
+        where="local",
+        title="Job Created",
+        artifact_type="text",
+    ),
+    Operation(
+        "serve",
+        "Be a node: plan and run jobs in the foreground until told to stop.",
+        function="serve:serve",
+        params="serve:ServeParams",
+        result="serve:ServeResult",
+        needs="system",
+        does="runs",
+        where="local",
+        title="Node",
+        artifact_type="text",
+    ),
+    Operation(
+        "init_profile",
+        "Write a commented profile, an example job and a content folder.",
+        function="init_profile:init_profile",
+        params="init_profile:InitParams",
+        result="init_profile:Initialised",
+        example={"dir": "my-site"},
+        does="writes",
+        where="local",
+        title="Profile Created",
+        artifact_type="text",
+    ),
+    Operation(
+        "check_profile",
+        "Check the profile and report all its faults at once.",
+        function="profile:check_profile",
+        params="profile:ProfileCheckParams",
+        result="profile:ProfileCheck",
+        needs="profile",
+        title="Profile Check",
+        artifact_type="text",
+    ),
+    Operation(
+        "show_profile",
+        "Show the profile as it is understood, with every default.",
+        function="profile:show_profile",
+        params="profile:ProfileShowParams",
+        result="profile:ProfileShown",
+        needs="profile",
+        title="Profile: {0.name}",
+        artifact_type="presentation_card",
+    ),
+    Operation(
+        "db_migrate",
+        "Bring the tables to the newest schema.",
+        function="database:db_migrate",
+        params="database:DbMigrateParams",
+        result="database:DbMigrated",
+        needs="profile",
+        does="writes",
+        title="Database Migration",
+        artifact_type="text",
+    ),
+    Operation(
+        "db_status",
+        "Show which schema each database has.",
+        function="database:db_status",
+        params="database:DbStatusParams",
+        result="database:DbStatus",
+        needs="profile",
+        title="Database Status",
+        artifact_type="table",
+    ),
+    Operation(
+        "db_backup",
+        "Copy the ledger to a file while nodes run.",
+        function="backup:db_backup",
+        params="backup:DbBackupParams",
+        result="backup:DbBackup",
+        example={"file": "ledger-copy.db", "database": "app-copy.db"},
+        needs="profile",
+        does="writes",
+        where="local",
+        failed="not clean",
+        title="Database Backup",
+        artifact_type="text",
+    ),
+    Operation(
+        "db_restore",
+        "Put a copy in the place of the ledger.",
+        function="restore:db_restore",
+        params="restore:DbRestoreParams",
+        result="restore:DbRestore",
+        example={"file": "ledger-copy.db", "replace": True},
+        needs="profile",
+        does="destroys",
+        where="local",
+        title="Database Restore",
+        artifact_type="text",
+    ),
+    Operation(
+        "doctor",
+        "Check the whole installation and say how to mend what is wrong.",
+        function="doctor:doctor",
+        params="doctor:DoctorParams",
+        result="doctor:Diagnosis",
+        needs="profile",
+        failed="not healthy",
+        title="Doctor",
+        artifact_type="table",
+    ),
+)
+_BY_NAME = {one.name: one for one in OPERATIONS}

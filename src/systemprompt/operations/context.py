@@ -1,0 +1,118 @@
+"""What every operation is given besides its params: the surroundings of the call, and what opens the installation."""
+
+from __future__ import annotations
+
+from contextlib import closing, nullcontext
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+
+    from systemprompt.clock import Clock, Instant
+    from systemprompt.ledger.protocol import LedgerReader
+    from systemprompt.nodes.node import NodeEvent
+    from systemprompt.profile.profile import Profile
+    from systemprompt.system import System
+
+__all__ = ["OperationContext"]
+
+
+class OperationContext:
+    """One call's surroundings. Nothing is opened before an operation asks for it.
+
+    cwd        the folder that relative paths of params begin at
+    profile    the profile that was named, not yet looked for; None: that of the environment, or the nearest one
+    on_event   is told what a node does that the operation starts, from any thread
+    on_step    is told how far a long copy is: parts that are left, and all
+    system     an installation that is open already: operations use it, and leave it open
+    """
+
+    __slots__ = ("_clock", "_found", "_system", "cwd", "environ", "on_event", "on_step", "profile")
+
+    def __init__(
+        self,
+        *,
+        environ: Mapping[str, str],
+        cwd: str,
+        clock: Clock | None = None,
+        profile: str | None = None,
+        on_event: Callable[[NodeEvent], None] | None = None,
+        on_step: Callable[[int, int], None] | None = None,
+        system: System | None = None,
+    ) -> None:
+        self.environ = environ
+        self.cwd = cwd
+        self.profile = profile
+        self.on_event = on_event
+        self.on_step = on_step
+        self._clock = clock
+        self._system = system
+        self._found: str | None = None
+
+    @classmethod
+    def of(cls, system: System, *, on_event: Callable[[NodeEvent], None] | None = None) -> OperationContext:
+        """Return the context of calls on an installation that is open already."""
+        return cls(environ=system.environ, cwd=".", system=system, on_event=on_event)
+
+    @property
+    def clock(self) -> Clock:
+        from systemprompt.clock import SystemClock
+
+        return self._clock or (self._system.clock if self._system is not None else SystemClock())
+
+    def now(self) -> Instant:
+        return self.clock.now()
+
+    def profile_path(self) -> str:
+        """Return the absolute path of the profile that this call is about.
+
+        Raises:
+            ProfileNotFound: none was named and none is near, or the one named does not exist.
+        """
+        if self._system is not None:
+            return self._system.profile.path
+        if self._found is None:  # once: a job that runs in this process may change its folder
+            from systemprompt.profile.find import find_profile
+
+            self._found = find_profile(self.profile, self.environ, self.cwd)
+        return self._found
+
+    def load_profile(self) -> Profile:
+        """Read and check the profile alone."""
+        if self._system is not None:
+            return self._system.profile
+        from systemprompt.profile.load import load_profile
+
+        return load_profile(self.profile_path(), self.environ)
+
+    def time_zone(self) -> str:
+        """Return the zone in which a date without an offset is read, and in which people read times: the profile's."""
+        if self._system is not None:
+            return self._system.profile.time_zone
+        from systemprompt.profile.cache import cached_ledger_path
+
+        cached = cached_ledger_path(self.profile_path(), self.environ)
+        return cached.time_zone if cached is not None else self.load_profile().time_zone
+
+    def open_ledger(self) -> AbstractContextManager[LedgerReader]:
+        """Open the ledger to read, the quick way where nothing changed since the last command."""
+        if self._system is not None:
+            return nullcontext(self._system.ledger)
+
+        from systemprompt.system import open_reader
+
+        return closing(open_reader(self.profile_path(), environ=self.environ, clock=self._clock))
+
+    def open_system(self) -> AbstractContextManager[System]:
+        """Open the whole installation: profile, catalogue, ledger, database."""
+        if self._system is not None:
+            return nullcontext(self._system)
+        from systemprompt.system import open_system
+
+        return open_system(self.profile_path(), environ=self.environ, clock=self._clock)
+
+    def tell(self, event: NodeEvent) -> None:
+        """Tell whoever watches this call what a node does."""
+        if self.on_event is not None:
+            self.on_event(event)

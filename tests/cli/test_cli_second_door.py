@@ -1,0 +1,198 @@
+"""A second, tiny door beside the command line: a dictionary in, a dictionary out. Both get the same data and the same errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from desk import Desk
+
+from systemprompt.cli.parse import flags_of
+from systemprompt.cli.render import plain
+from systemprompt.cli.table import COMMANDS, Command, spelled
+from systemprompt.errors import SystempromptError
+from systemprompt.nodes.node import NodeEvent
+from systemprompt.operations.catalogue import OPERATIONS, call, load, operation
+from systemprompt.operations.context import OperationContext
+from systemprompt.operations.parameters import read
+
+
+def door(desk: Desk, name: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Call an operation as a door does that speaks JSON."""
+    context = OperationContext(
+        environ=desk.environ,
+        cwd=str(desk.folder),
+        clock=desk.clock,
+        profile=str(desk.profile),
+    )
+    one = operation(name)
+    try:
+        result = call(context, one, read(load(one.params), values))
+    except SystempromptError as error:
+        return {"error": {"code": error.code, "message": error.message, "hint": error.hint, "details": error.details}}
+    return {"data": plain(result), "artifact_type": one.artifact_type, "title": one.title_of(result)}
+
+
+BY_OPERATION = {command.operation.name: command for command in COMMANDS}
+
+LIFE: list[tuple[str, dict[str, Any]]] = [
+    ("doctor", {}),
+    ("db_status", {}),
+    ("db_migrate", {}),
+    ("check_profile", {}),
+    ("show_profile", {}),
+    ("list_jobs", {}),
+    ("list_jobs", {"tag": ["reports", "feeds"], "all": True}),
+    ("list_jobs", {"tags": []}),
+    ("show_job", {"name": "nightly_report"}),
+    ("show_job", {"name": "nightly_reprot"}),
+    ("show_job", {}),
+    ("show_job", {"name": 7}),
+    ("run_jobs", {"names": ["by_hand"], "parameters": {"limit": "4"}, "why": "to see"}),
+    ("run_jobs", {"names": ["broken_feed"]}),
+    ("run_jobs", {"names": ["nobody"]}),
+    ("run_jobs", {"names": ["by_hand"], "all": True}),
+    ("run_jobs", {}),
+    ("run_jobs", {"names": ["nightly_report"], "detach": True}),
+    ("cancel_run", {"run_id": 3, "why": "not today"}),
+    ("cancel_run", {"run_id": 3}),
+    ("cancel_run", {"run_id": 99}),
+    ("cancel_run", {"run_id": 0}),
+    ("run_logs", {"run_id": 1}),
+    ("run_logs", {"run_id": 1, "level": "loud"}),
+    ("run_logs", {"run_id": 77}),
+    ("history", {}),
+    ("history", {"status": "failed", "limit": 1}),
+    ("history", {"status": "fialed"}),
+    ("history", {"origin": "nonsense"}),
+    ("history", {"limit": -1}),
+    ("history", {"limit": "many"}),
+    ("history", {"limit": 2**60}),
+    ("history", {"since": "yesterday"}),
+    ("history", {"since": "1h", "until": "2h"}),
+    ("disable_job", {"name": "nightly_report", "why": "holiday"}),
+    ("disable_job", {"name": "nightly_report", "dry_run": True}),
+    ("disable_job", {"name": "nobody"}),
+    ("upcoming", {"limit": 3}),
+    ("upcoming", {"limit": 0}),
+    ("upcoming", {"hours": -1}),
+    ("upcoming", {"job": "nobody"}),
+    ("enable_job", {"name": "nightly_report"}),
+    ("enable_job", {"name": "nobody"}),
+    ("explain_fire_time", {"name": "nightly_report"}),
+    ("explain_fire_time", {"name": "nightly_report", "at": "soon"}),
+    ("audit_jobs", {}),
+    ("audit_jobs", {"start": "1h", "end": "2h"}),
+    ("cleanup_sessions", {"hours": 2, "dry_run": True}),
+    ("cleanup_sessions", {"hours": 2}),
+    ("cleanup_sessions", {"hours": -2}),
+    ("log_cleanup", {"dry_run": True}),
+    ("log_cleanup", {"days": 3}),
+    ("new_job", {"name": "weekly"}),
+    ("new_job", {"name": "weekly"}),
+    ("new_job", {"name": "Not a name"}),
+    ("db_backup", {"file": "copy.db"}),
+    ("db_backup", {"file": "copy.db"}),
+    ("db_restore", {"file": "copy.db"}),
+    ("db_restore", {"file": "copy.db", "replace": True, "dry_run": True}),
+    ("init_profile", {"dir": "elsewhere"}),
+    ("init_profile", {"dir": "elsewhere"}),
+    ("serve", {"grace": -1.0}),
+]
+
+
+def test_every_operation_goes_through_both_doors_with_a_success_and_with_an_error() -> None:
+    named = {name for name, _ in LIFE}
+    assert named == {one.name for one in OPERATIONS} == BY_OPERATION.keys() - {"schema", "completion"}
+
+
+def test_a_life_through_each_door_has_the_same_answers(tmp_path: Path) -> None:
+    here, there = Desk(tmp_path / "here"), Desk(tmp_path / "there")
+    failed: set[str] = set()
+    answered: set[str] = set()
+    for name, values in LIFE:
+        mine, told = door(here, name, values), on_the_command_line(there, name, values)
+        if told is None:
+            assert mine["error"]["code"] == "usage", "a call that cannot be typed"
+            continue
+        assert masked(mine, here) == masked(told, there), (name, values)
+        (failed if "error" in mine else answered).add(name)
+    nothing_to_refuse = {
+        "doctor",
+        "db_status",
+        "db_migrate",
+        "check_profile",
+        "show_profile",
+        "log_cleanup",
+        "list_jobs",
+    }
+    assert answered == {one.name for one in OPERATIONS} - {"serve"}
+    assert failed == {one.name for one in OPERATIONS} - nothing_to_refuse
+
+
+def on_the_command_line(desk: Desk, name: str, values: dict[str, Any]) -> dict[str, Any] | None:
+    """Type the same call. None where it cannot be: a value of another kind, an unknown name, one that is missing."""
+    command = BY_OPERATION[name]
+    flags = {flag.field: flag for flag in flags_of(command)}
+    if not values.keys() <= flags.keys() or any(flag.required and flag.field not in values for flag in flags.values()):
+        return None
+    if not all(fits(flags[key].kind, value) for key, value in values.items()):
+        return None
+    words = typed(command, values)
+    answer = desk.sp("--json", *words, "--profile", str(desk.profile))
+    return answer.document
+
+
+def fits(kind: str, value: object) -> bool:
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "str": str,
+        "int": int,
+        "float": (int, float),
+        "bool": bool,
+        "list": list,
+    }
+    return isinstance(value, kinds.get(kind, dict))
+
+
+def typed(command: Command, values: dict[str, Any]) -> list[str]:
+    listed = {
+        key: tuple(f"{name}={text}" for name, text in value.items()) if isinstance(value, dict) else value
+        for key, value in values.items()
+        if value is not False
+    }
+    words = spelled(command, {key: tuple(value) if isinstance(value, list) else value for key, value in listed.items()})
+    return [*command.words, *(word.strip("'") for word in words)]
+
+
+def masked(answer: dict[str, Any], desk: Desk) -> dict[str, Any]:
+    """Take out what no two installations share, and the spelling of parameters."""
+    text = json.dumps(plain(answer)).replace(str(desk.folder), "FOLDER")
+    text = re.sub(r'("(?:duration_ms|size_bytes|log_bytes|free_bytes|fence)": )\d+', r"\g<1>0", text)
+    text = re.sub(r"free|[\d.]+ [GM]B", "", text)
+    for flag in [flag for command in COMMANDS for flag in flags_of(command)]:
+        text = text.replace(f"`{flag.field}`", flag.spelling)
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def test_a_node_serves_behind_the_second_door_until_a_signal(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, real_time=True)
+
+    def stop(event: NodeEvent) -> None:
+        if event.kind == "serving":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    context = OperationContext(environ=desk.environ, cwd=str(desk.folder), profile=str(desk.profile), on_event=stop)
+    one = operation("serve")
+    answer = plain(call(context, one, read(load(one.params), {"grace": 1})))
+    assert (answer["stopped_by"], answer["clean"]) == ("SIGTERM", True)
+
+
+@pytest.mark.parametrize("one", OPERATIONS, ids=lambda one: one.name)
+def test_an_example_is_a_call_that_its_params_accept(one: Any) -> None:
+    assert read(load(one.params), one.example)
