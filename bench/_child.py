@@ -39,10 +39,10 @@ class Seen:
 
     def event(self, event: Any) -> None:
         if event.kind == "run_started":
-            self._fire_at[event.values["run_id"]] = event.values["fire_at"] or 0
+            self._fire_at[event.run_id] = event.fire_at or 0
         elif event.kind == "run_finished":
-            self.closed.append((self._fire_at.pop(event.values["run_id"], 0), time.time()))
-            self.statuses[event.values["status"]] += 1
+            self.closed.append((self._fire_at.pop(event.run_id, 0), time.time()))
+            self.statuses[event.status] += 1
         elif event.kind == "serving":
             self.serving.set()
 
@@ -84,7 +84,7 @@ def main(arguments: list[str]) -> int:
 
     threading.Thread(target=answer, daemon=True).start()
     with system:
-        serve(OperationContext.of(system, on_event=seen.event), ServeParams(grace=5.0))
+        serve(OperationContext.of(system, seen.event), ServeParams(grace=5.0))
     return 0
 
 

@@ -27,8 +27,9 @@ from systemprompt.jobs.job import FunctionJob
 from systemprompt.jobs.policies import Policies
 from systemprompt.jobs.settings import JobSettings
 from systemprompt.ledger.records import Claimed, Closing, NodeIdentity, Turn
+from systemprompt.nodes.events import Listeners, NodeEvent
 from systemprompt.nodes.loop import Pace
-from systemprompt.nodes.node import Node, NodeEvent, NodeSettings
+from systemprompt.nodes.node import Node, NodeSettings
 from systemprompt.runner.run_logs import RunLogs
 
 TYPE_CHECKING = False
@@ -158,7 +159,7 @@ class Stage:
             child_database=None,
             logs=RunLogs(None, ledger_id="bench"),
             catalogue=Catalogue(jobs={"nothing": self._definition}),
-            on_event=self._hear,
+            listeners=Listeners(self._hear),
         )
 
     def measure(self, runs: int) -> Round:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from systemprompt.jobs.context import JobCancelled, JobContext
     from systemprompt.jobs.job import Job, job, submit_job
     from systemprompt.jobs.result import JobResult
-    from systemprompt.nodes.node import NodeEvent
+    from systemprompt.nodes.events import NodeEvent
 
 __version__ = "0.1.0"
 
@@ -37,7 +37,7 @@ _HOMES = {
     "JobCancelled": "systemprompt.jobs.context",
     "JobContext": "systemprompt.jobs.context",
     "JobResult": "systemprompt.jobs.result",
-    "NodeEvent": "systemprompt.nodes.node",
+    "NodeEvent": "systemprompt.nodes.events",
     "Run": "systemprompt.embedding.run",
     "Schedule": "systemprompt.cron",
     "ServingNode": "systemprompt.embedding.node",

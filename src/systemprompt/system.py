@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from systemprompt.ledger.sqlite.ledger import SqliteLedger
     from systemprompt.ledger.sqlite.reader import SqliteReader
     from systemprompt.ledger.upkeep import LedgerUpkeep
-    from systemprompt.nodes.node import Node, NodeEvent
+    from systemprompt.nodes.events import Listeners
+    from systemprompt.nodes.node import Node
     from systemprompt.profile.profile import Profile
     from systemprompt.runner.runner import ChildDatabase
 
@@ -249,7 +250,7 @@ class System:
         self._catalogue = self._discover()
         return self._catalogue, self.sync()
 
-    def node(self, kind: str, on_event: Callable[[NodeEvent], None]) -> Node:
+    def node(self, kind: str, listeners: Listeners) -> Node:
         """Build a node of this installation: `serve`, or `run` for manual starts."""
         from systemprompt import __version__
         from systemprompt.nodes.loop import Pace
@@ -275,7 +276,7 @@ class System:
             child_database=self.child_database,
             logs=RunLogs(self.database, ledger_id=self.ledger.ledger_id(), clock=self.clock),
             catalogue=self.catalogue,
-            on_event=on_event,
+            listeners=listeners,
         )
         if kind == "serve":
             self._serving = node

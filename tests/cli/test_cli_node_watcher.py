@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import threading
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from systemprompt.cli import node_watcher
 from systemprompt.cli.node_watcher import NodeWatcher
 from systemprompt.cli.settings import CliSettings
 from systemprompt.clock import ManualClock
-from systemprompt.nodes.node import NodeEvent
+from systemprompt.nodes.events import NodeEvent, RunFinished, RunStarted
 
 WAIT_S = 20.0
 
@@ -43,13 +44,14 @@ def watcher(terminal: Terminal, **flags: Any) -> NodeWatcher:
 
 
 def started(run_id: int) -> NodeEvent:
-    values = {"run_id": run_id, "job_name": "feeds", "origin": "schedule", "fire_at": 1_700_000_000_000_000}
-    return NodeEvent(kind="run_started", values=values)
+    fire_at = 1_700_000_000_000_000
+    return RunStarted(
+        run_id=run_id, job_name="feeds", origin="schedule", fire_at=fire_at, attempt=1, started_at=fire_at + 5
+    )
 
 
-def finished(run_id: int) -> NodeEvent:
-    values = {"run_id": run_id, "status": "success", "reason": None, "message": None, "duration_ms": 3}
-    return NodeEvent(kind="run_finished", values=values)
+def finished(run_id: int) -> RunFinished:
+    return RunFinished(run_id=run_id, job_name="feeds", status="success", reason=None, message=None, duration_ms=3)
 
 
 def test_people_read_one_line_an_event_in_the_order_they_came() -> None:
@@ -73,8 +75,17 @@ def test_programs_read_one_line_of_json_an_event() -> None:
 
     begun, ended = map(json.loads, terminal.getvalue().splitlines())
     at = "2023-11-14T22:13:20.123000Z"
-    assert begun == {"at": at, "event": "run_started", **started(1).values, "fire_at": "2023-11-14T22:13:20Z"}
-    assert ended == {"at": at, "event": "run_finished", "job_name": "feeds", **finished(1).values}
+    assert begun == {
+        "at": at,
+        "event": "run_started",
+        "run_id": 1,
+        "job_name": "feeds",
+        "origin": "schedule",
+        "fire_at": "2023-11-14T22:13:20Z",
+        "attempt": 1,
+        "started_at": "2023-11-14T22:13:20.000005Z",
+    }
+    assert ended == {"at": at, "event": "run_finished", **asdict(finished(1))}
 
 
 def test_a_terminal_that_is_held_holds_up_nobody_and_is_told_what_it_missed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from systemprompt.cli.parse import flags_of
 from systemprompt.cli.render import plain
 from systemprompt.cli.table import COMMANDS, Command, spelled
 from systemprompt.errors import SystempromptError
-from systemprompt.nodes.node import NodeEvent
+from systemprompt.nodes.events import Listeners, NodeEvent
 from systemprompt.operations.catalogue import OPERATIONS, call, load, operation
 from systemprompt.operations.context import OperationContext
 from systemprompt.operations.parameters import read
@@ -187,7 +187,9 @@ def test_a_node_serves_behind_the_second_door_until_a_signal(tmp_path: Path) -> 
         if event.kind == "serving":
             os.kill(os.getpid(), signal.SIGTERM)
 
-    context = OperationContext(environ=desk.environ, cwd=str(desk.folder), profile=str(desk.profile), on_event=stop)
+    context = OperationContext(
+        environ=desk.environ, cwd=str(desk.folder), profile=str(desk.profile), listeners=Listeners(stop)
+    )
     one = operation("serve")
     answer = plain(call(context, one, read(load(one.params), {"grace": 1})))
     assert (answer["stopped_by"], answer["clean"]) == ("SIGTERM", True)

@@ -27,6 +27,7 @@ from storm_weather import LEASE, Spell, Weather, edited, environment, forecast, 
 
 from systemprompt.clock import SECOND
 from systemprompt.ledger.records import Change
+from systemprompt.nodes.events import Listeners
 from systemprompt.nodes.rescue import Rescue
 from systemprompt.system import System, open_system
 
@@ -80,7 +81,7 @@ def make_whole(system: System) -> None:
     for job in ledger.jobs():
         ledger.set_enabled(job.name, False, system.clock.now(), system.decide, Change(actor="test"))
     ended = threading.Semaphore(0)
-    node = system.node("serve", lambda event: ended.release() if event.kind == "run_finished" else None)
+    node = system.node("serve", Listeners(lambda event: ended.release() if event.kind == "run_finished" else None))
     node.start()
     while ledger.open_runs():
         assert ended.acquire(timeout=20), "a queued run is never worked off"

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from systemprompt import Job, JobContext, JobResult, NodeEvent
 from systemprompt.operations.audit_jobs import AuditParams, audit_jobs
@@ -42,7 +43,7 @@ class Heard:
     """Keeps what a node tells, and waits for it."""
 
     def __init__(self) -> None:
-        self.events: list[NodeEvent] = []
+        self.events: list[Any] = []
         self._changed = threading.Condition()
 
     def __call__(self, event: NodeEvent) -> None:
@@ -53,7 +54,7 @@ class Heard:
     def kinds(self) -> list[str]:
         return [event.kind for event in self.events]
 
-    def wait(self, kind: str) -> NodeEvent:
+    def wait(self, kind: str) -> Any:
         with self._changed:
             assert self._changed.wait_for(lambda: kind in self.kinds(), PATIENCE), (kind, self.events)
         return next(event for event in self.events if event.kind == kind)

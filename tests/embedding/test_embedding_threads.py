@@ -82,7 +82,7 @@ def test_entering_returns_a_node_that_serves_and_leaving_leaves_nothing(profile:
     with nothing_is_left_running():
         with systemprompt.node(profile, jobs=[greet], on_event=heard) as node:
             assert heard.kinds() == ["serving"]
-            assert heard.events[0].values["node_id"] == node.node_id
+            assert heard.events[0].node_id == node.node_id
             before = node.draining
         assert (before, node.draining) == (False, True)
     assert heard.kinds() == ["serving", "draining"]
@@ -159,7 +159,7 @@ def test_leaving_lets_running_jobs_finish_within_the_grace(profile: Path) -> Non
     with systemprompt.node(profile, jobs=[held], grace=PATIENCE, on_event=heard) as node:
         node.start("held")
     opener.join()
-    assert heard.wait("run_finished").values["status"] == "success"
+    assert heard.wait("run_finished").status == "success"
     audit_is_clean(profile)
 
 
@@ -174,8 +174,8 @@ def test_leaving_with_an_exception_still_drains_and_the_exception_passes(profile
 
     with nothing_is_left_running(), pytest.raises(ZeroDivisionError):
         program()
-    ended = heard.wait("run_finished").values
-    assert (ended["status"], ended["reason"]) == ("cancelled", "shutdown")
+    ended = heard.wait("run_finished")
+    assert (ended.status, ended.reason) == ("cancelled", "shutdown")
     audit_is_clean(profile)
 
 

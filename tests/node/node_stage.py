@@ -16,8 +16,9 @@ from systemprompt.jobs.settings import JobSettings
 from systemprompt.ledger.records import Change, JobSpec
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.views import HistoryQuery, RunView
+from systemprompt.nodes.events import Listeners, NodeEvent
 from systemprompt.nodes.loop import Pace
-from systemprompt.nodes.node import Node, NodeEvent, NodeSettings
+from systemprompt.nodes.node import Node, NodeSettings
 from systemprompt.planning.planner import Planner
 from systemprompt.runner.run_logs import RunLogs
 
@@ -50,6 +51,7 @@ class NodeStage:
         self.clock = SystemClock()
         self.ledger = self.open()
         self.events: list[NodeEvent] = []
+        self.listeners = Listeners(self._hear)
         self._changed = threading.Condition()
         self._nodes: list[Node] = []
         self._opened: list[SqliteLedger] = []
@@ -89,18 +91,18 @@ class NodeStage:
             child_database=None,
             logs=RunLogs(None, ledger_id=""),
             catalogue=catalogue(*definitions),
-            on_event=self._hear,
+            listeners=self.listeners,
         )
         self._nodes.append(node)
         return node
 
-    def wait(self, kind: str, job_name: str | None = None, count: int = 1) -> list[NodeEvent]:
+    def wait(self, kind: str, job_name: str | None = None, count: int = 1) -> list[Any]:
         """Wait until so many events of this kind (of this job's runs) have come; return them."""
 
         def found() -> list[NodeEvent]:
-            runs = {e.values["run_id"] for e in self.events if job_name and e.values.get("job_name") == job_name}
+            runs = {getattr(e, "run_id", 0) for e in self.events if job_name and getattr(e, "job_name", "") == job_name}
             mine = [e for e in self.events if e.kind == kind]
-            return [e for e in mine if job_name is None or e.values.get("run_id") in runs]
+            return [e for e in mine if job_name is None or getattr(e, "run_id", 0) in runs]
 
         with self._changed:
             assert self._changed.wait_for(lambda: len(found()) >= count, WAIT_S), (kind, job_name, self.events)

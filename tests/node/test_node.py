@@ -17,7 +17,7 @@ from systemprompt.errors import JobAlreadyRunning
 from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.result import JobResult
 from systemprompt.ledger.records import Change, ManualStart
-from systemprompt.nodes.node import NodeEvent
+from systemprompt.nodes.events import Listeners, NodeEvent, RunLate
 from systemprompt.planning.planner import Planner
 
 
@@ -192,7 +192,7 @@ def test_a_run_whose_code_never_comes_is_closed_after_a_while(stage: NodeStage) 
     node.start_manual(by_hand("unknown"), ME)
     node.runner.expire(stage.clock.monotonic() + 3_600)
     (event,) = stage.wait("run_finished", "unknown")
-    assert event.values["reason"] == "not_loaded"
+    assert event.reason == "not_loaded"
 
 
 def test_bootstrap_jobs_run_once_at_the_start(stage: NodeStage) -> None:
@@ -243,7 +243,7 @@ def test_a_run_that_was_closed_with_its_nodes_lease_goes_on_and_brings_a_late_re
     former = node.node_id
     _take_lease(stage, former)
     (event,) = stage.wait("lease_lost")
-    assert event.values["run_ids"] == []
+    assert event.run_ids == ()
     enough.set()
     stage.wait("run_late", "held")
     before = len(stage.wait("run_finished", "tick"))
@@ -336,7 +336,7 @@ def test_whatever_a_job_raises_or_says_the_node_goes_on(stage: NodeStage) -> Non
     assert "\\udcff" in (stage.runs("surrogate")[0].error or "")
 
 
-def test_whoever_watches_a_node_cannot_end_it(stage: NodeStage) -> None:
+def test_whoever_listens_to_a_node_cannot_end_it(stage: NodeStage) -> None:
     def tick() -> None: ...
 
     def closed_terminal(event: NodeEvent) -> None:
@@ -345,7 +345,7 @@ def test_whoever_watches_a_node_cannot_end_it(stage: NodeStage) -> None:
 
     heard = threading.Semaphore(0)
     node = stage.node(definition(tick))
-    node._on_event = closed_terminal
+    stage.listeners.add(closed_terminal)
     node.start()
     assert all(heard.acquire(timeout=WAIT_S) for _ in range(4))
     node.drain(5)
@@ -399,3 +399,15 @@ def test_two_nodes_share_the_work_and_never_the_same_fire_time(stage: NodeStage)
 def _named(function: Callable[[JobContext], None], name: str) -> Callable[[JobContext], None]:
     assert isinstance(function, FunctionType)
     return FunctionType(function.__code__, function.__globals__, name, None, function.__closure__)
+
+
+def test_any_number_may_listen_and_one_that_raises_keeps_nobody_from_hearing() -> None:
+    heard: list[str] = []
+
+    def closed_terminal(event: NodeEvent) -> None:
+        raise BrokenPipeError
+
+    listeners = Listeners(lambda event: heard.append(f"first {event.kind}"), closed_terminal)
+    listeners.add(lambda event: heard.append(f"last {event.kind}"))
+    listeners.tell(RunLate(run_id=1))
+    assert heard == ["first run_late", "last run_late"]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from systemprompt.ledger.records import JobSpec
+from systemprompt.nodes.events import Listeners
 from systemprompt.operations.context import OperationContext
 from systemprompt.operations.run_jobs import RunJobsParams, run_jobs
 from systemprompt.profile.load import load_profile
@@ -85,16 +86,16 @@ def test_a_run_by_hand_is_recorded_under_the_users_name(system: System, monkeypa
 
 def test_what_serves_notices_as_the_node_that_it_is(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     known_as(monkeypatch, "alice")
-    system.node("run", lambda _: None)
+    system.node("run", Listeners())
     assert system.noticed_by == "command by alice"
-    node = system.node("serve", lambda _: None)
+    node = system.node("serve", Listeners())
     assert system.noticed_by == f"node {node.node_id}"
     assert system.actor == "cli:alice"
 
 
 def test_a_program_acts_and_notices_as_itself(profile: Path) -> None:
     with System(load_profile(str(profile), {}), environ={"USER": "ada"}, program="shop") as system:
-        system.node("serve", lambda _: None)
+        system.node("serve", Listeners())
         assert (system.actor, system.noticed_by) == ("program:shop", "program shop")
 
 

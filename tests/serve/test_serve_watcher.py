@@ -6,13 +6,14 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from served import Installation
 
 from systemprompt.discovery.fingerprint import fingerprint_of
 from systemprompt.errors import DatabaseBusy
-from systemprompt.nodes.node import NodeEvent
+from systemprompt.nodes.events import CatalogueReloaded, Listeners, NodeEvent
 from systemprompt.operations import watcher as watching
 from systemprompt.operations.serving import patience_within
 from systemprompt.operations.watcher import Watcher, pause_after
@@ -35,8 +36,9 @@ def system(installation: Installation) -> Iterator[System]:
 def test_a_change_seen_while_the_ledger_is_held_is_taken_over_afterwards(
     installation: Installation, system: System
 ) -> None:
-    events: list[NodeEvent] = []
-    watcher = Watcher(system, system.node("serve", events.append), events.append)
+    events: list[Any] = []
+    heard = Listeners(events.append)
+    watcher = Watcher(system, system.node("serve", heard), heard)
     system.ledger.be_patient(0.0)
     installation.job_file("late.py", LATE)
     assert not watcher.look(), "it may still be half-written"
@@ -48,7 +50,7 @@ def test_a_change_seen_while_the_ledger_is_held_is_taken_over_afterwards(
     holder.execute("ROLLBACK")
     holder.close()
     assert watcher.look()
-    assert [event.values["added"] for event in events if event.kind == "reloaded"] == [["late"]]
+    assert [event.added for event in events if isinstance(event, CatalogueReloaded)] == [("late",)]
 
 
 def test_a_watcher_that_cannot_tell_anybody_goes_on_watching(installation: Installation, system: System) -> None:
@@ -58,7 +60,7 @@ def test_a_watcher_that_cannot_tell_anybody_goes_on_watching(installation: Insta
         told.release()
         raise BrokenPipeError
 
-    watcher = Watcher(system, system.node("serve", lambda _: None), closed_terminal, every=0.01)
+    watcher = Watcher(system, system.node("serve", Listeners()), Listeners(closed_terminal), every=0.01)
     watcher.start()
     try:
         for number in range(2):
@@ -86,15 +88,16 @@ def test_a_job_file_in_a_watched_folder_is_looked_at_once_and_its_edits_are_stil
         return fingerprint_of(path)
 
     monkeypatch.setattr(watching, "fingerprint_of", fingerprint)
-    events: list[NodeEvent] = []
-    watcher = Watcher(system, system.node("serve", events.append), events.append)
+    events: list[Any] = []
+    heard = Listeners(events.append)
+    watcher = Watcher(system, system.node("serve", heard), heard)
     assert not watcher.look()
     assert str(installation.folder / "jobs") in asked
     assert str(installation.folder / "jobs" / "one.py") not in asked
     installation.job_file("one.py", LATE.replace("late", "later"))
     assert not watcher.look()
     assert watcher.look()
-    assert events[-1].values["added"] == ["later"]
+    assert events[-1].added == ("later",)
 
 
 def test_looking_takes_a_hundredth_of_the_time_while_a_change_is_still_noticed_within_a_second() -> None:

@@ -5,14 +5,24 @@ from __future__ import annotations
 import threading
 
 from systemprompt.cli.progress import ending, progress
-from systemprompt.cli.render import render_events, render_notes
+from systemprompt.cli.render import plain, render_events, render_notes
 from systemprompt.clock import iso
-from systemprompt.nodes.node import NodeEvent
+from systemprompt.nodes.events import (
+    CatalogueReloaded,
+    NodeDraining,
+    NodeEvent,
+    NodeServing,
+    RunFinished,
+    RunLate,
+    RunProgressed,
+    RunRescued,
+    RunStarted,
+)
+from systemprompt.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
     from systemprompt.cli.settings import CliSettings
     from systemprompt.clock import Instant
@@ -34,7 +44,6 @@ class NodeWatcher:
         self._settings = settings
         self._clock = settings.the_clock()
         self._silent = settings.for_people and settings.quiet
-        self._names: dict[int, str] = {}
         self._events: list[tuple[Instant, NodeEvent]] = []
         self._lost = 0
         self._leaving = False
@@ -73,58 +82,50 @@ class NodeWatcher:
                 leaving = self._leaving
             if lost:
                 last = events[-1][0]
-                events.append((last, NodeEvent(kind="events_lost", values={"number": lost})))
+                events.append((last, _EventsLost(number=lost)))
             self._write(events)
             if leaving:
                 return
 
     def _write(self, events: Sequence[tuple[Instant, NodeEvent]]) -> None:
         """Write these with one call: a run has two events, and one call for each took half of what they cost."""
-        told = [(at, event.kind, self._with_name(event)) for at, event in events]
         if self._settings.for_people:
-            render_notes(self._settings, [f"{iso(at)[:19]}Z  {_sentence(kind, values)}" for at, kind, values in told])
+            render_notes(self._settings, [f"{iso(at)[:19]}Z  {_sentence(event)}" for at, event in events])
             return
         lines = []
-        for at, kind, values in told:
+        for at, event in events:
+            values = plain(event)
             instants = {key: iso(values[key]) for key in ("fire_at", "started_at") if values.get(key) is not None}
-            lines.append({"at": iso(at - at % 1_000), "event": kind, **values, **instants})
+            lines.append({"at": iso(at - at % 1_000), "event": event.kind, **values, **instants})
         render_events(self._settings, lines)
 
-    def _with_name(self, event: NodeEvent) -> dict[str, Any]:
-        run_id = event.values.get("run_id", 0)
-        if event.kind == "run_started":
-            self._names[run_id] = event.values["job_name"]
-        name = self._names.pop(run_id, "") if event.kind == "run_finished" else self._names.get(run_id, "")
-        return {"job_name": name, **event.values} if name else event.values
+
+@record
+class _EventsLost(NodeEvent):
+    kind = "events_lost"
+    number: int
 
 
-def _sentence(kind: str, values: dict[str, object]) -> str:
-    name, run = values.get("job_name"), values.get("run_id")
-    if kind == "run_started":
-        return f"{name}: started, run {run} ({values.get('origin')})"
-    if kind == "run_finished":
-        return f"{name}: run {run} {ending(values)}"
-    if kind == "progress":
-        return f"{name}: run {run} at {progress(values)}"
-    if kind == "run_late":
-        return f"run {run} came back after its account was closed; its result is kept as a late one"
-    if kind == "rescued":
-        return f"{name}: run {run} taken from node {values.get('node_id')}, which is gone: {values.get('status')}"
-    if kind == "serving":
-        jobs = f"{values.get('jobs')} jobs" + (
-            f", {values['quarantined']} quarantined" if values.get("quarantined") else ""
-        )
-        return f"node {values.get('node_id')} serves {jobs} of {values.get('profile')}; Ctrl-C or SIGTERM stops it"
-    if kind == "draining":
-        return f"{values.get('signal')}: {values.get('running')} runs may finish within {values.get('grace'):g} s; again to end now"
-    if kind == "reloaded":
-        changes = [
-            f"{word} {', '.join(map(str, names))}"
-            for word, names in values.items()
-            if isinstance(names, list) and names
-        ]
+def _sentence(event: NodeEvent) -> str:
+    if isinstance(event, RunStarted):
+        return f"{event.job_name}: started, run {event.run_id} ({event.origin})"
+    if isinstance(event, RunFinished):
+        return f"{event.job_name}: run {event.run_id} {ending(event)}"
+    if isinstance(event, RunProgressed):
+        return f"{event.job_name}: run {event.run_id} at {progress(event)}"
+    if isinstance(event, RunLate):
+        return f"run {event.run_id} came back after its account was closed; its result is kept as a late one"
+    if isinstance(event, RunRescued):
+        return f"{event.job_name}: run {event.run_id} taken from node {event.node_id}, which is gone: {event.status}"
+    if isinstance(event, NodeServing):
+        jobs = f"{event.jobs} jobs" + (f", {event.quarantined} quarantined" if event.quarantined else "")
+        return f"node {event.node_id} serves {jobs} of {event.profile}; Ctrl-C or SIGTERM stops it"
+    if isinstance(event, NodeDraining):
+        return f"{event.signal}: {event.running} runs may finish within {event.grace:g} s; again to end now"
+    if isinstance(event, CatalogueReloaded):
+        changes = [f"{word} {', '.join(names)}" for word, names in plain(event).items() if names]
         return f"profile or job files changed: {'; '.join(changes) or 'nothing of note'}"
-    if kind == "events_lost":
-        return f"{values.get('number')} events were not shown: the lines before them were not read in time"
-    rest = " ".join(f"{key}={value}" for key, value in values.items() if value is not None)
-    return f"{kind.replace('_', ' ')}  {rest}".rstrip()
+    if isinstance(event, _EventsLost):
+        return f"{event.number} events were not shown: the lines before them were not read in time"
+    rest = " ".join(f"{key}={value}" for key, value in plain(event).items() if value is not None)
+    return f"{event.kind.replace('_', ' ')}  {rest}".rstrip()

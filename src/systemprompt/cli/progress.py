@@ -6,11 +6,12 @@ import threading
 import time
 
 from systemprompt.cli.render import render_note, render_status
+from systemprompt.nodes.events import RunFinished, RunProgressed, RunStarted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from systemprompt.cli.settings import CliSettings
-    from systemprompt.nodes.node import NodeEvent
+    from systemprompt.nodes.events import NodeEvent
 
 __all__ = ["RunWatcher", "duration", "ending", "progress"]
 
@@ -22,7 +23,6 @@ class RunWatcher:
 
     def __init__(self, settings: CliSettings) -> None:
         self._settings = settings
-        self._names: dict[int, str] = {}
         self._lock = threading.Lock()
         self._drawn_at = 0.0
 
@@ -34,16 +34,13 @@ class RunWatcher:
 
     def __call__(self, event: NodeEvent) -> None:
         with self._lock:
-            values = event.values
-            name = self._names.get(values.get("run_id", 0), "")
-            if event.kind == "run_started":
-                self._names[values["run_id"]] = values["job_name"]
-                self._say(f"{values['job_name']}: started, run {values['run_id']}")
-            elif event.kind == "run_finished":
-                self._say(f"{name}: {ending(values)}")
-            elif event.kind == "progress" and time.monotonic() - self._drawn_at >= _REDRAW_EVERY_S:
+            if isinstance(event, RunStarted):
+                self._say(f"{event.job_name}: started, run {event.run_id}")
+            elif isinstance(event, RunFinished):
+                self._say(f"{event.job_name}: {ending(event)}")
+            elif isinstance(event, RunProgressed) and time.monotonic() - self._drawn_at >= _REDRAW_EVERY_S:
                 self._drawn_at = time.monotonic()
-                render_status(self._settings, f"{name}: {progress(values)}")
+                render_status(self._settings, f"{event.job_name}: {progress(event)}")
 
     def _say(self, text: str) -> None:
         render_status(self._settings, "")
@@ -64,17 +61,15 @@ def duration(milliseconds: int | None) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def ending(values: dict[str, object]) -> str:
-    """Say how a run ended, from the values of its event."""
-    status, reason, message = values.get("status"), values.get("reason"), values.get("message")
-    took = values.get("duration_ms")
-    said = f"{status} ({reason})" if reason else f"{status}"
-    said += f" in {duration(took)}" if isinstance(took, int) else ""
-    return f"{said}: {str(message).splitlines()[0]}" if message else said
+def ending(event: RunFinished) -> str:
+    """Say how a run ended."""
+    said = f"{event.status} ({event.reason})" if event.reason else event.status
+    said += f" in {duration(event.duration_ms)}" if event.duration_ms is not None else ""
+    return f"{said}: {event.message.splitlines()[0]}" if event.message else said
 
 
-def progress(values: dict[str, object]) -> str:
-    """Say how far a run is, from the values of its event."""
-    of = f" of {values['total']}" if values.get("total") else ""
-    note = f", {values['note']}" if values.get("note") else ""
-    return f"{values.get('done')}{of}{note}"
+def progress(event: RunProgressed) -> str:
+    """Say how far a run is."""
+    of = f" of {event.total}" if event.total else ""
+    note = f", {event.note}" if event.note else ""
+    return f"{event.done}{of}{note}"

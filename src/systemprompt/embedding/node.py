@@ -11,6 +11,7 @@ from systemprompt.embedding.program import program_name
 from systemprompt.embedding.run import run_of
 from systemprompt.embedding.threads import Alarm, call_in, in_a_thread, to_the_end
 from systemprompt.errors import ConflictError, JobDefinitionError, RunNotFound, UsageError
+from systemprompt.nodes.events import Listeners, NodeFailed, RunFinished, RunLate
 from systemprompt.operations.serving import Serving
 
 TYPE_CHECKING = False
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from systemprompt.embedding.run import Run
-    from systemprompt.nodes.node import NodeEvent
+    from systemprompt.nodes.events import NodeEvent
     from systemprompt.system import System
 
 __all__ = ["AsyncServingNode", "EmbeddedNode", "ServingNode", "node"]
@@ -137,7 +138,7 @@ class EmbeddedNode:
         try:
             _refuse_broken(system)
             system.sync()
-            opened = ServingNode(system, on_event or _unwatched)
+            opened = ServingNode(system, *(() if on_event is None else (on_event,)))
             opened.begin()
         except BaseException:
             system.close()
@@ -151,13 +152,13 @@ class ServingNode:
     Raises, from every method that starts or looks: ConflictError where the node was left; DatabaseError.
     """
 
-    def __init__(self, system: System, on_event: Callable[[NodeEvent], None]) -> None:
+    def __init__(self, system: System, *listeners: Callable[[NodeEvent], object]) -> None:
         self._system = system
-        self._on_event = on_event
+        self._listeners = Listeners(self._hear, *listeners)
         self._lock = threading.Lock()
         self._sleepers: list[tuple[int | None, Callable[[], object]]] = []
         self._left = False
-        self._serving = Serving(system, self._hear)
+        self._serving = Serving(system, self._listeners)
 
     @property
     def node_id(self) -> str:
@@ -173,6 +174,10 @@ class ServingNode:
     def error(self) -> Exception | None:
         """What ended the node by itself, such as a deleted ledger; None while it serves."""
         return self._serving.error
+
+    def listen(self, listener: Callable[[NodeEvent], object]) -> None:
+        """Tell this one too what happens, from any thread, in addition to `on_event` and whoever else listens."""
+        self._listeners.add(listener)
 
     def run(
         self,
@@ -292,11 +297,10 @@ class ServingNode:
                 self._sleepers.remove(entry)
 
     def _hear(self, event: NodeEvent) -> None:
-        if event.kind in ("run_finished", "run_late"):
-            self._wake(event.values["run_id"])
-        elif event.kind == "failed":
+        if isinstance(event, RunFinished | RunLate):
+            self._wake(event.run_id)
+        elif isinstance(event, NodeFailed):
             self._wake(None)
-        self._on_event(event)
 
     def _wake(self, run_id: int | None) -> None:
         with self._lock:
@@ -382,10 +386,6 @@ def _refuse_broken(system: System) -> None:
     broken = [one for one in system.catalogue.quarantined if one.source.kind == GIVEN]
     if broken:
         raise JobDefinitionError(broken[0].error, hint=broken[0].hint)
-
-
-def _unwatched(_event: NodeEvent) -> None:
-    pass
 
 
 _LOOK_AGAIN_S = 1.0

@@ -8,19 +8,18 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from systemprompt.ledger.records import Closing, ManualStart
+from systemprompt.nodes.events import LeaseLost, NodeFailed, RunFinished, RunLate, RunProgressed, RunRescued, RunStarted
 from systemprompt.nodes.identity import this_process
 from systemprompt.nodes.loop import Hooks, Loop, Pace
 from systemprompt.nodes.rescue import Rescue
 from systemprompt.planning.planner import Planner
-from systemprompt.record import record
 from systemprompt.runner.flight import Assignment, Finished
 from systemprompt.runner.outcome import Outcome
 from systemprompt.runner.runner import Runner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Iterable, Mapping, Sequence
 
     from systemprompt.clock import Clock
     from systemprompt.discovery.definition import Catalogue, JobDefinition
@@ -28,25 +27,14 @@ if TYPE_CHECKING:
     from systemprompt.jobs.settings import JobSettings
     from systemprompt.ledger.protocol import Ledger
     from systemprompt.ledger.records import Change, Claimed, NodeIdentity, Rescued
+    from systemprompt.nodes.events import Listeners
     from systemprompt.runner.outcome import Status
     from systemprompt.runner.run_logs import RunLogs
     from systemprompt.runner.runner import ChildDatabase
 
-__all__ = ["Node", "NodeEvent", "NodeSettings", "assignment_of", "closing_of"]
+__all__ = ["Node", "NodeSettings", "assignment_of", "closing_of"]
 
 log = logging.getLogger("systemprompt.node")
-
-
-@record
-class NodeEvent:
-    """Something a person who watches a node wants to know: `kind`, and plain values.
-
-    from a node        run_started, run_finished, run_late, rescued, lease_lost, progress, failed
-    from `sp serve`    serving, draining, reloaded, reload_failed, profile_invalid
-    """
-
-    kind: str
-    values: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +72,7 @@ class Node:
         child_database: ChildDatabase | None,
         logs: RunLogs,
         catalogue: Catalogue,
-        on_event: Callable[[NodeEvent], None],
+        listeners: Listeners,
     ) -> None:
         self._ledger = ledger
         self._clock = clock
@@ -93,7 +81,8 @@ class Node:
         self._parked: list[Claimed] = []
         self._parking = threading.Lock()
         self._logs = logs
-        self._on_event = on_event
+        self._listeners = listeners
+        self._names: dict[int, str] = {}
         self._closed = threading.Condition()
         self._outcomes: dict[int, Finished] = {}
         self._durable: set[int] = set()
@@ -214,17 +203,15 @@ class Node:
 
     def _claimed(self, claimed: Sequence[Claimed]) -> None:
         for run in claimed:
-            self._tell(
-                NodeEvent(
-                    kind="run_started",
-                    values={
-                        "run_id": run.run_id,
-                        "job_name": run.job_name,
-                        "origin": run.origin,
-                        "fire_at": run.fire_at,
-                        "attempt": run.attempt,
-                        "started_at": run.started_at,
-                    },
+            self._names[run.run_id] = run.job_name
+            self._listeners.tell(
+                RunStarted(
+                    run_id=run.run_id,
+                    job_name=run.job_name,
+                    origin=run.origin,
+                    fire_at=run.fire_at,
+                    attempt=run.attempt,
+                    started_at=run.started_at,
                 )
             )
         with self._parking:
@@ -295,17 +282,16 @@ class Node:
             self._closed.notify_all()
         for run_id in closed:
             finished = self._outcomes.get(run_id)
+            name = self._names.pop(run_id, "")
             if finished is not None:
-                self._tell(
-                    NodeEvent(
-                        kind="run_finished",
-                        values={
-                            "run_id": run_id,
-                            "status": finished.outcome.status,
-                            "reason": finished.outcome.reason,
-                            "message": finished.outcome.message,
-                            "duration_ms": finished.outcome.duration_ms,
-                        },
+                self._listeners.tell(
+                    RunFinished(
+                        run_id=run_id,
+                        job_name=name,
+                        status=finished.outcome.status,
+                        reason=finished.outcome.reason,
+                        message=finished.outcome.message,
+                        duration_ms=finished.outcome.duration_ms,
                     )
                 )
                 if self._settings.kind == "serve":
@@ -316,34 +302,29 @@ class Node:
         for run_id in late:
             if self._settings.kind == "serve":
                 self._outcomes.pop(run_id, None)
-            self._tell(NodeEvent(kind="run_late", values={"run_id": run_id}))
+            self._names.pop(run_id, None)
+            self._listeners.tell(RunLate(run_id=run_id))
 
     def _progressed(self, run_id: int, done: int, total: int | None, note: str) -> None:
-        values = {"run_id": run_id, "done": done, "total": total, "note": note}
-        self._tell(NodeEvent(kind="progress", values=values))
+        name = self._names.get(run_id, "")
+        self._listeners.tell(RunProgressed(run_id=run_id, job_name=name, done=done, total=total, note=note))
 
     def _rescued(self, rescued: Sequence[Rescued]) -> None:
         for run in rescued:
-            values = {"run_id": run.run_id, "job_name": run.job_name, "node_id": run.node_id, "status": run.status}
-            self._tell(NodeEvent(kind="rescued", values=values))
+            self._listeners.tell(
+                RunRescued(run_id=run.run_id, job_name=run.job_name, node_id=run.node_id, status=run.status)
+            )
 
     def _lease_lost(self, why: str, run_ids: Sequence[int]) -> NodeIdentity:
-        values = {"why": why, "node_id": self.loop.node_id, "run_ids": list(run_ids)}
-        self._tell(NodeEvent(kind="lease_lost", values=values))
+        self._listeners.tell(LeaseLost(why=why, node_id=self.loop.node_id, run_ids=tuple(run_ids)))
         self._stop(run_ids, "lease_lost", "its node could not renew its lease before its code was loaded")
         return self._fresh_identity()
-
-    def _tell(self, event: NodeEvent) -> None:
-        try:
-            self._on_event(event)
-        except Exception:  # whoever watches, with a closed terminal say, must not end the node
-            log.exception("telling of %s failed", event.kind)
 
     def _failed(self, error: Exception) -> None:
         with self._closed:
             self.error = error
             self._closed.notify_all()
-        self._tell(NodeEvent(kind="failed", values={"error": str(error)}))
+        self._listeners.tell(NodeFailed(error=str(error)))
 
     def _fresh_identity(self) -> NodeIdentity:
         settings = self._settings

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from systemprompt.clock import Clock, Instant
     from systemprompt.ledger.protocol import LedgerReader
-    from systemprompt.nodes.node import NodeEvent
+    from systemprompt.nodes.events import Listeners, NodeEvent
     from systemprompt.profile.profile import Profile
     from systemprompt.system import System
 
@@ -23,12 +23,12 @@ class OperationContext:
 
     cwd        the folder that relative paths of params begin at
     profile    the profile that was named, not yet looked for; None: that of the environment, or the nearest one
-    on_event   is told what a node does that the operation starts, from any thread
+    listeners  are told what a node does that the operation starts, from any thread
     on_step    is told how far a long copy is: parts that are left, and all
     system     an installation that is open already: operations use it, and leave it open
     """
 
-    __slots__ = ("_clock", "_found", "_system", "cwd", "environ", "on_event", "on_step", "profile")
+    __slots__ = ("_clock", "_found", "_listeners", "_system", "cwd", "environ", "on_step", "profile")
 
     def __init__(
         self,
@@ -37,23 +37,33 @@ class OperationContext:
         cwd: str,
         clock: Clock | None = None,
         profile: str | None = None,
-        on_event: Callable[[NodeEvent], None] | None = None,
+        listeners: Listeners | None = None,
         on_step: Callable[[int, int], None] | None = None,
         system: System | None = None,
     ) -> None:
         self.environ = environ
         self.cwd = cwd
         self.profile = profile
-        self.on_event = on_event
+        self._listeners = listeners
         self.on_step = on_step
         self._clock = clock
         self._system = system
         self._found: str | None = None
 
+    @property
+    def listeners(self) -> Listeners:
+        if self._listeners is None:
+            from systemprompt.nodes.events import Listeners
+
+            self._listeners = Listeners()
+        return self._listeners
+
     @classmethod
-    def of(cls, system: System, *, on_event: Callable[[NodeEvent], None] | None = None) -> OperationContext:
+    def of(cls, system: System, *listeners: Callable[[NodeEvent], object]) -> OperationContext:
         """Return the context of calls on an installation that is open already."""
-        return cls(environ=system.environ, cwd=".", system=system, on_event=on_event)
+        from systemprompt.nodes.events import Listeners
+
+        return cls(environ=system.environ, cwd=".", system=system, listeners=Listeners(*listeners))
 
     @property
     def clock(self) -> Clock:
@@ -111,8 +121,3 @@ class OperationContext:
         from systemprompt.system import open_system
 
         return open_system(self.profile_path(), environ=self.environ, clock=self._clock)
-
-    def tell(self, event: NodeEvent) -> None:
-        """Tell whoever watches this call what a node does."""
-        if self.on_event is not None:
-            self.on_event(event)

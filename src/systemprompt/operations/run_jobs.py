@@ -104,7 +104,7 @@ def run_jobs(context: OperationContext, params: RunJobsParams) -> RunJobsResult:
             return RunJobsResult(jobs_run=would, total=len(would), succeeded=0, failed=0, dry_run=True)
         if params.detach:
             return _ask(system, [job.name for job in chosen], params)
-        node = system.node("run", context.tell)
+        node = system.node("run", context.listeners)
         with _terminate_as_interrupt():
             return _run(system, node, chosen, params)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-    from systemprompt.nodes.node import NodeEvent
+    from systemprompt.nodes.events import NodeEvent
     from systemprompt.operations.context import OperationContext
 
 __all__ = ["ServeParams", "ServeResult", "serve"]
@@ -56,13 +56,13 @@ def serve(context: OperationContext, params: ServeParams) -> ServeResult:
     """
     messages: SimpleQueue[str] = SimpleQueue()
 
-    def watch(event: NodeEvent) -> None:
+    def hear(event: NodeEvent) -> None:
         if event.kind == "failed":
             messages.put("failed")
-        context.tell(event)
 
+    context.listeners.add(hear)
     with context.open_system() as system:
-        return _serve(Serving(system, watch), params, messages)
+        return _serve(Serving(system, context.listeners), params, messages)
 
 
 def _serve(serving: Serving, params: ServeParams, messages: SimpleQueue[str]) -> ServeResult:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from systemprompt.nodes.node import NodeEvent
+from systemprompt.nodes.events import NodeDraining, NodeServing
 from systemprompt.operations.watcher import Watcher
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
+    from systemprompt.nodes.events import Listeners
     from systemprompt.system import System
 
 __all__ = ["Serving", "patience_within"]
@@ -18,15 +16,15 @@ __all__ = ["Serving", "patience_within"]
 class Serving:
     """One node of an opened system. Start it, then drain or kill it, once each. Whoever opened the system closes it afterwards.
 
-    It installs no signal handler and prints nothing: what a person may want to know goes to `on_event`, from any thread.
+    It installs no signal handler and prints nothing: what a person may want to know goes to the listeners, from any thread.
     """
 
-    def __init__(self, system: System, on_event: Callable[[NodeEvent], None]) -> None:
+    def __init__(self, system: System, listeners: Listeners) -> None:
         self.system = system
         self.draining = False
-        self.node = system.node("serve", on_event)
-        self._on_event = on_event
-        self._watcher = Watcher(system, self.node, on_event)
+        self.node = system.node("serve", listeners)
+        self._listeners = listeners
+        self._watcher = Watcher(system, self.node, listeners)
 
     @property
     def error(self) -> Exception | None:
@@ -43,7 +41,7 @@ class Serving:
         try:
             self.node.start(bootstrap=self.system.catalogue.bootstrap)
             self.system.ledger.be_patient(patience)
-            self._on_event(NodeEvent(kind="serving", values=self._greeting()))
+            self._listeners.tell(self._greeting())
             # Where others hold the ledger just now, the node serves all the same and tries again.
             self.node.loop.begun.wait(patience)
             if self.error is not None:
@@ -62,7 +60,7 @@ class Serving:
         grace = self.system.profile.limits.shutdown_grace if grace is None else grace
         self._watcher.stop()
         running = len(self.node.runner.running())
-        self._on_event(NodeEvent(kind="draining", values={"signal": by, "running": running, "grace": grace}))
+        self._listeners.tell(NodeDraining(signal=by, running=running, grace=grace))
         return self.node.drain(grace)
 
     def kill(self) -> None:
@@ -71,15 +69,15 @@ class Serving:
         self._watcher.stop()
         self.node.kill()
 
-    def _greeting(self) -> dict[str, Any]:
+    def _greeting(self) -> NodeServing:
         catalogue = self.system.catalogue
-        return {
-            "node_id": self.node.node_id,
-            "profile": self.system.profile.path,
-            "ledger": self.system.profile.ledger,
-            "jobs": len(catalogue.jobs),
-            "quarantined": len(catalogue.quarantined),
-        }
+        return NodeServing(
+            node_id=self.node.node_id,
+            profile=self.system.profile.path,
+            ledger=self.system.profile.ledger,
+            jobs=len(catalogue.jobs),
+            quarantined=len(catalogue.quarantined),
+        )
 
 
 def patience_within(lease: float) -> float:

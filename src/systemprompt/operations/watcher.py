@@ -9,12 +9,13 @@ import time
 
 from systemprompt.discovery.fingerprint import fingerprint_of
 from systemprompt.errors import DatabaseBusy, DatabaseUnreachable, ProfileInvalid, SystempromptError
-from systemprompt.nodes.node import NodeEvent
+from systemprompt.nodes.events import CatalogueReloaded, ProfileRefused, ReloadFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
+    from systemprompt.nodes.events import Listeners
     from systemprompt.nodes.node import Node
     from systemprompt.system import System
 
@@ -30,12 +31,10 @@ class Watcher:
     While the ledger cannot be written the change is not forgotten: it is taken over as soon as it can be.
     """
 
-    def __init__(
-        self, system: System, node: Node, on_event: Callable[[NodeEvent], None], *, every: float = 0.2
-    ) -> None:
+    def __init__(self, system: System, node: Node, listeners: Listeners, *, every: float = 0.2) -> None:
         self._system = system
         self._node = node
-        self._on_event = on_event
+        self._listeners = listeners
         self._every = every
         self._stop = threading.Event()
         self._files = _to_look_at(node.catalogue.files)
@@ -71,14 +70,19 @@ class Watcher:
         try:
             catalogue, report = self._system.reload()
         except ProfileInvalid as error:
-            self._on_event(NodeEvent(kind="profile_invalid", values={"error": error.message}))
+            self._listeners.tell(ProfileRefused(error=error.message))
             return
         self._files = _to_look_at(catalogue.files)
         self._node.adopt(catalogue)
-        changes = {
-            name: list(getattr(report, name)) for name in ("added", "changed", "retired", "quarantined", "released")
-        }
-        self._on_event(NodeEvent(kind="reloaded", values=changes))
+        self._listeners.tell(
+            CatalogueReloaded(
+                added=report.added,
+                changed=report.changed,
+                retired=report.retired,
+                quarantined=report.quarantined,
+                released=report.released,
+            )
+        )
 
     def _run(self) -> None:
         pause = self._every
@@ -95,7 +99,7 @@ class Watcher:
             self.look()
         except SystempromptError as error:
             # The node goes on with what it has.
-            self._on_event(NodeEvent(kind="reload_failed", values={"error": error.message}))
+            self._listeners.tell(ReloadFailed(error=error.message))
 
 
 def pause_after(took: float, *, every: float) -> float:

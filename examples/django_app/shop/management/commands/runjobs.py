@@ -25,5 +25,5 @@ class Command(BaseCommand):
 
     def tell(self, event: NodeEvent) -> None:
         if event.kind in ("serving", "run_finished"):
-            self.stdout.write(f"{event.kind}: {event.values.get('message') or event.values.get('node_id') or ''}")
+            self.stdout.write(f"{event.kind}: {getattr(event, 'message', None) or getattr(event, 'node_id', '')}")
             self.stdout.flush()
