@@ -7,10 +7,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 MUTANTS := $(VENV)/mutants
+QUICK := $(addprefix tests/,cron scheduler profile jobs test_layers.py test_public_names.py)
 PEERS := $(foreach peer,apscheduler3 apscheduler4 huey,$(VENV)/peers/$(peer)/.ready)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test campaign mutants lint format bench bench-full picture lock clean
+.PHONY: help setup demo test quick campaign mutants lint format bench bench-full picture lock clean
 
 help: ## explain the targets
 	@echo "systemprompt: scheduled jobs that can account for themselves"
@@ -37,6 +38,9 @@ demo: $(READY) ## run real jobs on real input, kill the node in mid-run, and rea
 test: $(READY) ## lint, types, import rules and every test
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest -n 2
+
+quick: $(READY) ## the fast folders alone, in under half a minute
+	@$(BIN)/python -m pytest -n 2 $(QUICK)
 
 campaign: $(READY) ## kill, storm and fuzz for most of an hour (SEED=, MINUTES=, ONLY=storm3)
 	@$(BIN)/python tests/campaign/campaigns.py $(ONLY)

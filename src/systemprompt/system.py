@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from systemprompt.ledger.sqlite.reader import SqliteReader
     from systemprompt.ledger.upkeep import LedgerUpkeep
     from systemprompt.nodes.events import Listeners
+    from systemprompt.nodes.installation import Served
     from systemprompt.nodes.node import Node
     from systemprompt.profile.profile import Profile
     from systemprompt.runner.runner import ChildDatabase
@@ -249,6 +250,23 @@ class System:
         self.profile = profile
         self._catalogue = self._discover()
         return self._catalogue, self.sync()
+
+    def be_patient(self, seconds: float) -> None:
+        """Wait for other writers of the ledger no longer than this from now on."""
+        self.ledger.be_patient(seconds)
+
+    @property
+    def served(self) -> Served:
+        """What a node that serves this installation goes by."""
+        from systemprompt.nodes.installation import Served
+
+        profile = self.profile
+        return Served(
+            profile=profile.path,
+            ledger=profile.ledger,
+            lease=profile.limits.lease,
+            shutdown_grace=profile.limits.shutdown_grace,
+        )
 
     def node(self, kind: str, listeners: Listeners) -> Node:
         """Build a node of this installation: `serve`, or `run` for manual starts."""

@@ -13,10 +13,10 @@ from served import Installation
 
 from systemprompt.discovery.fingerprint import fingerprint_of
 from systemprompt.errors import DatabaseBusy
+from systemprompt.nodes import watcher as watching
 from systemprompt.nodes.events import CatalogueReloaded, Listeners, NodeEvent
-from systemprompt.operations import watcher as watching
-from systemprompt.operations.serving import patience_within
-from systemprompt.operations.watcher import Watcher, pause_after
+from systemprompt.nodes.serving import patience_within
+from systemprompt.nodes.watcher import Watcher, pause_after
 from systemprompt.system import System, open_system
 
 LATE = '@job(schedule="")\ndef late() -> None: ...\n'

@@ -294,6 +294,8 @@ class _Leaf:
             held[key] = value
             return
         value_read = _read_value(flag, text, name)
+        if not flag.repeatable and flag.field in self.values:
+            raise UsageError(f"{name} is given twice and takes one value: {self.values[flag.field]!r} or {text!r}?")
         if flag.kind == "list":
             before = self.values.get(flag.field, ())
             assert isinstance(before, tuple)

@@ -12,7 +12,7 @@ from systemprompt.embedding.run import run_of
 from systemprompt.embedding.threads import Alarm, call_in, in_a_thread, to_the_end
 from systemprompt.errors import ConflictError, JobDefinitionError, RunNotFound, UsageError
 from systemprompt.nodes.events import Listeners, NodeFailed, RunFinished, RunLate
-from systemprompt.operations.serving import Serving
+from systemprompt.nodes.serving import Serving
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

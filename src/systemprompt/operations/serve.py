@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
 
+from systemprompt.nodes.serving import Serving
 from systemprompt.operations.parameters import param
-from systemprompt.operations.serving import Serving
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from systemprompt.nodes.events import NodeDraining, NodeServing
-from systemprompt.operations.watcher import Watcher
+from systemprompt.nodes.watcher import Watcher
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from systemprompt.nodes.events import Listeners
-    from systemprompt.system import System
+    from systemprompt.nodes.installation import Installation
 
 __all__ = ["Serving", "patience_within"]
 
 
 class Serving:
-    """One node of an opened system. Start it, then drain or kill it, once each. Whoever opened the system closes it afterwards.
+    """One node of an opened installation. Start it, then drain or kill it, once each. Whoever opened it closes it afterwards.
 
     It installs no signal handler and prints nothing: what a person may want to know goes to the listeners, from any thread.
     """
 
-    def __init__(self, system: System, listeners: Listeners) -> None:
-        self.system = system
+    def __init__(self, installation: Installation, listeners: Listeners) -> None:
+        self.installation = installation
         self.draining = False
-        self.node = system.node("serve", listeners)
+        self.node = installation.node("serve", listeners)
         self._listeners = listeners
-        self._watcher = Watcher(system, self.node, listeners)
+        self._watcher = Watcher(installation, self.node, listeners)
 
     @property
     def error(self) -> Exception | None:
@@ -37,10 +37,10 @@ class Serving:
         Raises:
             DatabaseError: the ledger cannot be written; nothing is left running.
         """
-        patience = patience_within(self.system.profile.limits.lease)
+        patience = patience_within(self.installation.served.lease)
         try:
-            self.node.start(bootstrap=self.system.catalogue.bootstrap)
-            self.system.ledger.be_patient(patience)
+            self.node.start(bootstrap=self.installation.catalogue.bootstrap)
+            self.installation.be_patient(patience)
             self._listeners.tell(self._greeting())
             # Where others hold the ledger just now, the node serves all the same and tries again.
             self.node.loop.begun.wait(patience)
@@ -57,7 +57,7 @@ class Serving:
         False where work had to be stopped, or could not be accounted for in time: then the next node settles it.
         """
         self.draining = True
-        grace = self.system.profile.limits.shutdown_grace if grace is None else grace
+        grace = self.installation.served.shutdown_grace if grace is None else grace
         self._watcher.stop()
         running = len(self.node.runner.running())
         self._listeners.tell(NodeDraining(signal=by, running=running, grace=grace))
@@ -70,11 +70,11 @@ class Serving:
         self.node.kill()
 
     def _greeting(self) -> NodeServing:
-        catalogue = self.system.catalogue
+        catalogue = self.installation.catalogue
         return NodeServing(
             node_id=self.node.node_id,
-            profile=self.system.profile.path,
-            ledger=self.system.profile.ledger,
+            profile=self.installation.served.profile,
+            ledger=self.installation.served.ledger,
             jobs=len(catalogue.jobs),
             quarantined=len(catalogue.quarantined),
         )

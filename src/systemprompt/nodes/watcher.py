@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from systemprompt.nodes.events import Listeners
+    from systemprompt.nodes.installation import Installation
     from systemprompt.nodes.node import Node
-    from systemprompt.system import System
 
 __all__ = ["Watcher", "pause_after"]
 
@@ -31,8 +31,8 @@ class Watcher:
     While the ledger cannot be written the change is not forgotten: it is taken over as soon as it can be.
     """
 
-    def __init__(self, system: System, node: Node, listeners: Listeners, *, every: float = 0.2) -> None:
-        self._system = system
+    def __init__(self, installation: Installation, node: Node, listeners: Listeners, *, every: float = 0.2) -> None:
+        self._installation = installation
         self._node = node
         self._listeners = listeners
         self._every = every
@@ -68,7 +68,7 @@ class Watcher:
 
     def _take_over(self) -> None:
         try:
-            catalogue, report = self._system.reload()
+            catalogue, report = self._installation.reload()
         except ProfileInvalid as error:
             self._listeners.tell(ProfileRefused(error=error.message))
             return
