@@ -5,8 +5,9 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from systemprompt.cron import CronError, Schedule
-    from systemprompt.embedding.node import AsyncServingNode, ServingNode, node
+    from systemprompt.embedding.node import node
     from systemprompt.embedding.run import Run
+    from systemprompt.embedding.serving_node import AsyncServingNode, ServingNode
     from systemprompt.jobs.context import JobCancelled, JobContext
     from systemprompt.jobs.job import Job, job, submit_job
     from systemprompt.jobs.result import JobResult
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AsyncServingNode": "systemprompt.embedding.node",
+    "AsyncServingNode": "systemprompt.embedding.serving_node",
     "CronError": "systemprompt.errors",
     "Job": "systemprompt.jobs.job",
     "JobCancelled": "systemprompt.jobs.context",
@@ -40,7 +41,7 @@ _HOMES = {
     "NodeEvent": "systemprompt.nodes.events",
     "Run": "systemprompt.embedding.run",
     "Schedule": "systemprompt.cron",
-    "ServingNode": "systemprompt.embedding.node",
+    "ServingNode": "systemprompt.embedding.serving_node",
     "job": "systemprompt.jobs.job",
     "node": "systemprompt.embedding.node",
     "submit_job": "systemprompt.jobs.job",

@@ -13,7 +13,7 @@ from embedded import PATIENCE, Heard, Held, audit_is_clean, nothing_is_left_runn
 
 import systemprompt
 from systemprompt import JobContext, NodeEvent, job
-from systemprompt.embedding import node as embedding
+from systemprompt.embedding.serving_node import ServingNode
 from systemprompt.errors import JobNotFound, LedgerReplaced, ProfileNotFound, UsageError
 
 Main = Callable[[], Coroutine[Any, Any, None]]
@@ -143,14 +143,14 @@ def test_cancelling_while_it_drains_ends_everything_at_once_and_still_accounts(p
 
 def test_cancelled_while_it_starts_it_is_left_again(profile: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started, go_on = threading.Event(), threading.Event()
-    begin = embedding.ServingNode.begin
+    begin = ServingNode.begin
 
-    def slow_begin(self: embedding.ServingNode) -> None:
+    def slow_begin(self: ServingNode) -> None:
         begin(self)
         started.set()
         go_on.wait(PATIENCE)
 
-    monkeypatch.setattr(embedding.ServingNode, "begin", slow_begin)
+    monkeypatch.setattr(ServingNode, "begin", slow_begin)
 
     async def serve() -> None:
         async with systemprompt.node(profile):

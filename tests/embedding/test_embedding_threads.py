@@ -358,3 +358,21 @@ def test_a_job_that_the_profile_has_too_is_taken_once_if_it_is_the_same_and_refu
         systemprompt.node(profile, jobs=[other]),
     ):
         pytest.fail("it was entered")
+
+
+def test_a_program_calls_the_operations_of_the_catalogue(profile: Path) -> None:
+    with systemprompt.node(profile, jobs=[greet]) as node:
+        node.run("greet")
+        assert node.call("disable_job", name="greet", why="holiday").changed
+        assert {job.name: job.enabled for job in node.call("list_jobs").jobs}["greet"] is False
+        (entry,) = node.call("history", job="greet").entries
+        assert (entry.status, entry.origin) == ("success", "manual")
+        with pytest.raises(UsageError, match="`limit` -1 is less than 0"):
+            node.call("history", limit=-1)
+        with pytest.raises(UsageError, match="no operation 'histroy'") as wrong:
+            node.call("histroy")
+        assert wrong.value.hint == "did you mean 'history'?"
+        with pytest.raises(UsageError, match="for a terminal alone"):
+            node.call("serve")
+        assert node.run("greet").succeeded
+    audit_is_clean(profile)

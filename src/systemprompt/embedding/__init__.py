@@ -1,5 +1,6 @@
 """A node inside a program of yours.
 
-node.py      `systemprompt.node(...)` and what its `with` and `async with` hand over
-run.py       `Run`: one account of a job, as a value for Python programs
+node.py           `systemprompt.node(...)`: the way in and out
+serving_node.py   what its `with` and `async with` hand over
+run.py            `Run`: one account of a job, as a value for Python programs
 """

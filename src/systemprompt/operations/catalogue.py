@@ -101,9 +101,19 @@ def operation(name: str) -> Operation:
     """Return the operation of this name.
 
     Raises:
-        KeyError: there is none.
+        UsageError: there is none; the hint has the nearest.
     """
-    return _BY_NAME[name]
+    found = _BY_NAME.get(name)
+    if found is None:
+        from systemprompt.errors import UsageError, did_you_mean
+
+        near = did_you_mean(name, _BY_NAME)
+        raise UsageError(
+            f"there is no operation {name!r}",
+            hint=f"did you mean {near!r}?" if near else f"there are: {', '.join(_BY_NAME)}",
+            details={"operation": name, "did_you_mean": near},
+        )
+    return found
 
 
 def load(dotted: str) -> Any:
