@@ -28,7 +28,7 @@ from systemprompt.jobs.policies import Policies
 from systemprompt.jobs.settings import JobSettings
 from systemprompt.ledger.records import Claimed, Closing, NodeIdentity, Turn
 from systemprompt.nodes.events import Listeners, NodeEvent
-from systemprompt.nodes.loop import Pace
+from systemprompt.nodes.hooks import Pace
 from systemprompt.nodes.node import Node, NodeSettings
 from systemprompt.runner.run_logs import RunLogs
 

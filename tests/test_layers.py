@@ -13,7 +13,8 @@ SOURCE = Path(systemprompt.__file__).parent
 
 # From the ground up. Packages on one line do not know each other.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "clock", "record"),
+    ("wording", "record"),
+    ("errors", "clock"),
     ("cron",),
     ("jobs",),
     ("discovery",),
@@ -119,3 +120,10 @@ def test_public_names_are_the_listed_ones() -> None:
     assert sorted(systemprompt.__all__) == list(systemprompt.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'Jop'"):
         systemprompt.Jop  # noqa: B018  # asking for it is the test
+
+
+def test_no_file_is_longer_than_four_hundred_lines() -> None:
+    """Past that there is a second idea in it."""
+    long = {str(path.relative_to(SOURCE)): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
+
+    assert {name: lines for name, lines in long.items() if lines > 400} == {}

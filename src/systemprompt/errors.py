@@ -36,6 +36,8 @@ doors turn the error into an exit code, a page or a tool result.
 
 from __future__ import annotations
 
+from systemprompt.wording import readable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -83,10 +85,10 @@ class SystempromptError(Exception):
     code = "error"
 
     def __init__(self, message: str, *, hint: str | None = None, details: Mapping[str, object] | None = None) -> None:
-        message = _readable(message)
+        message = readable(message)
         super().__init__(message)
         self.message = message
-        self.hint = None if hint is None else _readable(hint)
+        self.hint = None if hint is None else readable(hint)
         self.details: dict[str, object] = dict(details or {})
 
 
@@ -386,21 +388,3 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     begun = [one for one in words if one.startswith(word)] if len(word) > 1 else []
     near = begun if len(begun) == 1 else get_close_matches(word, words, n=1, cutoff=0.6)
     return near[0] if near else None
-
-
-_LONGEST_LINE = 2_000
-_LONGEST_TEXT = 100_000
-
-
-def _readable(text: str) -> str:
-    if len(text) <= _LONGEST_LINE:
-        return text
-    return _cut("\n".join(_cut(line, _LONGEST_LINE) for line in text.split("\n")), _LONGEST_TEXT)
-
-
-def _cut(text: str, longest: int) -> str:
-    # What was wrong begins a message, and what is true ends it.
-    half = longest // 2
-    if len(text) <= longest:
-        return text
-    return f"{text[:half]} ... ({len(text) - 2 * half:,} characters left out) ... {text[-half:]}"

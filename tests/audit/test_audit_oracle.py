@@ -233,6 +233,7 @@ def test_the_oracle_loads_nothing_of_what_it_judges() -> None:
         "systemprompt.audit.oracle",
         "systemprompt.clock",
         "systemprompt.errors",
+        "systemprompt.wording",
     }
 
 

@@ -61,6 +61,7 @@ def test_the_oracle_reaches_nothing_of_what_it_judges() -> None:
         "systemprompt.audit.oracle",
         "systemprompt.clock",
         "systemprompt.errors",
+        "systemprompt.wording",
     }
 
 
@@ -69,7 +70,7 @@ def test_importing_the_oracle_loads_nothing_of_what_it_judges() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     loaded = {name.split(".")[1] for name in done.stdout.split() if name.startswith("systemprompt.")}
 
-    assert loaded == {"audit", "clock", "errors"}
+    assert loaded == {"audit", "clock", "errors", "wording"}
     assert not loaded & set(JUDGED)
 
 

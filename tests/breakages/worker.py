@@ -11,7 +11,8 @@ from engine_sqlite import SQLITE
 
 from systemprompt.clock import SECOND, ManualClock
 from systemprompt.ledger.records import Claimed, Closing, JobSpec, NodeIdentity, Turn
-from systemprompt.nodes.loop import Hooks, Loop, Pace
+from systemprompt.nodes.hooks import Hooks, Pace
+from systemprompt.nodes.loop import Loop
 from systemprompt.nodes.rescue import Rescue
 from systemprompt.planning.planner import Planner
 

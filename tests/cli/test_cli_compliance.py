@@ -16,7 +16,7 @@ from systemprompt.cli.parse import flags_of
 from systemprompt.cli.people import VIEWS
 from systemprompt.cli.schema import command_schema
 from systemprompt.cli.table import COMMANDS, Command
-from systemprompt.operations.catalogue import Operation, load
+from systemprompt.operations.operation import Operation, load
 
 SOURCE = Path(systemprompt.__file__).parent
 ARTIFACT_TYPES = {"table", "presentation_card", "text"}

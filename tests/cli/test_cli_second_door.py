@@ -17,8 +17,9 @@ from systemprompt.cli.render import plain
 from systemprompt.cli.table import COMMANDS, Command, spelled
 from systemprompt.errors import SystempromptError
 from systemprompt.nodes.events import Listeners, NodeEvent
-from systemprompt.operations.catalogue import OPERATIONS, call, load, operation
+from systemprompt.operations.catalogue import OPERATIONS, call, operation
 from systemprompt.operations.context import OperationContext
+from systemprompt.operations.operation import load
 from systemprompt.operations.parameters import read
 
 

@@ -34,11 +34,13 @@ OURS = {
     "systemprompt.operations.catalogue",
     "systemprompt.operations.context",
     "systemprompt.operations.list_jobs",
+    "systemprompt.operations.operation",
     "systemprompt.operations.parameters",
     "systemprompt.profile",
     "systemprompt.profile.cache",
     "systemprompt.profile.find",
     "systemprompt.system",
+    "systemprompt.wording",
 }
 BARRED = {
     *(

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from systemprompt.clock import SECOND, ManualClock
 from systemprompt.ledger.records import Claimed, Closing, JobSpec, NodeIdentity
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
+from systemprompt.nodes.hooks import Hooks, Pace
 from systemprompt.nodes.identity import this_process
-from systemprompt.nodes.loop import Hooks, Loop, Pace
+from systemprompt.nodes.loop import Loop
 from systemprompt.nodes.rescue import Rescue
 from systemprompt.planning.planner import Planner
 

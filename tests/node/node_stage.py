@@ -17,7 +17,7 @@ from systemprompt.ledger.records import Change, JobSpec
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.views import HistoryQuery, RunView
 from systemprompt.nodes.events import Listeners, NodeEvent
-from systemprompt.nodes.loop import Pace
+from systemprompt.nodes.hooks import Pace
 from systemprompt.nodes.node import Node, NodeSettings
 from systemprompt.planning.planner import Planner
 from systemprompt.runner.run_logs import RunLogs

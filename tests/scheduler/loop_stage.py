@@ -12,7 +12,8 @@ from systemprompt.errors import DatabaseBusy
 from systemprompt.ledger.protocol import Ledger
 from systemprompt.ledger.records import Change, Claimed, Closing, JobSpec, NodeIdentity, Rescued
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
-from systemprompt.nodes.loop import Hooks, Loop, Pace
+from systemprompt.nodes.hooks import Hooks, Pace
+from systemprompt.nodes.loop import Loop
 from systemprompt.nodes.rescue import Rescue
 from systemprompt.planning.planner import Planner
 

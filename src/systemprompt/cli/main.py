@@ -19,6 +19,7 @@ from systemprompt.cli.render import (
 from systemprompt.cli.settings import CliSettings, CommandResult
 from systemprompt.cli.table import Command
 from systemprompt.operations import catalogue
+from systemprompt.operations.operation import load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _answer(call: Call, settings: CliSettings) -> int:
             _ran_jobs.append(True)
             held.enter_context(guarded_stdout(settings))
         if command.watcher:
-            context.listeners.add(held.enter_context(catalogue.load(command.watcher)(settings)))
+            context.listeners.add(held.enter_context(load(command.watcher)(settings)))
         data = catalogue.call(context, operation, call.parameters)
     zone = context.time_zone() if settings.for_people and operation.needs in ("ledger", "system") else "UTC"
     failed = operation.has_failed(data)

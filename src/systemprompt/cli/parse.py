@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from systemprompt.cli.table import COMMANDS, GROUPS, LONG, METAVARS, SHORT, Command, Group
 from systemprompt.errors import UsageError, did_you_mean
-from systemprompt.operations.catalogue import kind_of, load
+from systemprompt.operations.operation import kind_of, load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from systemprompt.cli.parse import HOME_GROUP
 from systemprompt.cli.render import plain
 from systemprompt.cli.table import COMMANDS, Command
 from systemprompt.errors import UsageError, did_you_mean
-from systemprompt.operations.catalogue import load
 from systemprompt.operations.context import OperationContext
+from systemprompt.operations.operation import load
 from systemprompt.operations.parameters import param
 
 __all__ = ["ERROR_SCHEMA", "SchemaParams", "Schemas", "command_schema", "schemas"]

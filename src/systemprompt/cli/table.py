@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from systemprompt.operations.catalogue import Operation, operation
+from systemprompt.operations.catalogue import operation
+from systemprompt.operations.operation import Operation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -120,8 +120,9 @@ class ServingNode:
             UsageError: there is no such operation, it is one for a terminal alone, or a value does not fit its params.
             Whatever else the operation raises.
         """
-        from systemprompt.operations.catalogue import call, load, operation
+        from systemprompt.operations.catalogue import call, operation
         from systemprompt.operations.context import OperationContext
+        from systemprompt.operations.operation import load
         from systemprompt.operations.parameters import read
 
         self._check_open()

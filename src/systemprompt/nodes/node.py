@@ -9,8 +9,9 @@ from functools import partial
 
 from systemprompt.ledger.records import Closing, ManualStart
 from systemprompt.nodes.events import LeaseLost, NodeFailed, RunFinished, RunLate, RunProgressed, RunRescued, RunStarted
+from systemprompt.nodes.hooks import Hooks, Pace
 from systemprompt.nodes.identity import this_process
-from systemprompt.nodes.loop import Hooks, Loop, Pace
+from systemprompt.nodes.loop import Loop
 from systemprompt.nodes.rescue import Rescue
 from systemprompt.planning.planner import Planner
 from systemprompt.runner.flight import Assignment, Finished

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import MISSING, field
 
 from systemprompt.errors import UsageError, did_you_mean
-from systemprompt.operations.catalogue import kind_of
+from systemprompt.operations.operation import kind_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from systemprompt.embedding.run import run_of
 from systemprompt.errors import UsageError
 from systemprompt.jobs.policies import seconds_of
 from systemprompt.ledger.records import Change, ManualStart
+from systemprompt.nodes.hooks import Hooks, Pace
 from systemprompt.nodes.identity import this_process
-from systemprompt.nodes.loop import Hooks, Loop, Pace
+from systemprompt.nodes.loop import Loop
 from systemprompt.operations.audit_jobs import AuditParams, audit_jobs
 from systemprompt.operations.context import OperationContext
 from systemprompt.operations.instants import known_job
