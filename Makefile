@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 MUTANTS := $(VENV)/mutants
-QUICK := $(addprefix tests/,cron scheduler profile jobs test_layers.py test_public_names.py)
+QUICK := $(addprefix tests/,cron planning profile jobs test_layers.py test_public_names.py)
 PEERS := $(foreach peer,apscheduler3 apscheduler4 huey,$(VENV)/peers/$(peer)/.ready)
 
 .DEFAULT_GOAL := help

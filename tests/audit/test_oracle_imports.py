@@ -10,7 +10,7 @@ from pathlib import Path
 import systemprompt
 
 SOURCE = Path(systemprompt.__file__).parent
-JUDGED = ("cron", "scheduler", "ledger", "runner", "jobs", "engine", "system")
+JUDGED = ("cron", "planning", "nodes", "discovery", "ledger", "runner", "jobs", "system")
 
 
 def imports_of(module: str) -> set[str]:
