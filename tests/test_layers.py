@@ -16,6 +16,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("wording", "record"),
     ("errors", "clock"),
     ("cron",),
+    ("databases",),
     ("jobs",),
     ("discovery",),
     ("ledger",),
@@ -77,17 +78,14 @@ def test_a_layer_imports_only_what_lies_below_it(path: Path) -> None:
 
 
 DRIVERS = {"sqlite3", "psycopg", "psycopg2", "asyncpg"}
-KNOW_A_DRIVER = {
-    "jobs/sqlite_database.py": "what a job's database handle is made of",
-    "builtin/batches.py": "a refused row comes to a job as the driver's own IntegrityError",
-}
-"""The only files outside `ledger/<engine>/` that import a database driver, and why."""
+KNOW_A_DRIVER = {"builtin/batches.py": "a refused row comes to a job as the driver's own IntegrityError"}
+"""The only files outside `databases/` and `ledger/<engine>/` that import a database driver, and why."""
 
 
-def test_only_an_engine_of_the_ledger_imports_a_database_driver() -> None:
+def test_only_databases_and_an_engine_of_the_ledger_import_a_database_driver() -> None:
     knowing = {str(path.relative_to(SOURCE)) for path in FILES if imported_modules(path) & DRIVERS}
 
-    assert {name for name in knowing if not name.startswith("ledger/sqlite/")} == set(KNOW_A_DRIVER)
+    assert {name for name in knowing if not name.startswith(("databases/", "ledger/sqlite/"))} == set(KNOW_A_DRIVER)
 
 
 def test_an_operation_knows_no_engine() -> None:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from systemprompt.builtin.application_database import ApplicationFile
     from systemprompt.clock import Clock
+    from systemprompt.databases.database import Database
     from systemprompt.discovery.definition import Catalogue
-    from systemprompt.jobs.database import Database
     from systemprompt.jobs.settings import JobSettings
     from systemprompt.ledger.records import Change, Decide, SyncReport
     from systemprompt.ledger.sqlite.ledger import SqliteLedger
@@ -177,7 +177,7 @@ class System:
     def database(self) -> Database:
         """The application's database, with our tables in it."""
         if self._database is None:
-            from systemprompt.jobs.sqlite_database import SqliteDatabase
+            from systemprompt.databases.sqlite_database import SqliteDatabase
 
             application_upkeep(self.profile).migrate()
             self._database = SqliteDatabase(self.profile.database.path)
@@ -189,7 +189,7 @@ class System:
         from systemprompt.runner.runner import ChildDatabase
 
         return ChildDatabase(
-            opener="systemprompt.jobs.sqlite_database:SqliteDatabase", location=self.profile.database.path
+            opener="systemprompt.databases.sqlite_database:SqliteDatabase", location=self.profile.database.path
         )
 
     @property

@@ -10,10 +10,10 @@ from typing import Any
 
 import systemprompt.builtin
 from systemprompt.clock import ManualClock
+from systemprompt.databases.sqlite_database import SqliteDatabase
 from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.result import JobResult
 from systemprompt.jobs.settings import ContentSource, JobSettings, Paths, PublishTarget
-from systemprompt.jobs.sqlite_database import SqliteDatabase
 
 NOW = 1_768_386_600_000_000  # 2026-01-14T10:30:00Z
 HOUR = 3_600_000_000

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from systemprompt.builtin.sessions import cleanup_empty_contexts, cleanup_inactive_sessions, session_cleanup
 from systemprompt.builtin.upkeep import database_cleanup, log_cleanup
+from systemprompt.databases.sqlite_database import SqliteDatabase
 from systemprompt.errors import ConfigurationError, ParameterError
 from systemprompt.jobs.context import CancelSignal, JobCancelled, JobContext
 from systemprompt.jobs.settings import HostTable, JobSettings, Retention
-from systemprompt.jobs.sqlite_database import SqliteDatabase
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from systemprompt.errors import DatabaseBusy, DatabaseUnreachable, UsageError
-from systemprompt.jobs.database import Database
-from systemprompt.jobs.sqlite_database import SqliteDatabase
+from systemprompt.databases.database import Database
+from systemprompt.databases.sqlite_database import SqliteDatabase
+from systemprompt.errors import DatabaseBusy, DatabaseDamaged, DatabaseUnreachable, UsageError
+from systemprompt.ledger.sqlite.ledger import SqliteLedger
 
 
 @pytest.fixture
@@ -149,9 +150,9 @@ def test_a_forked_child_opens_a_connection_of_its_own(db: SqliteDatabase) -> Non
 @pytest.mark.parametrize(
     ("name", "says", "hint"),
     [
-        ("nowhere/jobs.db", "unable to open", "is absent: create it"),
-        ("folder", "unable to open", "is a folder"),
-        ("text.db", "file is not a database", "not a sound SQLite database"),
+        ("nowhere/jobs.db", "nowhere' does not exist", "make the folder"),
+        ("folder", "it is a folder", "mend the path"),
+        ("text.db", "file is not a database", "is the path right?"),
     ],
 )
 def test_a_database_that_cannot_be_opened_says_which_and_why(tmp_path: Path, name: str, says: str, hint: str) -> None:
@@ -167,6 +168,16 @@ def test_a_database_that_cannot_be_opened_says_which_and_why(tmp_path: Path, nam
     assert hint in error.value.hint
 
 
+def test_a_broken_file_is_told_in_the_same_words_by_the_ledger_and_by_a_job(tmp_path: Path) -> None:
+    path = tmp_path / "text.db"
+    path.write_text("this is no database, and long enough to be seen as none" * 10)
+    with pytest.raises(DatabaseDamaged) as of_the_ledger:
+        SqliteLedger(str(path))
+    with pytest.raises(DatabaseDamaged) as of_a_job:
+        SqliteDatabase(str(path)).fetch("SELECT * FROM sqlite_master")
+    assert (of_a_job.value.message, of_a_job.value.hint) == (of_the_ledger.value.message, of_the_ledger.value.hint)
+
+
 def test_a_full_disk_is_unreachable_and_leaves_the_transaction_whole(db: SqliteDatabase) -> None:
     db.execute("INSERT INTO t (word) VALUES ('before')")
     db.fetch("PRAGMA max_page_count = 1")
@@ -179,7 +190,7 @@ def test_a_full_disk_is_unreachable_and_leaves_the_transaction_whole(db: SqliteD
     with pytest.raises(DatabaseUnreachable, match="full") as error:
         write_much()
 
-    assert "make room" in (error.value.hint or "")
+    assert "free some space" in (error.value.hint or "")
     assert [row["word"] for row in db.fetch("SELECT word FROM t")] == ["before"]
 
 
@@ -189,7 +200,7 @@ def test_a_read_only_database_is_unreachable_for_writing(db: SqliteDatabase) -> 
     with pytest.raises(DatabaseUnreachable, match="readonly") as error:
         db.execute("INSERT INTO t (word) VALUES ('a')")
 
-    assert "must be able to write" in (error.value.hint or "")
+    assert "give this user the right" in (error.value.hint or "")
 
 
 def test_a_closed_database_stays_closed(db: SqliteDatabase) -> None:

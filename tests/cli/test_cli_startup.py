@@ -21,6 +21,8 @@ OURS = {
     "systemprompt.cli.table",
     "systemprompt.clock",
     "systemprompt.errors",
+    "systemprompt.databases",
+    "systemprompt.databases.sqlite_errors",
     "systemprompt.discovery",
     "systemprompt.discovery.fingerprint",
     "systemprompt.ledger",

@@ -27,7 +27,7 @@ PLUMBING = frozenset(
         "contextlib",
         "systemprompt.ledger.sqlite.store",
         "systemprompt.ledger.sqlite.migrating",
-        "systemprompt.jobs.sqlite_database",
+        "systemprompt.databases.sqlite_database",
     )
 )
 """The modules that begin transactions for others; a transaction bears the name of the code that asked them to."""

@@ -201,7 +201,7 @@ def test_a_folder_where_nobody_may_write_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatabaseUnreachable, match="unable to open"):
+    with pytest.raises(DatabaseUnreachable, match="it is a folder"):
         SqliteLedger(str(tmp_path))
 
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from systemprompt.builtin.tables import Table
+    from systemprompt.databases.database import Transaction
     from systemprompt.jobs.context import JobContext
-    from systemprompt.jobs.database import Transaction
 
 __all__ = ["Changed", "count_rows", "delete_rows", "update_rows"]
 

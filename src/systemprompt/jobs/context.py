@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any, TypeVar
 
-    from systemprompt.jobs.database import Database
+    from systemprompt.databases.database import Database
     from systemprompt.jobs.settings import Paths
 
     T = TypeVar("T")

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from systemprompt.clock import Clock
+    from systemprompt.databases.database import Database
     from systemprompt.discovery.definition import Catalogue, JobDefinition
-    from systemprompt.jobs.database import Database
     from systemprompt.jobs.settings import JobSettings
     from systemprompt.ledger.protocol import Ledger
     from systemprompt.ledger.records import Change, Claimed, NodeIdentity, Rescued

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from systemprompt.jobs.database import Database
+    from systemprompt.databases.database import Database
     from systemprompt.jobs.job import Job
     from systemprompt.jobs.settings import JobSettings
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from systemprompt.clock import Clock, Instant
+    from systemprompt.databases.database import Database
     from systemprompt.discovery.definition import JobDefinition
-    from systemprompt.jobs.database import Database
     from systemprompt.jobs.settings import JobSettings
     from systemprompt.runner.deadlines import Deadline
     from systemprompt.runner.run_logs import RunLog

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from systemprompt.clock import Clock, Instant
-    from systemprompt.jobs.database import Database
+    from systemprompt.databases.database import Database
 
 __all__ = ["LINES_PER_RUN", "LogLine", "RunLog", "RunLogs"]
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from systemprompt.clock import Clock
+    from systemprompt.databases.database import Database
     from systemprompt.discovery.definition import JobDefinition
-    from systemprompt.jobs.database import Database
     from systemprompt.jobs.job import Job
     from systemprompt.jobs.settings import JobSettings
     from systemprompt.runner.flight import Executor
@@ -38,7 +38,7 @@ _log = logging.getLogger("systemprompt.runner")
 class ChildDatabase:
     """How a job in a process of its own opens the profile's database: `opener` is called there with `location`.
 
-    opener     `module:function`, returning a `systemprompt.jobs.database.Database`
+    opener     `module:function`, returning a `systemprompt.databases.database.Database`
     location   a path or an address, as that function takes it
     """
 

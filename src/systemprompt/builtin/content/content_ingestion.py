@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from systemprompt.builtin.content.markdown_files import Document
     from systemprompt.clock import Clock, Instant
+    from systemprompt.databases.database import Row
     from systemprompt.jobs.context import JobContext
-    from systemprompt.jobs.database import Row
 
     Key: TypeAlias = tuple[str, str]  # source name, path below its folder
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from systemprompt.clock import Clock, Instant
+    from systemprompt.databases.database import Row
     from systemprompt.jobs.context import JobContext
-    from systemprompt.jobs.database import Row
     from systemprompt.jobs.settings import FileSource
 
 __all__ = ["FileIngestion"]

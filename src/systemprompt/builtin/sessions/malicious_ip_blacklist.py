@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from systemprompt.builtin.sessions.behavior_scoring import Score
     from systemprompt.builtin.tables import Table
     from systemprompt.clock import Clock, Instant
+    from systemprompt.databases.database import Row
     from systemprompt.jobs.context import JobContext
-    from systemprompt.jobs.database import Row
 
 __all__ = ["MaliciousIpBlacklist"]
 

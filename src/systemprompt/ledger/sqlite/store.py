@@ -8,6 +8,7 @@ import time
 from _thread import RLock
 from contextlib import contextmanager
 
+from systemprompt.databases.sqlite_errors import is_busy, of_the_place
 from systemprompt.errors import (
     DatabaseBusy,
     DatabaseDamaged,
@@ -25,16 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["Store", "database_error", "open_connection", "refuse_empty"]
 
 _OLDEST_SQLITE = (3, 35, 0)
-_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_HINTS = {
-    sqlite3.SQLITE_CANTOPEN: "make the folder, or mend the path, or give this user the right to write there: `sp doctor` looks",
-    sqlite3.SQLITE_READONLY: "the file or its folder is read-only: give this user the right to write there",
-    sqlite3.SQLITE_FULL: "the disk is full: free some space; nothing was written",
-    sqlite3.SQLITE_NOTADB: "the file is not a SQLite database: is the path right?",
-    sqlite3.SQLITE_CORRUPT: "the file is damaged: stop the nodes, restore a backup, then: sp doctor",
-    sqlite3.SQLITE_IOERR: "the disk is full or has failed: `sp doctor` shows what is free, the system's log the rest",
-}
 
 
 class Store:
@@ -121,7 +112,7 @@ class Store:
             try:
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             except sqlite3.Error as error:
-                if _code(error) not in _BUSY:
+                if not is_busy(error):
                     raise database_error(error, self.path) from error
 
     def be_patient(self, seconds: float) -> None:
@@ -188,7 +179,7 @@ class Store:
             try:
                 connection.execute("BEGIN IMMEDIATE")
             except sqlite3.Error as error:
-                if _code(error) not in _BUSY:
+                if not is_busy(error):
                     raise database_error(error, self.path) from error
                 if time.monotonic() >= deadline:
                     raise DatabaseBusy(
@@ -221,7 +212,7 @@ class Store:
             try:
                 self._connection.execute("COMMIT")
             except sqlite3.OperationalError as error:
-                if _code(error) not in _BUSY or time.monotonic() >= deadline:
+                if not is_busy(error) or time.monotonic() >= deadline:
                     raise
                 time.sleep(0.005 * (0.5 + _jitter()))
             else:
@@ -273,24 +264,14 @@ def refuse_empty(path: str) -> None:
 
 def database_error(error: sqlite3.Error, path: str) -> DatabaseError:
     """Say what SQLite said in our own family of errors, with the path and the way out."""
-    code = _code(error)
-    if code in _BUSY:
-        return DatabaseBusy(f"database {path!r} is held by another process", hint="nothing was written: try again")
     if isinstance(error, sqlite3.IntegrityError):
         return LedgerBroken(
             f"the ledger refused a change: {error}",
             hint="this is a defect: please report it with the output of `sp jobs audit`",
             details={"path": path},
         )
-    if code == sqlite3.SQLITE_CANTOPEN and not os.path.isdir(os.path.dirname(path) or "."):
-        cause = f"its folder {os.path.dirname(path)!r} does not exist"
-    else:
-        cause = str(error)
-    kind = DatabaseDamaged if code in _DAMAGED else DatabaseUnreachable
-    return kind(
-        f"database {path!r} cannot be used: {cause}",
-        hint=_HINTS.get(code, "sp doctor looks into it"),
-        details={"path": path},
+    return of_the_place(error, path) or DatabaseUnreachable(
+        f"database {path!r} cannot be used: {error}", hint="sp doctor looks into it", details={"path": path}
     )
 
 
@@ -323,7 +304,7 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            if _code(error) not in _BUSY or time.monotonic() >= deadline:
+            if not is_busy(error) or time.monotonic() >= deadline:
                 raise
             time.sleep(0.005 * (0.5 + _jitter()))
         else:
@@ -366,11 +347,6 @@ def _place_of(path: str) -> tuple[int, int] | None:
 
 def _quote(path: str) -> str:
     return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-
-
-def _code(error: sqlite3.Error) -> int:
-    # The low byte is the primary code; extended codes say the same in more detail.
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def _jitter() -> float:

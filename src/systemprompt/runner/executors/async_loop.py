@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine, Generator, Sequence
     from typing import Any
 
-    from systemprompt.jobs.database import Database
+    from systemprompt.databases.database import Database
     from systemprompt.jobs.settings import JobSettings
     from systemprompt.runner.flight import Flight
 

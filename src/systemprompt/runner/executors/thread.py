@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from typing import Any, Protocol
 
+    from systemprompt.databases.database import Database
     from systemprompt.jobs.context import JobContext
-    from systemprompt.jobs.database import Database
     from systemprompt.jobs.settings import JobSettings
     from systemprompt.runner.flight import Flight
 else:

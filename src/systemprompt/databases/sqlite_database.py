@@ -9,6 +9,7 @@ import threading
 import time
 import weakref
 
+from systemprompt.databases.sqlite_errors import of_the_place
 from systemprompt.errors import DatabaseBusy, DatabaseUnreachable, UsageError
 
 TYPE_CHECKING = False
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import TypeVar
 
-    from systemprompt.jobs.database import Parameters, Row, Transaction
+    from systemprompt.databases.database import Parameters, Row, Transaction
 
     T = TypeVar("T")
 
@@ -25,7 +26,7 @@ __all__ = ["SqliteDatabase"]
 
 
 class SqliteDatabase:
-    """Implements `systemprompt.jobs.database.Database` on one SQLite file, created where it is absent.
+    """Implements `systemprompt.databases.database.Database` on one SQLite file, created where it is absent.
 
     Each thread has a connection of its own, opened at its first statement and closed when the thread ends or on `close()`. WAL with
     `synchronous=FULL`: what was committed survives a power cut. Waiting for another writer is done here, with jitter, because
@@ -33,7 +34,8 @@ class SqliteDatabase:
     A mistake in the SQL or a refused constraint comes as sqlite3's own exception.
 
     Raises:
-        DatabaseUnreachable: the folder is absent, permission, read-only, not a database, disk full, closed; with path and cause.
+        DatabaseUnreachable: the folder is absent, permission, read-only, disk full, closed; with path and cause.
+        DatabaseDamaged: no database, or a damaged one.
         DatabaseBusy: another process held the write lock for longer than `busy_timeout`. Nothing was written.
     """
 
@@ -150,16 +152,10 @@ class SqliteDatabase:
         try:
             return attempt()
         except sqlite3.Error as error:
-            code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-            if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise DatabaseBusy(f"database {self.path!r}: {error}", details={"path": self.path}) from error
-            if code in _UNREACHABLE:
-                raise DatabaseUnreachable(
-                    f"database {self.path!r}: {error}",
-                    hint=_hint(self.path, code),
-                    details={"path": self.path, "cause": str(error)},
-                ) from error
-            raise
+            told = of_the_place(error, self.path)
+            if told is None:
+                raise
+            raise told from error
 
 
 class _Slot:
@@ -259,29 +255,3 @@ def _first_row(cursor: sqlite3.Cursor) -> Row | None:
     row = cursor.fetchone()
     cursor.close()
     return None if row is None else dict(zip(names, row, strict=True))
-
-
-_UNREACHABLE = frozenset(
-    (
-        sqlite3.SQLITE_PERM,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_NOTADB,
-    )
-)
-
-
-def _hint(path: str, code: int) -> str:
-    folder = os.path.dirname(path)
-    if code == sqlite3.SQLITE_FULL:
-        return f"make room on the disk that holds {folder}"
-    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-        return "the file is not a sound SQLite database; name another in the profile's `database`, or restore a backup"
-    if not os.path.isdir(folder):
-        return f"the folder {folder} is absent: create it, or name another file in the profile's `database`"
-    if os.path.isdir(path):
-        return f"{path} is a folder; the profile's `database` names a file"
-    return f"this user must be able to write both {path} and its folder"
