@@ -9,9 +9,9 @@ import pytest
 from ledger_stage import DAY, EVERY_SECOND, HOUR, HOURLY, START, Stage, at, spec
 from rules_retention import sealing
 
-from systemprompt.ledger.bookkeeping import ALL_JOBS
 from systemprompt.ledger.records import QuarantineNotice
 from systemprompt.ledger.seals import day_of
+from systemprompt.ledger.tallies import ALL_JOBS
 from systemprompt.ledger.views import HistoryQuery
 
 OPEN = ("queued", "running")

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from bookkeeping_rows import T, closed, closing, running, waiting
 
-from systemprompt.ledger.bookkeeping import ALL_JOBS, HOUR, Books, closed_waiting, count_in, settle, tallies_of
+from systemprompt.ledger.bookkeeping import Books, closed_waiting, count_in, settle
 from systemprompt.ledger.rows import ClosedRun
+from systemprompt.ledger.tallies import ALL_JOBS, HOUR, tallies_of
 
 # -- what is counted --------------------------------------------------------------------------------------------------------
 

@@ -8,12 +8,12 @@ stands once, and a test or a planted defect can change it for every engine at on
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
 from systemprompt.ledger.rows import AttemptRow, ClosedRun, OpenRun
+from systemprompt.ledger.tallies import tallies_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from systemprompt.ledger.records import Closing, ManualStart, PlannedRun
 
 __all__ = [
-    "ALL_JOBS",
-    "HOUR",
     "Books",
     "Lost",
     "Requeued",
@@ -39,14 +37,7 @@ __all__ = [
     "planned",
     "settle",
     "storable",
-    "tallies_of",
 ]
-
-HOUR = 3_600_000_000
-"""Tallies go by the hour, in microseconds."""
-
-ALL_JOBS = 0
-"""The job id under which tallies count all jobs together."""
 
 
 @dataclass(slots=True)
@@ -288,20 +279,6 @@ def count_in(
         + [(job_id, last_at, status, "range") for job_id, last_at, status in ranges]
     )
     _show_last(books, begun_before or {})
-
-
-def tallies_of(
-    accounts: Iterable[tuple[int, Instant, str, str]], *, sign: int = 1
-) -> list[tuple[int, int, str, str, int]]:
-    """Return the rows that count these accounts, by job and hour and for all jobs together.
-
-    accounts   (job_id, due_at or last_at, status, origin) of each; sign   -1 where they are pruned
-    """
-    counted = Counter([(job_id, at // HOUR, status, origin) for job_id, at, status, origin in accounts])
-    together: Counter[tuple[int, int, str, str]] = Counter()
-    for (_, hour, status, origin), n in counted.items():
-        together[ALL_JOBS, hour, status, origin] += n
-    return [(*key, sign * n) for numbers in (counted, together) for key, n in numbers.items()]
 
 
 def _show_last(books: Books, begun_before: Mapping[int, tuple[int, Instant]]) -> None:

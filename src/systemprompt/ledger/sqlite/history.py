@@ -11,7 +11,7 @@ from heapq import merge
 from itertools import islice
 from typing import NamedTuple
 
-from systemprompt.ledger.bookkeeping import ALL_JOBS, HOUR
+from systemprompt.ledger.tallies import ALL_JOBS, HOUR
 from systemprompt.ledger.views import HistoryPage, RangeView
 
 TYPE_CHECKING = False

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from systemprompt.ledger.bookkeeping import tallies_of
 from systemprompt.ledger.seals import chained, first_previous
+from systemprompt.ledger.tallies import tallies_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
