@@ -28,13 +28,12 @@ from bench._installation import Installation, NodeProcess, scratch
 from bench._ledger_alone import JOBS, ledger_alone
 from bench._peers import SET_UP, ask_peer, peer_version
 from bench._report import NotMeasured, Options, Report, options, percentile
+from systemprompt.ledger.sqlite.clockwork import JOBS_A_TURN
 
 MUST, AIM = 7.0, 10.0
 """Whole nodes, as a multiple of the best peer that keeps a durable outcome."""
 
 ROOM = 64
-JOBS_A_TURN = 1_000
-"""As many jobs as a ledger plans in one transaction."""
 ALONE_MUST, ALONE_AIM, FLOOR_MUST = 2.0, 3.0, 0.1
 """The ledger alone: in rounds of ROOM as a multiple of the code before; in one round as a share of the bare transactions."""
 

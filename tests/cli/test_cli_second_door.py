@@ -20,7 +20,7 @@ from systemprompt.nodes.events import Listeners, NodeEvent
 from systemprompt.operations.catalogue import OPERATIONS, call, operation
 from systemprompt.operations.context import OperationContext
 from systemprompt.operations.operation import load
-from systemprompt.operations.parameters import read
+from systemprompt.operations.parameters import check, read
 
 
 def door(desk: Desk, name: str, values: dict[str, Any]) -> dict[str, Any]:
@@ -198,4 +198,6 @@ def test_a_node_serves_behind_the_second_door_until_a_signal(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("one", OPERATIONS, ids=lambda one: one.name)
 def test_an_example_is_a_call_that_its_params_accept(one: Any) -> None:
-    assert read(load(one.params), one.example)
+    made = read(load(one.params), one.example)
+    check(made)
+    assert made

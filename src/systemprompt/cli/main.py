@@ -89,14 +89,10 @@ def _answer(call: Call, settings: CliSettings) -> int:
             context.listeners.add(held.enter_context(load(command.watcher)(settings)))
         data = catalogue.call(context, operation, call.parameters)
     zone = context.time_zone() if settings.for_people and operation.needs in ("ledger", "system") else "UTC"
-    failed = operation.has_failed(data)
-    render_result(
-        settings,
-        CommandResult(
-            data, operation.artifact_type, operation.title_of(data), exit_code=1 if failed else 0, time_zone=zone
-        ),
-    )
-    return 1 if failed else 0
+    code = 1 if operation.has_failed(data) else 0
+    title = operation.title_of(data)
+    render_result(settings, CommandResult(data, operation.artifact_type, title, exit_code=code, time_zone=zone))
+    return code
 
 
 def _explain(call: Call, settings: CliSettings) -> int:

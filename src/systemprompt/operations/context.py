@@ -109,7 +109,6 @@ class OperationContext:
         """Open the ledger to read, the quick way where nothing changed since the last command."""
         if self._system is not None:
             return nullcontext(self._system.ledger)
-
         from systemprompt.system import open_reader
 
         return closing(open_reader(self.profile_path(), environ=self.environ, clock=self._clock))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from systemprompt.clock import iso
-from systemprompt.errors import UsageError, did_you_mean
 from systemprompt.operations.instants import iso_or_none, known_job, read_span
-from systemprompt.operations.parameters import param
+from systemprompt.operations.parameters import none_of, param
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,12 +124,7 @@ def _check_status(status: str) -> None:
     from systemprompt.ledger.records import STATUSES
 
     if status not in STATUSES:
-        near = did_you_mean(status, STATUSES)
-        raise UsageError(
-            f"`status` {status!r} is not one of {', '.join(STATUSES)}",
-            hint=f"did you mean {near!r}?" if near else None,
-            details={"status": status, "did_you_mean": near},
-        )
+        raise none_of("status", status, STATUSES)
 
 
 def _of_run(run: RunView) -> HistoryEntry:

@@ -9,10 +9,10 @@ from systemprompt.operations.operation import kind_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
-__all__ = ["check", "param", "read"]
+__all__ = ["check", "none_of", "param", "read"]
 
 
 def param(
@@ -53,8 +53,10 @@ def check(params: Any) -> None:
 def read(params_type: type, values: Mapping[str, Any]) -> Any:
     """Return params made of values by name, as a door has them that speaks JSON: a list stands for a tuple.
 
+    Whether the values fit is asked by `catalogue.call`, once for every door.
+
     Raises:
-        UsageError: a name is unknown, a value that is required is missing, or one does not fit: see `check`.
+        UsageError: a name is unknown, or a value that is required is missing.
     """
     fields: Mapping[str, Any] = params_type.__dataclass_fields__  # type: ignore[attr-defined]  # params are dataclasses
     for name in values:
@@ -68,9 +70,18 @@ def read(params_type: type, values: Mapping[str, Any]) -> Any:
     for name, declared in fields.items():
         if name not in values and declared.default is MISSING and declared.default_factory is MISSING:
             raise UsageError(f"`{name}` is missing", hint=declared.metadata["help"], details={"parameter": name})
-    made = params_type(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
-    check(made)
-    return made
+    return params_type(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+def none_of(name: str, word: str, known: Iterable[str]) -> UsageError:
+    """Return the error that says that the value of a parameter is none of the words there are; the hint has the nearest."""
+    words = tuple(known)
+    near = did_you_mean(word.lower(), words)
+    return UsageError(
+        f"`{name}` {word!r} is not one of {', '.join(words)}",
+        hint=f"did you mean {near!r}?" if near else None,
+        details={"parameter": name, name: word, "did_you_mean": near},
+    )
 
 
 _WORDS = {
@@ -97,12 +108,7 @@ def _check_one(name: str, value: Any, kind: str, declared: Mapping[str, Any]) ->
     elif declared.get("choices"):
         for word in value if kind == "list" else (value,):
             if word not in declared["choices"]:
-                near = did_you_mean(word, declared["choices"])
-                raise UsageError(
-                    f"`{name}` {word!r} is not one of {', '.join(declared['choices'])}",
-                    hint=f"did you mean {near!r}?" if near else None,
-                    details={"parameter": name, "did_you_mean": near},
-                )
+                raise none_of(name, word, declared["choices"])
 
 
 def _is_a(value: Any, kind: str) -> bool:

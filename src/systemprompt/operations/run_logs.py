@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from systemprompt.clock import iso
-from systemprompt.errors import RunNotFound, UsageError, did_you_mean
-from systemprompt.operations.parameters import param
+from systemprompt.errors import RunNotFound
+from systemprompt.operations.parameters import none_of, param
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,10 +91,7 @@ def _levels(level: str | None) -> tuple[str, ...]:
     if level is None:
         return LEVELS
     if level.lower() not in LEVELS:
-        near = did_you_mean(level.lower(), LEVELS)
-        raise UsageError(
-            f"`level` {level!r} is not one of {', '.join(LEVELS)}", hint=f"did you mean {near!r}?" if near else None
-        )
+        raise none_of("level", level, LEVELS)
     return LEVELS[LEVELS.index(level.lower()) :]
 
 
