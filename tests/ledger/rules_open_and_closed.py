@@ -312,7 +312,7 @@ class OpenAndClosedRules:
         for _ in range(5):
             stage.wait(HOUR)
             stage.finish(*stage.turn().claimed)
-        asked = HistoryQuery(job_name="job", status="success", since=at(90 * 60), until=at(4 * HOUR + 1))
+        asked = HistoryQuery(job_names=("job",), statuses=("success",), since=at(90 * 60), until=at(4 * HOUR + 1))
         assert stage.ledger.history(asked).total == 3
         stage.ledger.fold()
         assert stage.ledger.history(asked).total == 3

@@ -6,7 +6,7 @@ import pytest
 from ledger_stage import EVERY_SECOND, HOUR, START, Stage, at, spec
 
 from systemprompt.ledger.records import Change, ManualStart
-from systemprompt.ledger.views import HistoryQuery, RangeView
+from systemprompt.ledger.views import HistoryQuery, Place, RangeView, RunView
 
 
 def lived(stage: Stage) -> None:
@@ -42,18 +42,30 @@ class ReadingRules:
     @pytest.mark.parametrize(
         ("query", "total"),
         [
-            ({"job_name": "ill"}, 12),
-            ({"job_name": "nobody"}, 0),
-            ({"status": "failed"}, 5),
-            ({"status": "missed"}, 2),
-            ({"status": "missed", "job_name": "well"}, 1),
-            ({"status": "running"}, 0),
-            ({"origin": "manual"}, 1),
-            ({"origin": "catch_up"}, 0),
-            ({"origin": "schedule"}, 24),
+            ({"job_names": ("ill",)}, 12),
+            ({"job_names": ("nobody",)}, 0),
+            ({"statuses": ("failed",)}, 5),
+            ({"statuses": ("missed",)}, 2),
+            ({"statuses": ("missed",), "job_names": ("well",)}, 1),
+            ({"statuses": ("failed", "missed")}, 7),
+            ({"job_names": ("ill", "by_hand", "ill")}, 13),
+            ({"origins": ("manual", "catch_up")}, 1),
+            ({"statuses": ("running",)}, 0),
+            ({"origins": ("manual",)}, 1),
+            ({"origins": ("catch_up",)}, 0),
+            ({"origins": ("schedule",)}, 24),
             ({"since": at(300)}, 6 * 2 + 1 + 2 + 2),
             ({"until": at(300)}, 4 * 2),
-            ({"since": at(60), "until": at(61), "job_name": "well", "status": "success", "origin": "schedule"}, 1),
+            (
+                {
+                    "since": at(60),
+                    "until": at(61),
+                    "job_names": ("well",),
+                    "statuses": ("success",),
+                    "origins": ("schedule",),
+                },
+                1,
+            ),
         ],
         ids=str,
     )
@@ -61,6 +73,18 @@ class ReadingRules:
         lived(stage)
         page = stage.ledger.history(HistoryQuery(limit=1_000, **query))  # type: ignore[arg-type]  # fields by name
         assert (page.total, len(page.entries)) == (total, total)
+
+    def test_the_pages_of_a_history_follow_each_other_whatever_is_written_between(self, stage: Stage) -> None:
+        lived(stage)
+        whole = stage.ledger.history(HistoryQuery(limit=1_000)).entries
+        seen: list[RunView | RangeView] = []
+        after = None
+        while page := stage.ledger.history(HistoryQuery(limit=4, after=after)).entries:
+            seen += page
+            after = Place.of(page[-1])
+            stage.wait(60)
+            stage.finish(*stage.turn().claimed)
+        assert seen == list(whole)
 
     def test_runs_between_excludes_its_start_and_includes_its_end(self, stage: Stage) -> None:
         lived(stage)

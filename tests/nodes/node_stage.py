@@ -109,7 +109,7 @@ class NodeStage:
             return found()
 
     def runs(self, name: str) -> list[RunView]:
-        entries = self.ledger.history(HistoryQuery(job_name=name, limit=1_000)).entries
+        entries = self.ledger.history(HistoryQuery(job_names=(name,), limit=1_000)).entries
         return [entry for entry in entries if isinstance(entry, RunView)]
 
     def close(self) -> None:

@@ -106,9 +106,8 @@ class ServingNode:
 
         self._check_open()
         ledger = self._system.ledger
-        if name is not None:
-            known_job(ledger, name)
-        page = ledger.history(HistoryQuery(job_name=name, limit=limit))
+        names = () if name is None else (known_job(ledger, name).name,)
+        page = ledger.history(HistoryQuery(job_names=names, limit=limit))
         return [run_of(entry, self._system.profile.time_zone) for entry in page.entries if isinstance(entry, RunView)]
 
     def call(self, name: str, /, **values: Any) -> Any:

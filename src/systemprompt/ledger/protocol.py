@@ -121,7 +121,10 @@ class LedgerReader(Protocol):
         ...
 
     def history(self, query: HistoryQuery) -> HistoryPage:
-        """Return one page of runs and ranges, newest first, and how many match in all; both halves from one view."""
+        """Return one page of runs and ranges, newest first, and how many match in all; both halves from one view.
+
+        Pages follow each other by the place of the last entry (`after`), so nothing is shown twice, whatever is written meanwhile.
+        """
         ...
 
     def runs_between(self, start: Instant, end: Instant, *, job_id: int | None = None) -> Iterator[RunView]:

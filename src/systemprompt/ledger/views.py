@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from systemprompt.ledger.job_view import JobView
 
@@ -19,6 +20,7 @@ __all__ = [
     "HistoryQuery",
     "JobView",
     "LateView",
+    "Place",
     "RangeView",
     "RunView",
     "TextView",
@@ -163,14 +165,38 @@ class TextView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryQuery:
-    """Which accounts to show. `since` is included, `until` is not; both are about `due_at` (a range's `last_at`)."""
+    """Which accounts to show. `since` is included, `until` is not; both are about `due_at` (a range's `last_at`).
 
-    job_name: str | None = None
-    status: str | None = None
-    origin: str | None = None
+    job_names, statuses, origins   any of these; empty: all
+    after                          only what follows the entry of this place; the total counts all the same
+    """
+
+    job_names: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
     since: Instant | None = None
     until: Instant | None = None
     limit: int = 20
+    after: Place | None = None
+
+
+class Place(NamedTuple):
+    """Where an entry of the history stands: newest first, at one instant runs before ranges, and the higher number first."""
+
+    at: Instant
+    is_range: bool
+    number: int
+
+    @classmethod
+    def of(cls, entry: RunView | RangeView) -> Place:
+        if isinstance(entry, RangeView):
+            return cls(entry.last_at, True, entry.range_id)
+        return cls(entry.due_at, False, entry.run_id)
+
+    @property
+    def newest_first(self) -> tuple[int, bool, int]:
+        """What sorts entries into the order of the history."""
+        return -self.at, self.is_range, -self.number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,17 +2,18 @@
 
 Neither costs more in a long ledger than in a short one. The total adds up the tallies, hour by hour, and counts only what is open
 and what lies in the part of an hour at either end. A page is read from an index that has just what is asked for; where none has,
-the tallies say which hours hold any, and only those are looked through.
+the tallies say which hours hold any, and only those are looked through. Where several jobs, statuses or origins are asked for, each
+combination is read by itself and the newest of all are shown: an index keeps the order of one value alone.
 """
 
 from __future__ import annotations
 
 from heapq import merge
-from itertools import islice
+from itertools import islice, product
 from typing import NamedTuple
 
 from systemprompt.ledger.tallies import ALL_JOBS, HOUR
-from systemprompt.ledger.views import HistoryPage, RangeView
+from systemprompt.ledger.views import HistoryPage, Place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from systemprompt.clock import Instant
     from systemprompt.ledger.sqlite.store import Store
-    from systemprompt.ledger.views import HistoryQuery, RunView
+    from systemprompt.ledger.views import HistoryQuery, RangeView, RunView
 
 __all__ = ["read_history"]
 
@@ -34,69 +35,65 @@ def read_history(
     to_range: Callable[[sqlite3.Row], RangeView],
 ) -> HistoryPage:
     """Read one page and its total, in the caller's view."""
-    job_id = ALL_JOBS
-    if query.job_name is not None:
-        found = store.fetch("job", {"name": query.job_name})
-        if not found:
-            return HistoryPage(entries=(), total=0)
-        job_id = found[0]["job_id"]
-    page = _Page(store.connection, query, job_id)
-    total, runs = _runs(page)
-    ranges: list[sqlite3.Row] = []
-    if query.origin in (None, "schedule") and query.status in (None, "skipped", "missed"):
-        told = _ranges(page)
-        total, ranges = total + page.count(told), page.newest(told)
-    newest_first: Iterator[RunView | RangeView] = merge(map(to_run, runs), map(to_range, ranges), key=_newest_first)
+    jobs: list[int] = [ALL_JOBS]
+    if query.job_names:
+        jobs = [row["job_id"] for name in dict.fromkeys(query.job_names) for row in store.fetch("job", {"name": name})]
+    total = 0
+    streams: list[Iterator[RunView | RangeView]] = []
+    for asked in product(jobs, dict.fromkeys(query.statuses or (None,)), dict.fromkeys(query.origins or (None,))):
+        page = _Page(store.connection, query, *asked)
+        (n_runs, runs), (n_ranges, ranges) = _runs(page), _ranges(page)
+        total += n_runs + n_ranges
+        streams += [map(to_run, runs), map(to_range, ranges)]
+    newest_first = merge(*streams, key=lambda entry: Place.of(entry).newest_first)
     return HistoryPage(entries=tuple(islice(newest_first, query.limit)), total=total)
-
-
-def _newest_first(entry: RunView | RangeView) -> tuple[int, int, int]:
-    if isinstance(entry, RangeView):
-        return -entry.last_at, 1, -entry.range_id
-    return -entry.due_at, 0, -entry.run_id
 
 
 def _runs(page: _Page) -> tuple[int, list[sqlite3.Row]]:
     """Count and read closed runs, and the open ones, which are few and stand by themselves."""
-    query = page.query
     waiting = page.open_runs()
-    if query.status in ("queued", "running"):
-        return len(waiting), waiting[: query.limit]
+    shown = [row for row in waiting if page.follows(row["due_at"], False, row["run_id"])]
+    if page.status in ("queued", "running"):
+        return len(waiting), shown[: page.limit]
     of_job = "_of_job" if page.job_id else ""
-    if query.status not in (None, "success"):
+    if page.status not in (None, "success"):
         # What a partial index holds must be said in its own words.
-        source = page.runs(f"job_runs_not_well{of_job}", "reason IS NOT NULL", exact=query.origin is None)
-    elif query.origin not in (None, "schedule"):
-        source = page.runs(f"job_runs_by_origin{of_job}", "origin <> 'schedule'", exact=query.status is None)
+        source = page.runs(f"job_runs_not_well{of_job}", "reason IS NOT NULL", exact=page.origin is None)
+    elif page.origin not in (None, "schedule"):
+        source = page.runs(f"job_runs_by_origin{of_job}", "origin <> 'schedule'", exact=page.status is None)
     else:
-        plain = query.status is None and query.origin is None
+        plain = page.status is None and page.origin is None
         source = page.runs("job_runs_one_account" if page.job_id else "job_runs_by_due", exact=plain)
     closed = page.newest(source)
-    if query.status is not None:
+    if page.status is not None:
         return page.count(source), closed
-    both = sorted([*closed, *waiting], key=lambda row: (row["due_at"], row["run_id"]), reverse=True)
-    return page.count(source) + len(waiting), both[: query.limit]
+    both = sorted([*closed, *shown], key=lambda row: (row["due_at"], row["run_id"]), reverse=True)
+    return page.count(source) + len(waiting), both[: page.limit]
 
 
-def _ranges(page: _Page) -> _Source:
+def _ranges(page: _Page) -> tuple[int, list[sqlite3.Row]]:
+    """Count and read ranges: fire times that were skipped or missed."""
+    if page.origin not in (None, "schedule") or page.status not in (None, "skipped", "missed"):
+        return 0, []
     index = "job_run_ranges_by_job" if page.job_id else "job_run_ranges_by_last"
-    where = page.where(origin=False)
-    exact = page.query.status is None
-    return _Source(_RANGES, index, where, "origin = 'range'", exact=exact)
+    source = _Source(_RANGES, index, page.where(origin=False), "origin = 'range'", exact=page.status is None)
+    return page.count(source), page.newest(source)
 
 
 class _Table(NamedTuple):
     """Where accounts stand: the table, its instant and its key, and what shows a row of it."""
 
     name: str
+    ranges: bool
     instant: str
     key: str
     shown: str
 
 
-_RUNS = _Table("job_runs", "due_at", "run_id", "SELECT v.* FROM closed_run_views v")
+_RUNS = _Table("job_runs", False, "due_at", "run_id", "SELECT v.* FROM closed_run_views v")
 _RANGES = _Table(
     "job_run_ranges",
+    True,
     "last_at",
     "range_id",
     "SELECT v.*, (SELECT j.job_name FROM jobs j WHERE j.job_id = v.job_id) AS job_name FROM job_run_ranges v",
@@ -119,28 +116,35 @@ class _Source:
 
 
 class _Page:
-    """One query and the connection it is asked of. SQL is put together from our own fragments; every value is bound."""
+    """One combination of what is asked for, and the connection it is asked of. SQL is put together from our own fragments; every
+    value is bound.
+    """
 
-    def __init__(self, connection: sqlite3.Connection, query: HistoryQuery, job_id: int) -> None:
-        self.query = query
-        self.job_id = job_id
+    def __init__(
+        self, connection: sqlite3.Connection, query: HistoryQuery, job_id: int, status: str | None, origin: str | None
+    ) -> None:
+        self.job_id, self.status, self.origin = job_id, status, origin
+        self.limit, self.after = query.limit, query.after
         self.low = _FIRST if query.since is None else query.since
         self.high = max(self.low, _LAST if query.until is None else query.until)
         self._connection = connection
-        self._values: dict[str, Any] = {"job": job_id, "status": query.status, "origin": query.origin}
+        self._values: dict[str, Any] = {"job": job_id, "status": status, "origin": origin}
 
     def where(self, *, origin: bool = True) -> tuple[str, ...]:
-        query = self.query
         asked = {
             "job": bool(self.job_id),
-            "status": query.status is not None,
-            "origin": origin and query.origin is not None,
+            "status": self.status is not None,
+            "origin": origin and self.origin is not None,
         }
         return tuple(condition for name, condition in _WHERE.items() if asked[name])
 
     def runs(self, index: str, *where: str, exact: bool = False) -> _Source:
-        counted = "origin <> 'range'" if self.query.origin is None else "origin = :origin"
+        counted = "origin <> 'range'" if self.origin is None else "origin = :origin"
         return _Source(_RUNS, index, (*self.where(), *where), counted, exact=exact)
+
+    def follows(self, at: Instant, is_range: bool, number: int) -> bool:
+        """Whether an entry comes after those that were shown already."""
+        return self.after is None or Place(at, is_range, number).newest_first > self.after.newest_first
 
     def open_runs(self) -> list[sqlite3.Row]:
         """Return the open runs that match, newest first."""
@@ -166,19 +170,20 @@ class _Page:
         return int(kept) + self.rows(source, self.low, first) + self.rows(source, stop, self.high)
 
     def newest(self, source: _Source) -> list[sqlite3.Row]:
-        """Return the newest that match, as many as a page may need."""
+        """Return the newest that match and were not shown already, as many as a page may need."""
+        high = self.high if self.after is None else min(self.high, self.after.at + 1)
         if source.exact:
-            return self.read(source, self.low, self.high, self.query.limit)
+            return self.read(source, self.low, high, self.limit)
         found: list[sqlite3.Row] = []
         hours = self._connection.execute(
             f"SELECT DISTINCT hour FROM ({self._tallies(source, 'hour')}) ORDER BY hour DESC",  # noqa: S608  # our own fragments
-            {**self._values, "first": self.low // HOUR, "stop": -(-self.high // HOUR)},
+            {**self._values, "first": self.low // HOUR, "stop": -(-high // HOUR)},
         )
         for (hour,) in hours:
-            if len(found) >= self.query.limit:
+            if len(found) >= self.limit:
                 break
-            low, high = max(self.low, hour * HOUR), min(self.high, (hour + 1) * HOUR)
-            found += self.read(source, low, high, self.query.limit - len(found))
+            begin, end = max(self.low, hour * HOUR), min(high, (hour + 1) * HOUR)
+            found += self.read(source, begin, end, self.limit - len(found))
         return found
 
     def rows(self, source: _Source, low: Instant, high: Instant) -> int:
@@ -188,17 +193,23 @@ class _Page:
         return int(self._connection.execute(statement, {**self._values, "low": low, "high": high}).fetchone()[0])
 
     def read(self, source: _Source, low: Instant, high: Instant, limit: int) -> list[sqlite3.Row]:
-        table = source.table
+        table, values = source.table, {**self._values, "low": low, "high": high, "limit": limit}
+        where = source.where
+        if self.after is not None:
+            # At the instant itself: all of the kind that comes second, none of the first, or those with lower numbers.
+            below = self.after.number if table.ranges is self.after.is_range else _LAST if table.ranges else 0
+            where += f" AND ({table.instant}, {table.key}) < (:at, :below)"
+            values |= {"at": self.after.at, "below": below}
         newest = f"ORDER BY {table.instant} DESC, {table.key} DESC"
         return self._connection.execute(
             f"{table.shown} WHERE v.{table.key} IN ("  # noqa: S608  # our own fragments
-            f"SELECT {table.key} FROM {table.name} INDEXED BY {source.index} WHERE {source.where} {newest} LIMIT :limit) {newest}",
-            {**self._values, "low": low, "high": high, "limit": limit},
+            f"SELECT {table.key} FROM {table.name} INDEXED BY {source.index} WHERE {where} {newest} LIMIT :limit) {newest}",
+            values,
         ).fetchall()
 
     def _tallies(self, source: _Source, column: str) -> str:
         """Return what selects a column of the tallies that match, folded or not."""
-        asked = "" if self.query.status is None else " AND status = :status"
+        asked = "" if self.status is None else " AND status = :status"
         where = f"job_id = :job AND hour >= :first AND hour < :stop AND {source.counted}{asked}"
         tables = ("job_tally_sums", "job_tallies")
         return " UNION ALL ".join(f"SELECT {column} FROM {table} WHERE {where}" for table in tables)  # noqa: S608  # our own fragments
