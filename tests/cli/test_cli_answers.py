@@ -81,7 +81,7 @@ def test_history_mixes_runs_and_ranges_newest_first(busy: Desk) -> None:
     busy.planned(after_s=3600)
 
     assert busy.sp("jobs history --job broken_feed").out == block("""
-        Job Execution History  3 of 3, times in Europe/Berlin
+        Job Execution History  3, times in Europe/Berlin
         RUN  JOB          STATUS               WHEN                   TOOK  ORIGIN    WHAT
           3  broken_feed  queued               2026-01-14 14:00:00          schedule
              broken_feed  missed (superseded)  2026-01-14 13:45:00                    3 fire times, from 2026-01-14 13:15:00
@@ -126,6 +126,8 @@ def test_a_range_is_one_entry_for_programs_with_its_count_and_ends(busy: Desk) -
             }
         ],
         "total": 1,
+        "shown": 1,
+        "next_cursor": None,
     }
 
 
@@ -166,7 +168,7 @@ def test_upcoming_merges_all_schedules_and_names_what_is_left_out(busy: Desk) ->
     busy.sp("jobs disable behavioral_analysis")
 
     assert busy.sp("jobs upcoming -n 5").out == block("""
-        Upcoming Runs  times in Europe/Berlin
+        Upcoming Runs  the first 5, times in Europe/Berlin
         JOB                     WHEN                            ITS ZONE
         broken_feed             2026-01-14 13:15:00  in 14 min  Europe/Berlin
         file_ingestion          2026-01-14 13:20:00  in 19 min  Europe/Berlin
@@ -206,6 +208,8 @@ def test_upcoming_within_hours_of_one_job(desk: Desk) -> None:
             },
         ],
         "total": 2,
+        "shown": 2,
+        "next_cursor": None,
         "left_out": [],
     }
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ast
-import io
 import json
 from pathlib import Path
-from typing import get_args, get_origin
 
 import pytest
 from desk import Desk
@@ -138,13 +136,3 @@ def test_what_changes_data_or_schedules_can_be_tried_dry() -> None:
     for name in ("run", "enable", "disable", "cleanup-sessions", "log-cleanup", "restore"):
         command = next(one for one in COMMANDS if one.path[-1] == name)
         assert "dry_run" in {flag.field for flag in flags_of(command)}
-
-
-def test_a_command_result_is_generic_for_the_type_checker_and_plain_at_run_time() -> None:
-    from systemprompt.cli.settings import CommandResult
-
-    result = CommandResult(io.StringIO, "text", "Title")
-
-    assert get_origin(CommandResult) is None
-    assert get_args(CommandResult) == ()
-    assert (result.artifact_type, result.title, result.exit_code) == ("text", "Title", 0)

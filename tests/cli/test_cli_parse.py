@@ -90,7 +90,7 @@ def test_help_is_found_anywhere_even_where_an_argument_is_missing() -> None:
         ),
         ("jobs history -n many", "-n 'many' is not a whole number", None),
         ("jobs history -n 5 --limit 6", "--limit is given twice and takes one value: 5 or '6'?", None),
-        ("jobs history --job a --job b", "--job is given twice and takes one value: 'a' or 'b'?", None),
+        ("jobs history --since a --since b", "--since is given twice and takes one value: 'a' or 'b'?", None),
         ("jobs history -n", "-n needs a value", "write it: -n N"),
         ("jobs history --job --json", "--job needs a value, and '--json' follows", "write it: --job NAME"),
         ("jobs list --all=yes", "--all takes no value, and 'yes' was given", None),

@@ -13,10 +13,10 @@ import pytest
 from desk import Desk
 
 from systemprompt.cli.parse import flags_of
-from systemprompt.cli.render import plain
 from systemprompt.cli.table import COMMANDS, Command, spelled
 from systemprompt.errors import SystempromptError
 from systemprompt.nodes.events import Listeners, NodeEvent
+from systemprompt.operations.answers import Answer, plain
 from systemprompt.operations.catalogue import OPERATIONS, call, operation
 from systemprompt.operations.context import OperationContext
 from systemprompt.operations.operation import load
@@ -33,10 +33,10 @@ def door(desk: Desk, name: str, values: dict[str, Any]) -> dict[str, Any]:
     )
     one = operation(name)
     try:
-        result = call(context, one, read(load(one.params), values))
+        params = read(load(one.params), values)
+        return Answer(one, params, call(context, one, params)).envelope()
     except SystempromptError as error:
         return {"error": {"code": error.code, "message": error.message, "hint": error.hint, "details": error.details}}
-    return {"data": plain(result), "artifact_type": one.artifact_type, "title": one.title_of(result)}
 
 
 BY_OPERATION = {command.operation.name: command for command in COMMANDS}
@@ -50,6 +50,7 @@ LIFE: list[tuple[str, dict[str, Any]]] = [
     ("list_jobs", {}),
     ("list_jobs", {"tag": ["reports", "feeds"], "all": True}),
     ("list_jobs", {"tags": []}),
+    ("list_jobs", {"limit": 2, "fields": ["name", "next_run"]}),
     ("show_job", {"name": "nightly_report"}),
     ("show_job", {"name": "nightly_reprot"}),
     ("show_job", {}),
@@ -68,9 +69,12 @@ LIFE: list[tuple[str, dict[str, Any]]] = [
     ("run_logs", {"run_id": 1, "level": "loud"}),
     ("run_logs", {"run_id": 77}),
     ("history", {}),
-    ("history", {"status": "failed", "limit": 1}),
-    ("history", {"status": "fialed"}),
-    ("history", {"origin": "nonsense"}),
+    ("history", {"status": ["failed"], "limit": 1}),
+    ("history", {"status": ["failed", "success"], "job": ["by_hand", "broken_feed"], "limit": 1, "fields": ["run_id"]}),
+    ("history", {"status": ["fialed"]}),
+    ("history", {"origin": ["nonsense"]}),
+    ("history", {"fields": ["job_name", "nmae"]}),
+    ("history", {"cursor": "nonsense"}),
     ("history", {"limit": -1}),
     ("history", {"limit": "many"}),
     ("history", {"limit": 2**60}),
@@ -82,7 +86,8 @@ LIFE: list[tuple[str, dict[str, Any]]] = [
     ("upcoming", {"limit": 3}),
     ("upcoming", {"limit": 0}),
     ("upcoming", {"hours": -1}),
-    ("upcoming", {"job": "nobody"}),
+    ("upcoming", {"job": ["nobody"]}),
+    ("upcoming", {"hours": 48, "fields": ["fire_at"]}),
     ("enable_job", {"name": "nightly_report"}),
     ("enable_job", {"name": "nobody"}),
     ("explain_fire_time", {"name": "nightly_report"}),

@@ -33,6 +33,7 @@ OURS = {
     "systemprompt.ledger.sqlite.store",
     "systemprompt.ledger.statements",
     "systemprompt.operations",
+    "systemprompt.operations.answers",
     "systemprompt.operations.catalogue",
     "systemprompt.operations.context",
     "systemprompt.operations.list_jobs",

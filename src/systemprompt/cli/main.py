@@ -16,9 +16,10 @@ from systemprompt.cli.render import (
     render_result,
     render_traceback,
 )
-from systemprompt.cli.settings import CliSettings, CommandResult
+from systemprompt.cli.settings import CliSettings
 from systemprompt.cli.table import Command
 from systemprompt.operations import catalogue
+from systemprompt.operations.answers import Answer
 from systemprompt.operations.operation import load
 
 TYPE_CHECKING = False
@@ -87,12 +88,10 @@ def _answer(call: Call, settings: CliSettings) -> int:
             held.enter_context(guarded_stdout(settings))
         if command.watcher:
             context.listeners.add(held.enter_context(load(command.watcher)(settings)))
-        data = catalogue.call(context, operation, call.parameters)
+        answer = Answer(operation, call.parameters, catalogue.call(context, operation, call.parameters))
     zone = context.time_zone() if settings.for_people and operation.needs in ("ledger", "system") else "UTC"
-    code = 1 if operation.has_failed(data) else 0
-    title = operation.title_of(data)
-    render_result(settings, CommandResult(data, operation.artifact_type, title, exit_code=code, time_zone=zone))
-    return code
+    render_result(settings, answer, zone)
+    return 1 if answer.failed else 0
 
 
 def _explain(call: Call, settings: CliSettings) -> int:

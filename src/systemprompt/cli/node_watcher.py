@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from systemprompt.cli.progress import ending, progress
-from systemprompt.cli.render import plain, render_events, render_notes
+from systemprompt.cli.render import render_events, render_notes
 from systemprompt.clock import iso
 from systemprompt.nodes.events import (
     CatalogueReloaded,
@@ -18,6 +18,7 @@ from systemprompt.nodes.events import (
     RunRescued,
     RunStarted,
 )
+from systemprompt.operations.answers import plain
 from systemprompt.record import record
 
 TYPE_CHECKING = False

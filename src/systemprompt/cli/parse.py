@@ -6,7 +6,7 @@ that is called; `inspect`, `typing` and `argparse` stay unloaded (docs/decisions
 
 from __future__ import annotations
 
-from systemprompt.cli.table import COMMANDS, GROUPS, LONG, METAVARS, SHORT, Command, Group
+from systemprompt.cli.table import COMMANDS, GROUPS, IN_ONE_WORD, LONG, METAVARS, SHORT, Command, Group
 from systemprompt.errors import UsageError, did_you_mean
 from systemprompt.operations.operation import kind_of, load
 
@@ -299,7 +299,7 @@ class _Leaf:
         if flag.kind == "list":
             before = self.values.get(flag.field, ())
             assert isinstance(before, tuple)
-            self.values[flag.field] = (*before, value_read)
+            self.values[flag.field] = (*before, *(text.split(",") if flag.field in IN_ONE_WORD else (value_read,)))
         else:
             self.values[flag.field] = value_read
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from systemprompt.operations.answers import plain
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any, TextIO
+    from typing import TextIO
 
-    from systemprompt.cli.settings import CliSettings, CommandResult
+    from systemprompt.cli.settings import CliSettings
     from systemprompt.errors import SystempromptError
+    from systemprompt.operations.answers import Answer
 
 __all__ = [
     "AnswerLost",
-    "plain",
     "render_error",
     "render_events",
     "render_help",
@@ -29,22 +31,21 @@ class AnswerLost(Exception):
     """Stdout would not take the answer. A reader that left is a BrokenPipeError instead, and no error."""
 
 
-def render_result(settings: CliSettings, result: CommandResult[Any]) -> None:
-    """Show what a command answered: one document for programs, or a table, a card or a text for people."""
+def render_result(settings: CliSettings, answer: Answer, time_zone: str) -> None:
+    """Show what a command answered: one document for programs; a table, a card or a text for people, with times in that zone."""
     if not settings.for_people:
-        envelope = {"data": plain(result.data), "artifact_type": result.artifact_type, "title": result.title}
-        _answer(settings, _document(settings, envelope))
+        _write(settings, _document(settings, answer.envelope()))
     elif not settings.quiet:
         from systemprompt.cli.people import shown
 
-        _answer(settings, shown(settings, result))
+        _write(settings, shown(settings, answer, time_zone))
 
 
 def render_error(settings: CliSettings, error: SystempromptError) -> None:
     """Show an error: the envelope on stdout for programs, two lines on stderr for people."""
     if not settings.for_people:
         fields = {"code": error.code, "message": error.message, "hint": error.hint, "details": plain(error.details)}
-        _answer(settings, _document(settings, {"error": fields}))
+        _write(settings, _document(settings, {"error": fields}))
         return
     from systemprompt.cli.printable import printable
 
@@ -57,10 +58,10 @@ def render_error(settings: CliSettings, error: SystempromptError) -> None:
 def render_help(settings: CliSettings, text: str, title: str) -> None:
     """Show help: as it is for people, in the envelope for programs."""
     if settings.for_people:
-        _answer(settings, text)
+        _write(settings, text)
     else:
         envelope = {"data": {"text": text}, "artifact_type": "text", "title": title}
-        _answer(settings, _document(settings, envelope))
+        _write(settings, _document(settings, envelope))
 
 
 def render_note(settings: CliSettings, text: str) -> None:
@@ -104,21 +105,7 @@ def render_lost_answer(settings: CliSettings, error: AnswerLost) -> None:
     _write_lines(settings.stderr, [_painted(settings, "error", "31") + f": the answer cannot be written: {error}"])
 
 
-def plain(value: Any) -> Any:
-    """Return records as dicts and tuples as lists, all the way down: what JSON and YAML can hold."""
-    if value is None or value.__class__ in (str, int, bool, float):
-        return value
-    fields = getattr(value, "__dataclass_fields__", None)
-    if fields is not None:
-        return {name: plain(getattr(value, name)) for name in fields}
-    if hasattr(value, "items"):
-        return {str(key): plain(held) for key, held in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(held) for held in value]
-    return value if isinstance(value, (str, int, float)) else str(value)
-
-
-def _answer(settings: CliSettings, text: str) -> None:
+def _write(settings: CliSettings, text: str) -> None:
     try:
         settings.stdout.write(text)
         settings.stdout.flush()

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from systemprompt.cli.parse import HOME_GROUP
-from systemprompt.cli.render import plain
 from systemprompt.cli.table import COMMANDS, Command
 from systemprompt.errors import UsageError, did_you_mean
+from systemprompt.operations.answers import entry_type, plain
 from systemprompt.operations.context import OperationContext
 from systemprompt.operations.operation import load
 from systemprompt.operations.parameters import param
@@ -77,6 +77,8 @@ def command_schema(command: Command) -> dict[str, Any]:
     params, result = load(operation.params), load(operation.result)
     reference, definitions = _definitions(params)
     output_reference, output_definitions = _definitions(result)
+    if operation.entries:  # `fields` may ask for a part of each entry
+        output_definitions[entry_type(operation).__name__].pop("required", None)
     title = {"const": operation.title} if "{" not in operation.title else {"type": "string"}
     return {
         "input": {"$schema": _DIALECT, **reference, "$defs": definitions},

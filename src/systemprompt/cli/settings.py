@@ -1,28 +1,16 @@
-"""What every command is given of the command line it was called from, and what every command gives back."""
+"""What every command is given of the command line it was called from."""
 
 from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Generic, TextIO, TypeVar
+    from typing import TextIO
 
     from systemprompt.clock import Clock
     from systemprompt.operations.context import OperationContext
 
-    T = TypeVar("T")
-else:
-    # `typing` would cost a reading command as much as its whole answer does.
-    T = None
-
-    class Generic:
-        """Stands in for typing.Generic when the program runs."""
-
-        def __class_getitem__(cls, _: object) -> type:
-            return cls
-
-
-__all__ = ["CliSettings", "CommandResult"]
+__all__ = ["CliSettings"]
 
 
 class CliSettings:
@@ -101,20 +89,3 @@ class CliSettings:
         from systemprompt.operations.context import OperationContext
 
         return OperationContext(environ=self.environ, cwd=self.cwd, clock=self.clock, profile=self.profile)
-
-
-class CommandResult(Generic[T]):
-    """What a command answers with: the data, how it wants to be shown, its title, and the exit code.
-
-    artifact_type   `table`, `presentation_card` or `text`
-    time_zone       the zone in which people read the times of `data`
-    """
-
-    __slots__ = ("artifact_type", "data", "exit_code", "time_zone", "title")
-
-    def __init__(self, data: T, artifact_type: str, title: str, *, exit_code: int = 0, time_zone: str = "UTC") -> None:
-        self.data = data
-        self.artifact_type = artifact_type
-        self.title = title
-        self.exit_code = exit_code
-        self.time_zone = time_zone

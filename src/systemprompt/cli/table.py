@@ -9,20 +9,25 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["COMMANDS", "GROUPS", "LONG", "METAVARS", "SHORT", "Command", "Group", "spelled"]
+__all__ = ["COMMANDS", "GROUPS", "IN_ONE_WORD", "LONG", "METAVARS", "SHORT", "Command", "Group", "spelled"]
 
 LONG = {"start": "--from", "end": "--to", "parameters": "--param"}
 """Flags that are not their parameter's name."""
+
+IN_ONE_WORD = {"fields", "job", "origin", "status"}
+"""Lists that may also be given as one word, with commas."""
 
 SHORT = {"limit": "-n", "parameters": "-p"}
 
 METAVARS = {
     "at": "WHEN",
     "command": "COMMAND",
+    "cursor": "CURSOR",
     "database": "FILE",
     "days": "N",
     "dir": "DIR",
     "end": "WHEN",
+    "fields": "A,B",
     "file": "FILE",
     "grace": "SECONDS",
     "hours": "N",
@@ -37,6 +42,7 @@ METAVARS = {
     "shell": "SHELL",
     "since": "WHEN",
     "start": "WHEN",
+    "status": "STATUS",
     "tag": "TAG",
     "until": "WHEN",
     "why": "TEXT",

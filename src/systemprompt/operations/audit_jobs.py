@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from systemprompt.clock import iso
 from systemprompt.operations.instants import iso_or_none, read_span
-from systemprompt.operations.parameters import param
+from systemprompt.operations.parameters import FIELDS, param
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class AuditParams:
     job: str | None = param("only this job", None)
     start: str | None = param("only after then: 2h, 3d, a date, or an ISO instant", None)
     end: str | None = param("only up to then, written as for `start`", None)
+    fields: tuple[str, ...] = param(FIELDS, ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

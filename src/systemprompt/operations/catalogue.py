@@ -19,9 +19,11 @@ def call(context: OperationContext, one: Operation, params: object) -> object:
             the parameter in backticks, so that a door can put its own spelling there.
         Whatever else the operation raises.
     """
+    from systemprompt.operations.answers import check_fields
     from systemprompt.operations.parameters import check
 
     check(params)
+    check_fields(one, params)
     function = load(one.function)
     return function(context, params)
 
@@ -54,6 +56,7 @@ OPERATIONS: tuple[Operation, ...] = (
         result="list_jobs:JobList",
         example={"tag": ("maintenance",)},
         needs="ledger",
+        entries="jobs",
         title="Available Jobs",
         artifact_type="table",
     ),
@@ -99,8 +102,9 @@ OPERATIONS: tuple[Operation, ...] = (
         function="history:history",
         params="history:HistoryParams",
         result="history:History",
-        example={"status": "failed", "since": "2d"},
+        example={"status": ("failed", "missed"), "since": "2d"},
         needs="ledger",
+        entries="entries",
         title="Job Execution History",
         artifact_type="table",
     ),
@@ -136,6 +140,7 @@ OPERATIONS: tuple[Operation, ...] = (
         result="upcoming:Upcoming",
         example={"hours": 24},
         needs="ledger",
+        entries="entries",
         title="Upcoming Runs",
         artifact_type="table",
     ),
@@ -147,6 +152,7 @@ OPERATIONS: tuple[Operation, ...] = (
         result="run_logs:RunLogs",
         example={"run_id": 42, "level": "warning"},
         needs="system",
+        entries="entries",
         title="Logs of run {0.run_id}",
         artifact_type="table",
     ),
@@ -159,6 +165,7 @@ OPERATIONS: tuple[Operation, ...] = (
         example={"start": "7d"},
         needs="system",
         failed="not clean",
+        entries="findings",
         title="Audit",
         artifact_type="table",
     ),
@@ -274,6 +281,7 @@ OPERATIONS: tuple[Operation, ...] = (
         params="database:DbStatusParams",
         result="database:DbStatus",
         needs="profile",
+        entries="databases",
         title="Database Status",
         artifact_type="table",
     ),
@@ -312,6 +320,7 @@ OPERATIONS: tuple[Operation, ...] = (
         result="doctor:Diagnosis",
         needs="profile",
         failed="not healthy",
+        entries="checks",
         title="Doctor",
         artifact_type="table",
     ),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from systemprompt.operations.parameters import FIELDS, param
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +29,9 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DbStatusParams:
-    """Nothing to choose."""
+    """How to show it."""
+
+    fields: tuple[str, ...] = param(FIELDS, ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

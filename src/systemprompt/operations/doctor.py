@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from systemprompt.clock import SECOND, iso
 from systemprompt.errors import ConfigurationError, DatabaseError, SystempromptError
 from systemprompt.operations.database import database_states
+from systemprompt.operations.parameters import FIELDS, param
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ _BEHIND_BY = 5 * SECOND
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoctorParams:
-    """Nothing to choose."""
+    """How to show it."""
+
+    fields: tuple[str, ...] = param(FIELDS, ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

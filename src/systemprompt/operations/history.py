@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import NoneType
 
 from systemprompt.clock import iso
+from systemprompt.operations.cursors import cursor_at, place_of
 from systemprompt.operations.instants import iso_or_none, known_job, read_span
-from systemprompt.operations.parameters import none_of, param
+from systemprompt.operations.parameters import CURSOR, FIELDS, none_of, param
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,14 +25,16 @@ ORIGINS = ("schedule", "catch_up", "manual", "backfill", "bootstrap")
 class HistoryParams:
     """Which accounts to show."""
 
-    job: str | None = param("only this job", None)
-    status: str | None = param(
-        "only this status: success, failed, running; also queued, skipped, missed, cancelled", None
+    job: tuple[str, ...] = param("only this job", ())
+    status: tuple[str, ...] = param(
+        "only this status: success, failed, running; also queued, skipped, missed, cancelled", ()
     )
     limit: int = param("how many entries to show", 20, minimum=0)
     since: str | None = param("only from then on: 2h, 3d, a date, or an ISO instant", None)
     until: str | None = param("only before then, written as for `since`", None)
-    origin: str | None = param("only runs that exist for this reason", None, choices=ORIGINS)
+    origin: tuple[str, ...] = param("only runs that exist for this reason", (), choices=ORIGINS)
+    cursor: str | None = param(CURSOR, None)
+    fields: tuple[str, ...] = param(FIELDS, ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,10 +87,15 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """The newest accounts first; `total` says how many match in all, a range as one."""
+    """The newest accounts first, a range as one.
+
+    total, shown   how many match, and how many are here; next_cursor   leads to the older ones, null where there are none
+    """
 
     entries: tuple[HistoryEntry, ...]
     total: int
+    shown: int
+    next_cursor: str | None
 
 
 def history(context: OperationContext, params: HistoryParams) -> History:
@@ -94,37 +103,45 @@ def history(context: OperationContext, params: HistoryParams) -> History:
 
     Raises:
         JobNotFound: `job` names no job.
-        UsageError: `status`, `origin`, `since` or `until` is none, or `since` is after `until`.
+        UsageError: `status`, `origin`, `since`, `until` or `cursor` is none, or `since` is after `until`.
     """
-    from systemprompt.ledger.views import HistoryQuery, RunView
+    from systemprompt.ledger.records import STATUSES
+    from systemprompt.ledger.views import HistoryQuery, Place, RunView
 
     with context.open_ledger() as ledger:
-        if params.job is not None:
-            known_job(ledger, params.job)
-        if params.status is not None:
-            _check_status(params.status)
-        since, until = read_span(context, since=params.since, until=params.until)
+        for name in params.job:
+            known_job(ledger, name)
+        for status in params.status:
+            if status not in STATUSES:
+                raise none_of("status", status, STATUSES)
+        shown_up_to = place_of(params, _MAYBE, _MAYBE, int, bool, int)
+        if shown_up_to is None:
+            after, (since, until) = None, read_span(context, since=params.since, until=params.until)
+        else:  # of a span that was given as `2h`, the one it was when the question was asked
+            since, until, *place = shown_up_to
+            after = Place(*place)
         page = ledger.history(
             HistoryQuery(
-                job_name=params.job,
-                status=params.status,
-                origin=params.origin,
+                job_names=params.job,
+                statuses=params.status,
+                origins=params.origin,
                 since=since,
                 until=until,
-                limit=params.limit,
+                limit=params.limit + 1,
+                after=after,
             )
         )
+    shown = page.entries[: params.limit]
+    cut = 0 < len(shown) < len(page.entries)
     return History(
-        entries=tuple(_of_run(entry) if isinstance(entry, RunView) else _of_range(entry) for entry in page.entries),
+        entries=tuple(_of_run(entry) if isinstance(entry, RunView) else _of_range(entry) for entry in shown),
         total=page.total,
+        shown=len(shown),
+        next_cursor=cursor_at(params, since, until, *Place.of(shown[-1])) if cut else None,
     )
 
 
-def _check_status(status: str) -> None:
-    from systemprompt.ledger.records import STATUSES
-
-    if status not in STATUSES:
-        raise none_of("status", status, STATUSES)
+_MAYBE = (int, NoneType)
 
 
 def _of_run(run: RunView) -> HistoryEntry:

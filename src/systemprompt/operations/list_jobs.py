@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from systemprompt.clock import iso
-from systemprompt.operations.parameters import param
+from systemprompt.operations.parameters import CURSOR, FIELDS, param
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ class ListJobsParams:
 
     tag: tuple[str, ...] = param("only jobs with this tag; may be repeated: with any of them", ())
     all: bool = param("also the jobs that left the installation", False)
+    limit: int | None = param("how many to show; else all", None, minimum=0)
+    cursor: str | None = param(CURSOR, None)
+    fields: tuple[str, ...] = param(FIELDS, ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,20 +56,51 @@ class JobEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobList:
-    """The jobs by name, and how many they are. `broken_sources` has what could not be loaded at all: source -> error."""
+    """The jobs by name. `broken_sources` has what could not be loaded at all: source -> error.
+
+    total, shown   how many jobs match, and how many are here; next_cursor   leads to the next, null where there are none
+    """
 
     jobs: tuple[JobEntry, ...]
     total: int
+    shown: int
+    next_cursor: str | None
     broken_sources: Mapping[str, str]
 
 
 def list_jobs(context: OperationContext, params: ListJobsParams) -> JobList:
-    """Return the jobs that the ledger knows, by name."""
+    """Return the jobs that the ledger knows, by name.
+
+    Raises:
+        UsageError: `cursor` is none, or that of another question.
+    """
+    after = "" if params.cursor is None else _after(params)
     with context.open_ledger() as ledger:
         views = ledger.jobs(retired=params.all)
         broken = {notice.source: notice.error for notice in ledger.quarantined_sources()}
-    chosen = [_entry(view) for view in views if not params.tag or set(params.tag) & set(view.tags)]
-    return JobList(jobs=tuple(chosen), total=len(chosen), broken_sources=broken)
+    chosen = [view for view in views if not params.tag or set(params.tag) & set(view.tags)]
+    left = [view for view in chosen if view.name > after]
+    shown = left[: params.limit]
+    return JobList(
+        jobs=tuple(map(_entry, shown)),
+        total=len(chosen),
+        shown=len(shown),
+        next_cursor=_cursor(params, shown[-1]) if 0 < len(shown) < len(left) else None,
+        broken_sources=broken,
+    )
+
+
+def _after(params: ListJobsParams) -> str:
+    from systemprompt.operations.cursors import place_of
+
+    (name,) = place_of(params, str) or [""]
+    return str(name)
+
+
+def _cursor(params: ListJobsParams, last: JobView) -> str:
+    from systemprompt.operations.cursors import cursor_at
+
+    return cursor_at(params, last.name)
 
 
 def _entry(view: JobView) -> JobEntry:

@@ -21,6 +21,7 @@ class Operation:
     needs          what its context opens: `ledger` to read, `system` (all of an installation), `profile`, or nothing
     does           `reads`, `writes`, `destroys`, or `runs` code of users in this process
     where          `anywhere`, or `local`: it names a file, starts a process or writes code
+    entries        the attribute of its result that is a list, where the answer is one: `fields` chooses what each entry shows
     failed         the attribute of its result that says that it failed; after `not `, the one that says it went well
     title          what a person calls the answer; `{0.name}` is an attribute of the result
     artifact_type  `table`, `presentation_card` or `text`
@@ -29,6 +30,7 @@ class Operation:
     __slots__ = (
         "artifact_type",
         "does",
+        "entries",
         "example",
         "failed",
         "function",
@@ -53,6 +55,7 @@ class Operation:
         needs: str = "",
         does: str = "reads",
         where: str = "anywhere",
+        entries: str = "",
         failed: str = "",
         title: str,
         artifact_type: str,
@@ -66,18 +69,10 @@ class Operation:
         self.needs = needs
         self.does = does
         self.where = where
+        self.entries = entries
         self.failed = failed
         self.title = title
         self.artifact_type = artifact_type
-
-    def has_failed(self, result: object) -> bool:
-        """Whether an answer says that what was asked for did not succeed."""
-        attribute = self.failed.removeprefix("not ")
-        return bool(attribute) and bool(getattr(result, attribute)) is (attribute == self.failed)
-
-    def title_of(self, result: object) -> str:
-        """Return what a person calls this answer."""
-        return self.title.format(result)
 
 
 def load(dotted: str) -> Any:

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-__all__ = ["check", "none_of", "param", "read"]
+__all__ = ["CURSOR", "FIELDS", "check", "none_of", "param", "read"]
+
+CURSOR = "go on where an answer was cut: its next_cursor"
+FIELDS = "show only these fields of each entry"
+"""What these two parameters say of themselves wherever an answer is a list."""
 
 
 def param(
@@ -51,7 +55,7 @@ def check(params: Any) -> None:
 
 
 def read(params_type: type, values: Mapping[str, Any]) -> Any:
-    """Return params made of values by name, as a door has them that speaks JSON: a list stands for a tuple.
+    """Return params made of values by name, as a door has them that speaks JSON: lists for tuples, or a text for a list of one.
 
     Whether the values fit is asked by `catalogue.call`, once for every door.
 
@@ -70,7 +74,8 @@ def read(params_type: type, values: Mapping[str, Any]) -> Any:
     for name, declared in fields.items():
         if name not in values and declared.default is MISSING and declared.default_factory is MISSING:
             raise UsageError(f"`{name}` is missing", hint=declared.metadata["help"], details={"parameter": name})
-    return params_type(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    lists = {name for name, declared in fields.items() if kind_of(declared.type) == "list"}
+    return params_type(**{name: _listed(value) if name in lists else value for name, value in values.items()})
 
 
 def none_of(name: str, word: str, known: Iterable[str]) -> UsageError:
@@ -82,6 +87,10 @@ def none_of(name: str, word: str, known: Iterable[str]) -> UsageError:
         hint=f"did you mean {near!r}?" if near else None,
         details={"parameter": name, name: word, "did_you_mean": near},
     )
+
+
+def _listed(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
 
 
 _WORDS = {

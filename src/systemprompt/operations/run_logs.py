@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from systemprompt.clock import iso
 from systemprompt.errors import RunNotFound
-from systemprompt.operations.parameters import none_of, param
+from systemprompt.operations.cursors import cursor_at, place_of
+from systemprompt.operations.parameters import CURSOR, FIELDS, none_of, param
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ class RunLogsParams:
     run_id: int = param("the run's number, as in jobs history", minimum=1)
     limit: int = param("how many lines at most, the last ones", 1000, minimum=0)
     level: str | None = param("only lines of this level or graver", None)
+    cursor: str | None = param(CURSOR, None)
+    fields: tuple[str, ...] = param(FIELDS, ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +47,10 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunLogs:
-    """The lines of one run in the order they came; `total` says how many there are of that level in all.
+    """The lines of one run in the order they came, the last ones first to be shown.
 
-    `error` is the failure in full, a job's traceback or the end of what a command wrote to stderr; else null.
+    total, shown   how many there are of that level, and how many are here; next_cursor   leads to the lines before these, or null
+    error          the failure in full, a job's traceback or the end of what a command wrote to stderr; else null
     """
 
     run_id: int
@@ -54,6 +58,8 @@ class RunLogs:
     status: str
     entries: tuple[LogEntry, ...]
     total: int
+    shown: int
+    next_cursor: str | None
     error: str | None
 
 
@@ -62,9 +68,10 @@ def run_logs(context: OperationContext, params: RunLogsParams) -> RunLogs:
 
     Raises:
         RunNotFound: no run has this number.
-        UsageError: `level` is none.
+        UsageError: `level` or `cursor` is none.
     """
     wanted = _levels(params.level)
+    before = (place_of(params, int) or [None])[0]
     marks = ", ".join("?" for _ in wanted)
     where = f"ledger_id = ? AND run_id = ? AND (lower(level) IN ({marks}) OR ?)"  # question marks only
     with context.open_system() as system:
@@ -74,15 +81,19 @@ def run_logs(context: OperationContext, params: RunLogsParams) -> RunLogs:
         values = (system.ledger.ledger_id(), params.run_id, *wanted, params.level is None)
         counted = system.database.fetch_one(f"SELECT count(*) AS n FROM logs WHERE {where}", values)  # noqa: S608  # as above
         rows = system.database.fetch(
-            f"SELECT * FROM (SELECT * FROM logs WHERE {where} ORDER BY id DESC LIMIT ?) ORDER BY id",  # noqa: S608  # as above
-            (*values, params.limit),
+            f"SELECT * FROM logs WHERE {where} AND (id < ? OR ?) ORDER BY id DESC LIMIT ?",  # noqa: S608  # as above
+            (*values, before, before is None, params.limit + 1),
         )
+    shown = rows[: params.limit]
+    cut = 0 < len(shown) < len(rows)
     return RunLogs(
         run_id=run.run_id,
         job_name=run.job_name,
         status=run.status,
-        entries=tuple(_entry(row) for row in rows),
+        entries=tuple(map(_entry, reversed(shown))),
         total=counted["n"] if counted is not None else 0,
+        shown=len(shown),
+        next_cursor=cursor_at(params, shown[-1]["id"]) if cut else None,
         error=run.error,
     )
 

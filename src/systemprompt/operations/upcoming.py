@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from systemprompt.clock import SECOND, iso
+from systemprompt.operations.cursors import cursor_at, place_of
 from systemprompt.operations.instants import known_job
-from systemprompt.operations.parameters import param
+from systemprompt.operations.parameters import CURSOR, FIELDS, param
 from systemprompt.operations.schedules import schedule_of
 
 TYPE_CHECKING = False
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from systemprompt.clock import Instant
-    from systemprompt.ledger.views import JobView, VersionView
+    from systemprompt.cron import Schedule
+    from systemprompt.ledger.views import JobView
     from systemprompt.operations.context import OperationContext
 
 __all__ = ["LeftOut", "Upcoming", "UpcomingParams", "UpcomingRun", "upcoming"]
@@ -24,9 +26,11 @@ __all__ = ["LeftOut", "Upcoming", "UpcomingParams", "UpcomingRun", "upcoming"]
 class UpcomingParams:
     """Which fire times to show."""
 
-    job: str | None = param("only this job", None)
+    job: tuple[str, ...] = param("only this job", ())
     limit: int = param("how many to show", 20, minimum=1)
     hours: float | None = param("only those within so many hours", None, minimum=0)
+    cursor: str | None = param(CURSOR, None)
+    fields: tuple[str, ...] = param(FIELDS, ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +54,16 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upcoming:
-    """Fire times of all jobs in order; `total` says how many are shown. Jobs that run only by hand are no part of it."""
+    """Fire times of all jobs in order. Jobs that run only by hand are no part of it.
+
+    total, shown   how many there are within `hours`, null without it, since they never end; and how many are here
+    next_cursor    leads to those that follow, null where there are none
+    """
 
     entries: tuple[UpcomingRun, ...]
-    total: int
+    total: int | None
+    shown: int
+    next_cursor: str | None
     left_out: tuple[LeftOut, ...]
 
 
@@ -62,34 +72,45 @@ def upcoming(context: OperationContext, params: UpcomingParams) -> Upcoming:
 
     Raises:
         JobNotFound: `job` names no job.
+        UsageError: `cursor` is none, or that of another question.
     """
     from heapq import merge
     from itertools import islice
 
     now = context.now()
+    begin, *after = place_of(params, int, int, str) or [now]
+    until = None if params.hours is None else begin + round(params.hours * 3600 * SECOND)
     with context.open_ledger() as ledger, ledger.snapshot():
-        views = [known_job(ledger, params.job)] if params.job is not None else ledger.jobs()
+        views = [known_job(ledger, name) for name in dict.fromkeys(params.job)] if params.job else ledger.jobs()
         versions = {version.job_id: version for version in ledger.versions() if version.valid_until is None}
-    until = None if params.hours is None else now + round(params.hours * 3600 * SECOND)
     left_out = [LeftOut(job_name=view.name, why=why) for view in views if (why := _why_not(view)) is not None]
-    streams = []
+    schedules: list[tuple[JobView, Schedule]] = []
     for view in views:
         if view.schedule and _why_not(view) is None and view.retired_at is None:
             try:
-                streams.append(_times(view, versions.get(view.job_id), now, until))
+                schedules.append((view, schedule_of(view, versions.get(view.job_id))))
             except ValueError as error:  # CronError: a time zone that left the machine's data
                 left_out.append(LeftOut(job_name=view.name, why=str(error)))
-    runs = tuple(
-        UpcomingRun(
-            job_name=view.name,
-            fire_at=iso(at),
-            local_time=_local(at, view.time_zone),
-            time_zone=view.time_zone,
-            in_seconds=(at - now) // SECOND,
-        )
-        for at, _, view in islice(merge(*streams), params.limit)
+    start = after[0] - 1 if after else begin
+    times = merge(*(_times(view, schedule, start, until) for view, schedule in schedules))
+    left = list(islice((one for one in times if [*one[:2]] > after), params.limit + 1))
+    shown = left[: params.limit]
+    return Upcoming(
+        entries=tuple(
+            UpcomingRun(
+                job_name=name,
+                fire_at=iso(at),
+                local_time=_local(at, view.time_zone),
+                time_zone=view.time_zone,
+                in_seconds=(at - now) // SECOND,
+            )
+            for at, name, view in shown
+        ),
+        total=None if until is None else sum(one.count_between(begin, until) for _, one in schedules),
+        shown=len(shown),
+        next_cursor=cursor_at(params, begin, *shown[-1][:2]) if len(shown) < len(left) else None,
+        left_out=tuple(sorted(left_out, key=lambda one: one.job_name)),
     )
-    return Upcoming(entries=runs, total=len(runs), left_out=tuple(sorted(left_out, key=lambda one: one.job_name)))
 
 
 def _why_not(view: JobView) -> str | None:
@@ -99,17 +120,12 @@ def _why_not(view: JobView) -> str | None:
 
 
 def _times(
-    view: JobView, version: VersionView | None, now: Instant, until: Instant | None
+    view: JobView, schedule: Schedule, after: Instant, until: Instant | None
 ) -> Iterator[tuple[Instant, str, JobView]]:
-    schedule = schedule_of(view, version)
-
-    def walk() -> Iterator[tuple[Instant, str, JobView]]:
-        at = schedule.next_after(now)
-        while at is not None and (until is None or at <= until):
-            yield at, view.name, view
-            at = schedule.next_after(at)
-
-    return walk()
+    at = schedule.next_after(after)
+    while at is not None and (until is None or at <= until):
+        yield at, view.name, view
+        at = schedule.next_after(at)
 
 
 def _local(at: Instant, time_zone: str) -> str:

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from systemprompt.cli.settings import CliSettings, CommandResult
+    from systemprompt.cli.settings import CliSettings
+    from systemprompt.operations.answers import Answer
 
 __all__ = ["VIEWS", "shown"]
 
@@ -43,8 +44,11 @@ VIEWS: dict[str, Callable[[Page, Any], None]] = {
 """Result type -> how it looks. A test holds that every command's result has one."""
 
 
-def shown(settings: CliSettings, result: CommandResult[Any]) -> str:
+def shown(settings: CliSettings, answer: Answer, time_zone: str) -> str:
     """Return an answer as text for this terminal, or for a pipe: then without colour, and nothing is cut."""
-    page = Page(settings, title=result.title, time_zone=result.time_zone)
-    VIEWS[type(result.data).__name__](page, result.data)
+    page = Page(settings, title=answer.title, time_zone=time_zone)
+    if answer.fields:
+        tables.chosen(page, answer.result, answer.fields, answer.entries())
+    else:
+        VIEWS[type(answer.result).__name__](page, answer.result)
     return page.text()

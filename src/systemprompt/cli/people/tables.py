@@ -8,6 +8,9 @@ from systemprompt.cli.progress import duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
     from systemprompt.cli.people.page import Page
     from systemprompt.operations.audit_jobs import AuditReport
     from systemprompt.operations.database import DbStatus
@@ -18,11 +21,20 @@ if TYPE_CHECKING:
     from systemprompt.operations.run_logs import RunLogs
     from systemprompt.operations.upcoming import Upcoming
 
-__all__ = ["audit", "checks", "databases", "history", "jobs", "logs", "runs", "upcoming"]
+__all__ = ["audit", "checks", "chosen", "databases", "history", "jobs", "logs", "runs", "upcoming"]
+
+
+def chosen(page: Page, data: Any, fields: Sequence[str], entries: Sequence[Mapping[str, Any]]) -> None:
+    """Show the fields that somebody asked for, as a program would get them."""
+    page.heading(page.title, _counted(len(entries), getattr(data, "total", len(entries))))
+    page.table(
+        [name.upper() for name in fields],
+        [["" if entry[name] is None else str(entry[name]) for name in fields] for entry in entries],
+    )
 
 
 def jobs(page: Page, data: JobList) -> None:
-    page.heading(page.title, f"{data.total}")
+    page.heading(page.title, _counted(data.shown, data.total))
     if not data.jobs:
         page.line("No job matches.")
         return
@@ -94,7 +106,7 @@ def runs(page: Page, data: RunJobsResult) -> None:
 
 
 def history(page: Page, data: History) -> None:
-    page.heading(page.title, f"{len(data.entries)} of {data.total}, times in {page.zone_name}")
+    page.heading(page.title, f"{_counted(data.shown, data.total)}, times in {page.zone_name}")
     if not data.entries:
         if not data.total:
             page.line("No run matches.")
@@ -119,7 +131,7 @@ def history(page: Page, data: History) -> None:
 
 
 def upcoming(page: Page, data: Upcoming) -> None:
-    page.heading(page.title, f"times in {page.zone_name}")
+    page.heading(page.title, f"{_counted(data.shown, data.total)}, times in {page.zone_name}")
     if data.entries:
         page.table(
             ["JOB", "WHEN", "", "ITS ZONE"],
@@ -138,7 +150,7 @@ def upcoming(page: Page, data: Upcoming) -> None:
 
 def logs(page: Page, data: RunLogs) -> None:
     page.heading(
-        page.title, f"{data.job_name}, {data.status}, {len(data.entries)} of {data.total} lines, {page.zone_name}"
+        page.title, f"{data.job_name}, {data.status}, {_counted(data.shown, data.total)} lines, {page.zone_name}"
     )
     for entry in data.entries:
         when = page.time(entry.at)[11:]
@@ -204,6 +216,11 @@ def checks(page: Page, data: Diagnosis) -> None:
     page.blank()
     counted = f"{data.total} checks, {data.failures} failed, {data.warnings} want a look"
     page.line(page.status("ok" if data.healthy else "fail", counted))
+
+
+def _counted(shown: int, total: int | None) -> str:
+    """Return how much of a list is shown: `20 of 345`, or `the first 20` of what never ends."""
+    return f"the first {shown}" if total is None else f"{shown} of {total}" if shown < total else str(total)
 
 
 def _state(job: JobEntry) -> str:

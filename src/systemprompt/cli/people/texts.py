@@ -104,7 +104,7 @@ def node(page: Page, data: ServeResult) -> None:
 def schemas(page: Page, data: Schemas) -> None:
     from json import dumps
 
-    from systemprompt.cli.render import plain
+    from systemprompt.operations.answers import plain
 
     page.verbatim(dumps(plain(data), indent=2))
 
