@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from systemprompt.databases.database import Database
     from systemprompt.discovery.definition import Catalogue
     from systemprompt.jobs.settings import JobSettings
-    from systemprompt.ledger.records import Change, Decide, SyncReport
+    from systemprompt.ledger.records import Decide, SyncReport
     from systemprompt.ledger.sqlite.ledger import SqliteLedger
     from systemprompt.ledger.sqlite.reader import SqliteReader
     from systemprompt.ledger.upkeep import LedgerUpkeep
@@ -36,6 +36,7 @@ def open_system(
     environ: Mapping[str, str],
     clock: Clock | None = None,
     on_statement: Callable[[str], None] | None = None,
+    opened_by: str = "program",
 ) -> System:
     """Read the profile, open and migrate both databases, read the catalogue and make the ledger agree with it.
 
@@ -45,7 +46,8 @@ def open_system(
     """
     from systemprompt.profile.load import load_profile
 
-    system = System(load_profile(profile_path, environ), environ=environ, clock=clock, on_statement=on_statement)
+    profile = load_profile(profile_path, environ)
+    system = System(profile, environ=environ, clock=clock, on_statement=on_statement, opened_by=opened_by)
     try:
         system.sync()
     except BaseException:
@@ -54,7 +56,9 @@ def open_system(
     return system
 
 
-def open_reader(profile_path: str, *, environ: Mapping[str, str], clock: Clock | None = None) -> SqliteReader:
+def open_reader(
+    profile_path: str, *, environ: Mapping[str, str], clock: Clock | None = None, opened_by: str = "program"
+) -> SqliteReader:
     """Open the ledger to read. Where nothing changed since it was last read, no profile is parsed and no job imported.
 
     Otherwise the catalogue is read and the ledger made to agree first; where the ledger cannot be written, it is read as it is.
@@ -69,7 +73,7 @@ def open_reader(profile_path: str, *, environ: Mapping[str, str], clock: Clock |
 
     profile = load_profile(profile_path, environ)
     try:
-        with System(profile, environ=environ, clock=clock) as system:
+        with System(profile, environ=environ, clock=clock, opened_by=opened_by) as system:
             system.sync()
     except DatabaseUnreachable:
         if not os.path.exists(profile.ledger):
@@ -94,8 +98,8 @@ def application_upkeep(profile: Profile) -> ApplicationFile:
 class System:
     """One installation, opened. Parts are made when first asked for; `close` lets go of what was made.
 
-    given     jobs as Python objects, from a program that embeds a node; None where there are none
-    program   the name of the program that embeds a node; None where somebody typed a command
+    opened_by   for whom: `cli:alice`, `program:shop`
+    given       jobs as Python objects, from a program that embeds a node; None where there are none
     """
 
     def __init__(
@@ -106,14 +110,14 @@ class System:
         clock: Clock | None = None,
         on_statement: Callable[[str], None] | None = None,
         given: Sequence[object] | None = None,
-        program: str | None = None,
+        opened_by: str = "program",
     ) -> None:
         self.profile = profile
         self.environ = environ
         self.clock: Clock = clock or SystemClock()
         self._on_statement = on_statement
         self._given = given
-        self._program = program
+        self.opened_by = opened_by
         self._serving: Node | None = None
         self._ledger: SqliteLedger | None = None
         self._database: Database | None = None
@@ -124,25 +128,12 @@ class System:
         return self.profile.job_settings
 
     @property
-    def actor(self) -> str:
-        """Who acts from here: `cli:alice`, or `program:shop` where a program embeds this."""
-        return f"program:{self._program}" if self._program else f"cli:{_user(self.environ)}"
-
-    @property
     def noticed_by(self) -> str:
-        """Who notices that code or profile changed: `command by alice`, `node 3fa2...` or `program shop`.
+        """Who notices that code or profile changed: `node 3fa2...` where one serves, else whoever opened this: `cli:alice`.
 
         Noticing is not doing: a change is the profile's or the code's, whoever happens to read it first.
         """
-        if self._program:
-            return f"program {self._program}"
-        return f"node {self._serving.node_id}" if self._serving else f"command by {_user(self.environ)}"
-
-    def change(self, why: str = "", *, request_id: str | None = None) -> Change:
-        """Return who acts from here, for the ledger."""
-        from systemprompt.ledger.records import Change
-
-        return Change(actor=self.actor, why=why, request_id=request_id)
+        return f"node {self._serving.node_id}" if self._serving else self.opened_by
 
     @property
     def decide(self) -> Decide:
@@ -233,7 +224,7 @@ class System:
             for one in catalogue.quarantined
         ]
         keep = f"{GIVEN}:" if self._given is None else None
-        change = Change(actor=self.actor, noticed_by=self.noticed_by)
+        change = Change(actor=self.noticed_by, noticed_by=self.noticed_by)
         report = self.ledger.sync_catalogue(specs, notices, self.clock.now(), self.decide, change, keep=keep)
         remember(self.profile, catalogue.files, self.environ)
         return report
@@ -330,14 +321,3 @@ class System:
             time_zone=profile.time_zone,
             profile_path=profile.path,
         )
-
-
-def _user(environ: Mapping[str, str]) -> str:
-    """Return the user's name as the system knows it. A service and a container often have no USER, or somebody else's."""
-    import pwd
-
-    uid = os.getuid()
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:  # a container may run as a number that no list has
-        return environ.get("USER") or environ.get("LOGNAME") or str(uid)

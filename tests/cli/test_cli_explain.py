@@ -43,7 +43,7 @@ def test_people_read_sentences(desk: Desk) -> None:
         "",
         (
             "Version 1 (0 0 3 * * *, Europe/Berlin) fires at 2026-01-15T02:00:00Z; "
-            f"it is valid from 2026-01-14T12:00:00Z, added by code, noticed by command by {pwd.getpwuid(os.getuid()).pw_name}"
+            f"it is valid from 2026-01-14T12:00:00Z, added by code, noticed by cli:{pwd.getpwuid(os.getuid()).pw_name}"
         ),
         "It is still to come: planned so far is everything up to 2026-01-14T12:00:00Z",
     ]

@@ -13,6 +13,7 @@ import pytest
 from desk import Desk
 
 from systemprompt.cli.parse import flags_of
+from systemprompt.cli.settings import user_name
 from systemprompt.cli.table import COMMANDS, Command, spelled
 from systemprompt.errors import SystempromptError
 from systemprompt.nodes.events import Listeners, NodeEvent
@@ -26,6 +27,7 @@ from systemprompt.operations.parameters import check, read
 def door(desk: Desk, name: str, values: dict[str, Any]) -> dict[str, Any]:
     """Call an operation as a door does that speaks JSON."""
     context = OperationContext(
+        actor=f"cli:{user_name(desk.environ)}",
         environ=desk.environ,
         cwd=str(desk.folder),
         clock=desk.clock,
@@ -194,7 +196,11 @@ def test_a_node_serves_behind_the_second_door_until_a_signal(tmp_path: Path) -> 
             os.kill(os.getpid(), signal.SIGTERM)
 
     context = OperationContext(
-        environ=desk.environ, cwd=str(desk.folder), profile=str(desk.profile), listeners=Listeners(stop)
+        actor=f"cli:{user_name(desk.environ)}",
+        environ=desk.environ,
+        cwd=str(desk.folder),
+        profile=str(desk.profile),
+        listeners=Listeners(stop),
     )
     one = operation("serve")
     answer = plain(call(context, one, read(load(one.params), {"grace": 1})))

@@ -62,7 +62,7 @@ def test_a_change_of_the_profile_or_the_code_is_theirs_and_not_of_whoever_typed_
             for view in system.ledger.jobs()
             for version in system.ledger.versions(view.job_id)
         }
-    noticed = f"command by {name}"
+    noticed = f"cli:{name}"
     assert told["nightly_report", 1] == ("added", "code", noticed, "")
     assert told["nightly_report", 2] == ("changed", "profile", noticed, "schedule")
     assert told["nightly_report", 3] == ("changed", "profile", noticed, "schedule")

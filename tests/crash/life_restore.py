@@ -61,7 +61,7 @@ def live(folder: str) -> None:
 
 def _context(folder: str, clock: ManualClock) -> OperationContext:
     profile = os.path.join(folder, "profile.yaml")
-    return OperationContext(environ=_environ(folder), cwd=folder, clock=clock, profile=profile)
+    return OperationContext(actor="cli:tester", environ=_environ(folder), cwd=folder, clock=clock, profile=profile)
 
 
 def recover(folder: str) -> None:

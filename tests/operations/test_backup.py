@@ -71,7 +71,12 @@ class Place:
 
     def context(self, on_step: Callable[[int, int], None] | None = None) -> OperationContext:
         return OperationContext(
-            environ=self.environ, cwd=str(self.folder), clock=self.clock, profile=self.profile.path, on_step=on_step
+            actor="cli:tester",
+            environ=self.environ,
+            cwd=str(self.folder),
+            clock=self.clock,
+            profile=self.profile.path,
+            on_step=on_step,
         )
 
     def backup(self, file: str = "copy.db", **given: Any) -> Path:

@@ -19,7 +19,7 @@ def test_the_log_of_a_deleted_ledger_is_not_taken_for_that_of_the_restored_one(t
     path = tmp_path / "profile.yaml"
     path.write_text("database: sqlite:///app.db\nledger: sqlite:///ledger.db\nentry_points: false\n", encoding="utf-8")
     environ, clock = {"XDG_CACHE_HOME": str(tmp_path)}, ManualClock(NOW)
-    context = OperationContext(environ=environ, cwd=str(tmp_path), clock=clock, profile=str(path))
+    context = OperationContext(actor="cli:tester", environ=environ, cwd=str(tmp_path), clock=clock, profile=str(path))
     ledger, log = tmp_path / "ledger.db", tmp_path / "ledger.db-wal"
     with open_system(str(path), environ=environ, clock=clock) as system:
         db_backup(context, DbBackupParams(file="copy.db"))

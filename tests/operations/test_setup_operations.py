@@ -70,7 +70,7 @@ def test_init_writes_an_installation_whose_next_commands_work(tmp_path: Path) ->
 
 
 def test_init_overwrites_nothing(tmp_path: Path) -> None:
-    context = OperationContext(environ={}, cwd=str(tmp_path))
+    context = OperationContext(actor="cli:tester", environ={}, cwd=str(tmp_path))
     first = init_profile(context, InitParams(dir="."))
     Path(first.profile).write_text("mine", encoding="utf-8")
     for path in first.files[1:]:
@@ -120,7 +120,7 @@ def test_secrets_of_a_profile_are_masked(tmp_path: Path) -> None:
         "      environment: {API_TOKEN: '${TOKEN}', REGION: eu}\n      parameters: {db_password: hunter2, limit: 3}\n",
         encoding="utf-8",
     )
-    context = OperationContext(environ={"TOKEN": "hunter2"}, cwd=str(tmp_path), profile=str(path))
+    context = OperationContext(actor="cli:tester", environ={"TOKEN": "hunter2"}, cwd=str(tmp_path), profile=str(path))
     shown = show_profile(context, ProfileShowParams())
 
     assert "hunter2" not in repr(shown)
@@ -213,7 +213,8 @@ def test_doctor_sees_a_clock_that_was_set_back_and_a_node_that_is_gone(tmp_path:
 
     clock.step(-3600)
     diagnosis = doctor(
-        OperationContext(environ=environ, cwd=str(tmp_path), clock=clock, profile=profile), DoctorParams()
+        OperationContext(actor="cli:tester", environ=environ, cwd=str(tmp_path), clock=clock, profile=profile),
+        DoctorParams(),
     )
     by_name = {check.name: check for check in diagnosis.checks}
 

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from systemprompt.cli.settings import user_name
 from systemprompt.ledger.records import JobSpec
 from systemprompt.nodes.events import Listeners
 from systemprompt.operations.context import OperationContext
 from systemprompt.operations.run_jobs import RunJobsParams, run_jobs
+from systemprompt.operations.switch_job import SwitchJobParams, disable_job
 from systemprompt.profile.load import load_profile
 from systemprompt.system import System
 
@@ -66,37 +68,34 @@ def known_as(monkeypatch: pytest.MonkeyPatch, name: str | None) -> None:
     ids=str,
 )
 def test_a_user_is_known_by_the_systems_name_else_by_the_environments(
-    profile: Path, monkeypatch: pytest.MonkeyPatch, known: str | None, environ: dict[str, str], name: str
+    monkeypatch: pytest.MonkeyPatch, known: str | None, environ: dict[str, str], name: str
 ) -> None:
     known_as(monkeypatch, known)
-    with System(load_profile(str(profile), {}), environ=environ) as system:
-        assert system.actor == f"cli:{name}"
-        assert system.noticed_by == f"command by {name}"
+    assert user_name(environ) == name
 
 
-def test_a_run_by_hand_is_recorded_under_the_users_name(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    known_as(monkeypatch, "alice")
-    system.sync()
-    ran = run_jobs(OperationContext.of(system), RunJobsParams(names=("hello",))).jobs_run[0]
+def test_who_acts_is_passed_with_the_call(profile: Path) -> None:
+    context = OperationContext(actor="mcp:agent", environ={}, cwd=".", profile=str(profile))
+    ran = run_jobs(context, RunJobsParams(names=("hello",))).jobs_run[0]
+    switch = SwitchJobParams(name="hello", why="holiday")
+    disable_job(context, switch)
     assert ran.run_id is not None
-    account = system.ledger.run(ran.run_id)
-    assert account is not None
-    assert account.actor == "cli:alice"
+    with System(load_profile(str(profile), {}), environ={}) as system:
+        account = system.ledger.run(ran.run_id)
+        assert account is not None
+        assert account.actor == "mcp:agent"
+        job = system.ledger.job("hello")
+        assert job is not None
+        versions = system.ledger.versions(job.job_id)
+        assert [(one.actor, one.noticed_by) for one in versions] == [("code", "mcp:agent"), ("mcp:agent", "")]
 
 
-def test_what_serves_notices_as_the_node_that_it_is(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    known_as(monkeypatch, "alice")
-    system.node("run", Listeners())
-    assert system.noticed_by == "command by alice"
-    node = system.node("serve", Listeners())
-    assert system.noticed_by == f"node {node.node_id}"
-    assert system.actor == "cli:alice"
-
-
-def test_a_program_acts_and_notices_as_itself(profile: Path) -> None:
-    with System(load_profile(str(profile), {}), environ={"USER": "ada"}, program="shop") as system:
-        system.node("serve", Listeners())
-        assert (system.actor, system.noticed_by) == ("program:shop", "program shop")
+def test_what_serves_notices_as_the_node_that_it_is(profile: Path) -> None:
+    with System(load_profile(str(profile), {}), environ={}, opened_by="cli:alice") as system:
+        system.node("run", Listeners())
+        assert system.noticed_by == "cli:alice"
+        node = system.node("serve", Listeners())
+        assert system.noticed_by == f"node {node.node_id}"
 
 
 def test_the_ledger_is_told_what_the_profile_sets_of_each_job(system: System, monkeypatch: pytest.MonkeyPatch) -> None:

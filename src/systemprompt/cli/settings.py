@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from systemprompt.clock import Clock
     from systemprompt.operations.context import OperationContext
 
-__all__ = ["CliSettings"]
+__all__ = ["CliSettings", "user_name"]
 
 
 class CliSettings:
@@ -88,4 +88,22 @@ class CliSettings:
         """Return what an operation is given of this call."""
         from systemprompt.operations.context import OperationContext
 
-        return OperationContext(environ=self.environ, cwd=self.cwd, clock=self.clock, profile=self.profile)
+        return OperationContext(
+            actor=f"cli:{user_name(self.environ)}",
+            environ=self.environ,
+            cwd=self.cwd,
+            clock=self.clock,
+            profile=self.profile,
+        )
+
+
+def user_name(environ: Mapping[str, str]) -> str:
+    """Return the user's name as the system knows it. A service and a container often have no USER, or somebody else's."""
+    import os
+    import pwd
+
+    uid = os.getuid()
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:  # a container may run as a number that no list has
+        return environ.get("USER") or environ.get("LOGNAME") or str(uid)

@@ -128,7 +128,7 @@ class EmbeddedNode:
 
         environ = dict(os.environ)
         profile = load_profile(_path_of(self._profile, environ), environ)
-        system = System(profile, environ=environ, given=self._jobs, program=program_name())
+        system = System(profile, environ=environ, given=self._jobs, opened_by=f"program:{program_name()}")
         try:
             _refuse_broken(system)
             system.sync()

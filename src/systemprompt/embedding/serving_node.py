@@ -74,13 +74,13 @@ class ServingNode:
 
     def start(self, name: str, parameters: Mapping[str, Any] | None = None, *, enforce: bool | None = None) -> int:
         """Start a job now and return the number of its run at once. Raises as `run` does."""
-        from systemprompt.ledger.records import ManualStart
+        from systemprompt.ledger.records import Change, ManualStart
 
         self._check_open()
         if self.draining:
             raise ConflictError(f"node {self.node_id!r} is draining: it starts nothing")
         start = ManualStart(job_name=name, parameters=dict(parameters or {}), enforce=enforce)
-        (claimed,) = self._serving.node.start_manual([start], self._system.change())
+        (claimed,) = self._serving.node.start_manual([start], Change(actor=self._system.opened_by))
         return claimed.run_id
 
     def result(self, run_id: int, timeout: float | None = None) -> Run:

@@ -48,7 +48,7 @@ def cancel_run(context: OperationContext, params: CancelRunParams) -> RunCancell
     with context.open_system() as system:
         if params.dry_run:
             return _would_cancel(system, params.run_id)
-        asked = system.ledger.ask_to_stop(params.run_id, system.clock.now(), system.change(params.why))
+        asked = system.ledger.ask_to_stop(params.run_id, system.clock.now(), context.change(params.why))
     name = f"Run {asked.run_id} of {asked.job_name!r}"
     message = f"{name} was waiting and is cancelled" if asked.status == "cancelled" else f"{name} is asked to stop"
     return RunCancelled(

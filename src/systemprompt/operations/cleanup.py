@@ -136,7 +136,7 @@ def _clean(
         looking = JobContext(
             job_name=name,
             parameters=parameters,
-            actor=system.actor,
+            actor=context.actor,
             settings=system.settings,
             database=system.database,
         )

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from systemprompt.clock import Clock, Instant
     from systemprompt.ledger.protocol import LedgerReader
+    from systemprompt.ledger.records import Change
     from systemprompt.nodes.events import Listeners, NodeEvent
     from systemprompt.profile.profile import Profile
     from systemprompt.system import System
@@ -21,6 +22,7 @@ __all__ = ["OperationContext"]
 class OperationContext:
     """One call's surroundings. Nothing is opened before an operation asks for it.
 
+    actor      who acts: `cli:alice`, `program:shop`; the ledger keeps it with what they do
     cwd        the folder that relative paths of params begin at
     profile    the profile that was named, not yet looked for; None: that of the environment, or the nearest one
     listeners  are told what a node does that the operation starts, from any thread
@@ -28,11 +30,12 @@ class OperationContext:
     system     an installation that is open already: operations use it, and leave it open
     """
 
-    __slots__ = ("_clock", "_found", "_listeners", "_system", "cwd", "environ", "on_step", "profile")
+    __slots__ = ("_clock", "_found", "_listeners", "_system", "actor", "cwd", "environ", "on_step", "profile")
 
     def __init__(
         self,
         *,
+        actor: str,
         environ: Mapping[str, str],
         cwd: str,
         clock: Clock | None = None,
@@ -41,6 +44,7 @@ class OperationContext:
         on_step: Callable[[int, int], None] | None = None,
         system: System | None = None,
     ) -> None:
+        self.actor = actor
         self.environ = environ
         self.cwd = cwd
         self.profile = profile
@@ -60,10 +64,12 @@ class OperationContext:
 
     @classmethod
     def of(cls, system: System, *listeners: Callable[[NodeEvent], object]) -> OperationContext:
-        """Return the context of calls on an installation that is open already."""
+        """Return the context of calls on an installation that is open already, by whom it was opened for."""
         from systemprompt.nodes.events import Listeners
 
-        return cls(environ=system.environ, cwd=".", system=system, listeners=Listeners(*listeners))
+        return cls(
+            actor=system.opened_by, environ=system.environ, cwd=".", system=system, listeners=Listeners(*listeners)
+        )
 
     @property
     def clock(self) -> Clock:
@@ -73,6 +79,12 @@ class OperationContext:
 
     def now(self) -> Instant:
         return self.clock.now()
+
+    def change(self, why: str = "") -> Change:
+        """Return who acts and why, for the ledger."""
+        from systemprompt.ledger.records import Change
+
+        return Change(actor=self.actor, why=why)
 
     def profile_path(self) -> str:
         """Return the absolute path of the profile that this call is about.
@@ -111,7 +123,8 @@ class OperationContext:
             return nullcontext(self._system.ledger)
         from systemprompt.system import open_reader
 
-        return closing(open_reader(self.profile_path(), environ=self.environ, clock=self._clock))
+        path = self.profile_path()
+        return closing(open_reader(path, environ=self.environ, clock=self._clock, opened_by=self.actor))
 
     def open_system(self) -> AbstractContextManager[System]:
         """Open the whole installation: profile, catalogue, ledger, database."""
@@ -119,4 +132,4 @@ class OperationContext:
             return nullcontext(self._system)
         from systemprompt.system import open_system
 
-        return open_system(self.profile_path(), environ=self.environ, clock=self._clock)
+        return open_system(self.profile_path(), environ=self.environ, clock=self._clock, opened_by=self.actor)

@@ -24,7 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from systemprompt.ledger.records import Claimed
+    from systemprompt.ledger.records import Change, Claimed
     from systemprompt.ledger.views import JobView
     from systemprompt.nodes.node import Node
     from systemprompt.operations.context import OperationContext
@@ -97,33 +97,34 @@ def run_jobs(context: OperationContext, params: RunJobsParams) -> RunJobsResult:
         JobNotFound: a name is unknown. JobAlreadyRunning: a job is running and may not overlap itself.
         Interrupted: the person said stop; what ran was stopped and accounted for.
     """
+    change = context.change(params.why)
     with context.open_system() as system:
         chosen = _choose(system.ledger.jobs(), params)
         if params.dry_run:
             would = tuple(JobRun(job_name=job.name, status="would_run") for job in chosen)
             return RunJobsResult(jobs_run=would, total=len(would), succeeded=0, failed=0, dry_run=True)
         if params.detach:
-            return _ask(system, [job.name for job in chosen], params)
+            return _ask(system, [job.name for job in chosen], params, change)
         node = system.node("run", context.listeners)
         with _terminate_as_interrupt():
-            return _run(system, node, chosen, params)
+            return _run(system, node, chosen, params, change)
 
 
-def _ask(system: System, names: list[str], params: RunJobsParams) -> RunJobsResult:
-    run_ids = system.ledger.ask_for_runs(system.clock.now(), _starts(names, params), system.change(params.why))
+def _ask(system: System, names: list[str], params: RunJobsParams, change: Change) -> RunJobsResult:
+    run_ids = system.ledger.ask_for_runs(system.clock.now(), _starts(names, params), change)
     asked = tuple(
         JobRun(job_name=name, status="queued", run_id=run_id) for name, run_id in zip(names, run_ids, strict=True)
     )
     return RunJobsResult(jobs_run=asked, total=len(asked), succeeded=0, failed=0)
 
 
-def _run(system: System, node: Node, chosen: list[JobView], params: RunJobsParams) -> RunJobsResult:
+def _run(system: System, node: Node, chosen: list[JobView], params: RunJobsParams, change: Change) -> RunJobsResult:
     node.start()
     try:
         busy = [job for job in system.ledger.jobs() if job.running and job.name in {one.name for one in chosen}]
         if busy:
             raise JobAlreadyRunning(busy[0].name, busy[0].last_run_id or 0)
-        return _carry_out(system, node, [job.name for job in chosen], params)
+        return _carry_out(system, node, [job.name for job in chosen], params, change)
     finally:
         node.close()
 
@@ -167,7 +168,7 @@ def _is_elsewhere(job: JobView) -> bool:
     return job.source.startswith(f"{GIVEN}:")
 
 
-def _carry_out(system: System, node: Node, names: list[str], params: RunJobsParams) -> RunJobsResult:
+def _carry_out(system: System, node: Node, names: list[str], params: RunJobsParams, change: Change) -> RunJobsResult:
     width = 1 if params.sequential else system.profile.limits.max_concurrent_runs
     claimed: dict[str, Claimed] = {}
     waiting, open_ids = list(names), set[int]()
@@ -175,9 +176,7 @@ def _carry_out(system: System, node: Node, names: list[str], params: RunJobsPara
         while waiting or open_ids:
             batch, waiting = waiting[: width - len(open_ids)], waiting[max(0, width - len(open_ids)) :]
             if batch:
-                started = node.start_manual(
-                    _starts(batch, params), system.change(params.why), skip_running=bool(claimed)
-                )
+                started = node.start_manual(_starts(batch, params), change, skip_running=bool(claimed))
                 claimed |= {run.job_name: run for run in started}
                 open_ids |= {run.run_id for run in started}
             # Never for ever at once: a signal that another thread took is heard when this one wakes.

@@ -67,7 +67,7 @@ def _switch(context: OperationContext, params: SwitchJobParams, *, enabled: bool
         changed = before.enabled is not enabled
         after = before
         if not params.dry_run:
-            change = system.change(why=params.why)
+            change = context.change(params.why)
             after = system.ledger.set_enabled(params.name, enabled, system.clock.now(), system.decide, change)
     if not params.dry_run:
         message = f"Job {after.name!r} has been {word}"

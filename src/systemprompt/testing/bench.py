@@ -98,19 +98,11 @@ class Bench(System):
         alone: bool,
         only: Iterable[str] | None,
     ) -> None:
-        super().__init__(profile, environ={}, clock=clock, given=given)
+        super().__init__(profile, environ={}, clock=clock, given=given, opened_by="test")
         self._alone = alone
         self._only = None if only is None else frozenset(only)
         self._ledger = SqliteLedger(":memory:")
         self._ledger.migrate()
-
-    @property
-    def actor(self) -> str:
-        return "test"
-
-    @property
-    def noticed_by(self) -> str:
-        return "test"
 
     def check(self) -> None:
         """Refuse what the test asks for and cannot have."""
