@@ -153,7 +153,7 @@ def planted_breakages() -> str:
     where = str(DOCS.parent / "tests" / "breakages")
     sys.path.insert(0, where)
     try:
-        from planted import BREAKAGES
+        from all_breakages import BREAKAGES
     finally:
         sys.path.remove(where)
     rows = [

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from audited import HOUR
-
+from support.audited_ledger import HOUR
 from systemprompt.clock import SECOND
 
 TICK = "job_id = (SELECT job_id FROM jobs WHERE job_name = 'tick')"

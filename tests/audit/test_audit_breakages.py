@@ -7,22 +7,22 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from audited import World, broken, lived
 from broken_rows import BREAKAGES, MISSED, OF_NUMBERS, TICK
 
+from support.audited_ledger import AuditedLedger, broken_copy, long_history
 from systemprompt.audit.auditor import audit
 from systemprompt.audit.findings import KEPT, KINDS
 from systemprompt.clock import SECOND
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with closing(lived(tmp_path_factory.mktemp("ledger") / "ledger.db")) as world:
-        yield world
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuditedLedger]:
+    with closing(long_history(tmp_path_factory.mktemp("ledger") / "ledger.db")) as audited:
+        yield audited
 
 
-def test_a_ledger_that_lived_through_much_is_clean(world: World) -> None:
-    report = world.audit()
+def test_a_ledger_that_lived_through_much_is_clean(audited: AuditedLedger) -> None:
+    report = audited.audit()
 
     assert report.findings == ()
     assert report.ok
@@ -30,19 +30,19 @@ def test_a_ledger_that_lived_through_much_is_clean(world: World) -> None:
     assert report.counts.fire_times == report.counts.rows + report.counts.in_ranges > 30_000
 
 
-def test_the_history_has_what_the_breakages_break(world: World) -> None:
-    rows = list(world.ledger.runs_between(0, world.now))
+def test_the_history_has_what_the_breakages_break(audited: AuditedLedger) -> None:
+    rows = list(audited.ledger.runs_between(0, audited.now))
 
     assert {run.status for run in rows} == {"queued", "running", "success", "failed", "skipped", "cancelled"}
     assert {run.reason for run in rows} >= {"overlap", "node_lost", "reported"}
-    assert any(attempt.attempt == 2 for attempt in world.ledger.attempts())
+    assert any(attempt.attempt == 2 for attempt in audited.ledger.attempts())
 
 
 @pytest.mark.parametrize("name", [*BREAKAGES, *OF_NUMBERS])
-def test_the_audit_notices_when(name: str, world: World, tmp_path: Path) -> None:
+def test_the_audit_notices_when(name: str, audited: AuditedLedger, tmp_path: Path) -> None:
     kind, statements = (BREAKAGES | OF_NUMBERS)[name]
 
-    report = broken(world, tmp_path / "broken.db", *statements, recount=name in BREAKAGES).audit()
+    report = broken_copy(audited, tmp_path / "broken.db", *statements, recount=name in BREAKAGES).audit()
 
     assert not report.ok
     assert kind in report.by_kind, report.findings
@@ -53,14 +53,14 @@ def test_every_kind_a_breakage_brings_out_is_one_of_the_closed_list() -> None:
     assert {kind for kind, _ in BREAKAGES.values()} <= set(KINDS), "tests/breakages brings out every one"
 
 
-def test_a_process_that_is_gone_is_no_living_node(world: World) -> None:
-    report = audit(world.ledger, now=world.now, alive=lambda node: node.pid != 7)
+def test_a_process_that_is_gone_is_no_living_node(audited: AuditedLedger) -> None:
+    report = audit(audited.ledger, now=audited.now, alive=lambda node: node.pid != 7)
 
     assert set(report.by_kind) == {"open_without_node"}
 
 
-def test_a_hole_is_one_finding_that_says_how_much_is_missing(world: World, tmp_path: Path) -> None:
-    report = broken(world, tmp_path / "b.db", f"DELETE FROM job_run_ranges WHERE range_id = {MISSED}").audit()
+def test_a_hole_is_one_finding_that_says_how_much_is_missing(audited: AuditedLedger, tmp_path: Path) -> None:
+    report = broken_copy(audited, tmp_path / "b.db", f"DELETE FROM job_run_ranges WHERE range_id = {MISSED}").audit()
 
     (hole,) = report.findings
     assert (hole.kind, hole.job_name, hole.count) == ("missing", "tick", 21_599)
@@ -70,8 +70,8 @@ def test_a_hole_is_one_finding_that_says_how_much_is_missing(world: World, tmp_p
     assert report.verdict.startswith("1 finding in 1 job (1 missing); ")
 
 
-def test_a_breakage_outside_the_window_or_the_job_is_not_looked_at(world: World, tmp_path: Path) -> None:
-    other = broken(world, tmp_path / "b.db", f"DELETE FROM job_run_ranges WHERE range_id = {MISSED}")
+def test_a_breakage_outside_the_window_or_the_job_is_not_looked_at(audited: AuditedLedger, tmp_path: Path) -> None:
+    other = broken_copy(audited, tmp_path / "b.db", f"DELETE FROM job_run_ranges WHERE range_id = {MISSED}")
     (hole,) = other.audit().findings
     assert hole.at is not None
     assert hole.until is not None
@@ -83,8 +83,10 @@ def test_a_breakage_outside_the_window_or_the_job_is_not_looked_at(world: World,
     assert part.count == 5
 
 
-def test_findings_are_kept_up_to_a_bound_and_counted_beyond(world: World, tmp_path: Path) -> None:
-    other = broken(world, tmp_path / "b.db", f"UPDATE job_runs SET reason = 'odd' WHERE status = 'success' AND {TICK}")
+def test_findings_are_kept_up_to_a_bound_and_counted_beyond(audited: AuditedLedger, tmp_path: Path) -> None:
+    other = broken_copy(
+        audited, tmp_path / "b.db", f"UPDATE job_runs SET reason = 'odd' WHERE status = 'success' AND {TICK}"
+    )
 
     report = other.audit()
 

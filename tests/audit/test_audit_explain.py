@@ -7,8 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from audited import HOUR, START, World, broken, lived, spec
 
+from support.audited_ledger import HOUR, START, AuditedLedger, broken_copy, long_history, spec
 from systemprompt.audit.explain import Explanation, explain
 from systemprompt.clock import SECOND
 from systemprompt.errors import JobNotFound
@@ -17,18 +17,18 @@ from systemprompt.ledger.views import RangeView, RunView
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with closing(lived(tmp_path_factory.mktemp("ledger") / "ledger.db")) as world:
-        yield world
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuditedLedger]:
+    with closing(long_history(tmp_path_factory.mktemp("ledger") / "ledger.db")) as audited:
+        yield audited
 
 
-def said(world: World, name: str, at: int) -> tuple[Explanation, str]:
-    explanation = explain(world.ledger, name, at)
+def said(audited: AuditedLedger, name: str, at: int) -> tuple[Explanation, str]:
+    explanation = explain(audited.ledger, name, at)
     return explanation, "; ".join(explanation.sentences)
 
 
-def test_a_run_is_explained_with_its_attempts(world: World) -> None:
-    explanation, text = said(world, "tick", START + 10 * SECOND)
+def test_a_run_is_explained_with_its_attempts(audited: AuditedLedger) -> None:
+    explanation, text = said(audited, "tick", START + 10 * SECOND)
 
     assert isinstance(explanation.account, RunView)
     assert explanation.named
@@ -41,27 +41,27 @@ def test_a_run_is_explained_with_its_attempts(world: World) -> None:
     assert "attempt 1 on node node-a began" in text
 
 
-def test_every_closed_account_is_explained_in_the_words_of_its_reason(world: World) -> None:
-    accounts = [run for run in world.ledger.runs_between(0, world.now) if run.reason and run.fire_at]
+def test_every_closed_account_is_explained_in_the_words_of_its_reason(audited: AuditedLedger) -> None:
+    accounts = [run for run in audited.ledger.runs_between(0, audited.now) if run.reason and run.fire_at]
     for run in accounts:
-        _, text = said(world, run.job_name, run.due_at)
+        _, text = said(audited, run.job_name, run.due_at)
         assert REASONS[run.status][str(run.reason)] in text
-    for group in world.ledger.ranges_between(0, world.now):
-        explanation, text = said(world, group.job_name, group.last_at)
+    for group in audited.ledger.ranges_between(0, audited.now):
+        explanation, text = said(audited, group.job_name, group.last_at)
         assert isinstance(explanation.account, RangeView)
         assert REASONS[group.status][group.reason] in text
 
 
-def test_an_overlap_names_the_run_in_the_way(world: World) -> None:
-    blocked = next(run for run in world.ledger.runs_between(0, world.now) if run.reason == "overlap")
+def test_an_overlap_names_the_run_in_the_way(audited: AuditedLedger) -> None:
+    blocked = next(run for run in audited.ledger.runs_between(0, audited.now) if run.reason == "overlap")
 
-    _, text = said(world, blocked.job_name, blocked.due_at)
+    _, text = said(audited, blocked.job_name, blocked.due_at)
 
     assert f"run {blocked.blocked_by} was in the way" in text
 
 
-def test_an_instant_that_is_no_fire_time_is_told_its_neighbours(world: World) -> None:
-    explanation, text = said(world, "tick", START + 15 * SECOND)
+def test_an_instant_that_is_no_fire_time_is_told_its_neighbours(audited: AuditedLedger) -> None:
+    explanation, text = said(audited, "tick", START + 15 * SECOND)
 
     assert not explanation.named
     assert explanation.account is None
@@ -69,23 +69,23 @@ def test_an_instant_that_is_no_fire_time_is_told_its_neighbours(world: World) ->
     assert "its fire time before is 2026-10-23T12:00:10Z; its fire time after is 2026-10-23T12:00:20Z" in text
 
 
-def test_the_future_is_still_to_come(world: World) -> None:
-    at = explain(world.ledger, "nightly", world.now).after
+def test_the_future_is_still_to_come(audited: AuditedLedger) -> None:
+    at = explain(audited.ledger, "nightly", audited.now).after
     assert at is not None
 
-    _, text = said(world, "nightly", at)
+    _, text = said(audited, "nightly", at)
 
     assert "it is still to come: planned so far is everything up to" in text
 
 
-def test_before_a_job_was_known_no_version_names_anything(world: World) -> None:
-    _, text = said(world, "tick", START - HOUR * SECOND)
+def test_before_a_job_was_known_no_version_names_anything(audited: AuditedLedger) -> None:
+    _, text = said(audited, "tick", START - HOUR * SECOND)
 
     assert text == "no version of 'tick' was valid at 2026-10-23T11:00:00Z"
 
 
-def test_a_hole_is_called_a_defect(world: World, tmp_path: Path) -> None:
-    other = broken(world, tmp_path / "b.db", f"DELETE FROM job_runs WHERE fire_at = {START + 10 * SECOND}")
+def test_a_hole_is_called_a_defect(audited: AuditedLedger, tmp_path: Path) -> None:
+    other = broken_copy(audited, tmp_path / "b.db", f"DELETE FROM job_runs WHERE fire_at = {START + 10 * SECOND}")
 
     _, text = said(other, "tick", START + 10 * SECOND)
 
@@ -93,16 +93,16 @@ def test_a_hole_is_called_a_defect(world: World, tmp_path: Path) -> None:
 
 
 def test_pruned_history_says_so_and_what_its_seal_still_tells(tmp_path: Path) -> None:
-    with closing(World(tmp_path / "ledger.db")) as world:
-        world.join("node-a")
-        world.declare(spec("tick", "*/10 * * * * *"))
-        world.work(6)
-        world.wait(72 * HOUR)
-        world.work(1)
-        (seal, *_) = world.seal()
-        world.ledger.prune(seal.until_at, limit=99)
+    with closing(AuditedLedger(tmp_path / "ledger.db")) as audited:
+        audited.join("node-a")
+        audited.declare(spec("tick", "*/10 * * * * *"))
+        audited.work(6)
+        audited.wait(72 * HOUR)
+        audited.work(1)
+        (seal, *_) = audited.seal()
+        audited.ledger.prune(seal.until_at, limit=99)
 
-        _, text = said(world, "tick", START + 10 * SECOND)
+        _, text = said(audited, "tick", START + 10 * SECOND)
 
     assert "its account was pruned, as was all up to 2026-10-23T12:01:00Z" in text
     assert (
@@ -111,6 +111,6 @@ def test_pruned_history_says_so_and_what_its_seal_still_tells(tmp_path: Path) ->
     )
 
 
-def test_an_unknown_job_is_said_to_be_unknown(world: World) -> None:
+def test_an_unknown_job_is_said_to_be_unknown(audited: AuditedLedger) -> None:
     with pytest.raises(JobNotFound):
-        explain(world.ledger, "nothing", START)
+        explain(audited.ledger, "nothing", START)

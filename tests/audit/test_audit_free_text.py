@@ -8,10 +8,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from audited import World, broken, lived
 from broken_rows import BREAKAGES, TICK
 
 import systemprompt.audit
+from support.audited_ledger import AuditedLedger, broken_copy, long_history
 
 SOURCE = Path(systemprompt.audit.__file__).parent
 WORDS = sorted({word for file in SOURCE.glob("*.py") for word in re.findall(r"[A-Za-z_]+", file.read_text())})
@@ -45,9 +45,9 @@ SILENCED_ONCE = {
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with closing(lived(tmp_path_factory.mktemp("ledger") / "ledger.db")) as world:
-        yield world
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuditedLedger]:
+    with closing(long_history(tmp_path_factory.mktemp("ledger") / "ledger.db")) as audited:
+        yield audited
 
 
 def test_the_words_are_those_of_the_audits_code() -> None:
@@ -55,17 +55,17 @@ def test_the_words_are_those_of_the_audits_code() -> None:
 
 
 def test_a_life_in_which_people_wrote_every_word_of_the_audits_code_is_clean(tmp_path: Path) -> None:
-    with closing(lived(tmp_path / "ledger.db", said=EVERY_WORD)) as wordy:
+    with closing(long_history(tmp_path / "ledger.db", said=EVERY_WORD)) as wordy:
         assert wordy.ledger.versions()[2].why == EVERY_WORD
         assert wordy.audit().findings == ()
 
 
 @pytest.mark.parametrize("name", [*BREAKAGES, *SILENCED_ONCE])
-def test_a_free_text_changes_no_finding_when(name: str, world: World, tmp_path: Path) -> None:
+def test_a_free_text_changes_no_finding_when(name: str, audited: AuditedLedger, tmp_path: Path) -> None:
     kind, statements = (BREAKAGES | SILENCED_ONCE)[name]
 
-    plain = broken(world, tmp_path / "plain.db", *statements).audit()
-    wordy = broken(world, tmp_path / "wordy.db", *statements, *FREE_TEXTS).audit()
+    plain = broken_copy(audited, tmp_path / "plain.db", *statements).audit()
+    wordy = broken_copy(audited, tmp_path / "wordy.db", *statements, *FREE_TEXTS).audit()
 
     assert wordy.findings == plain.findings
     assert kind in wordy.by_kind

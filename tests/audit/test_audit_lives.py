@@ -8,8 +8,8 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from audited import HOUR, World, spec
 
+from support.audited_ledger import HOUR, AuditedLedger, spec
 from systemprompt.clock import SECOND
 from systemprompt.errors import ConflictError
 from systemprompt.ledger.records import Change, Claimed, ClockEvent, Closing, JobSpec, ManualStart, QuarantineNotice
@@ -19,17 +19,17 @@ OUTCOMES = [("success", None), ("failed", "exception"), ("cancelled", "requested
 
 
 class Life:
-    """Random ticks, endings, edits, losses, zombies, prunings and clock steps on one world."""
+    """Random ticks, endings, edits, losses, zombies, prunings and clock steps on one ledger."""
 
     def __init__(self, path: Path, seed: int) -> None:
         self.random = Random(seed)
-        self.world = World(path)
+        self.audited = AuditedLedger(path)
         self.nodes = 0
         self.held: list[Claimed] = []
         self.zombies: list[Claimed] = []
         self.specs = {name: self.any_spec(name) for name in ("a", "b", "c", "d")}
         self.new_node()
-        self.world.declare(*self.specs.values())
+        self.audited.declare(*self.specs.values())
 
     def any_spec(self, name: str) -> JobSpec:
         choose = self.random.choice
@@ -39,80 +39,82 @@ class Life:
     def new_node(self) -> None:
         self.nodes += 1
         self.node = f"node-{self.nodes}"
-        self.world.join(self.node)
+        self.audited.join(self.node)
 
     def tick(self) -> None:
-        self.world.wait(self.random.choice([0.5, 1, 5, 30, 300]))
+        self.audited.wait(self.random.choice([0.5, 1, 5, 30, 300]))
         ended = [run for run in self.held if self.random.random() < 0.6]
         self.held = [run for run in self.held if run not in ended]
         closings: list[Closing] = [self.ended(run, *self.random.choice(OUTCOMES)) for run in ended]
-        closings += [self.world.ended(self.zombies.pop()) for _ in self.zombies[:1]]
+        closings += [self.audited.ended(self.zombies.pop()) for _ in self.zombies[:1]]
         room = self.random.choice([0, 1, 9])
-        self.held += self.world.ledger.turn(
-            self.node, self.world.now, self.world.decide, closings=closings, room=room
+        self.held += self.audited.ledger.turn(
+            self.node, self.audited.now, self.audited.decide, closings=closings, room=room
         ).claimed
 
     def ended(self, run: Claimed, status: str, reason: str | None) -> Closing:
         if reason == "requested":
-            self.world.ledger.ask_to_stop(run.run_id, self.world.now, Change(actor="me"))
-        return self.world.ended(run, status, reason)
+            self.audited.ledger.ask_to_stop(run.run_id, self.audited.now, Change(actor="me"))
+        return self.audited.ended(run, status, reason)
 
     def ask(self) -> None:
         try:
-            asked = self.world.ledger.ask_for_runs(
-                self.world.now, [ManualStart(job_name=self.any_name())], Change(actor="me")
+            asked = self.audited.ledger.ask_for_runs(
+                self.audited.now, [ManualStart(job_name=self.any_name())], Change(actor="me")
             )
         except ConflictError as error:
             if "quarantined" not in error.message and "sealed" not in error.message:
                 raise
             return
         if self.random.random() < 0.4:
-            self.world.ledger.ask_to_stop(asked[0], self.world.now, Change(actor="me"))
+            self.audited.ledger.ask_to_stop(asked[0], self.audited.now, Change(actor="me"))
 
     def stop(self) -> None:
         """Ask for the end of a run; it may be that its node is lost before it stops."""
         for run in self.held[:1]:
-            self.world.ledger.ask_to_stop(run.run_id, self.world.now, Change(actor="me"))
+            self.audited.ledger.ask_to_stop(run.run_id, self.audited.now, Change(actor="me"))
 
     def give_up(self) -> None:
         """Close a run whose code cannot be stopped. It comes back later, if its node lives."""
         for run in self.held[:1]:
             self.held.remove(run)
-            self.world.ledger.turn(
+            self.audited.ledger.turn(
                 self.node,
-                self.world.now,
-                self.world.decide,
-                closings=[replace(self.world.ended(run, "failed", "timeout"), abandoned=True)],
+                self.audited.now,
+                self.audited.decide,
+                closings=[replace(self.audited.ended(run, "failed", "timeout"), abandoned=True)],
             )
             self.zombies.append(run)
 
     def sleep(self) -> None:
-        self.world.wait(self.random.choice([1, 40, 240]) * HOUR)
+        self.audited.wait(self.random.choice([1, 40, 240]) * HOUR)
 
     def edit(self) -> None:
         name = self.random.choice("abcdef")
         self.specs[name] = self.any_spec(name)
-        self.world.declare(*self.specs.values())
+        self.audited.declare(*self.specs.values())
 
     def switch(self) -> None:
         enabled = self.random.random() < 0.6
-        self.world.ledger.set_enabled(self.any_name(), enabled, self.world.now, self.world.decide, Change(actor="test"))
+        self.audited.ledger.set_enabled(
+            self.any_name(), enabled, self.audited.now, self.audited.decide, Change(actor="test")
+        )
 
     def retire(self) -> None:
         self.specs.pop(self.any_name())
         self.specs = self.specs or {"a": self.any_spec("a")}
-        self.world.declare(*self.specs.values())
+        self.audited.declare(*self.specs.values())
 
     def quarantine(self) -> None:
         name = self.any_name()
         rest = [kept for kept in self.specs.values() if kept.name != name]
-        self.world.declare(*rest, quarantined=[QuarantineNotice(name=name, source="", error="it does not import")])
+        self.audited.declare(*rest, quarantined=[QuarantineNotice(name=name, source="", error="it does not import")])
 
     def by_hand(self) -> None:
         starts = [ManualStart(job_name=self.any_name())]
         try:
-            self.held += self.world.ledger.start_manual(
-                self.node, self.world.now, starts, Change(actor="me"), skip_running=True
+            self.held += self.audited.ledger.start_manual(
+                self.node, self.audited.now, starts, Change(actor="me"), skip_running=True
             )
         except ConflictError as error:
             if "quarantined" not in error.message:
@@ -121,22 +123,22 @@ class Life:
     def lose_node(self) -> None:
         lost = self.node
         self.new_node()
-        self.world.ledger.rescue(lost, 0, self.world.now, max_attempts=2)
+        self.audited.ledger.rescue(lost, 0, self.audited.now, max_attempts=2)
         self.zombies, self.held = self.zombies + self.held, []
 
     def seal(self) -> None:
-        self.world.seal()
+        self.audited.seal()
 
     def prune(self) -> None:
-        self.world.seal()
-        before = self.world.now - self.random.choice([0, 60, HOUR, 24 * HOUR]) * SECOND
-        self.world.ledger.prune(before, limit=self.random.choice([1, 5, 1000]))
+        self.audited.seal()
+        before = self.audited.now - self.random.choice([0, 60, HOUR, 24 * HOUR]) * SECOND
+        self.audited.ledger.prune(before, limit=self.random.choice([1, 5, 1000]))
 
     def step_back(self) -> None:
         by = self.random.choice([1, 60, HOUR]) * SECOND
-        self.world.now -= by
-        event = ClockEvent(seen_at=self.world.now, kind="backward", delta_us=-by, action="none", node_id=self.node)
-        self.world.ledger.record_clock_event(event)
+        self.audited.now -= by
+        event = ClockEvent(seen_at=self.audited.now, kind="backward", delta_us=-by, action="none", node_id=self.node)
+        self.audited.ledger.record_clock_event(event)
 
     def any_name(self) -> str:
         return self.random.choice(sorted(self.specs))
@@ -153,10 +155,10 @@ class Life:
 def test_after_every_step_of_any_life_the_audit_is_clean(seed: int, tmp_path: Path) -> None:
     life = Life(tmp_path / "ledger.db", seed)
     steps = []
-    with closing(life.world):
+    with closing(life.audited):
         for _ in range(40):
             steps.append(life.step())
 
-            report = life.world.audit()
+            report = life.audited.audit()
 
             assert report.findings == (), steps

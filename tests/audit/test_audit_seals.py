@@ -10,8 +10,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from audited import HOUR, World, broken, spec
 
+from support.audited_ledger import HOUR, AuditedLedger, broken_copy, spec
 from systemprompt.audit.sealing import seal_closed_days
 from systemprompt.audit.seals import audit_seals
 from systemprompt.ledger.records import Change, ManualStart
@@ -135,61 +135,61 @@ BREAKAGES: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuditedLedger]:
     """Eight days of three jobs; six are sealed, two of those are pruned."""
-    with closing(World(tmp_path_factory.mktemp("ledger") / "ledger.db")) as world:
-        world.join("node-a")
-        world.join("node-b")
-        world.declare(
+    with closing(AuditedLedger(tmp_path_factory.mktemp("ledger") / "ledger.db")) as audited:
+        audited.join("node-a")
+        audited.join("node-b")
+        audited.declare(
             spec("hourly", "0 0 * * * *", on_lost="rerun"),
             spec("off", "0 */30 * * * *", enabled=False),
             spec("hand", ""),
         )
         for part in range(DAYS * 4):
             if part == 4 * 4:
-                lose_a_run(world)
-            world.work(1, seconds=6 * HOUR)
-            world.finish(
-                *world.ledger.start_manual("node-a", world.now, [ManualStart(job_name="hand")], Change(actor="me"))
+                lose_a_run(audited)
+            audited.work(1, seconds=6 * HOUR)
+            audited.finish(
+                *audited.ledger.start_manual("node-a", audited.now, [ManualStart(job_name="hand")], Change(actor="me"))
             )
-        sealed = world.seal()
-        while world.ledger.prune(sealed[PRUNED - 1].until_at, limit=50):
+        sealed = audited.seal()
+        while audited.ledger.prune(sealed[PRUNED - 1].until_at, limit=50):
             pass
-        yield world
+        yield audited
 
 
-def lose_a_run(world: World) -> None:
+def lose_a_run(audited: AuditedLedger) -> None:
     """Let a node die in mid-run, and its code come back after another has taken over."""
-    world.wait(HOUR)
-    (lost,) = world.ledger.turn("node-b", world.now, world.decide, room=1).claimed
-    world.wait(60)
-    world.ledger.rescue("node-b", 0, world.now, max_attempts=3)
-    world.finish(*world.turn())
-    world.finish(lost)
+    audited.wait(HOUR)
+    (lost,) = audited.ledger.turn("node-b", audited.now, audited.decide, room=1).claimed
+    audited.wait(60)
+    audited.ledger.rescue("node-b", 0, audited.now, max_attempts=3)
+    audited.finish(*audited.turn())
+    audited.finish(lost)
 
 
-def test_a_ledger_with_sealed_and_pruned_days_is_clean(world: World) -> None:
-    seals = world.ledger.seals()
+def test_a_ledger_with_sealed_and_pruned_days_is_clean(audited: AuditedLedger) -> None:
+    seals = audited.ledger.seals()
 
-    assert world.audit().findings == ()
+    assert audited.audit().findings == ()
     assert len(seals) > 5
-    assert world.ledger.seal_state().pruned_until == seals[PRUNED - 1].until_at
+    assert audited.ledger.seal_state().pruned_until == seals[PRUNED - 1].until_at
 
 
 @pytest.mark.parametrize("name", BREAKAGES)
-def test_the_audit_notices_when(name: str, world: World, tmp_path: Path) -> None:
+def test_the_audit_notices_when(name: str, audited: AuditedLedger, tmp_path: Path) -> None:
     kind, statements = BREAKAGES[name]
 
-    report = broken(world, tmp_path / "broken.db", *statements).audit()
+    report = broken_copy(audited, tmp_path / "broken.db", *statements).audit()
 
     assert kind in report.by_kind, report.findings
 
 
-def test_a_finding_says_which_day_and_what_is_off(world: World, tmp_path: Path) -> None:
+def test_a_finding_says_which_day_and_what_is_off(audited: AuditedLedger, tmp_path: Path) -> None:
     with_it = f"DELETE FROM run_texts WHERE {BY_HAND}"
-    other = broken(world, tmp_path / "b.db", with_it, f"DELETE FROM job_runs WHERE {BY_HAND}")
-    altered = broken(world, tmp_path / "c.db", f"UPDATE job_runs SET message = 'well' WHERE {IN_DAY_5}")
-    seal = world.ledger.seals()[4]
+    other = broken_copy(audited, tmp_path / "b.db", with_it, f"DELETE FROM job_runs WHERE {BY_HAND}")
+    altered = broken_copy(audited, tmp_path / "c.db", f"UPDATE job_runs SET message = 'well' WHERE {IN_DAY_5}")
+    seal = audited.ledger.seals()[4]
 
     (gone,) = other.audit().findings
     (changed,) = altered.audit().findings
@@ -200,16 +200,16 @@ def test_a_finding_says_which_day_and_what_is_off(world: World, tmp_path: Path) 
     assert (gone.at, gone.until) == (seal.from_at, seal.until_at - 1)
 
 
-def test_only_the_chosen_days_are_read_again(world: World, tmp_path: Path) -> None:
-    other = broken(world, tmp_path / "b.db", f"UPDATE job_runs SET message = 'well' WHERE {IN_DAY_5}")
+def test_only_the_chosen_days_are_read_again(audited: AuditedLedger, tmp_path: Path) -> None:
+    other = broken_copy(audited, tmp_path / "b.db", f"UPDATE job_runs SET message = 'well' WHERE {IN_DAY_5}")
 
     assert audit_seals(other.ledger, now=other.now, recheck=lambda seal: seal.seal != 5).ok
     assert not audit_seals(other.ledger, now=other.now, recheck=lambda seal: seal.seal == 5).ok
 
 
-def test_the_digests_are_what_their_definition_says(world: World) -> None:
+def test_the_digests_are_what_their_definition_says(audited: AuditedLedger) -> None:
     """Worked out here from the file alone, as somebody with another language would."""
-    connection = sqlite3.connect(world.path)
+    connection = sqlite3.connect(audited.path)
     connection.row_factory = sqlite3.Row
     (ledger_id,) = connection.execute("SELECT ledger_id FROM ledger_state").fetchone()
     previous = sha([json.dumps(["ledger", ledger_id], separators=(",", ":"))])
@@ -245,14 +245,14 @@ def sha(lines: list[str]) -> str:
     return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
 
 
-def test_a_seal_says_its_own_digest(world: World) -> None:
-    seals: list[Seal] = world.ledger.seals()
+def test_a_seal_says_its_own_digest(audited: AuditedLedger) -> None:
+    seals: list[Seal] = audited.ledger.seals()
 
     assert [digest_of(seal) for seal in seals] == [seal.digest for seal in seals]
 
 
-def test_a_day_with_a_finding_is_not_sealed_nor_any_after_it(world: World, tmp_path: Path) -> None:
-    fresh = World(tmp_path / "fresh.db")
+def test_a_day_with_a_finding_is_not_sealed_nor_any_after_it(audited: AuditedLedger, tmp_path: Path) -> None:
+    fresh = AuditedLedger(tmp_path / "fresh.db")
     fresh.join("node-a")
     fresh.declare(spec("hourly", "0 0 * * * *"))
     for _ in range(20):

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from ground import Answer, Desk
-from mere_user import answers_of_mere_user
 
+from support.cli_session import Answer, CliSession
+from support.unprivileged import answers_without_privileges
 from systemprompt.cli.exit_codes import FAILED, INTERNAL, OK
 from systemprompt.cli.parse import flags_of
 from systemprompt.cli.table import COMMANDS
@@ -137,19 +137,19 @@ GROUNDS = (
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def built(tmp_path_factory: pytest.TempPathFactory) -> CliSession:
     """An installation with a past, and a copy of its databases."""
-    desk = Desk(tmp_path_factory.mktemp("ground"))
+    cli = CliSession(tmp_path_factory.mktemp("ground"))
     for _ in range(30):
-        desk.ran("by_hand")
-    desk.planned(after_s=86_400)
-    assert desk.sp("jobs run broken_feed").code == FAILED
-    shutil.copytree(desk.home / "data", desk.folder / "good")
-    return desk
+        cli.ran("by_hand")
+    cli.planned(after_s=86_400)
+    assert cli.sp("jobs run broken_feed").code == FAILED
+    shutil.copytree(cli.home / "data", cli.folder / "good")
+    return cli
 
 
 @pytest.fixture
-def stage(built: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
+def stage(built: CliSession, monkeypatch: pytest.MonkeyPatch) -> CliSession:
     """The installation, on good ground again; its node, where one starts after all, stops at once."""
     monkeypatch.setattr("systemprompt.operations.serve._install", lambda said: said.put("SIGTERM") or {})
     data = built.home / "data"
@@ -204,7 +204,7 @@ PLACES += [(LEDGER, Ground(name="empty", spoil=empty))]
 
 
 @pytest.mark.parametrize(("which", "ground"), PLACES, ids=lambda value: getattr(value, "name", value))
-def test_every_command_says_what_is_wrong_with_a_database(stage: Desk, ground: Ground, which: str) -> None:
+def test_every_command_says_what_is_wrong_with_a_database(stage: CliSession, ground: Ground, which: str) -> None:
     path = stage.home / "data" / which
     ground.spoil(path)
     found: list[str] = []
@@ -235,7 +235,7 @@ def test_every_command_says_what_is_wrong_with_a_database(stage: Desk, ground: G
 
 
 @pytest.mark.parametrize("what", ["file", "folder", "both", "unreadable"])
-def test_a_read_only_database_can_be_read_and_says_so_where_it_should_be_written(stage: Desk, what: str) -> None:
+def test_a_read_only_database_can_be_read_and_says_so_where_it_should_be_written(stage: CliSession, what: str) -> None:
     data = stage.home / "data"
     asked = list(calls())
     assert stage.sp("db migrate").code == OK
@@ -245,7 +245,7 @@ def test_a_read_only_database_can_be_read_and_says_so_where_it_should_be_written
     if what in ("folder", "both"):
         data.chmod(0o555)
 
-    answers = answers_of_mere_user(stage.profile, [["--json", *words] for _, words in asked])
+    answers = answers_without_privileges(stage.profile, [["--json", *words] for _, words in asked])
 
     data.chmod(0o755)
     found: list[str] = []
@@ -262,7 +262,7 @@ def test_a_read_only_database_can_be_read_and_says_so_where_it_should_be_written
 
 
 def test_every_command_says_that_another_process_holds_the_database(
-    stage: Desk, monkeypatch: pytest.MonkeyPatch
+    stage: CliSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for kind in (Store, SqliteLedger):
         defaults = kind.__init__.__kwdefaults__
@@ -287,7 +287,7 @@ def test_every_command_says_that_another_process_holds_the_database(
     assert stage.sp("--json jobs disable by_hand").code == OK
 
 
-def test_a_ledger_is_opened_while_another_process_writes(stage: Desk) -> None:
+def test_a_ledger_is_opened_while_another_process_writes(stage: CliSession) -> None:
     path = stage.home / "data" / LEDGER
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")

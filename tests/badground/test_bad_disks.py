@@ -17,7 +17,9 @@ from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import pytest
-from ground import LONG, Installation, Served, serving
+
+from support.campaign import LONG
+from support.installation import Installation, NodeProcess, serving
 
 LEASE = 30.0 if LONG else 2.0
 LOCKED_FOR = 60.0 if LONG else 3.0
@@ -71,18 +73,18 @@ def is_whole(installation: Installation) -> None:
         assert ledger.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-def holds_a_run(node: Served) -> None:
+def holds_a_run(node: NodeProcess) -> None:
     """Wait until the node has a run that lasts; it may have begun before the node said that it serves."""
     if not any(event.get("job_name") == "long_one" for event in node.seen):
         node.run_of("long_one")
 
 
-def fires_on(node: Served, since: str) -> None:
+def fires_on(node: NodeProcess, since: str) -> None:
     """Wait for a fire time of its own, not one that it catches up with."""
     node.wait("run_started", lambda event: event["job_name"] == "steady" and (event["fire_at"] or "") > since)
 
 
-def stop(node: Served) -> None:
+def stop(node: NodeProcess) -> None:
     node.signal(signal.SIGTERM)
     assert node.ended() == 0
 
@@ -109,7 +111,7 @@ def test_a_node_lives_through_a_lock_that_outlasts_its_lease(tmp_path: Path, kin
     is_whole(installation)
 
 
-def full_by_size(disk: Path, node: Served) -> Callable[[], None]:
+def full_by_size(disk: Path, node: NodeProcess) -> Callable[[], None]:
     """Fill the disk to the last byte; return what frees it."""
     filler = disk / "filler"
     with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
@@ -117,7 +119,7 @@ def full_by_size(disk: Path, node: Served) -> Callable[[], None]:
     return filler.unlink
 
 
-def full_by_limit(disk: Path, node: Served) -> Callable[[], None]:
+def full_by_limit(disk: Path, node: NodeProcess) -> Callable[[], None]:
     """Let the node write no file any longer than a byte; return what lifts that."""
     before = resource.prlimit(node.process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
 

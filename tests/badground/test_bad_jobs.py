@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ground import LONG, SP, Installation, Served, serving
 
+from support.campaign import LONG
+from support.installation import SP, Installation, NodeProcess, serving
 from systemprompt import JobResult
 from systemprompt.errors import SystempromptError
 from systemprompt.runner.outcome import outcome_of_exception, outcome_of_value
@@ -94,7 +95,7 @@ def entries(installation: Installation, *flags: str) -> list[dict[str, Any]]:
     return found
 
 
-def high_water_of_memory(node: Served) -> int:
+def high_water_of_memory(node: NodeProcess) -> int:
     """Return the most memory that a node has held, in bytes."""
     status = Path(f"/proc/{node.process.pid}/status").read_text()
     return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))

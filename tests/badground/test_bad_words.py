@@ -15,8 +15,9 @@ from pathlib import Path
 from zlib import crc32
 
 import pytest
-from ground import LONG, Answer, Desk, dump
 
+from support.campaign import LONG
+from support.cli_session import Answer, CliSession
 from systemprompt.cli.exit_codes import EXIT_CODES, FAILED, OK
 from systemprompt.cli.parse import GLOBAL_FLAGS, Flag, flags_of
 from systemprompt.cli.table import COMMANDS, Command
@@ -58,17 +59,17 @@ NUMBERS = (
 
 
 @pytest.fixture
-def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliSession:
     """An installation whose node, where a call starts one after all, stops at once."""
-    folder = tmp_path / "desk"  # not the top: `sp init ..` writes above it, and other tests look for a profile there
+    folder = tmp_path / "below"  # not the top: `sp init ..` writes above it, and other tests look for a profile there
     folder.mkdir()
-    desk = Desk(folder)
+    cli = CliSession(folder)
     monkeypatch.chdir(folder)
     monkeypatch.setattr("systemprompt.operations.serve._install", lambda said: said.put("SIGTERM") or {})
-    desk.ran("by_hand")
-    with desk.system() as system:
+    cli.ran("by_hand")
+    with cli.system() as system:
         _ = system.database  # made here, so that no call is the first to make it
-    return desk
+    return cli
 
 
 def named(command: Command) -> str:
@@ -170,15 +171,15 @@ def faults_of_document(text: str, *, refused: bool) -> Iterator[str]:
 class Guard:
     """Knows all that a refused call must leave as it was: the files, and what both databases hold."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._databases = [desk.home / "data/app.ledger.db", desk.home / "data/app.db"]
+    def __init__(self, cli: CliSession) -> None:
+        self._cli = cli
+        self._databases = [cli.home / "data/app.ledger.db", cli.home / "data/app.db"]
         self._connections = [sqlite3.connect(path) for path in self._databases]
         self._versions: list[int] = []
         self._dumps: list[list[str]] = []
 
     def state(self) -> list[object]:
-        folder = self._desk.folder
+        folder = self._cli.folder
         files = sorted(
             (os.path.join(at, name), (Path(at) / name).read_bytes())
             for at, _, names in os.walk(folder)
@@ -195,21 +196,21 @@ class Guard:
             connection.close()
 
 
-def call(desk: Desk, words: list[str], found: list[str]) -> Iterator[Answer]:
+def call(cli: CliSession, words: list[str], found: list[str]) -> Iterator[Answer]:
     """Make one call in both forms; what is wrong with the answers goes to `found`.
 
     In the short form people are told of one wrong value in three: what they read is made of the same error.
     """
     both = LONG or crc32(repr(words).encode()) % 3 == 0
     for form in ((), ("--json",)) if both else (("--json",),):
-        answer = desk.sp("", *form, *words)
+        answer = cli.sp("", *form, *words)
         shown = " ".join(ascii(word[:60]) for word in (*form, *words))
         found += [f"sp {shown}: {fault}" for fault in faults(answer, programs=bool(form))]
         yield answer
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=named)
-def test_a_wrong_call_is_refused_clearly_and_changes_nothing(stage: Desk, command: Command) -> None:
+def test_a_wrong_call_is_refused_clearly_and_changes_nothing(stage: CliSession, command: Command) -> None:
     found: list[str] = []
     with closing(Guard(stage)) as guard:
         before = guard.state()
@@ -223,7 +224,7 @@ def test_a_wrong_call_is_refused_clearly_and_changes_nothing(stage: Desk, comman
 
 
 @pytest.mark.parametrize("flag", [entry for entry in GLOBAL_FLAGS if entry[2]], ids=lambda entry: entry[0])
-def test_a_wrong_value_of_a_global_flag_is_refused_clearly(stage: Desk, flag: tuple[str, ...]) -> None:
+def test_a_wrong_value_of_a_global_flag_is_refused_clearly(stage: CliSession, flag: tuple[str, ...]) -> None:
     found: list[str] = []
     for value in TEXTS:
         answers = list(call(stage, [f"{flag[0]}={value}", "jobs", "list"], found))
@@ -232,14 +233,14 @@ def test_a_wrong_value_of_a_global_flag_is_refused_clearly(stage: Desk, flag: tu
 
 
 @pytest.mark.parametrize("path", [(), ("infra",), ("infra", "jobs"), ("db",), ("profile",)], ids=" ".join)
-def test_a_word_that_is_no_command_is_refused_clearly(stage: Desk, path: tuple[str, ...]) -> None:
+def test_a_word_that_is_no_command_is_refused_clearly(stage: CliSession, path: tuple[str, ...]) -> None:
     found: list[str] = []
     for word in TEXTS:
         list(call(stage, [*path, word], found))
     assert not found, "\n".join(found)
 
 
-def test_an_argument_that_is_no_text_is_a_wrong_call_not_a_defect(stage: Desk) -> None:
+def test_an_argument_that_is_no_text_is_a_wrong_call_not_a_defect(stage: CliSession) -> None:
     answer = stage.sp("--json jobs show", "\udcff")
 
     assert (answer.code, answer.error["code"]) == (2, "usage")
@@ -247,7 +248,7 @@ def test_an_argument_that_is_no_text_is_a_wrong_call_not_a_defect(stage: Desk) -
 
 
 @pytest.mark.parametrize("when", ["9" * 5_000 + "d", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
-def test_an_instant_outside_the_calendar_is_a_wrong_call_not_a_defect(stage: Desk, when: str) -> None:
+def test_an_instant_outside_the_calendar_is_a_wrong_call_not_a_defect(stage: CliSession, when: str) -> None:
     for call in ("jobs history --since", "jobs audit --from"):
         answer = stage.sp(f"--json {call}", when)
 
@@ -255,13 +256,21 @@ def test_an_instant_outside_the_calendar_is_a_wrong_call_not_a_defect(stage: Des
         assert "the year" in answer.error["message"]
 
 
-def test_an_instant_with_leading_zeros_is_the_instant(stage: Desk) -> None:
+def test_an_instant_with_leading_zeros_is_the_instant(stage: CliSession) -> None:
     assert stage.sp("--json jobs history --since", "0" * 5_000 + "1h").code == 0
 
 
-def test_an_error_repeats_the_beginning_and_the_end_of_a_megabyte(stage: Desk) -> None:
+def test_an_error_repeats_the_beginning_and_the_end_of_a_megabyte(stage: CliSession) -> None:
     answer = stage.sp("jobs history --status", MEGABYTE)
 
     assert answer.err.startswith("error: --status 'xxx")
     assert "characters left out" in answer.err
     assert "is not one of" in answer.err
+
+
+def dump(path: Path) -> list[str]:
+    """Return all that a database holds, as text. An absent one holds nothing."""
+    if not path.exists():
+        return []
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        return list(connection.iterdump())

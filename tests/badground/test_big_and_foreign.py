@@ -7,7 +7,10 @@ import signal
 from pathlib import Path
 
 import pytest
-from ground import LONG, Answer, Desk, Installation, serving
+
+from support.campaign import LONG
+from support.cli_session import Answer, CliSession
+from support.installation import Installation, serving
 
 MANY = 10_000
 MEGABYTE = "x" * 2**20
@@ -68,41 +71,41 @@ def fine():
 
 @pytest.mark.parametrize("name", SCRIPTS, ids=ascii)
 def test_a_job_name_that_is_not_permitted_is_refused_with_the_rule(tmp_path: Path, name: str) -> None:
-    desk = Desk(tmp_path, jobs=ODD.format(name=name))
+    cli = CliSession(tmp_path, jobs=ODD.format(name=name))
     rule = "100 are allowed" if len(name) > 100 else "has no name" if not name else "a-z, 0-9, '_', '-' and '.'"
 
-    made = desk.sp("--json jobs new --", name)
+    made = cli.sp("--json jobs new --", name)
     assert made.code == 4
     assert rule in made.error["message"]
-    with desk.system() as system:
+    with cli.system() as system:
         (refused,) = (one for one in system.catalogue.quarantined if one.source.kind == "file")
     assert rule in refused.error
-    assert desk.sp("jobs list").code == desk.sp("jobs run fine").code == 0
+    assert cli.sp("jobs list").code == cli.sp("jobs run fine").code == 0
 
 
 @pytest.mark.parametrize("folder", ["مهمة", "夜間 報告", "🧨e\u0301", "n" * 200, "%41?#&='\"", "new\nline"], ids=ascii)
 def test_an_installation_may_lie_in_a_folder_of_any_name(tmp_path: Path, folder: str) -> None:
     (tmp_path / folder).mkdir()
-    desk = Desk(tmp_path / folder)
-    (desk.home / "jobs/تقرير.py").write_text(
+    cli = CliSession(tmp_path / folder)
+    (cli.home / "jobs/تقرير.py").write_text(
         "from systemprompt import job\n\n\n@job(tags=['夜間'], description='отчёт 🧨')\ndef fine():\n    return 'é\u202e🧨'\n",
         encoding="utf-8",
     )
 
-    assert desk.sp("--json jobs run --tag", "夜間").data["jobs_run"][0]["result"]["message"] == "é\u202e🧨"
-    assert desk.sp("jobs list").code == desk.sp("doctor").code == 0
-    assert desk.sp("jobs disable fine --why", "\u202eпочему 🧨\n").code == 0
-    assert desk.sp("--json jobs audit").data["clean"]
+    assert cli.sp("--json jobs run --tag", "夜間").data["jobs_run"][0]["result"]["message"] == "é\u202e🧨"
+    assert cli.sp("jobs list").code == cli.sp("doctor").code == 0
+    assert cli.sp("jobs disable fine --why", "\u202eпочему 🧨\n").code == 0
+    assert cli.sp("--json jobs audit").data["clean"]
 
 
 def test_an_installation_in_a_folder_whose_name_is_no_text_works_or_says_so(tmp_path: Path) -> None:
     folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe"))
     folder.mkdir()
-    desk = Desk(folder)
+    cli = CliSession(folder)
 
     for line in ("jobs list", "jobs run by_hand", "doctor", "serve", "init other", "jobs new fresh"):
         for form in ("", "--json "):
-            answer = desk.sp(f"{form}{line}")
+            answer = cli.sp(f"{form}{line}")
             assert answer.code in (0, 1, 4, 6), answer
             assert "Traceback" not in answer.err
 
@@ -129,30 +132,30 @@ def test_a_parameter_of_a_megabyte_reaches_the_job_or_its_run_says_the_limit(tmp
     profile = (
         f"database: sqlite:///data/app.db\nextensions: [jobs/]\nentry_points: false\nscheduler:\n  jobs:\n{COMMAND}"
     )
-    desk = Desk(tmp_path, jobs=TELLS, profile=profile, real_time=True)
+    cli = CliSession(tmp_path, jobs=TELLS, profile=profile, real_time=True)
 
-    answer = told(desk.sp("--json jobs run in_thread in_process as_command", "-p", f"big={MEGABYTE}"))
+    answer = told(cli.sp("--json jobs run in_thread in_process as_command", "-p", f"big={MEGABYTE}"))
 
     assert answer["in_thread"] == answer["in_process"] == ("success", str(len(MEGABYTE)))
     # What the system lets a program's environment hold is its own limit: 128 KiB a variable on Linux.
     status, message = answer["as_command"]
     assert status == "failed"
     assert "SP_PARAM_BIG has 1,048,576 characters" in message
-    assert told(desk.sp("--json jobs run as_command", "-p", "big=" + "x" * 100_000)) == {
+    assert told(cli.sp("--json jobs run as_command", "-p", "big=" + "x" * 100_000)) == {
         "as_command": ("success", "100000")
     }
-    assert desk.sp("--json jobs audit").data["clean"]
+    assert cli.sp("--json jobs audit").data["clean"]
 
 
 def test_a_parameter_of_a_megabyte_in_the_profile_is_refused_with_the_limit_and_half_of_it_works(
     tmp_path: Path,
 ) -> None:
     profile = "database: sqlite:///data/app.db\nextensions: [jobs/]\nscheduler: {jobs: {in_thread: {parameters: {big: %s}}}}\n"
-    desk = Desk(tmp_path, jobs=TELLS, profile=profile % MEGABYTE, real_time=True)
+    cli = CliSession(tmp_path, jobs=TELLS, profile=profile % MEGABYTE, real_time=True)
 
-    refused = desk.sp("--json jobs list")
+    refused = cli.sp("--json jobs list")
     assert (refused.code, refused.error["code"]) == (4, "profile_invalid")
     assert "larger than 1,048,576 bytes" in refused.error["message"]
 
-    desk.profile.write_text(profile % MEGABYTE[: 2**19])
-    assert told(desk.sp("--json jobs run in_thread")) == {"in_thread": ("success", str(2**19))}
+    cli.profile.write_text(profile % MEGABYTE[: 2**19])
+    assert told(cli.sp("--json jobs run in_thread")) == {"in_thread": ("success", str(2**19))}

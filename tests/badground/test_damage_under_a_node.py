@@ -10,7 +10,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from ground import Installation, serving
+
+from support.installation import Installation, serving
 
 UNUSABLE = 5
 STEADY = '@job(schedule="* * * * * *")\nasync def steady() -> None:\n    pass\n'

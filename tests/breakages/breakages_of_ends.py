@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from altered import account_rows, accounts, books, closings, late, written
-from wrench import Altered, Breakage, Guard
+from altered_decisions import account_rows, accounts, books, closings, late, written
+from breaking import Altered, Breakage, Guard
 
 from systemprompt.clock import SECOND
 from systemprompt.ledger.rows import ClosedRun
@@ -66,7 +66,7 @@ OF_CLOSINGS = (
         area="close",
         kinds=("stray",),
         guards=(Guard.open_or_closed, Guard.same_number),
-        plant=lambda wrench: wrench.rows("delete_open_runs", _no),
+        plant=lambda breaker: breaker.rows("delete_open_runs", _no),
     ),
     Breakage(
         what="takes a run out of the open table and loses its account",
@@ -87,7 +87,7 @@ OF_CLOSINGS = (
         area="close",
         kinds=("attempts",),
         guards=(Guard.open_or_closed, Guard.prunes_sealed),
-        plant=lambda wrench: wrench.inserted("closed", lambda run: run, after=_opens_again),
+        plant=lambda breaker: breaker.inserted("closed", lambda run: run, after=_opens_again),
     ),
     Breakage(
         what="dates the end before the start",
@@ -159,7 +159,7 @@ OF_CLOSINGS = (
         what="cancels the running run of a job that leaves",
         area="close",
         kinds=("unexplained",),
-        plant=lambda wrench: wrench.clause("waiting_runs_of_job", "it waits"),
+        plant=lambda breaker: breaker.clause("waiting_runs_of_job", "it waits"),
     ),
 )
 
@@ -169,7 +169,7 @@ OF_LATE_RESULTS = (
         area="late",
         kinds=("attempts",),
         guards=(Guard.never_changes,),
-        plant=lambda wrench: wrench.afterwards(
+        plant=lambda breaker: breaker.afterwards(
             "keep_late_result",
             lambda row: f"UPDATE job_runs SET status = 'success', reason = NULL WHERE run_id = {row.run_id}",
         ),
@@ -185,7 +185,7 @@ OF_LATE_RESULTS = (
         area="late",
         kinds=("attempts",),
         guards=(Guard.attempts_once,),
-        plant=lambda wrench: wrench.clause("keep_late_result", "once"),
+        plant=lambda breaker: breaker.clause("keep_late_result", "once"),
     ),
     Breakage(
         what="keeps a late result in the day of its run",
@@ -210,7 +210,7 @@ OF_LATE_RESULTS = (
         what="takes a closing that is told again for a late result",
         area="late",
         kinds=("attempts",),
-        plant=lambda wrench: wrench.found("holder_of_fence", _of_another),
+        plant=lambda breaker: breaker.found("holder_of_fence", _of_another),
     ),
     Breakage(
         what="forgets code that it gave up on while it still runs",
@@ -228,13 +228,13 @@ OF_LATE_RESULTS = (
         what="starts what waits while code of its job runs that it gave up on",
         area="late",
         kinds=("concurrent",),
-        plant=lambda wrench: wrench.clause("waiting_runs", "no code of it runs on"),
+        plant=lambda breaker: breaker.clause("waiting_runs", "no code of it runs on"),
     ),
     Breakage(
         what="says that code runs on that has come back",
         area="late",
         kinds=("abandoned",),
-        plant=lambda wrench: wrench.rows("end_abandoned", _no),
+        plant=lambda breaker: breaker.rows("end_abandoned", _no),
     ),
     Breakage(
         what="says of every run that its code runs on",

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from altered import accounts, closings, written
-from wrench import Breakage, Guard, Wrench
+from altered_decisions import accounts, closings, written
+from breaking import Breakage, Breaker, Guard
 
 from systemprompt.clock import SECOND
 from systemprompt.ledger import bookkeeping
@@ -16,14 +16,14 @@ from systemprompt.ledger.rows import ClosedRun, OpenRun
 _HOUR = 3_600 * SECOND
 
 
-def tallies(change: Callable[[Any], Any]) -> Callable[[Wrench], None]:
+def tallies(change: Callable[[Any], Any]) -> Callable[[Breaker], None]:
     return written("write_tallies", change)
 
 
-def _waits_on(wrench: Wrench) -> None:
+def _waits_on(breaker: Breaker) -> None:
     """What waits is told to be closed as asked, and waits on."""
-    wrench.given("delete_open_runs", lambda row: row if row[1] is not None else None)
-    wrench.inserted("closed", lambda run: None if run.reason == "requested" and run.fence is None else run)
+    breaker.given("delete_open_runs", lambda row: row if row[1] is not None else None)
+    breaker.inserted("closed", lambda run: None if run.reason == "requested" and run.fence is None else run)
 
 
 def _lost_again(real: Callable[..., Any]) -> Callable[..., Any]:
@@ -76,7 +76,7 @@ OF_STOPS = (
         what="starts a run again whose node was lost, though somebody asked for its stop",
         area="stop",
         kinds=("stop",),
-        plant=lambda wrench: wrench.decision(bookkeeping.lost, _lost_again),
+        plant=lambda breaker: breaker.decision(bookkeeping.lost, _lost_again),
     ),
     Breakage(
         what="lets a run wait on that somebody asked to stop",
@@ -89,7 +89,7 @@ OF_STOPS = (
         what="closes what waits as asked an hour before anybody asked",
         area="stop",
         kinds=("stop",),
-        plant=lambda wrench: wrench.decision(bookkeeping.closed_waiting, _waiting_again),
+        plant=lambda breaker: breaker.decision(bookkeeping.closed_waiting, _waiting_again),
     ),
 )
 
@@ -98,13 +98,13 @@ OF_NUMBERS = (
         what="closes without counting what was closed",
         area="number",
         kinds=("counts",),
-        plant=lambda wrench: wrench.rows("write_tallies", _no),
+        plant=lambda breaker: breaker.rows("write_tallies", _no),
     ),
     Breakage(
         what="counts each account twice",
         area="number",
         kinds=("counts",),
-        plant=lambda wrench: wrench.rows("write_tallies", lambda rows: rows * 2),
+        plant=lambda breaker: breaker.rows("write_tallies", lambda rows: rows * 2),
     ),
     Breakage(
         what="counts an account in the next hour",
@@ -146,13 +146,13 @@ OF_NUMBERS = (
         what="loses the tallies that it folds",
         area="number",
         kinds=("counts",),
-        plant=lambda wrench: wrench.rows("fold_into_sums", _no),
+        plant=lambda breaker: breaker.rows("fold_into_sums", _no),
     ),
     Breakage(
         what="folds the same tallies again and again",
         area="number",
         kinds=("counts",),
-        plant=lambda wrench: wrench.rows("delete_folded", _no),
+        plant=lambda breaker: breaker.rows("delete_folded", _no),
     ),
     Breakage(
         what="does not count a run that ended",

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+from breaking import Breakage, Breaker, Guard
 from worker import START
-from wrench import Breakage, Guard, Wrench
 
 from systemprompt.clock import SECOND
 from systemprompt.cron import Schedule
@@ -19,29 +19,29 @@ Decide: TypeAlias = Callable[[Planner, JobToPlan, int], Decision]
 Alter: TypeAlias = Callable[[JobToPlan, int, Decision], Decision]
 
 
-def altered(alter: Alter) -> Callable[[Wrench], None]:
+def altered(alter: Alter) -> Callable[[Breaker], None]:
     """Let the planner decide, and alter what it decided."""
 
     def make(decide: Decide) -> Decide:
         return lambda self, job, now: alter(job, now, decide(self, job, now))
 
-    return lambda wrench: wrench.patch(Planner, "decide", make)
+    return lambda breaker: breaker.patch(Planner, "decide", make)
 
 
-def asked(ask: Callable[[JobToPlan, int], tuple[JobToPlan, int]]) -> Callable[[Wrench], None]:
+def asked(ask: Callable[[JobToPlan, int], tuple[JobToPlan, int]]) -> Callable[[Breaker], None]:
     """Let the planner decide something else than it was asked."""
 
     def make(decide: Decide) -> Decide:
         return lambda self, job, now: decide(self, *ask(job, now))
 
-    return lambda wrench: wrench.patch(Planner, "decide", make)
+    return lambda breaker: breaker.patch(Planner, "decide", make)
 
 
 def with_policies(job: JobToPlan, **policies: object) -> JobToPlan:
     return replace(job, policies={**job.policies, **policies})
 
 
-def ranges(**change: Callable[[PlannedRange], Any]) -> Callable[[Wrench], None]:
+def ranges(**change: Callable[[PlannedRange], Any]) -> Callable[[Breaker], None]:
     """Let every range be written with these fields changed."""
 
     def alter(job: JobToPlan, now: int, decision: Decision) -> Decision:
@@ -51,30 +51,30 @@ def ranges(**change: Callable[[PlannedRange], Any]) -> Callable[[Wrench], None]:
     return altered(alter)
 
 
-def cursors(moved: Callable[[int, int], int]) -> Callable[[Wrench], None]:
+def cursors(moved: Callable[[int, int], int]) -> Callable[[Breaker], None]:
     """Move every cursor somewhere else than was decided: `moved` is told where to, and where it stood."""
 
     def change(row: Any) -> Any:
         through, next_due, next_run, job_id, before = row
         return moved(through, before), next_due, next_run, job_id, before
 
-    return lambda wrench: wrench.given("move_cursors", change)
+    return lambda breaker: breaker.given("move_cursors", change)
 
 
-def range_rows(**change: Callable[[Any], Any]) -> Callable[[Wrench], None]:
+def range_rows(**change: Callable[[Any], Any]) -> Callable[[Breaker], None]:
     """Write every range with these columns changed, below the planner."""
 
     def changed(row: Any) -> Any:
         values = dict(zip(_OF_A_RANGE, row, strict=True))
         return tuple(change[name](values[name]) if name in change else values[name] for name in _OF_A_RANGE)
 
-    return lambda wrench: wrench.given("write_ranges", changed)
+    return lambda breaker: breaker.given("write_ranges", changed)
 
 
 _OF_A_RANGE = ("job_id", "version", "first_at", "last_at", "count", "status", "reason", "written_at")
 
 
-def schedule_made_with(**change: str) -> Callable[[Wrench], None]:
+def schedule_made_with(**change: str) -> Callable[[Breaker], None]:
     def make(_: object) -> Callable[[str, str, str, str], Schedule]:
         def schedule(expression: str, time_zone: str, dst_gap: str, dst_fold: str) -> Schedule:
             made = {"time_zone": time_zone, "dst_gap": dst_gap, "dst_fold": dst_fold, **change}
@@ -82,7 +82,7 @@ def schedule_made_with(**change: str) -> Callable[[Wrench], None]:
 
         return schedule
 
-    return lambda wrench: wrench.patch(planner, "_schedule", make)
+    return lambda breaker: breaker.patch(planner, "_schedule", make)
 
 
 def _starts_nothing(job: JobToPlan, now: int, decision: Decision) -> Decision:
@@ -94,7 +94,7 @@ def _starts_nothing(job: JobToPlan, now: int, decision: Decision) -> Decision:
     return replace(decision, runs=(), ranges=(replace(span, last_at=last, count=span.count + len(decision.runs)),))
 
 
-def _without_last_fire_time(count: Callable[[PlannedRange], Any]) -> Callable[[Wrench], None]:
+def _without_last_fire_time(count: Callable[[PlannedRange], Any]) -> Callable[[Breaker], None]:
     def make(real: Callable[..., PlannedRange]) -> Callable[..., PlannedRange]:
         def made(job: JobToPlan, schedule: Schedule, last: int, status: str, reason: str) -> PlannedRange:
             before = schedule.last_before(last)
@@ -103,7 +103,7 @@ def _without_last_fire_time(count: Callable[[PlannedRange], Any]) -> Callable[[W
 
         return made
 
-    return lambda wrench: wrench.patch(planner, "_range", make)
+    return lambda breaker: breaker.patch(planner, "_range", make)
 
 
 def _everything_by_one_range(job: JobToPlan, now: int, decision: Decision) -> Decision:
@@ -138,7 +138,7 @@ OF_PLANS = (
         what="forgets that an overlap needs an account",
         area="planner",
         kinds=("missing",),
-        plant=lambda wrench: wrench.patch(
+        plant=lambda breaker: breaker.patch(
             Planner, "_blocked", lambda _: lambda self, job, schedule, now: self._decision(job, schedule, now)
         ),
     ),
@@ -243,13 +243,13 @@ OF_CURSORS = (
         what="moves the cursor and loses the rows",
         area="cursor",
         kinds=("missing",),
-        plant=lambda wrench: wrench.inserted("open", lambda run: run if run.run_id % 2 else None),
+        plant=lambda breaker: breaker.inserted("open", lambda run: run if run.run_id % 2 else None),
     ),
     Breakage(
         what="moves the cursor and loses the ranges",
         area="cursor",
         kinds=("missing",),
-        plant=lambda wrench: wrench.rows("write_ranges", lambda rows: []),
+        plant=lambda breaker: breaker.rows("write_ranges", lambda rows: []),
     ),
     Breakage(
         what="moves the cursor ten seconds further than was decided",
@@ -275,13 +275,13 @@ OF_CURSORS = (
         what="passes a due job over, again and again",
         area="cursor",
         kinds=("passed_over",),
-        plant=lambda wrench: wrench.found("due_jobs", lambda rows: [r for r in rows if r["job_name"] != "again"]),
+        plant=lambda breaker: breaker.found("due_jobs", lambda rows: [r for r in rows if r["job_name"] != "again"]),
     ),
     Breakage(
         what="forgets how far it has ever planned",
         area="cursor",
         kinds=("cursor",),
-        plant=lambda wrench: wrench.given("take_numbers", lambda values: values | {"through": 0}),
+        plant=lambda breaker: breaker.given("take_numbers", lambda values: values | {"through": 0}),
     ),
 )
 
@@ -338,7 +338,7 @@ OF_RANGES = (
         area="range",
         kinds=("double",),
         guards=(Guard.one_account,),
-        plant=lambda wrench: wrench.rows("write_ranges", lambda rows: rows * 2),
+        plant=lambda breaker: breaker.rows("write_ranges", lambda rows: rows * 2),
     ),
     Breakage(
         what="tells disabled fire times as missed",

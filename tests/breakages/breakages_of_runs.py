@@ -6,8 +6,8 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-from altered import begun, lost
-from wrench import Altered, Breakage, Guard, Wrench
+from altered_decisions import begun, lost
+from breaking import Altered, Breakage, Breaker, Guard
 
 from systemprompt.clock import SECOND
 from systemprompt.ledger import bookkeeping
@@ -18,40 +18,40 @@ from systemprompt.nodes.rescue import Rescue
 _HOUR = 3_600 * SECOND
 
 
-def numbers(**change: Callable[[Any], int]) -> Callable[[Wrench], None]:
+def numbers(**change: Callable[[Any], int]) -> Callable[[Breaker], None]:
     """Say something else of the fences and run ids that were taken."""
 
     def altered(rows: list[Any]) -> list[Any]:
         return [Altered(row, **{name: of(row) for name, of in change.items()}) for row in rows]
 
-    return lambda wrench: wrench.found("take_numbers", altered)
+    return lambda breaker: breaker.found("take_numbers", altered)
 
 
-def _fences_of_each_job(wrench: Wrench) -> None:
+def _fences_of_each_job(breaker: Breaker) -> None:
     fences: dict[int, count[int]] = {}
-    begun(lambda was, run: run._replace(fence=next(fences.setdefault(run.job_id, count(1)))))(wrench)
+    begun(lambda was, run: run._replace(fence=next(fences.setdefault(run.job_id, count(1)))))(breaker)
 
 
-def _fences_are_not_kept(wrench: Wrench) -> None:
+def _fences_are_not_kept(breaker: Breaker) -> None:
     asked: list[int] = []
 
     def take(values: Any) -> Any:
         asked.append(values["fences"])
         return values | {"fences": 0}
 
-    wrench.given("take_numbers", take)
-    wrench.found("take_numbers", lambda rows: [Altered(row, fence=row["fence"] + asked[-1]) for row in rows])
+    breaker.given("take_numbers", take)
+    breaker.found("take_numbers", lambda rows: [Altered(row, fence=row["fence"] + asked[-1]) for row in rows])
 
 
-def _claims_what_runs(wrench: Wrench) -> None:
-    wrench.clause("waiting_runs", "it waits")
-    wrench.clause("waiting_runs", "none of the job runs")
-    wrench.clause("claim_runs", "nobody holds it")
+def _claims_what_runs(breaker: Breaker) -> None:
+    breaker.clause("waiting_runs", "it waits")
+    breaker.clause("waiting_runs", "none of the job runs")
+    breaker.clause("claim_runs", "nobody holds it")
 
 
-def _keeps_the_fence(wrench: Wrench) -> None:
-    wrench.clause("requeue_runs", "the fence is gone")
-    wrench.clause("claim_runs", "nobody holds it")
+def _keeps_the_fence(breaker: Breaker) -> None:
+    breaker.clause("requeue_runs", "the fence is gone")
+    breaker.clause("claim_runs", "nobody holds it")
 
 
 def _anybody_closes(real: Callable[..., Any]) -> Callable[..., Any]:
@@ -88,13 +88,13 @@ OF_CLAIMS = (
         what="claims a run while another of the job runs",
         area="claim",
         kinds=("concurrent",),
-        plant=lambda wrench: wrench.clause("waiting_runs", "nothing of the job comes first"),
+        plant=lambda breaker: breaker.clause("waiting_runs", "nothing of the job comes first"),
     ),
     Breakage(
         what="claims the newest of a job's queue first",
         area="claim",
         kinds=("fence_order",),
-        plant=lambda wrench: wrench.clause(
+        plant=lambda breaker: breaker.clause(
             "waiting_runs", "the first of the job", "(e.available_at, e.run_id) > (r.available_at, r.run_id)"
         ),
     ),
@@ -102,7 +102,7 @@ OF_CLAIMS = (
         what="never claims the waiting runs of one job",
         area="claim",
         kinds=("passed_over",),
-        plant=lambda wrench: wrench.found("waiting_runs", lambda rows: [r for r in rows if r["job_name"] != "again"]),
+        plant=lambda breaker: breaker.found("waiting_runs", lambda rows: [r for r in rows if r["job_name"] != "again"]),
     ),
     Breakage(
         what="claims for a node that was declared lost",
@@ -114,7 +114,7 @@ OF_CLAIMS = (
         what="claims the runs of a quarantined job",
         area="claim",
         kinds=("unexplained",),
-        plant=lambda wrench: wrench.clause("waiting_runs", "the job can run"),
+        plant=lambda breaker: breaker.clause("waiting_runs", "the job can run"),
     ),
     Breakage(
         what="dates the start before the fire time",
@@ -139,13 +139,13 @@ OF_CLAIMS = (
         what="begins a run and writes it nowhere",
         area="claim",
         kinds=("missing",),
-        plant=lambda wrench: wrench.inserted("open", lambda row: row if row.fence is None else None),
+        plant=lambda breaker: breaker.inserted("open", lambda row: row if row.fence is None else None),
     ),
     Breakage(
         what="begins a start by hand and writes it nowhere",
         area="claim",
         kinds=("stray",),
-        plant=lambda wrench: wrench.inserted(
+        plant=lambda breaker: breaker.inserted(
             "open", lambda row: None if row.origin == "manual" and row.fence is not None else row
         ),
     ),
@@ -154,7 +154,7 @@ OF_CLAIMS = (
         area="claim",
         kinds=("stray",),
         guards=(Guard.references,),
-        plant=lambda wrench: wrench.inserted(
+        plant=lambda breaker: breaker.inserted(
             "open", lambda row: row._replace(job_id=row.job_id + (99 if row.run_id % 7 == 0 else 0))
         ),
     ),
@@ -191,7 +191,7 @@ OF_FENCES = (
         what="lets a zombie close the run that another holds now",
         area="fence",
         kinds=("attempts",),
-        plant=lambda wrench: wrench.decision(bookkeeping.settle, _anybody_closes),
+        plant=lambda breaker: breaker.decision(bookkeeping.settle, _anybody_closes),
     ),
     Breakage(
         what="keeps the fence of a lost node when it queues a run again",
@@ -207,8 +207,8 @@ def _everybody_is_lost(_: object) -> object:
     return lambda self, node: True
 
 
-def _rescued(**change: Any) -> Callable[[Wrench], None]:
-    return lambda wrench: wrench.found("runs_to_rescue", lambda rows: [Altered(row, **change) for row in rows])
+def _rescued(**change: Any) -> Callable[[Breaker], None]:
+    return lambda breaker: breaker.found("runs_to_rescue", lambda rows: [Altered(row, **change) for row in rows])
 
 
 OF_RESCUES = (
@@ -216,7 +216,7 @@ OF_RESCUES = (
         what="declares a node lost that beats",
         area="rescue",
         kinds=("lost_alive",),
-        plant=lambda wrench: wrench.patch(Rescue, "_is_lost", _everybody_is_lost),
+        plant=lambda breaker: breaker.patch(Rescue, "_is_lost", _everybody_is_lost),
     ),
     Breakage(
         what="runs again what says on_lost: fail",
@@ -234,13 +234,13 @@ OF_RESCUES = (
         what="declares a node lost and leaves its runs running",
         area="rescue",
         kinds=("open_without_node",),
-        plant=lambda wrench: wrench.found("runs_to_rescue", lambda rows: []),
+        plant=lambda breaker: breaker.found("runs_to_rescue", lambda rows: []),
     ),
     Breakage(
         what="queues a lost run again and does not keep the attempt that was lost",
         area="rescue",
         kinds=("attempts",),
-        plant=lambda wrench: wrench.rows("write_attempts", lambda rows: []),
+        plant=lambda breaker: breaker.rows("write_attempts", lambda rows: []),
     ),
     Breakage(
         what="calls the attempt of a lost node failed and tries again",
@@ -256,13 +256,13 @@ OF_RESCUES = (
         what="keeps the lost attempt under a fence that was never handed out",
         area="rescue",
         kinds=("fence_order",),
-        plant=lambda wrench: wrench.given("write_attempts", lambda row: row._replace(fence=row.fence + 99_999)),
+        plant=lambda breaker: breaker.given("write_attempts", lambda row: row._replace(fence=row.fence + 99_999)),
     ),
     Breakage(
         what="never looks after a node whose process is gone",
         area="rescue",
         kinds=("open_without_node",),
-        plant=lambda wrench: wrench.patch(Rescue, "step", lambda _: lambda self, own_id: []),
+        plant=lambda breaker: breaker.patch(Rescue, "step", lambda _: lambda self, own_id: []),
     ),
     Breakage(
         what="lets a rescued run end before it started",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from wrench import Breakage, Guard, Wrench
+from breaking import Breakage, Breaker, Guard
 
 from systemprompt.clock import SECOND
 from systemprompt.ledger import bookkeeping, seals
@@ -15,18 +15,18 @@ from systemprompt.ledger.rows import OpenRun
 _HOUR, _DAY = 3_600 * SECOND, 86_400 * SECOND
 
 
-def opened(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[Wrench], None]:
+def opened(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[Breaker], None]:
     """Open each version with something changed."""
-    return lambda wrench: wrench.given("open_version", lambda values: values | change(values))
+    return lambda breaker: breaker.given("open_version", lambda values: values | change(values))
 
 
-def closed(valid_until: Callable[[int], int]) -> Callable[[Wrench], None]:
-    return lambda wrench: wrench.given(
+def closed(valid_until: Callable[[int], int]) -> Callable[[Breaker], None]:
+    return lambda breaker: breaker.given(
         "close_version", lambda values: values | {"valid_until": valid_until(values["valid_until"])}
     )
 
 
-def _edit_in_place(wrench: Wrench) -> None:
+def _edit_in_place(breaker: Breaker) -> None:
     """A job's first new schedule is written into the version that is open. With a second one all might be as it was."""
     edited: dict[int, str] = {}
     once: set[int] = set()
@@ -49,16 +49,16 @@ def _edit_in_place(wrench: Wrench) -> None:
         former = f"version = (SELECT max(v.version) FROM job_versions v WHERE v.{job})"
         return f"UPDATE job_versions SET schedule = '{schedule}', valid_until = NULL WHERE {job} AND {former}"
 
-    wrench.given("open_version", instead)
-    wrench.given("update_job", shown)
-    wrench.afterwards("update_job", rewritten)
+    breaker.given("open_version", instead)
+    breaker.given("update_job", shown)
+    breaker.afterwards("update_job", rewritten)
 
 
 def _never_planned_up_to(real: Callable[..., int]) -> Callable[..., int]:
     return lambda store, job_id, now, decide: now
 
 
-def _skip_a_number(wrench: Wrench) -> None:
+def _skip_a_number(breaker: Breaker) -> None:
     """From the second version on, every number is one higher."""
     higher: set[int] = set()
 
@@ -71,9 +71,9 @@ def _skip_a_number(wrench: Wrench) -> None:
     def point(values: Any) -> Any:
         return values | {"version": 3} if values["job_id"] in higher and values["version"] == 2 else values
 
-    wrench.given("open_version", open_)
-    wrench.given("update_job", point)
-    wrench.given("point_to_version", point)
+    breaker.given("open_version", open_)
+    breaker.given("update_job", point)
+    breaker.given("point_to_version", point)
 
 
 def _wrong_counts(real: Callable[..., Any]) -> Callable[..., Any]:
@@ -91,18 +91,18 @@ def _version_one(real: Callable[..., OpenRun]) -> Callable[..., OpenRun]:
     return lambda run, **more: real(run, **{**more, "version": 1})
 
 
-def _after_sealing(sql: str) -> Callable[[Wrench], None]:
+def _after_sealing(sql: str) -> Callable[[Breaker], None]:
     """What an engine would do that writes where it must not."""
-    return lambda wrench: wrench.afterwards("count_seal", lambda values: sql)
+    return lambda breaker: breaker.afterwards("count_seal", lambda values: sql)
 
 
-def pruned(change: Callable[[Any], Any]) -> Callable[[Wrench], None]:
-    return lambda wrench: wrench.given("mark_jobs_pruned", change)
+def pruned(change: Callable[[Any], Any]) -> Callable[[Breaker], None]:
+    return lambda breaker: breaker.given("mark_jobs_pruned", change)
 
 
-def _newest_first(wrench: Wrench) -> None:
-    wrench.given("prune_batch", lambda values: values | {"limit": 10**9})
-    wrench.found("prune_batch", lambda rows: rows[:-21:-1])
+def _newest_first(breaker: Breaker) -> None:
+    breaker.given("prune_batch", lambda values: values | {"limit": 10**9})
+    breaker.found("prune_batch", lambda rows: rows[:-21:-1])
 
 
 OF_VERSIONS = (
@@ -136,21 +136,21 @@ OF_VERSIONS = (
         what="changes a job without planning it up to the change",
         area="version",
         kinds=("cursor",),
-        plant=lambda wrench: wrench.decision(wrench.engine.parts["plan_one"], _never_planned_up_to),
+        plant=lambda breaker: breaker.decision(breaker.engine.parts["plan_one"], _never_planned_up_to),
     ),
     Breakage(
         what="leaves the former version open",
         area="version",
         kinds=("versions",),
         guards=(Guard.one_open_version, Guard.versions_apart),
-        plant=lambda wrench: wrench.rows("close_version", lambda rows: []),
+        plant=lambda breaker: breaker.rows("close_version", lambda rows: []),
     ),
     Breakage(
         what="leaves the version of a retired job open",
         area="version",
         kinds=("versions",),
         guards=(Guard.versions_stay,),
-        plant=lambda wrench: wrench.afterwards(
+        plant=lambda breaker: breaker.afterwards(
             "retire_job",
             lambda values: (
                 f"UPDATE job_versions SET valid_until = NULL WHERE job_id = {values['job_id']} "
@@ -168,7 +168,7 @@ OF_VERSIONS = (
         what="shows the former version as the present one",
         area="version",
         kinds=("versions",),
-        plant=lambda wrench: wrench.given(
+        plant=lambda breaker: breaker.given(
             "point_to_version", lambda values: None if values["version"] == 3 and values["job_id"] > 1 else values
         ),
     ),
@@ -182,7 +182,7 @@ OF_VERSIONS = (
         what="plans by a version that is over",
         area="version",
         kinds=("wrong_version",),
-        plant=lambda wrench: wrench.decision(bookkeeping.planned, _version_one),
+        plant=lambda breaker: breaker.decision(bookkeeping.planned, _version_one),
     ),
     Breakage(
         what="brings a job back as if it had never been away",
@@ -197,7 +197,7 @@ OF_RETENTION = (
         what="deletes and does not say how far",
         area="retention",
         kinds=("missing",),
-        plant=lambda wrench: wrench.rows("mark_jobs_pruned", lambda rows: []),
+        plant=lambda breaker: breaker.rows("mark_jobs_pruned", lambda rows: []),
     ),
     Breakage(
         what="says that more was pruned than was",
@@ -221,20 +221,20 @@ OF_RETENTION = (
         what="deletes runs and forgets the ranges",
         area="retention",
         kinds=("extra",),
-        plant=lambda wrench: wrench.rows("prune_ranges", lambda rows: []),
+        plant=lambda breaker: breaker.rows("prune_ranges", lambda rows: []),
     ),
     Breakage(
         what="deletes ranges and forgets the runs",
         area="retention",
         kinds=("extra",),
-        plant=lambda wrench: wrench.rows("prune_runs", lambda rows: []),
+        plant=lambda breaker: breaker.rows("prune_runs", lambda rows: []),
     ),
     Breakage(
         what="deletes a day that was never sealed",
         area="retention",
         kinds=("pruned",),
         guards=(Guard.prunes_sealed,),
-        plant=lambda wrench: wrench.clause(
+        plant=lambda breaker: breaker.clause(
             "prune_batch", "of sealed days", f"(SELECT high_water - {_HOUR} FROM ledger_state)"
         ),
     ),
@@ -243,7 +243,7 @@ OF_RETENTION = (
         area="retention",
         kinds=("pruned",),
         guards=(Guard.pruned_until,),
-        plant=lambda wrench: wrench.given(
+        plant=lambda breaker: breaker.given(
             "mark_ledger_pruned", lambda values: values | {"until": values["until"] + _DAY}
         ),
     ),
@@ -251,14 +251,14 @@ OF_RETENTION = (
         what="seals other counts than a day has",
         area="retention",
         kinds=("sealed_day",),
-        plant=lambda wrench: wrench.decision(seals.chained, _wrong_counts),
+        plant=lambda breaker: breaker.decision(seals.chained, _wrong_counts),
     ),
     Breakage(
         what="seals with a digest that is not chained to the day before",
         area="retention",
         kinds=("seal_chain",),
         guards=(Guard.seals_follow,),
-        plant=lambda wrench: wrench.decision(seals.chained, _unchained),
+        plant=lambda breaker: breaker.decision(seals.chained, _unchained),
     ),
     Breakage(
         what="changes a row of a sealed day",

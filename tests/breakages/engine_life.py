@@ -35,7 +35,7 @@ from systemprompt.ledger.records import (
 from systemprompt.planning.planner import Planner
 
 if TYPE_CHECKING:
-    from wrench import Engine
+    from breaking import Engine
 
 HOUR, DAY = 3_600, 86_400
 

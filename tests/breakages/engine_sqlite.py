@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from wrench import Engine, Guard
+from breaking import Engine, Guard
 
 from systemprompt.ledger.sqlite.clockwork import plan_one
 from systemprompt.ledger.sqlite.inserting import insert_closed, insert_open

@@ -9,10 +9,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from all_breakages import BREAKAGES
+from breaking import AREAS, Breaker
 from engine_life import Life
 from engine_sqlite import SQLITE, every_guard
-from planted import BREAKAGES
-from wrench import AREAS, Wrench
 
 from systemprompt.audit.findings import KINDS
 from systemprompt.errors import LedgerBroken
@@ -31,22 +31,22 @@ def test_the_sound_engine_lives_through_all_of_it_with_a_clean_audit(tmp_path: P
 @pytest.mark.parametrize("name", BY_NAME)
 def test_the_audit_notices_an_engine_that(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     breakage = BY_NAME[name]
-    wrench = Wrench(monkeypatch, SQLITE)
-    breakage.plant(wrench)
-    wrench.remove_guards(*breakage.guards)
-    life = Life(tmp_path / "ledger.db", wrench.prepare, until=frozenset(breakage.kinds))
+    breaker = Breaker(monkeypatch, SQLITE)
+    breakage.plant(breaker)
+    breaker.remove_guards(*breakage.guards)
+    life = Life(tmp_path / "ledger.db", breaker.prepare, until=frozenset(breakage.kinds))
     reports = life.live()
     life.close()
-    wrench.check_met()
+    breaker.check_met()
     named = {kind for report in reports for kind in report.by_kind}
     assert named >= set(breakage.kinds), [finding.sentence for report in reports for finding in report.findings][:20]
 
 
 @pytest.mark.parametrize("name", [name for name, one in BY_NAME.items() if one.guards])
 def test_the_schema_refuses_an_engine_that(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wrench = Wrench(monkeypatch, SQLITE)
-    BY_NAME[name].plant(wrench)
-    life = Life(tmp_path / "ledger.db", wrench.prepare)
+    breaker = Breaker(monkeypatch, SQLITE)
+    BY_NAME[name].plant(breaker)
+    life = Life(tmp_path / "ledger.db", breaker.prepare)
     refused = None
     try:
         life.live()
@@ -69,10 +69,10 @@ def test_every_guard_is_one_that_the_engine_has() -> None:
 
 
 def test_every_clause_that_the_engine_names_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    wrench = Wrench(monkeypatch, SQLITE)
+    breaker = Breaker(monkeypatch, SQLITE)
     for breakage in BREAKAGES:
-        breakage.plant(wrench)
-    assert wrench.broken_clauses() == set(SQLITE.clauses)
+        breakage.plant(breaker)
+    assert breaker.broken_clauses() == set(SQLITE.clauses)
 
 
 def test_every_kind_of_finding_is_brought_out_by_a_breakage() -> None:

@@ -21,6 +21,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 from troubles import Node, Troubles
 from worker import PACE, START, Worker, spec
 
+from support.campaign import LONG
 from systemprompt.audit.auditor import audit
 from systemprompt.audit.case import oracle_of
 from systemprompt.audit.sealing import seal_closed_days
@@ -30,7 +31,6 @@ from systemprompt.ledger.records import Change, JobSpec, ManualStart, Quarantine
 from systemprompt.ledger.views import RunView
 from systemprompt.planning.planner import Planner
 
-LONG = os.environ.get("SP_CAMPAIGN") == "long"
 EXAMPLES = int(os.environ.get("SP_EXAMPLES", "400" if LONG else "12"))
 STEPS = 60 if LONG else 30
 

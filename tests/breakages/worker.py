@@ -17,7 +17,7 @@ from systemprompt.nodes.rescue import Rescue
 from systemprompt.planning.planner import Planner
 
 if TYPE_CHECKING:
-    from wrench import Engine
+    from breaking import Engine
 
 START = 1_792_756_800 * SECOND
 """2026-10-23T12:00:00Z, the Friday before Berlin's clocks go back."""

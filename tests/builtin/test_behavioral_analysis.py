@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from app_database import HOUR, NOW, App, an_app
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.application import HOUR, NOW, App, an_app
 from systemprompt.builtin.sessions.behavior_scoring import WEIGHTS, Request, SessionFacts, score_session
 from systemprompt.builtin.sessions.behavioral_analysis import BehavioralAnalysis, count_bans
 from systemprompt.errors import ConfigurationError, ParameterError

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from app_database import MIGRATIONS, an_app
 
+from support.application import MIGRATIONS, an_app
 from systemprompt.builtin import BUILTIN_MODULES
 from systemprompt.cron import Schedule
 from systemprompt.jobs.job import MODULE_JOBS, Job

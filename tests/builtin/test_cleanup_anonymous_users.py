@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from app_database import DAY, HOUR, NOW, App, an_app
 
+from support.application import DAY, HOUR, NOW, App, an_app
 from systemprompt.builtin.sessions.cleanup_anonymous_users import CleanupAnonymousUsers, count, delete
 from systemprompt.errors import ConfigurationError
 from systemprompt.jobs.context import CancelSignal, JobCancelled

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from app_database import DAY, HOUR, NOW, App, an_app
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from support.application import DAY, HOUR, NOW, App, an_app
 from systemprompt.builtin.sessions import cleanup_empty_contexts, cleanup_inactive_sessions, session_cleanup
 from systemprompt.builtin.upkeep import database_cleanup, log_cleanup
 from systemprompt.databases.sqlite_database import SqliteDatabase

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from app_database import DAY, HOUR, NOW, App, an_app
 
+from support.application import DAY, HOUR, NOW, App, an_app
 from systemprompt.builtin.content.content_files import find_files
 from systemprompt.builtin.content.content_ingestion import ContentIngestion
 from systemprompt.builtin.content.markdown_files import MAX_FILE_BYTES, BadDocument, Document, read_document

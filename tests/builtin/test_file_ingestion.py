@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from app_database import DAY, NOW, App, an_app
 
+from support.application import DAY, NOW, App, an_app
 from systemprompt.builtin.content.file_ingestion import FileIngestion
 from systemprompt.jobs.context import CancelSignal, JobCancelled
 from systemprompt.jobs.settings import FileSource, Retention

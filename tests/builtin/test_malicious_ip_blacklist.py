@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from app_database import DAY, HOUR, NOW, App, an_app
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.application import DAY, HOUR, NOW, App, an_app
 from systemprompt.builtin.sessions.address_scoring import (
     WEIGHTS,
     AddressFacts,

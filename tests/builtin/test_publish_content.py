@@ -15,8 +15,8 @@ from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree as ET
 
 import pytest
-from app_database import DAY, App, an_app
 
+from support.application import DAY, App, an_app
 from systemprompt.builtin.content.content_ingestion import ContentIngestion
 from systemprompt.builtin.content.publish_content import PublishContent
 from systemprompt.errors import ConflictError

@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 
 import pytest
-from desk import Desk
 
+from support.cli_session import CliSession
 from systemprompt.builtin import BUILTIN_MODULES
 from systemprompt.cli.table import COMMANDS, GROUPS, Command, Group
 
@@ -14,18 +14,18 @@ TRACEBACK = "Traceback (most recent call last):\n  ...\nConnectionError: no rout
 
 
 @pytest.fixture
-def busy(desk: Desk) -> Desk:
+def busy(cli: CliSession) -> CliSession:
     """Two runs by hand, then two hours with no node."""
-    desk.ran("nightly_report", message="Wrote 3 pages", items_processed=3)
-    desk.ran("broken_feed", status="failed", reason="exception", error=TRACEBACK, took_s=0.2)
-    return desk
+    cli.ran("nightly_report", message="Wrote 3 pages", items_processed=3)
+    cli.ran("broken_feed", status="failed", reason="exception", error=TRACEBACK, took_s=0.2)
+    return cli
 
 
 def block(text: str) -> str:
     return textwrap.dedent(text).lstrip("\n")
 
 
-def test_list_on_a_pipe_is_as_wide_as_it_needs_and_has_no_escape_sequence(busy: Desk) -> None:
+def test_list_on_a_pipe_is_as_wide_as_it_needs_and_has_no_escape_sequence(busy: CliSession) -> None:
     assert busy.sp("jobs list --tag reports").out == block("""
         Available Jobs  1
         NAME            SCHEDULE     STATE    LAST RUN         NEXT RUN  DESCRIPTION
@@ -33,7 +33,7 @@ def test_list_on_a_pipe_is_as_wide_as_it_needs_and_has_no_escape_sequence(busy: 
     """)
 
 
-def test_list_gives_up_the_description_where_the_terminal_is_narrow(busy: Desk) -> None:
+def test_list_gives_up_the_description_where_the_terminal_is_narrow(busy: CliSession) -> None:
     busy.width = 80
 
     answer = busy.sp("jobs list")
@@ -43,7 +43,7 @@ def test_list_gives_up_the_description_where_the_terminal_is_narrow(busy: Desk) 
     assert "cleanup_inactive_sessions  0 0 */2 * * *   enabled                   in 59 min" in answer.out
 
 
-def test_list_has_colours_that_mean_something_on_a_terminal_only(busy: Desk) -> None:
+def test_list_has_colours_that_mean_something_on_a_terminal_only(busy: CliSession) -> None:
     busy.width, busy.color = 80, True
 
     assert "\x1b[32menabled\x1b[0m" in busy.sp("jobs list").out
@@ -51,7 +51,7 @@ def test_list_has_colours_that_mean_something_on_a_terminal_only(busy: Desk) -> 
     assert "\x1b" not in busy.sp("jobs list --no-color").out
 
 
-def test_show(busy: Desk) -> None:
+def test_show(busy: CliSession) -> None:
     assert busy.sp("jobs show nightly_report").out == block(f"""
         Job: nightly_report
         Writes the nightly report
@@ -63,7 +63,7 @@ def test_show(busy: Desk) -> None:
         runs             1
         tags             reports
         owner            ops
-        source           file:{busy.home}/jobs/desk_jobs.py
+        source           file:{busy.home}/jobs/shop_jobs.py
         policies         catch_up latest, dst_fold first, dst_gap run, isolation thread, on_lost fail, overlap skip, no timeout
         version          1 of 1
         accounted up to  2026-01-14 13:00:00 CET, 1 s ago
@@ -77,7 +77,7 @@ def test_show(busy: Desk) -> None:
     """)
 
 
-def test_history_mixes_runs_and_ranges_newest_first(busy: Desk) -> None:
+def test_history_mixes_runs_and_ranges_newest_first(busy: CliSession) -> None:
     busy.planned(after_s=3600)
 
     assert busy.sp("jobs history --job broken_feed").out == block("""
@@ -89,7 +89,7 @@ def test_history_mixes_runs_and_ranges_newest_first(busy: Desk) -> None:
     """)
 
 
-def test_a_range_is_one_entry_for_programs_with_its_count_and_ends(busy: Desk) -> None:
+def test_a_range_is_one_entry_for_programs_with_its_count_and_ends(busy: CliSession) -> None:
     busy.planned(after_s=3600)
 
     data = busy.sp("--json jobs history --job broken_feed --status missed").data
@@ -143,28 +143,28 @@ def test_a_range_is_one_entry_for_programs_with_its_count_and_ends(busy: Desk) -
         ("--origin catch_up", []),
     ],
 )
-def test_history_is_filtered_by_time_and_origin(busy: Desk, flags: str, runs: list[int]) -> None:
+def test_history_is_filtered_by_time_and_origin(busy: CliSession, flags: str, runs: list[int]) -> None:
     data = busy.sp(f"--json jobs history {flags}").data
 
     assert [entry["run_id"] for entry in data["entries"]] == runs
     assert data["total"] == len(runs)
 
 
-def test_a_history_without_entries_says_that_none_matches_and_not_that_nothing_ran(busy: Desk) -> None:
+def test_a_history_without_entries_says_that_none_matches_and_not_that_nothing_ran(busy: CliSession) -> None:
     answer = busy.sp("jobs history --status cancelled")
 
     assert answer.out.splitlines()[1:] == ["No run matches."]
 
 
 @pytest.mark.parametrize(("command", "start", "end"), [("history", "--since", "--until"), ("audit", "--from", "--to")])
-def test_a_span_that_ends_before_it_begins_is_refused(busy: Desk, command: str, start: str, end: str) -> None:
+def test_a_span_that_ends_before_it_begins_is_refused(busy: CliSession, command: str, start: str, end: str) -> None:
     answer = busy.sp(f"jobs {command} {start} 1d {end} 2d")
 
     assert answer.code == 2
     assert answer.err == f"error: {start} '1d' is after {end} '2d'\nhint: {start} takes the earlier of the two\n"
 
 
-def test_upcoming_merges_all_schedules_and_names_what_is_left_out(busy: Desk) -> None:
+def test_upcoming_merges_all_schedules_and_names_what_is_left_out(busy: CliSession) -> None:
     busy.sp("jobs disable behavioral_analysis")
 
     assert busy.sp("jobs upcoming -n 5").out == block("""
@@ -180,7 +180,7 @@ def test_upcoming_merges_all_schedules_and_names_what_is_left_out(busy: Desk) ->
     """)
 
 
-def test_upcoming_keeps_each_fire_time_on_one_line_where_the_terminal_is_narrow(busy: Desk) -> None:
+def test_upcoming_keeps_each_fire_time_on_one_line_where_the_terminal_is_narrow(busy: CliSession) -> None:
     busy.width = 60
 
     lines = busy.sp("jobs upcoming -n 3 --job cleanup_inactive_sessions").out.splitlines()
@@ -189,8 +189,8 @@ def test_upcoming_keeps_each_fire_time_on_one_line_where_the_terminal_is_narrow(
     assert [line.split()[0] for line in lines[2:]] == ["cleanup_inactive_sessions"] * 3
 
 
-def test_upcoming_within_hours_of_one_job(desk: Desk) -> None:
-    assert desk.sp("--json jobs upcoming --job broken_feed --hours 0.5").data == {
+def test_upcoming_within_hours_of_one_job(cli: CliSession) -> None:
+    assert cli.sp("--json jobs upcoming --job broken_feed --hours 0.5").data == {
         "entries": [
             {
                 "job_name": "broken_feed",
@@ -214,18 +214,18 @@ def test_upcoming_within_hours_of_one_job(desk: Desk) -> None:
     }
 
 
-def test_switching_twice_changes_nothing_and_says_so(desk: Desk) -> None:
-    assert desk.sp("jobs disable broken_feed --dry-run").out == "Job 'broken_feed' would be disabled\n"
-    assert desk.sp("jobs disable broken_feed --why", "feed is down").out == "Job 'broken_feed' has been disabled\n"
-    assert desk.sp("jobs disable broken_feed").out == "Job 'broken_feed' has been disabled (it was already)\n"
-    assert desk.sp("--json jobs show broken_feed").data["versions"] == 2
-    assert desk.sp("jobs enable broken_feed").out == block("""
+def test_switching_twice_changes_nothing_and_says_so(cli: CliSession) -> None:
+    assert cli.sp("jobs disable broken_feed --dry-run").out == "Job 'broken_feed' would be disabled\n"
+    assert cli.sp("jobs disable broken_feed --why", "feed is down").out == "Job 'broken_feed' has been disabled\n"
+    assert cli.sp("jobs disable broken_feed").out == "Job 'broken_feed' has been disabled (it was already)\n"
+    assert cli.sp("--json jobs show broken_feed").data["versions"] == 2
+    assert cli.sp("jobs enable broken_feed").out == block("""
         Job 'broken_feed' has been enabled
         next run: 2026-01-14 13:15:00 CET, in 15 min
     """)
 
 
-def test_run_tells_people_what_happens_and_how_it_ended(live: Desk) -> None:
+def test_run_tells_people_what_happens_and_how_it_ended(live: CliSession) -> None:
     answer = live.sp("jobs run broken_feed")
 
     assert answer.code == 1
@@ -239,7 +239,7 @@ def test_run_tells_people_what_happens_and_how_it_ended(live: Desk) -> None:
     assert live.sp("jobs run by_hand --quiet").err == ""
 
 
-def test_a_failed_run_has_its_traceback_in_the_answer_for_programs(live: Desk) -> None:
+def test_a_failed_run_has_its_traceback_in_the_answer_for_programs(live: CliSession) -> None:
     answer = live.sp("--json jobs run broken_feed by_hand")
 
     assert answer.code == 1
@@ -251,7 +251,7 @@ def test_a_failed_run_has_its_traceback_in_the_answer_for_programs(live: Desk) -
     assert answer.err == ""
 
 
-def test_run_by_tag_and_without_running(live: Desk) -> None:
+def test_run_by_tag_and_without_running(live: CliSession) -> None:
     assert live.sp("jobs run --tag reports --dry-run").out == block("""
         Job Execution Results
         JOB             STATUS     TOOK  RUN  PROCESSED  FAILED  MESSAGE
@@ -262,7 +262,7 @@ def test_run_by_tag_and_without_running(live: Desk) -> None:
     assert live.sp("--json jobs history").data["total"] == 0
 
 
-def test_logs_of_a_run_are_what_it_logged_and_printed(live: Desk) -> None:
+def test_logs_of_a_run_are_what_it_logged_and_printed(live: CliSession) -> None:
     live.sp("jobs run nightly_report")
 
     data = live.sp("--json jobs logs 1").data
@@ -274,7 +274,7 @@ def test_logs_of_a_run_are_what_it_logged_and_printed(live: Desk) -> None:
     assert live.sp("--json jobs logs 1 -n 0").data["entries"] == []
 
 
-def test_logs_of_a_failed_run_end_with_its_traceback(live: Desk) -> None:
+def test_logs_of_a_failed_run_end_with_its_traceback(live: CliSession) -> None:
     (live.home / "jobs/torn.py").write_text(
         "from systemprompt import job\n\n@job()\ndef torn(ctx):\n    ctx.logger.info('so far')\n    raise ValueError('no')\n",
         encoding="utf-8",
@@ -288,13 +288,13 @@ def test_logs_of_a_failed_run_end_with_its_traceback(live: Desk) -> None:
     assert live.sp("--json jobs logs 1").data["error"].endswith("ValueError: no\n")
 
 
-def test_logs_of_a_run_without_lines_say_so(live: Desk) -> None:
+def test_logs_of_a_run_without_lines_say_so(live: CliSession) -> None:
     live.sp("jobs run by_hand")
 
     assert live.sp("jobs logs 1").out.splitlines()[1:] == ["No lines."]
 
 
-def test_an_audit_of_a_sound_ledger_is_clean(busy: Desk) -> None:
+def test_an_audit_of_a_sound_ledger_is_clean(busy: CliSession) -> None:
     busy.planned(after_s=3600)
 
     answer = busy.sp("--json jobs audit")
@@ -306,7 +306,7 @@ def test_an_audit_of_a_sound_ledger_is_clean(busy: Desk) -> None:
     assert busy.sp("jobs audit --from 1h").out.startswith("Audit\nclean: ")
 
 
-def test_an_audit_of_a_ledger_that_somebody_touched_says_what_is_missing(busy: Desk) -> None:
+def test_an_audit_of_a_ledger_that_somebody_touched_says_what_is_missing(busy: CliSession) -> None:
     import sqlite3
 
     busy.planned(after_s=3600)
@@ -323,19 +323,19 @@ def test_an_audit_of_a_ledger_that_somebody_touched_says_what_is_missing(busy: D
     assert busy.sp("--json jobs audit").data["clean"] is False
 
 
-def test_a_job_that_cannot_be_loaded_is_listed_and_shown_with_its_error(desk: Desk) -> None:
-    desk.sp("jobs list")
-    with open(desk.home / "jobs/desk_jobs.py", "a", encoding="utf-8") as file:
+def test_a_job_that_cannot_be_loaded_is_listed_and_shown_with_its_error(cli: CliSession) -> None:
+    cli.sp("jobs list")
+    with open(cli.home / "jobs/shop_jobs.py", "a", encoding="utf-8") as file:
         file.write("\n@job(name='by_hand')\ndef again():\n    pass\n")
-    (desk.home / "jobs/torn.py").write_text("import no_such_module\n", encoding="utf-8")
+    (cli.home / "jobs/torn.py").write_text("import no_such_module\n", encoding="utf-8")
 
-    listed = desk.sp("--json jobs list").data
+    listed = cli.sp("--json jobs list").data
     assert [job["name"] for job in listed["jobs"] if job["quarantined"]] == ["by_hand"]
-    assert list(listed["broken_sources"]) == [f"file:{desk.home}/jobs/torn.py"]
-    assert "no_such_module" in desk.sp("jobs list").out
-    assert desk.sp("--json jobs show by_hand").data["quarantine_error"]
-    assert "quarantined" in desk.sp("jobs show by_hand").out
-    doctor = desk.sp("--json doctor")
+    assert list(listed["broken_sources"]) == [f"file:{cli.home}/jobs/torn.py"]
+    assert "no_such_module" in cli.sp("jobs list").out
+    assert cli.sp("--json jobs show by_hand").data["quarantine_error"]
+    assert "quarantined" in cli.sp("jobs show by_hand").out
+    doctor = cli.sp("--json doctor")
     assert doctor.code == 1
     assert {check["name"] for check in doctor.data["checks"] if check["status"] == "fail"} == {
         "job module",
@@ -343,68 +343,68 @@ def test_a_job_that_cannot_be_loaded_is_listed_and_shown_with_its_error(desk: De
     }
 
 
-def test_a_schedule_that_cannot_be_read_is_not_shown_as_by_hand(desk: Desk) -> None:
-    (desk.home / "jobs/bad.py").write_text(
+def test_a_schedule_that_cannot_be_read_is_not_shown_as_by_hand(cli: CliSession) -> None:
+    (cli.home / "jobs/bad.py").write_text(
         "from systemprompt import job\n\n@job(schedule='0 24 * * *')\ndef late(): pass\n", encoding="utf-8"
     )
 
-    listed = next(line for line in desk.sp("jobs list").out.splitlines() if line.startswith("late "))
+    listed = next(line for line in cli.sp("jobs list").out.splitlines() if line.startswith("late "))
     assert listed.split() == ["late", "quarantined"]
-    assert "hand" not in desk.sp("jobs show late").out
+    assert "hand" not in cli.sp("jobs show late").out
 
 
-def test_the_fire_times_of_a_disabled_job_are_shown_as_what_starts_nothing(busy: Desk) -> None:
+def test_the_fire_times_of_a_disabled_job_are_shown_as_what_starts_nothing(busy: CliSession) -> None:
     busy.sp("jobs disable nightly_report")
 
     assert "next fire times  Europe/Berlin, none of them starts it\n" in busy.sp("jobs show nightly_report").out
 
 
-def test_a_job_that_left_is_listed_only_with_all(desk: Desk) -> None:
-    desk.ran("by_hand")
-    text = (desk.home / "jobs/desk_jobs.py").read_text(encoding="utf-8")
-    (desk.home / "jobs/desk_jobs.py").write_text(text[: text.index('@job(name="by_hand"')], encoding="utf-8")
+def test_a_job_that_left_is_listed_only_with_all(cli: CliSession) -> None:
+    cli.ran("by_hand")
+    text = (cli.home / "jobs/shop_jobs.py").read_text(encoding="utf-8")
+    (cli.home / "jobs/shop_jobs.py").write_text(text[: text.index('@job(name="by_hand"')], encoding="utf-8")
 
-    assert "by_hand" not in desk.sp("jobs list").out
-    assert "retired" in desk.sp("jobs list --all").out
-    assert desk.sp("--json jobs history --job by_hand").data["total"] == 1
+    assert "by_hand" not in cli.sp("jobs list").out
+    assert "retired" in cli.sp("jobs list --all").out
+    assert cli.sp("--json jobs history --job by_hand").data["total"] == 1
 
 
-def test_yaml_is_the_same_document(busy: Desk) -> None:
+def test_yaml_is_the_same_document(busy: CliSession) -> None:
     import yaml
 
     for line in ("jobs list", "jobs show nope", "jobs history", "--version"):
         assert yaml.safe_load(busy.sp(f"{line} --yaml").out) == busy.sp(f"{line} --json").document
 
 
-def test_json_is_on_one_line_for_a_pipe_and_indented_for_a_terminal(busy: Desk) -> None:
+def test_json_is_on_one_line_for_a_pipe_and_indented_for_a_terminal(busy: CliSession) -> None:
     assert busy.sp("--json jobs list").out.count("\n") == 1
     busy.width = 80
     assert busy.sp("--json jobs list").out.startswith('{\n  "data": {\n    "jobs": [\n')
 
 
-def test_quiet_says_nothing_but_errors(busy: Desk) -> None:
+def test_quiet_says_nothing_but_errors(busy: CliSession) -> None:
     assert busy.sp("-q jobs list").out == ""
     assert busy.sp("-q jobs show nope").err.startswith("error: ")
     assert busy.sp("-q --json jobs list").data["total"] == len(BUILTIN_MODULES) + 3
 
 
-def test_help_at_each_level_has_an_example(desk: Desk) -> None:
+def test_help_at_each_level_has_an_example(cli: CliSession) -> None:
     entries: tuple[Command | Group, ...] = (*GROUPS, *COMMANDS)
     for entry in entries:
-        answer = desk.sp(" ".join((*entry.path, "--help")))
+        answer = cli.sp(" ".join((*entry.path, "--help")))
         assert answer.code == 0
         assert answer.out.endswith(f"\nexample: {entry.example}\n")
-    assert desk.sp("").out == desk.sp("--help").out
-    assert desk.sp("jobs").out == desk.sp("infra jobs --help").out
-    assert desk.sp("--json jobs --help").data == {"text": desk.sp("jobs --help").out}
+    assert cli.sp("").out == cli.sp("--help").out
+    assert cli.sp("jobs").out == cli.sp("infra jobs --help").out
+    assert cli.sp("--json jobs --help").data == {"text": cli.sp("jobs --help").out}
 
 
-def test_help_of_a_command(desk: Desk) -> None:
+def test_help_of_a_command(cli: CliSession) -> None:
     usage = (
         "usage: sp jobs run [NAME...] [--all] [--tag TAG]... [--param KEY=VALUE]... [--sequential] [--detach]"
         " [--why TEXT] [--enforce] [--dry-run]"
     )
-    assert desk.sp("jobs run --help").out == block(f"""
+    assert cli.sp("jobs run --help").out == block(f"""
         Run jobs now and account for them like any other run.
 
         {usage}
@@ -429,18 +429,18 @@ def test_help_of_a_command(desk: Desk) -> None:
     """)
 
 
-def test_a_tag_that_no_job_has_is_not_found(desk: Desk) -> None:
-    answer = desk.sp("jobs run --tag feedz")
+def test_a_tag_that_no_job_has_is_not_found(cli: CliSession) -> None:
+    answer = cli.sp("jobs run --tag feedz")
 
     assert answer.code == 3
     assert answer.err == "error: no enabled job has the tag 'feedz'\nhint: did you mean 'feeds'?\n"
-    assert desk.sp("--json jobs list --tag feeds --tag reports").data["total"] == 2
+    assert cli.sp("--json jobs list --tag feeds --tag reports").data["total"] == 2
 
 
-def test_what_a_program_may_read_is_never_folded_for_a_terminal(desk: Desk) -> None:
+def test_what_a_program_may_read_is_never_folded_for_a_terminal(cli: CliSession) -> None:
     import json
 
-    wide = desk.sp("completion bash").out
-    desk.width = 40
-    assert desk.sp("completion bash").out == wide
-    assert json.loads(desk.sp("schema jobs history").out)["commands"].keys() == {"infra jobs history"}
+    wide = cli.sp("completion bash").out
+    cli.width = 40
+    assert cli.sp("completion bash").out == wide
+    assert json.loads(cli.sp("schema jobs history").out)["commands"].keys() == {"infra jobs history"}

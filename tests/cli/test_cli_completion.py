@@ -7,15 +7,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from desk import Desk
 
+from support.cli_session import CliSession
 from systemprompt.cli.completion import SHELLS
 from systemprompt.cli.table import COMMANDS
 
 
-def completed(desk: Desk, tmp_path: Path, line: str) -> set[str]:
+def completed(cli: CliSession, tmp_path: Path, line: str) -> set[str]:
     script = tmp_path / "sp.bash"
-    script.write_text(desk.sp("completion bash").out, encoding="utf-8")
+    script.write_text(cli.sp("completion bash").out, encoding="utf-8")
     words = line.split(" ")
     quoted = " ".join(f"'{word}'" for word in words)
     fake = 'sp() { echo \'{"data": {"jobs": [{"name": "alpha", "x": 1}, {"name": "beta", "x": 2}]}}\'; }'
@@ -37,13 +37,15 @@ def completed(desk: Desk, tmp_path: Path, line: str) -> set[str]:
         ("sp db ", {"migrate", "status"}),
     ],
 )
-def test_bash_completes_commands_flags_and_job_names(desk: Desk, tmp_path: Path, line: str, some: set[str]) -> None:
-    assert some <= completed(desk, tmp_path, line)
+def test_bash_completes_commands_flags_and_job_names(
+    cli: CliSession, tmp_path: Path, line: str, some: set[str]
+) -> None:
+    assert some <= completed(cli, tmp_path, line)
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_every_script_knows_every_command(desk: Desk, shell: str) -> None:
-    script = desk.sp(f"completion {shell}").out
+def test_every_script_knows_every_command(cli: CliSession, shell: str) -> None:
+    script = cli.sp(f"completion {shell}").out
 
     for command in COMMANDS:
         assert command.path[-1] in script

@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 
 import pytest
-from desk import Desk
 
 import systemprompt
+from support.cli_session import CliSession
 from systemprompt.cli.parse import flags_of
 from systemprompt.cli.people import VIEWS
 from systemprompt.cli.schema import command_schema
@@ -91,7 +91,7 @@ def test_no_error_is_swallowed_and_none_reaches_a_user_without_its_context() -> 
 
 
 @pytest.mark.parametrize("command", [one for one in COMMANDS if one.name != "serve"], ids=lambda command: command.name)
-def test_json_is_supported_by_every_command_and_keeps_to_its_schema(command: Command, live: Desk) -> None:
+def test_json_is_supported_by_every_command_and_keeps_to_its_schema(command: Command, live: CliSession) -> None:
     from jsonschema import Draft202012Validator
 
     live.sp("jobs run nightly_report")
@@ -121,12 +121,12 @@ def test_json_is_supported_by_every_command_and_keeps_to_its_schema(command: Com
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_an_error_of_any_command_keeps_to_the_schema_of_errors(command: Command, desk: Desk) -> None:
+def test_an_error_of_any_command_keeps_to_the_schema_of_errors(command: Command, cli: CliSession) -> None:
     from jsonschema import Draft202012Validator
 
     from systemprompt.cli.schema import ERROR_SCHEMA
 
-    answer = desk.sp(f"--json {command.name} --no-such-flag")
+    answer = cli.sp(f"--json {command.name} --no-such-flag")
 
     assert answer.code == 2
     Draft202012Validator(ERROR_SCHEMA).validate(answer.document)

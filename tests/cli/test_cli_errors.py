@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from desk import Desk
 
+from support.cli_session import CliSession
 from systemprompt import errors
 from systemprompt.cli.exit_codes import EXIT_CODES, exit_code_of
 from systemprompt.ledger.records import Change
@@ -31,8 +31,10 @@ from systemprompt.ledger.records import Change
         ("jobs new UPPER", 4, "job_definition"),
     ],
 )
-def test_the_exit_code_and_the_code_say_what_kind_of_error_it_is(desk: Desk, line: str, code: int, kind: str) -> None:
-    for_people, for_programs = desk.sp(line), desk.sp(f"--json {line}")
+def test_the_exit_code_and_the_code_say_what_kind_of_error_it_is(
+    cli: CliSession, line: str, code: int, kind: str
+) -> None:
+    for_people, for_programs = cli.sp(line), cli.sp(f"--json {line}")
 
     assert for_people.code == for_programs.code == code
     assert for_people.out == ""
@@ -43,16 +45,16 @@ def test_the_exit_code_and_the_code_say_what_kind_of_error_it_is(desk: Desk, lin
     assert set(for_programs.document) == {"error"}
 
 
-def test_people_read_the_error_and_the_way_out(desk: Desk) -> None:
-    answer = desk.sp("jobs show nightly_reprot")
+def test_people_read_the_error_and_the_way_out(cli: CliSession) -> None:
+    answer = cli.sp("jobs show nightly_reprot")
 
     assert answer.err == (
         "error: no job is named 'nightly_reprot'\nhint: did you mean 'nightly_report'? sp jobs list shows all\n"
     )
 
 
-def test_programs_read_the_same_with_its_values(desk: Desk) -> None:
-    assert desk.sp("jobs show nightly_reprot --json").document == {
+def test_programs_read_the_same_with_its_values(cli: CliSession) -> None:
+    assert cli.sp("jobs show nightly_reprot --json").document == {
         "error": {
             "code": "job_not_found",
             "message": "no job is named 'nightly_reprot'",
@@ -62,51 +64,51 @@ def test_programs_read_the_same_with_its_values(desk: Desk) -> None:
     }
 
 
-def test_all_faults_of_a_profile_come_in_one_report(desk: Desk) -> None:
-    desk.profile.write_text("database: sqlite:///a.db\ntime_zone: Mars/Base\nextentions: []\n", encoding="utf-8")
+def test_all_faults_of_a_profile_come_in_one_report(cli: CliSession) -> None:
+    cli.profile.write_text("database: sqlite:///a.db\ntime_zone: Mars/Base\nextentions: []\n", encoding="utf-8")
 
-    answer = desk.sp("profile check --json")
+    answer = cli.sp("profile check --json")
 
     assert answer.code == 4
     assert answer.error["code"] == "profile_invalid"
     assert len(answer.error["details"]["faults"]) == 2
 
 
-def test_a_file_that_is_no_database_is_exit_5(desk: Desk) -> None:
-    (desk.home / "data").mkdir()
-    (desk.home / "data/app.ledger.db").write_bytes(b"this is no database" * 100)
+def test_a_file_that_is_no_database_is_exit_5(cli: CliSession) -> None:
+    (cli.home / "data").mkdir()
+    (cli.home / "data/app.ledger.db").write_bytes(b"this is no database" * 100)
 
-    answer = desk.sp("--json jobs list")
+    answer = cli.sp("--json jobs list")
 
     assert answer.code == 5
     assert answer.error["code"].startswith("database")
     assert "app.ledger.db" in answer.error["message"]
 
 
-def test_a_job_that_is_running_is_refused_with_exit_6(desk: Desk) -> None:
+def test_a_job_that_is_running_is_refused_with_exit_6(cli: CliSession) -> None:
     from systemprompt.ledger.records import ManualStart
     from systemprompt.nodes.identity import this_process
 
-    with desk.system() as system:
+    with cli.system() as system:
         now = system.clock.now()
         node = this_process(kind="run", program="test", lease_s=30, capacity=1, now=now)
         system.ledger.join(node)
         system.ledger.start_manual(node.node_id, now, [ManualStart(job_name="by_hand")], Change(actor="me"))
 
-    answer = desk.sp("--json jobs run by_hand")
+    answer = cli.sp("--json jobs run by_hand")
 
     assert answer.code == 6
     assert answer.error["code"] == "job_already_running"
 
 
 def test_what_nobody_foresaw_is_an_answer_too_and_its_traceback_is_for_those_who_ask(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    cli: CliSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def break_down(*_: object, **__: object) -> None:
         raise ZeroDivisionError("division by zero")
 
     monkeypatch.setattr("systemprompt.operations.list_jobs.list_jobs", break_down)
-    quiet, verbose = desk.sp("--json jobs list"), desk.sp("--json jobs list -v")
+    quiet, verbose = cli.sp("--json jobs list"), cli.sp("--json jobs list -v")
 
     assert quiet.code == verbose.code == 70
     assert quiet.error["code"] == "internal"
@@ -116,21 +118,21 @@ def test_what_nobody_foresaw_is_an_answer_too_and_its_traceback_is_for_those_who
     assert "break_down" in verbose.err
 
 
-def test_control_c_is_exit_130(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_control_c_is_exit_130(cli: CliSession, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("systemprompt.operations.list_jobs.list_jobs", interrupted)
-    answer = desk.sp("--json jobs list")
+    answer = cli.sp("--json jobs list")
 
     assert (answer.code, answer.error["code"]) == (130, "interrupted")
 
 
-def test_a_reader_that_leaves_early_is_no_error(desk: Desk) -> None:
-    desk.sp("jobs list")
+def test_a_reader_that_leaves_early_is_no_error(cli: CliSession) -> None:
+    cli.sp("jobs list")
     command = f"{sys.executable} -m systemprompt --help | true; exit ${{PIPESTATUS[0]}}"
 
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, cwd=desk.folder)
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, cwd=cli.folder)
 
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import pwd
 
-from desk import Desk
+from support.cli_session import CliSession
 
 
-def test_without_an_instant_the_last_fire_time_is_explained(desk: Desk) -> None:
-    desk.sp("jobs list")
-    desk.planned(after_s=3600)
+def test_without_an_instant_the_last_fire_time_is_explained(cli: CliSession) -> None:
+    cli.sp("jobs list")
+    cli.planned(after_s=3600)
 
-    answer = desk.sp("--json jobs explain broken_feed")
+    answer = cli.sp("--json jobs explain broken_feed")
 
     assert answer.code == 0
     assert answer.document["title"] == "Fire time of broken_feed"
@@ -21,11 +21,11 @@ def test_without_an_instant_the_last_fire_time_is_explained(desk: Desk) -> None:
     assert answer.data["before"] == "2026-01-14T12:45:00Z"
 
 
-def test_a_missed_fire_time_is_explained_by_its_range(desk: Desk) -> None:
-    desk.sp("jobs list")
-    desk.planned(after_s=3600)
+def test_a_missed_fire_time_is_explained_by_its_range(cli: CliSession) -> None:
+    cli.sp("jobs list")
+    cli.planned(after_s=3600)
 
-    answer = desk.sp("--json jobs explain broken_feed 2026-01-14T13:15")  # Berlin's wall clock: 12:15 in UTC
+    answer = cli.sp("--json jobs explain broken_feed 2026-01-14T13:15")  # Berlin's wall clock: 12:15 in UTC
 
     assert answer.data["at"] == "2026-01-14T12:15:00Z"
     assert (answer.data["status"], answer.data["reason"]) == ("missed", "superseded")
@@ -33,10 +33,10 @@ def test_a_missed_fire_time_is_explained_by_its_range(desk: Desk) -> None:
     assert answer.data["range_id"] == 1
 
 
-def test_people_read_sentences(desk: Desk) -> None:
-    desk.sp("jobs list")
+def test_people_read_sentences(cli: CliSession) -> None:
+    cli.sp("jobs list")
 
-    lines = desk.sp("jobs explain nightly_report 2026-01-15T03:00").out.splitlines()
+    lines = cli.sp("jobs explain nightly_report 2026-01-15T03:00").out.splitlines()
 
     assert lines == [
         "Fire time of nightly_report, 2026-01-15 03:00:00 CET, in 14 h",
@@ -49,17 +49,17 @@ def test_people_read_sentences(desk: Desk) -> None:
     ]
 
 
-def test_a_job_that_never_fired_is_explained_as_it_stands(desk: Desk) -> None:
-    desk.sp("jobs list")
+def test_a_job_that_never_fired_is_explained_as_it_stands(cli: CliSession) -> None:
+    cli.sp("jobs list")
 
-    data = desk.sp("--json jobs explain by_hand").data
+    data = cli.sp("--json jobs explain by_hand").data
 
     assert (data["named"], data["status"]) == (False, None)
     assert data["sentences"][0].startswith("no version of 'by_hand' was valid at")
 
 
-def test_a_wrong_name_and_a_wrong_instant_are_refused(desk: Desk) -> None:
-    desk.sp("jobs list")
+def test_a_wrong_name_and_a_wrong_instant_are_refused(cli: CliSession) -> None:
+    cli.sp("jobs list")
 
-    assert desk.sp("--json jobs explain nightly_repor").error["code"] == "job_not_found"
-    assert desk.sp("jobs explain nightly_report noon").code == 2
+    assert cli.sp("--json jobs explain nightly_repor").error["code"] == "job_not_found"
+    assert cli.sp("jobs explain nightly_report noon").code == 2

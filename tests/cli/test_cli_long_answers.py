@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from desk import Desk
 from jsonschema import Draft202012Validator
 
+from support.cli_session import CliSession
 from systemprompt.cli.schema import command_schema
 from systemprompt.cli.table import COMMANDS
 from systemprompt.operations.catalogue import OPERATIONS
@@ -24,30 +24,30 @@ LISTS = {
 
 
 @pytest.fixture
-def lived(desk: Desk) -> Desk:
-    """A desk with runs, ranges, and a run that said twelve things."""
-    desk.ran("nightly_report", message="Wrote 3 pages", items_processed=3)
-    desk.ran("broken_feed", status="failed", reason="exception", error="no route", took_s=0.2)
-    (desk.home / "jobs/talks.py").write_text(
+def lived(cli: CliSession) -> CliSession:
+    """A cli with runs, ranges, and a run that said twelve things."""
+    cli.ran("nightly_report", message="Wrote 3 pages", items_processed=3)
+    cli.ran("broken_feed", status="failed", reason="exception", error="no route", took_s=0.2)
+    (cli.home / "jobs/talks.py").write_text(
         "from systemprompt import job\n\n@job(name='talks')\ndef talks(ctx):\n"
         "    for number in range(12):\n        ctx.logger.info('line %d', number)\n",
         encoding="utf-8",
     )
-    desk.planned(after_s=3 * 3600)
-    assert desk.sp("jobs run talks").code == 0
-    return desk
+    cli.planned(after_s=3 * 3600)
+    assert cli.sp("jobs run talks").code == 0
+    return cli
 
 
-def talk(desk: Desk) -> int:
+def talk(cli: CliSession) -> int:
     """Return the run that said twelve things."""
-    (entry,) = desk.sp("--json jobs history --job talks").data["entries"]
+    (entry,) = cli.sp("--json jobs history --job talks").data["entries"]
     return int(entry["run_id"])
 
 
-def pages(desk: Desk, call: str, size: int) -> Iterator[dict[str, Any]]:
+def pages(cli: CliSession, call: str, size: int) -> Iterator[dict[str, Any]]:
     cursor = ""
     while True:
-        data = desk.sp(f"--json {call} -n {size}{cursor}").data
+        data = cli.sp(f"--json {call} -n {size}{cursor}").data
         yield data
         if data["next_cursor"] is None:
             return
@@ -56,7 +56,7 @@ def pages(desk: Desk, call: str, size: int) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("call", LISTS)
 @pytest.mark.parametrize("size", [1, 3])
-def test_the_pages_of_an_answer_are_the_whole_of_it(lived: Desk, call: str, size: int) -> None:
+def test_the_pages_of_an_answer_are_the_whole_of_it(lived: CliSession, call: str, size: int) -> None:
     name, call = LISTS[call], call.replace("RUN", str(talk(lived)))
     whole = lived.sp(f"--json {call} -n 1000").data
     assert whole["shown"] == whole["total"] == len(whole[name]) > 3
@@ -70,13 +70,13 @@ def test_the_pages_of_an_answer_are_the_whole_of_it(lived: Desk, call: str, size
     assert [entry for page in cut for entry in page[name]] == whole[name]
 
 
-def test_jobs_are_listed_whole_unless_a_number_is_given(lived: Desk) -> None:
+def test_jobs_are_listed_whole_unless_a_number_is_given(lived: CliSession) -> None:
     whole = lived.sp("--json jobs list").data
     assert whole["shown"] == whole["total"] == len(whole["jobs"]) > 10
     assert lived.sp("jobs list -n 2").out.startswith(f"Available Jobs  2 of {whole['total']}\n")
 
 
-def test_fire_times_without_an_end_are_not_counted_but_lead_on(lived: Desk) -> None:
+def test_fire_times_without_an_end_are_not_counted_but_lead_on(lived: CliSession) -> None:
     first = lived.sp("--json jobs upcoming -n 4").data
     assert (first["total"], first["shown"]) == (None, 4)
     second = lived.sp("--json jobs upcoming -n 4 --cursor", first["next_cursor"]).data
@@ -85,7 +85,7 @@ def test_fire_times_without_an_end_are_not_counted_but_lead_on(lived: Desk) -> N
     assert both == [(one["fire_at"], one["job_name"]) for one in eight]
 
 
-def test_a_span_that_was_given_as_an_age_stays_where_it_was(lived: Desk) -> None:
+def test_a_span_that_was_given_as_an_age_stays_where_it_was(lived: CliSession) -> None:
     first = lived.sp("--json jobs history --since 4h -n 1").data
     assert lived.clock is not None
     lived.clock.advance(10 * 3600)
@@ -103,7 +103,7 @@ def test_a_span_that_was_given_as_an_age_stays_where_it_was(lived: Desk) -> None
         ("jobs upcoming --cursor {}", "belongs to another question"),
     ],
 )
-def test_a_cursor_is_refused_where_it_does_not_belong(lived: Desk, call: str, why: str) -> None:
+def test_a_cursor_is_refused_where_it_does_not_belong(lived: CliSession, call: str, why: str) -> None:
     cursor = lived.sp("--json jobs history -n 1").data["next_cursor"]
     refused = lived.sp(f"--json {call.format(cursor)}")
     assert refused.code == 2
@@ -124,7 +124,7 @@ def test_every_list_takes_fields_and_what_can_be_long_a_cursor() -> None:
 
 
 @pytest.mark.parametrize("name", [one.name for one in READ])
-def test_each_entry_shows_the_fields_that_were_asked_for_in_their_order(lived: Desk, name: str) -> None:
+def test_each_entry_shows_the_fields_that_were_asked_for_in_their_order(lived: CliSession, name: str) -> None:
     (command,) = (one for one in COMMANDS if one.operation.name == name)
     run = f" {talk(lived)}" if name == "run_logs" else ""
     call = " ".join(command.words) + run
@@ -145,7 +145,7 @@ def test_each_entry_shows_the_fields_that_were_asked_for_in_their_order(lived: D
     assert f"--fields '{known[0]}x' is not one of" in wrong.error["message"]
 
 
-def test_lists_take_many_repeated_or_with_commas(lived: Desk) -> None:
+def test_lists_take_many_repeated_or_with_commas(lived: CliSession) -> None:
     def shown(call: str) -> set[tuple[str, str]]:
         entries = lived.sp(f"--json jobs history -n 1000 {call}").data["entries"]
         return {(one["job_name"], one["status"]) for one in entries}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from desk import Desk
-
+from support.cli_session import CliSession
 from systemprompt.cli.printable import printable
 
 JOB = """
@@ -27,7 +26,7 @@ def test_every_control_character_but_line_ends_and_tabs_becomes_a_visible_one() 
     assert printable("\x1b[31m") == "␛[31m"
 
 
-def test_escape_sequences_of_a_job_reach_no_terminal(live: Desk) -> None:
+def test_escape_sequences_of_a_job_reach_no_terminal(live: CliSession) -> None:
     (live.home / "jobs/rude.py").write_text(JOB, encoding="utf-8")
 
     ran = live.sp("jobs run rude")

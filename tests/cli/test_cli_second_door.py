@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from desk import Desk
 
+from support.cli_session import CliSession
 from systemprompt.cli.parse import flags_of
 from systemprompt.cli.settings import user_name
 from systemprompt.cli.table import COMMANDS, Command, spelled
@@ -24,14 +24,14 @@ from systemprompt.operations.operation import load
 from systemprompt.operations.parameters import check, read
 
 
-def door(desk: Desk, name: str, values: dict[str, Any]) -> dict[str, Any]:
+def door(cli: CliSession, name: str, values: dict[str, Any]) -> dict[str, Any]:
     """Call an operation as a door does that speaks JSON."""
     context = OperationContext(
-        actor=f"cli:{user_name(desk.environ)}",
-        environ=desk.environ,
-        cwd=str(desk.folder),
-        clock=desk.clock,
-        profile=str(desk.profile),
+        actor=f"cli:{user_name(cli.environ)}",
+        environ=cli.environ,
+        cwd=str(cli.folder),
+        clock=cli.clock,
+        profile=str(cli.profile),
     )
     one = operation(name)
     try:
@@ -120,7 +120,7 @@ def test_every_operation_goes_through_both_doors_with_a_success_and_with_an_erro
 
 
 def test_a_life_through_each_door_has_the_same_answers(tmp_path: Path) -> None:
-    here, there = Desk(tmp_path / "here"), Desk(tmp_path / "there")
+    here, there = CliSession(tmp_path / "here"), CliSession(tmp_path / "there")
     failed: set[str] = set()
     answered: set[str] = set()
     for name, values in LIFE:
@@ -143,7 +143,7 @@ def test_a_life_through_each_door_has_the_same_answers(tmp_path: Path) -> None:
     assert failed == {one.name for one in OPERATIONS} - nothing_to_refuse
 
 
-def on_the_command_line(desk: Desk, name: str, values: dict[str, Any]) -> dict[str, Any] | None:
+def on_the_command_line(cli: CliSession, name: str, values: dict[str, Any]) -> dict[str, Any] | None:
     """Type the same call. None where it cannot be: a value of another kind, an unknown name, one that is missing."""
     command = BY_OPERATION[name]
     flags = {flag.field: flag for flag in flags_of(command)}
@@ -152,7 +152,7 @@ def on_the_command_line(desk: Desk, name: str, values: dict[str, Any]) -> dict[s
     if not all(fits(flags[key].kind, value) for key, value in values.items()):
         return None
     words = typed(command, values)
-    answer = desk.sp("--json", *words, "--profile", str(desk.profile))
+    answer = cli.sp("--json", *words, "--profile", str(cli.profile))
     return answer.document
 
 
@@ -177,9 +177,9 @@ def typed(command: Command, values: dict[str, Any]) -> list[str]:
     return [*command.words, *(word.strip("'") for word in words)]
 
 
-def masked(answer: dict[str, Any], desk: Desk) -> dict[str, Any]:
+def masked(answer: dict[str, Any], cli: CliSession) -> dict[str, Any]:
     """Take out what no two installations share, and the spelling of parameters."""
-    text = json.dumps(plain(answer)).replace(str(desk.folder), "FOLDER")
+    text = json.dumps(plain(answer)).replace(str(cli.folder), "FOLDER")
     text = re.sub(r'("(?:duration_ms|size_bytes|log_bytes|free_bytes|fence)": )\d+', r"\g<1>0", text)
     text = re.sub(r"free|[\d.]+ [GM]B", "", text)
     for flag in [flag for command in COMMANDS for flag in flags_of(command)]:
@@ -189,17 +189,17 @@ def masked(answer: dict[str, Any], desk: Desk) -> dict[str, Any]:
 
 
 def test_a_node_serves_behind_the_second_door_until_a_signal(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, real_time=True)
+    cli = CliSession(tmp_path, real_time=True)
 
     def stop(event: NodeEvent) -> None:
         if event.kind == "serving":
             os.kill(os.getpid(), signal.SIGTERM)
 
     context = OperationContext(
-        actor=f"cli:{user_name(desk.environ)}",
-        environ=desk.environ,
-        cwd=str(desk.folder),
-        profile=str(desk.profile),
+        actor=f"cli:{user_name(cli.environ)}",
+        environ=cli.environ,
+        cwd=str(cli.folder),
+        profile=str(cli.profile),
         listeners=Listeners(stop),
     )
     one = operation("serve")

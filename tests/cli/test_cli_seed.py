@@ -6,13 +6,14 @@ import re
 from typing import Any
 
 import pytest
-from desk import PROFILE, Desk
+
+from support.cli_session import PROFILE, CliSession
 
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 
 @pytest.fixture
-def site(live: Desk) -> Desk:
+def site(live: CliSession) -> CliSession:
     (live.home / "content").mkdir()
     (live.home / "content/hello.md").write_text("---\ntitle: Hello\n---\nText.\n", encoding="utf-8")
     live.profile.write_text(
@@ -47,9 +48,9 @@ def keys_begin(value: dict[str, Any], *names: str) -> None:
     assert tuple(value)[: len(names)] == names
 
 
-def test_list_lists_every_job_with_its_schedule(desk: Desk) -> None:
+def test_list_lists_every_job_with_its_schedule(cli: CliSession) -> None:
     for line in ("infra jobs list --json", "--json jobs list"):
-        document = desk.sp(line).document
+        document = cli.sp(line).document
         assert list(document) == ["data", "artifact_type", "title"]
         assert (document["artifact_type"], document["title"]) == ("table", "Available Jobs")
         has_shape(
@@ -64,9 +65,9 @@ def test_list_lists_every_job_with_its_schedule(desk: Desk) -> None:
     assert by_name["content_ingestion"]["enabled"] is True
 
 
-def test_show_shows_one_job(desk: Desk) -> None:
-    desk.ran("content_ingestion", message="Ingested 31 files")
-    document = desk.sp("--json jobs show content_ingestion").document
+def test_show_shows_one_job(cli: CliSession) -> None:
+    cli.ran("content_ingestion", message="Ingested 31 files")
+    document = cli.sp("--json jobs show content_ingestion").document
 
     assert (document["artifact_type"], document["title"]) == ("presentation_card", "Job: content_ingestion")
     keys_begin(
@@ -86,10 +87,10 @@ def test_show_shows_one_job(desk: Desk) -> None:
         "last_error": None,
         "run_count": 1,
     }
-    assert desk.sp("infra jobs show database_cleanup").code == 0
+    assert cli.sp("infra jobs show database_cleanup").code == 0
 
 
-def test_run_runs_jobs_and_says_how_each_ended(site: Desk) -> None:
+def test_run_runs_jobs_and_says_how_each_ended(site: CliSession) -> None:
     answer = site.sp("--json infra jobs run content_ingestion publish_content database_cleanup")
 
     assert answer.code == 0, answer.out
@@ -107,7 +108,7 @@ def test_run_runs_jobs_and_says_how_each_ended(site: Desk) -> None:
     ]
 
 
-def test_run_sequential_runs_one_at_a_time(live: Desk) -> None:
+def test_run_sequential_runs_one_at_a_time(live: CliSession) -> None:
     data = live.sp("--json jobs run by_hand nightly_report --sequential -p limit=7").data
 
     assert [run["status"] for run in data["jobs_run"]] == ["success", "success"]
@@ -116,7 +117,7 @@ def test_run_sequential_runs_one_at_a_time(live: Desk) -> None:
     assert first["finished_at"] <= second["run_at"]
 
 
-def test_run_all_runs_every_enabled_job_and_no_other(site: Desk) -> None:
+def test_run_all_runs_every_enabled_job_and_no_other(site: CliSession) -> None:
     site.sp("jobs disable behavioral_analysis")
     would = site.sp("--json jobs run --all --dry-run").data
     answer = site.sp("--json infra jobs run --all")
@@ -130,12 +131,12 @@ def test_run_all_runs_every_enabled_job_and_no_other(site: Desk) -> None:
     assert site.sp("--json jobs history --status failed").data["total"] == 1
 
 
-def test_history_shows_what_ran(desk: Desk) -> None:
-    desk.ran("publish_content")
-    desk.ran("broken_feed", status="failed", reason="exception", error="boom")
-    desk.ran("content_ingestion")
+def test_history_shows_what_ran(cli: CliSession) -> None:
+    cli.ran("publish_content")
+    cli.ran("broken_feed", status="failed", reason="exception", error="boom")
+    cli.ran("content_ingestion")
 
-    document = desk.sp("--json jobs history").document
+    document = cli.sp("--json jobs history").document
     assert (document["artifact_type"], document["title"]) == ("table", "Job Execution History")
     entry = {"job_name": str, "status": str, "run_at": INSTANT, "error": (str,)}
     has_shape(document["data"], {"entries": [entry], "total": int})
@@ -146,46 +147,46 @@ def test_history_shows_what_ran(desk: Desk) -> None:
         "publish_content",
     ]
 
-    only = desk.sp("--json infra jobs history --job content_ingestion").data
+    only = cli.sp("--json infra jobs history --job content_ingestion").data
     assert [one["job_name"] for one in only["entries"]] == ["content_ingestion"]
-    failed = desk.sp("--json infra jobs history --status failed").data
+    failed = cli.sp("--json infra jobs history --status failed").data
     assert [(one["job_name"], one["error"]) for one in failed["entries"]] == [("broken_feed", "boom")]
     none = {"entries": [], "total": 0, "shown": 0, "next_cursor": None}
-    assert desk.sp("--json infra jobs history --status running").data == none
-    few = desk.sp("--json jobs history -n 1").data
+    assert cli.sp("--json infra jobs history --status running").data == none
+    few = cli.sp("--json jobs history -n 1").data
     assert (len(few["entries"]), few["total"]) == (1, 3)
-    assert desk.sp("infra jobs history -n 50").code == 0
+    assert cli.sp("infra jobs history -n 50").code == 0
 
 
-def test_history_shows_twenty_entries_unless_told_otherwise(desk: Desk) -> None:
-    desk.sp("jobs list")
-    desk.planned(after_s=3600)
+def test_history_shows_twenty_entries_unless_told_otherwise(cli: CliSession) -> None:
+    cli.sp("jobs list")
+    cli.planned(after_s=3600)
     for _ in range(22):
-        desk.ran("by_hand", took_s=1)
+        cli.ran("by_hand", took_s=1)
 
-    data = desk.sp("--json jobs history").data
+    data = cli.sp("--json jobs history").data
 
     assert len(data["entries"]) == 20
     assert data["total"] > 22
 
 
-def test_disable_and_enable_switch_a_job(desk: Desk) -> None:
-    disabled = desk.sp("--json infra jobs disable behavioral_analysis").document
+def test_disable_and_enable_switch_a_job(cli: CliSession) -> None:
+    disabled = cli.sp("--json infra jobs disable behavioral_analysis").document
     keys_begin(disabled["data"], "job_name", "enabled", "message")
     assert (disabled["artifact_type"], disabled["title"]) == ("text", "Job Disabled")
     assert disabled["data"]["enabled"] is False
     assert disabled["data"]["message"] == "Job 'behavioral_analysis' has been disabled"
-    assert desk.sp("--json jobs show behavioral_analysis").data["enabled"] is False
+    assert cli.sp("--json jobs show behavioral_analysis").data["enabled"] is False
 
-    enabled = desk.sp("--json infra jobs enable behavioral_analysis").document
+    enabled = cli.sp("--json infra jobs enable behavioral_analysis").document
     assert (enabled["artifact_type"], enabled["title"]) == ("text", "Job Enabled")
     assert enabled["data"]["job_name"] == "behavioral_analysis"
     assert enabled["data"]["enabled"] is True
     assert enabled["data"]["message"] == "Job 'behavioral_analysis' has been enabled"
-    assert desk.sp("--json jobs show behavioral_analysis").data["enabled"] is True
+    assert cli.sp("--json jobs show behavioral_analysis").data["enabled"] is True
 
 
-def test_cleanup_sessions_deletes_what_its_dry_run_counted(live: Desk) -> None:
+def test_cleanup_sessions_deletes_what_its_dry_run_counted(live: CliSession) -> None:
     live.sessions(0.1, 0.5, 1.5, 3, 30)
 
     would = live.sp("--json infra jobs cleanup-sessions --dry-run").document
@@ -207,7 +208,7 @@ def test_cleanup_sessions_deletes_what_its_dry_run_counted(live: Desk) -> None:
     assert [run["run_id"] for run in runs["entries"]] == [rest["run_id"], done["data"]["run_id"]]
 
 
-def test_log_cleanup_deletes_what_its_dry_run_counted(live: Desk) -> None:
+def test_log_cleanup_deletes_what_its_dry_run_counted(live: CliSession) -> None:
     live.log_lines(1, 10, 40, 50)
 
     assert live.sp("--json infra jobs log-cleanup --days 7 --dry-run").data["entries_deleted"] == 3
@@ -222,7 +223,7 @@ def test_log_cleanup_deletes_what_its_dry_run_counted(live: Desk) -> None:
     assert live.sp("--json jobs history --job log_cleanup").data["total"] == 2
 
 
-def test_the_workflows_of_the_reference_run_as_they_stand(site: Desk) -> None:
+def test_the_workflows_of_the_reference_run_as_they_stand(site: CliSession) -> None:
     site.sp("--json jobs run by_hand")
     for line in (
         "infra jobs list",
@@ -244,7 +245,7 @@ def test_the_workflows_of_the_reference_run_as_they_stand(site: Desk) -> None:
         assert answer.code == 0, line + answer.err
 
 
-def test_what_jobs_print_never_ends_up_in_the_answer(live: Desk) -> None:
+def test_what_jobs_print_never_ends_up_in_the_answer(live: CliSession) -> None:
     answer = live.sp("--json jobs run nightly_report")
 
     assert answer.document["data"]["jobs_run"][0]["status"] == "success"

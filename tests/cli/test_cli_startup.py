@@ -6,8 +6,7 @@ import json
 import subprocess
 import sys
 
-from desk import Desk
-
+from support.cli_session import CliSession
 from systemprompt.builtin import BUILTIN_MODULES
 
 OURS = {
@@ -88,18 +87,18 @@ print(json.dumps({"code": code, "loaded": sorted(set(sys.modules) - before), "in
 """
 
 
-def loaded(desk: Desk) -> dict[str, object]:
-    desk.sp("jobs list")
-    environ = {**desk.environ, "PATH": "/usr/bin:/bin"}
+def loaded(cli: CliSession) -> dict[str, object]:
+    cli.sp("jobs list")
+    environ = {**cli.environ, "PATH": "/usr/bin:/bin"}
     done = subprocess.run(
-        [sys.executable, "-c", PROBE], env=environ, cwd=desk.folder, capture_output=True, text=True, check=True
+        [sys.executable, "-c", PROBE], env=environ, cwd=cli.folder, capture_output=True, text=True, check=True
     )
     found: dict[str, object] = json.loads(done.stdout)
     return found
 
 
-def test_listing_jobs_loads_these_modules_of_ours_and_none_of_the_heavy_ones(desk: Desk) -> None:
-    found = loaded(desk)
+def test_listing_jobs_loads_these_modules_of_ours_and_none_of_the_heavy_ones(cli: CliSession) -> None:
+    found = loaded(cli)
     modules = found["loaded"]
     assert isinstance(modules, list)
 
@@ -135,14 +134,14 @@ assert not hasattr(again, "extra")
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_real_process_answers_as_the_tests_do(desk: Desk) -> None:
-    expected = desk.sp("--json jobs list").out
-    environ = {**desk.environ, "PATH": "/usr/bin:/bin"}
+def test_a_real_process_answers_as_the_tests_do(cli: CliSession) -> None:
+    expected = cli.sp("--json jobs list").out
+    environ = {**cli.environ, "PATH": "/usr/bin:/bin"}
 
     done = subprocess.run(
         [sys.executable, "-m", "systemprompt", "--json", "jobs", "list"],
         env=environ,
-        cwd=desk.folder,
+        cwd=cli.folder,
         capture_output=True,
         text=True,
         check=True,
@@ -152,7 +151,7 @@ def test_a_real_process_answers_as_the_tests_do(desk: Desk) -> None:
     assert done.stderr == ""
 
 
-def test_what_programs_started_by_a_job_print_stays_out_of_the_answer(live: Desk) -> None:
+def test_what_programs_started_by_a_job_print_stays_out_of_the_answer(live: CliSession) -> None:
     (live.home / "jobs/loud.py").write_text(
         "import os\nfrom systemprompt import job\n\n@job(name='loud')\ndef loud():\n"
         "    os.system('echo from a child')\n    os.write(1, b'from below')\n",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import pwd
 
-from desk import Desk
+from support.cli_session import CliSession
 
 
-def test_installations_that_share_a_database_read_each_their_own_runs(live: Desk) -> None:
-    other = Desk(live.folder / "other", real_time=True)
+def test_installations_that_share_a_database_read_each_their_own_runs(live: CliSession) -> None:
+    other = CliSession(live.folder / "other", real_time=True)
     shared = f"{live.home}/data/app.db\nledger: sqlite:///data/own.ledger.db"
     other.profile.write_text(other.profile.read_text().replace("data/app.db", shared))
     live.sp("jobs run by_hand")
@@ -19,7 +19,7 @@ def test_installations_that_share_a_database_read_each_their_own_runs(live: Desk
     assert "counting" in {entry["message"] for entry in other.sp("--json jobs logs 1").data["entries"]}
 
 
-def test_a_new_ledger_shows_no_lines_of_the_one_before(live: Desk) -> None:
+def test_a_new_ledger_shows_no_lines_of_the_one_before(live: CliSession) -> None:
     live.sp("jobs run nightly_report")
     for file in (live.home / "data").glob("app.ledger.db*"):
         file.unlink()
@@ -29,7 +29,7 @@ def test_a_new_ledger_shows_no_lines_of_the_one_before(live: Desk) -> None:
     assert live.sp("--json jobs logs 1").data["total"] == 0
 
 
-def test_a_run_by_hand_names_the_user_also_where_the_environment_does_not(live: Desk) -> None:
+def test_a_run_by_hand_names_the_user_also_where_the_environment_does_not(live: CliSession) -> None:
     del live.environ["USER"]
     live.sp("jobs run by_hand")
     live.sp("jobs disable by_hand")
@@ -42,7 +42,9 @@ def test_a_run_by_hand_names_the_user_also_where_the_environment_does_not(live: 
         assert system.ledger.versions(job.job_id)[-1].actor == entry["actor"]
 
 
-def test_a_change_of_the_profile_or_the_code_is_theirs_and_not_of_whoever_typed_the_next_command(live: Desk) -> None:
+def test_a_change_of_the_profile_or_the_code_is_theirs_and_not_of_whoever_typed_the_next_command(
+    live: CliSession,
+) -> None:
     live.sp("jobs list")
     name = pwd.getpwuid(os.getuid()).pw_name
 

@@ -19,10 +19,11 @@ from typing import Any
 
 import crash_victim
 import pytest
-from campaign_terms import LONG, chosen_seed, record
 from crash_checks import read_what_is_there
 from crash_victim import LIVES
 from recorder import Event
+
+from support.campaign import LONG, chosen_seed, record
 
 GROUNDS = {
     "as it is": (),

@@ -12,7 +12,6 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from campaign_terms import LONG, chosen_seconds, chosen_seed, record
 from storm_checks import (
     check_answers,
     check_ledger,
@@ -25,6 +24,7 @@ from storm_checks import (
 )
 from storm_weather import LEASE, Spell, Weather, edited, environment, forecast, profile, spells
 
+from support.campaign import LONG, chosen_seconds, chosen_seed, record
 from systemprompt.clock import SECOND
 from systemprompt.ledger.records import Change
 from systemprompt.nodes.events import Listeners

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 import yaml
-from doc_pages import READ, ROOT, RUN, Shell, blocks, make_targets, pages
 
+from support.doc_pages import READ, ROOT, RUN, Shell, blocks, make_targets, pages
 from systemprompt.cli.table import COMMANDS
 from systemprompt.ledger.records import REASONS, STATUSES
 from systemprompt.profile.kinds import KINDS

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from embedded import PATIENCE, Heard, Held, audit_is_clean, nothing_is_left_running, profile_in
 
 import systemprompt
+from support.embedded_node import PATIENCE, Heard, Held, audit_is_clean, nothing_is_left_running, profile_in
 from systemprompt import JobContext, NodeEvent, job
 from systemprompt.embedding.serving_node import ServingNode
 from systemprompt.errors import JobNotFound, LedgerReplaced, ProfileNotFound, UsageError

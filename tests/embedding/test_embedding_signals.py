@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from embedded import PATIENCE, audit_is_clean, profile_in
 
 import systemprompt
+from support.embedded_node import PATIENCE, audit_is_clean, profile_in
 
 # A shell that puts its tests in the background has them ignore Ctrl-C, and every child inherits that; so each program says it anew.
 JOB = """

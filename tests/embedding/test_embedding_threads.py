@@ -12,9 +12,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from embedded import PATIENCE, Heard, Held, audit_is_clean, nothing_is_left_running, profile_in, sp
 
 import systemprompt
+from support.embedded_node import PATIENCE, Heard, Held, audit_is_clean, nothing_is_left_running, profile_in, sp
 from systemprompt import Job, JobContext, JobResult, job
 from systemprompt.embedding.program import program_name
 from systemprompt.errors import (

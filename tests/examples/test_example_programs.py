@@ -10,8 +10,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from pasted import PATIENCE, Example
-
+from support.example_copy import PATIENCE, Example
 from systemprompt.operations.audit_jobs import AuditParams, audit_jobs
 from systemprompt.operations.context import OperationContext
 from systemprompt.system import open_system

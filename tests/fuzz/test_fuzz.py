@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from fuzz_targets import TARGETS
 
+from support.campaign import LONG
 from systemprompt import Job
 from systemprompt.builtin.content.markdown_files import BadDocument, read_document
 from systemprompt.discovery.checking import define_job, read_job
@@ -24,7 +25,6 @@ from systemprompt.discovery.definition import JobSource
 from systemprompt.errors import JobDefinitionError
 from systemprompt.jobs.policies import Policies
 
-LONG = os.environ.get("SP_CAMPAIGN") == "long"
 EXAMPLES = 30_000 if LONG else 120
 CPU_S = 3_600 if LONG else 20
 """For all the examples of a target: a single one that took its time would use it up."""

@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from job_files import JobFolder, files, own_modules
 
+from support.job_files import JobFolder, files, own_modules
 from systemprompt.discovery.definition import JobSource
 from systemprompt.discovery.discovery import discover, load_job
 from systemprompt.discovery.fingerprint import fingerprint_of

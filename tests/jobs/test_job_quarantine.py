@@ -6,8 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from job_files import JobFolder, files, own_modules
 
+from support.job_files import JobFolder, files, own_modules
 from systemprompt.discovery.definition import Catalogue, JobSource, Quarantined
 from systemprompt.discovery.discovery import discover
 from systemprompt.discovery.overrides import Extension, JobOverride

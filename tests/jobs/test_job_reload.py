@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from job_files import own_modules
 
+from support.job_files import own_modules
 from systemprompt.discovery.discovery import discover
 from systemprompt.discovery.fingerprint import fingerprint_of
 from systemprompt.discovery.overrides import Extension

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ledger_stage import DAY, EVERY_SECOND, START, Stage, at, spec, together
 from rules_retention import lived, sealing, step
 
+from support.ledger_stage import DAY, EVERY_SECOND, START, Stage, at, spec, together
 from systemprompt.errors import (
     ConflictError,
     DaySealed,

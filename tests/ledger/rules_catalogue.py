@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from ledger_stage import EVERY_SECOND, HOURLY, START, Stage, at, spec, together
 
+from support.ledger_stage import EVERY_SECOND, HOURLY, START, Stage, at, spec, together
 from systemprompt.errors import JobNotFound
 from systemprompt.ledger.records import Change, QuarantineNotice, SyncReport
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ledger_stage import EVERY_SECOND, Stage, at, node, spec, together
-
+from support.ledger_stage import EVERY_SECOND, Stage, at, node, spec, together
 from systemprompt.ledger.records import ClockEvent, Rescued
 
 

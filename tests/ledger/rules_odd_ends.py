@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from ledger_stage import DAY, EVERY_SECOND, HOURLY, Stage, at, spec
 from rules_open_and_closed import whole
 
+from support.ledger_stage import DAY, EVERY_SECOND, HOURLY, Stage, at, spec
 from systemprompt.errors import JobAlreadyRunning
 from systemprompt.ledger.records import Claimed, Closing, QuarantineNotice, SyncReport
 

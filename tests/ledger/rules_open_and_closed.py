@@ -6,9 +6,9 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-from ledger_stage import DAY, EVERY_SECOND, HOUR, HOURLY, START, Stage, at, spec
 from rules_retention import sealing
 
+from support.ledger_stage import DAY, EVERY_SECOND, HOUR, HOURLY, START, Stage, at, spec
 from systemprompt.ledger.records import QuarantineNotice
 from systemprompt.ledger.seals import day_of
 from systemprompt.ledger.tallies import ALL_JOBS

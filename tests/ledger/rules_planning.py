@@ -6,8 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from ledger_stage import DAY, EVERY_MINUTE, EVERY_SECOND, HOUR, HOURLY, MINUTE, START, Stage, at, spec, together
 
+from support.ledger_stage import DAY, EVERY_MINUTE, EVERY_SECOND, HOUR, HOURLY, MINUTE, START, Stage, at, spec, together
 from systemprompt.clock import SECOND, Instant
 from systemprompt.errors import DatabaseError
 from systemprompt.ledger.records import Decision, JobToPlan, PlannedRange, PlannedRun, QuarantineNotice

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from ledger_stage import EVERY_SECOND, HOUR, START, Stage, at, spec
 
+from support.ledger_stage import EVERY_SECOND, HOUR, START, Stage, at, spec
 from systemprompt.ledger.records import Change, ManualStart
 from systemprompt.ledger.views import HistoryQuery, Place, RangeView, RunView
 

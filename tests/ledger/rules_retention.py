@@ -6,8 +6,8 @@ import json
 from itertools import pairwise
 
 import pytest
-from ledger_stage import DAY, EVERY_MINUTE, HOUR, HOURLY, START, Stage, at, spec
 
+from support.ledger_stage import DAY, EVERY_MINUTE, HOUR, HOURLY, START, Stage, at, spec
 from systemprompt.audit.sealing import Sealing, seal_closed_days
 from systemprompt.clock import SECOND, iso
 from systemprompt.errors import ConflictError, DaySealed

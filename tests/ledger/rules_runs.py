@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from ledger_stage import EVERY_SECOND, START, Stage, at, ending, spec, together
 
+from support.ledger_stage import EVERY_SECOND, START, Stage, at, ending, spec, together
 from systemprompt.clock import SECOND
 from systemprompt.errors import ConflictError, JobAlreadyRunning, JobNotFound, NodeLost
 from systemprompt.ledger.records import QuarantineNotice

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ledger_stage import Stage, spec
 
+from support.ledger_stage import Stage, spec
 from systemprompt.errors import ConflictError, DatabaseInUse, UsageError
 
 

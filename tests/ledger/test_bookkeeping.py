@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from bookkeeping_rows import T, closed, closing, hashed, running, waiting
 
+from support.bookkeeping_rows import T, closed, closing, hashed, running, waiting
 from systemprompt.ledger.bookkeeping import (
     Books,
     Lost,

@@ -6,8 +6,8 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from bookkeeping_rows import T, closed, closing, running, waiting
 
+from support.bookkeeping_rows import T, closed, closing, running, waiting
 from systemprompt.ledger.bookkeeping import Books, closed_waiting, count_in, settle
 from systemprompt.ledger.rows import ClosedRun
 from systemprompt.ledger.tallies import ALL_JOBS, HOUR, tallies_of

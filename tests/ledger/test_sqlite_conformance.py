@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 pytest.register_assert_rewrite(
-    "ledger_stage",
     "rules_asking",
     "rules_catalogue",
     "rules_nodes",
@@ -22,9 +21,9 @@ pytest.register_assert_rewrite(
 )
 
 from conformance import LedgerRules  # noqa: E402  # its asserts are rewritten from here on
-from ledger_stage import Stage  # noqa: E402  # as above
 
-from systemprompt.ledger.sqlite.ledger import SqliteLedger  # noqa: E402  # as above
+from support.ledger_stage import Stage  # noqa: E402
+from systemprompt.ledger.sqlite.ledger import SqliteLedger  # noqa: E402
 
 
 class SqliteEngine:

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from ledger_stage import EVERY_MINUTE, EVERY_SECOND, START, at, ending, node, spec
 
+from support.ledger_stage import EVERY_MINUTE, EVERY_SECOND, START, at, ending, node, spec
 from systemprompt.clock import SECOND
 from systemprompt.ledger import sqlite
 from systemprompt.ledger.records import Change, ManualStart

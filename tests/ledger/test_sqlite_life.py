@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -10,8 +9,9 @@ from pathlib import Path
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from ledger_stage import START, ending, node, spec
 
+from support.campaign import LONG
+from support.ledger_stage import START, ending, node, spec
 from systemprompt.audit.auditor import audit
 from systemprompt.audit.sealing import seal_closed_days
 from systemprompt.clock import SECOND
@@ -193,5 +193,4 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-LONG = os.environ.get("SP_CAMPAIGN") == "long"
 TestLife.settings = settings(max_examples=400 if LONG else 40, stateful_step_count=30, deadline=None)

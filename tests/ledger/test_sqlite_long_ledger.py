@@ -13,8 +13,8 @@ from math import prod
 from pathlib import Path
 
 import pytest
-from ledger_stage import DAY, EVERY_SECOND, HOUR, START, Stage, at, spec
 
+from support.ledger_stage import DAY, EVERY_SECOND, HOUR, START, Stage, at, spec
 from systemprompt.audit.auditor import audit
 from systemprompt.clock import SECOND
 from systemprompt.ledger.records import STATUSES

@@ -14,8 +14,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from ledger_stage import EVERY_SECOND, START, spec
 
+from support.ledger_stage import EVERY_SECOND, START, spec
 from systemprompt.errors import DatabaseBusy, DatabaseDamaged, DatabaseUnreachable
 from systemprompt.ledger.records import Change
 from systemprompt.ledger.sqlite.ledger import SqliteLedger

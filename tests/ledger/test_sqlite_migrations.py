@@ -14,8 +14,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from ledger_stage import EVERY_SECOND, START, at, node, spec
 
+from support.ledger_stage import EVERY_SECOND, START, at, node, spec
 from systemprompt.errors import DatabaseBusy, DatabaseOutdated, DatabaseTooNew, DatabaseUnreachable
 from systemprompt.ledger.records import Change
 from systemprompt.ledger.sqlite import migrating

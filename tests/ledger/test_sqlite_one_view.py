@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledger_stage import EVERY_SECOND, START, at, ending, node, spec
 
+from support.ledger_stage import EVERY_SECOND, START, at, ending, node, spec
 from systemprompt.ledger.records import Change, Claimed
 from systemprompt.ledger.sqlite import store
 from systemprompt.ledger.sqlite.ledger import SqliteLedger

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ledger_stage import EVERY_SECOND, START, at, node, spec
 
+from support.ledger_stage import EVERY_SECOND, START, at, node, spec
 from systemprompt.errors import LedgerReplaced
 from systemprompt.ledger.records import Change
 from systemprompt.ledger.sqlite.ledger import SqliteLedger

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from ledger_stage import EVERY_SECOND, ME, START, at, ending, node, spec
 
+from support.ledger_stage import EVERY_SECOND, ME, START, at, ending, node, spec
 from systemprompt.errors import LedgerBroken
 from systemprompt.ledger.records import Change, Claimed
 from systemprompt.ledger.rows import ClosedRun, OpenRun

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ledger_stage import DAY, EVERY_MINUTE, EVERY_SECOND, START, at, ending, node, spec, together
 
+from support.ledger_stage import DAY, EVERY_MINUTE, EVERY_SECOND, START, at, ending, node, spec, together
 from systemprompt.audit.auditor import audit
 from systemprompt.audit.sealing import seal_closed_days
 from systemprompt.clock import SECOND

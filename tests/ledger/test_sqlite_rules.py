@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from raw_ledger import copied, raw_ledger, refusals
+
+from support.raw_ledger import copied, raw_ledger, refusals
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from ledger_stage import EVERY_SECOND, START, Stage, at, spec
-from raw_ledger import raw_ledger
 
+from support.ledger_stage import EVERY_SECOND, START, Stage, at, spec
+from support.raw_ledger import raw_ledger
 from systemprompt.clock import iso
 from systemprompt.ledger.rows import AttemptRow, ClosedRun, OpenRun
 from systemprompt.ledger.sqlite.ledger import SqliteLedger

@@ -7,8 +7,8 @@ import sqlite3
 from collections.abc import Iterator
 
 import pytest
-from raw_ledger import constraints, raw_ledger
 
+from support.raw_ledger import constraints, raw_ledger
 from systemprompt.ledger.records import REASONS
 
 HELD = "WHERE fence IS NOT NULL"

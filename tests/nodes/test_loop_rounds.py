@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from loop_stage import START, LoopStage, at, spec
 
+from support.loop_stage import START, LoopStage, at, spec
 from systemprompt.ledger.records import Change, ManualStart, QuarantineNotice
 from systemprompt.planning.planner import Planner
 

@@ -7,8 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from loop_stage import HEARTBEAT, LEASE, START, LoopStage, at, ending, spec
 
+from support.loop_stage import HEARTBEAT, LEASE, START, LoopStage, at, ending, spec
 from systemprompt.clock import SECOND
 from systemprompt.errors import DatabaseUnreachable
 from systemprompt.ledger.records import Change, ManualStart

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import FunctionType
 
 import pytest
-from node_stage import EVERY_SECOND, WAIT_S, NodeStage, catalogue, definition
 
+from support.node_stage import EVERY_SECOND, WAIT_S, NodeStage, catalogue, definition
 from systemprompt.clock import SECOND
 from systemprompt.errors import JobAlreadyRunning
 from systemprompt.jobs.context import JobContext

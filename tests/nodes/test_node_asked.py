@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from node_stage import WAIT_S, NodeStage, definition
 
+from support.node_stage import WAIT_S, NodeStage, definition
 from systemprompt.jobs.context import JobContext
 from systemprompt.ledger.records import Change, ManualStart
 

@@ -28,7 +28,7 @@ from systemprompt.profile.load import load_profile
 from systemprompt.system import System, open_system
 
 NOW = 1_768_386_600 * SECOND  # 2026-01-14T10:30:00Z
-PROFILE = "name: desk\ndatabase: sqlite:///data/app.db\nentry_points: false\nextensions: [jobs/]\n"
+PROFILE = "name: shop\ndatabase: sqlite:///data/app.db\nentry_points: false\nextensions: [jobs/]\n"
 JOBS = """\
 from systemprompt import job
 

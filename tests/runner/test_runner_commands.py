@@ -9,45 +9,50 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from flying import Air, at_home, python
 
+from support.runner_stage import RunnerStage, at_home, python
 from systemprompt.clock import ManualClock, from_datetime
 from systemprompt.runner.executors.output import LineCutter, Tail
 
 
 def test_a_command_that_ends_with_0_is_a_success_with_its_last_line_as_message() -> None:
-    with Air() as air:
-        run = air.fly(["sh", "-c", "echo one; echo two >&2; echo; echo 'three  '; echo"])
-        end = air.landed(run)
+    with RunnerStage() as stage:
+        run = stage.start(["sh", "-c", "echo one; echo two >&2; echo; echo 'three  '; echo"])
+        end = stage.finished(run)
         assert (end.outcome.status, end.outcome.reason, end.outcome.exit_code) == ("success", None, 0)
         assert end.outcome.message == "three"
         assert end.outcome.error is None
         assert end.outcome.output is not None
         assert "two" in end.outcome.output
         assert end.outcome.duration_ms > 0
-        assert air.lines(run, "stdout") == [("INFO", "stdout", line) for line in ("one", "", "three  ", "")]
-        assert air.lines(run, "stderr") == [("WARNING", "stderr", "two")]
+        assert stage.lines(run, "stdout") == [("INFO", "stdout", line) for line in ("one", "", "three  ", "")]
+        assert stage.lines(run, "stderr") == [("WARNING", "stderr", "two")]
 
 
 def test_another_exit_code_is_a_failure_with_the_end_of_stderr() -> None:
-    with Air() as air:
-        end = air.landed(air.fly(["sh", "-c", "echo out; echo 'no such table: users' >&2; exit 3"]))
+    with RunnerStage() as stage:
+        end = stage.finished(stage.start(["sh", "-c", "echo out; echo 'no such table: users' >&2; exit 3"]))
     assert (end.outcome.status, end.outcome.reason, end.outcome.exit_code) == ("failed", "exit_nonzero", 3)
     assert end.outcome.message == "the command ended with exit code 3"
     assert end.outcome.error == "no such table: users"
 
 
 def test_a_command_that_a_signal_ends_is_killed() -> None:
-    with Air() as air:
-        end = air.landed(air.fly(["sh", "-c", "kill -SEGV $$"]))
+    with RunnerStage() as stage:
+        end = stage.finished(stage.start(["sh", "-c", "kill -SEGV $$"]))
     assert (end.outcome.status, end.outcome.reason, end.outcome.exit_code) == ("failed", "killed", None)
     assert end.outcome.message == "the command was killed by SIGSEGV"
 
 
 def test_a_command_that_kills_its_whole_group_does_not_hit_its_guard() -> None:
-    with Air() as air:
-        assert air.landed(air.fly(["sh", "-c", "kill -9 0"])).outcome.message == "the command was killed by SIGKILL"
-        assert air.landed(air.fly(["sh", "-c", "kill 0"])).outcome.message == "the command was killed by SIGTERM"
+    with RunnerStage() as stage:
+        assert (
+            stage.finished(stage.start(["sh", "-c", "kill -9 0"])).outcome.message
+            == "the command was killed by SIGKILL"
+        )
+        assert (
+            stage.finished(stage.start(["sh", "-c", "kill 0"])).outcome.message == "the command was killed by SIGTERM"
+        )
 
 
 @pytest.mark.parametrize(
@@ -64,24 +69,24 @@ def test_a_command_that_cannot_start_says_why(tmp_path: Path, command: list[str]
     (tmp_path / "plain").write_text("echo")
     (tmp_path / "orphan").write_text("#!/no/such/interpreter\n")
     (tmp_path / "orphan").chmod(0o755)
-    with Air(settings=at_home(tmp_path)) as air:
-        end = air.landed(air.fly(command))
+    with RunnerStage(settings=at_home(tmp_path)) as stage:
+        end = stage.finished(stage.start(command))
     assert (end.outcome.status, end.outcome.reason, end.outcome.exit_code) == ("failed", "spawn_error", None)
     assert text in (end.outcome.message or "")
     assert end.outcome.error == end.outcome.message
 
 
 def test_a_working_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
-    with Air(settings=at_home(tmp_path)) as air:
-        end = air.landed(air.fly(["true"], working_dir="gone"))
+    with RunnerStage(settings=at_home(tmp_path)) as stage:
+        end = stage.finished(stage.start(["true"], working_dir="gone"))
     assert end.outcome.message == f"cannot start 'true': working folder '{tmp_path}/gone': No such file or directory"
 
 
 def test_a_command_finds_its_run_in_its_environment(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     show = "import json, os; print(json.dumps([os.getcwd(), os.read(0, 1).decode(), dict(os.environ)]))"
-    with Air(settings=at_home(tmp_path)) as air:
-        run = air.fly(
+    with RunnerStage(settings=at_home(tmp_path)) as stage:
+        run = stage.start(
             [sys.executable, "-c", show],
             name="feeds",
             fire_at=from_datetime(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
@@ -92,7 +97,7 @@ def test_a_command_finds_its_run_in_its_environment(tmp_path: Path) -> None:
             environment={"COLOUR": "green", "SP_FENCE": "0"},
             working_dir="sub",
         )
-        folder, stdin, environment = json.loads(air.landed(run).outcome.output or "")
+        folder, stdin, environment = json.loads(stage.finished(run).outcome.output or "")
     assert (folder, stdin) == (str(tmp_path / "sub"), "")
     assert environment["PATH"] == os.environ["PATH"]
     ours = {key: value for key, value in environment.items() if key.startswith("SP_") or key == "COLOUR"}
@@ -112,14 +117,16 @@ def test_a_command_finds_its_run_in_its_environment(tmp_path: Path) -> None:
 
 
 def test_a_manual_run_has_no_fire_time_and_a_key_that_no_other_ledger_gives() -> None:
-    with Air() as air:
-        end = air.landed(air.fly(["sh", "-c", 'echo "${SP_FIRE_AT-none} $SP_IDEMPOTENCY_KEY"']))
+    with RunnerStage() as stage:
+        end = stage.finished(stage.start(["sh", "-c", 'echo "${SP_FIRE_AT-none} $SP_IDEMPOTENCY_KEY"']))
     assert end.outcome.message == "none work@run-1@a_ledger"
 
 
 def test_a_command_starts_with_usual_signals_and_no_descriptors_of_ours() -> None:
-    with Air() as air:
-        end = air.landed(air.fly(["sh", "-c", "ls /proc/self/fd | wc -l; grep -E 'Sig(Ign|Blk)' /proc/self/status"]))
+    with RunnerStage() as stage:
+        end = stage.finished(
+            stage.start(["sh", "-c", "ls /proc/self/fd | wc -l; grep -E 'Sig(Ign|Blk)' /proc/self/status"])
+        )
     descriptors, _, blocked, _, ignored = (end.outcome.output or "").split()
     assert descriptors == "4"  # 0, 1, 2, and the folder that is being listed
     assert int(blocked, 16) == 0
@@ -131,12 +138,12 @@ def test_a_flood_is_cut_and_its_end_is_kept() -> None:
     flood = (
         "import os\nfor _ in range(2000): os.write(1, b'x' * 99 + b'\\n' + b'y' * 65436)\nos.write(1, b'\\nthe end\\n')"
     )
-    with Air(max_output_bytes=100_000) as air:
-        run = air.fly(python(flood))  # 131 MB
-        end = air.landed(run)
+    with RunnerStage(max_output_bytes=100_000) as stage:
+        run = stage.start(python(flood))  # 131 MB
+        end = stage.finished(run)
         assert end.outcome.message == "the end"
         assert len(end.outcome.output or "") <= 4096
-        lines = air.lines(run)
+        lines = stage.lines(run)
         assert sum(len(message) for _, _, message in lines) < 100_000
         assert lines[-1][1:] == (
             "runner",
@@ -145,37 +152,37 @@ def test_a_flood_is_cut_and_its_end_is_kept() -> None:
 
 
 def test_binary_output_is_decoded_with_replacement() -> None:
-    with Air() as air:
-        run = air.fly(python(r"import os; os.write(1, b'\xff\x00ok\n')"))
-        assert air.landed(run).outcome.message == "\ufffd\x00ok"
-        assert air.lines(run, "stdout") == [("INFO", "stdout", "\ufffd\\x00ok")]
+    with RunnerStage() as stage:
+        run = stage.start(python(r"import os; os.write(1, b'\xff\x00ok\n')"))
+        assert stage.finished(run).outcome.message == "\ufffd\x00ok"
+        assert stage.lines(run, "stdout") == [("INFO", "stdout", "\ufffd\\x00ok")]
 
 
 def test_many_commands_run_at_once() -> None:
-    with Air() as air:
-        runs = [air.fly(["sh", "-c", f"echo {number}"]) for number in range(30)]
-        assert [air.landed(run).outcome.message for run in runs] == [str(number) for number in range(30)]
+    with RunnerStage() as stage:
+        runs = [stage.start(["sh", "-c", f"echo {number}"]) for number in range(30)]
+        assert [stage.finished(run).outcome.message for run in runs] == [str(number) for number in range(30)]
 
 
 def test_a_command_is_ended_at_its_timeout_even_if_it_then_exits_with_0() -> None:
     clock = ManualClock()
     code = "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.02; done"
-    with Air(clock=clock) as air:
-        run = air.fly(["sh", "-c", code], timeout_s=60)
-        air.said(run, "up")
+    with RunnerStage(clock=clock) as stage:
+        run = stage.start(["sh", "-c", code], timeout_s=60)
+        stage.said(run, "up")
         clock.advance(60)
-        air.runner.expire(clock.monotonic())
-        end = air.landed(run)
+        stage.runner.expire(clock.monotonic())
+        end = stage.finished(run)
         assert (end.outcome.status, end.outcome.reason) == ("failed", "timeout")
         assert (end.outcome.output or "").split()[-1] == "bye"
-        assert ("WARNING", "runner", "asked to stop: timeout") in air.lines(run)
+        assert ("WARNING", "runner", "asked to stop: timeout") in stage.lines(run)
 
 
 def test_a_cancelled_command_ends_as_cancelled() -> None:
-    with Air() as air:
-        run = air.fly(["sleep", "1000"])
-        air.runner.cancel(run, "requested")
-        assert air.landed(run).outcome.reason == "requested"
+    with RunnerStage() as stage:
+        run = stage.start(["sleep", "1000"])
+        stage.runner.cancel(run, "requested")
+        assert stage.finished(run).outcome.reason == "requested"
 
 
 def test_lines_are_cut_wherever_chunks_end() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import threading
 from collections.abc import Callable
@@ -11,8 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from flying import Air, python
 
+from support import finds_support
+from support.runner_stage import RunnerStage, python
 from systemprompt.clock import from_datetime
 from systemprompt.discovery.definition import JobDefinition, JobSource
 from systemprompt.errors import ConfigurationError
@@ -82,8 +82,8 @@ def test_an_outcome_survives_the_way_between_processes() -> None:
 
 
 def test_a_reported_failure_is_a_failure_with_its_statistics() -> None:
-    with Air() as air:
-        end = air.landed(air.fly(lambda: JobResult.failure("feed is gone").with_stats(3, 1)))
+    with RunnerStage() as stage:
+        end = stage.finished(stage.start(lambda: JobResult.failure("feed is gone").with_stats(3, 1)))
     assert (end.outcome.status, end.outcome.reason) == ("failed", "reported")
     assert (end.outcome.message, end.outcome.error) == ("feed is gone", "feed is gone")
     assert (end.outcome.items_processed, end.outcome.items_failed) == (3, 1)
@@ -96,13 +96,13 @@ def test_a_reported_failure_is_a_failure_with_its_statistics() -> None:
     ids=lambda error: type(error).__name__,
 )
 def test_whatever_a_job_raises_is_its_own_failure(make: Callable[..., Any], error: BaseException) -> None:
-    with Air() as air:
-        end = air.landed(air.fly(make(error)))
+    with RunnerStage() as stage:
+        end = stage.finished(stage.start(make(error)))
         assert (end.outcome.status, end.outcome.reason) == ("failed", "exception")
         assert type(error).__name__ in (end.outcome.message or "")
         assert "raise error" in (end.outcome.error or "")
         # And the next job runs as if nothing had been.
-        assert air.landed(air.fly(lambda: "next")).outcome.message == "next"
+        assert stage.finished(stage.start(lambda: "next")).outcome.message == "next"
 
 
 def test_a_background_task_that_raises_system_exit_does_not_end_the_loop(
@@ -118,8 +118,8 @@ def test_a_background_task_that_raises_system_exit_does_not_end_the_loop(
         task.exception()
         return "went on"
 
-    with Air() as air:
-        assert air.landed(air.fly(starts_it)).outcome.message == "went on"
+    with RunnerStage() as stage:
+        assert stage.finished(stage.start(starts_it)).outcome.message == "went on"
     assert "tried to end the event loop" in caplog.text
 
 
@@ -137,8 +137,8 @@ def test_tasks_that_an_async_job_leaves_behind_are_cancelled() -> None:
         await asyncio.sleep(0)
         assert not task.done()
 
-    with Air() as air:
-        assert air.landed(air.fly(work)).outcome.status == "success"
+    with RunnerStage() as stage:
+        assert stage.finished(stage.start(work)).outcome.status == "success"
         assert cancelled.wait(10)
 
 
@@ -153,16 +153,16 @@ def test_a_plain_execute_may_return_something_to_await() -> None:
             await asyncio.sleep(0)
             return f"run {ctx.run_id}"
 
-    with Air() as air:
-        assert air.landed(air.fly(Mixed())).outcome.message == "run 1"
+    with RunnerStage() as stage:
+        assert stage.finished(stage.start(Mixed())).outcome.message == "run 1"
 
 
 def test_to_thread_works_in_an_async_job() -> None:
     async def work() -> str:
         return await asyncio.to_thread(lambda: threading.current_thread().name)
 
-    with Air() as air:
-        assert (air.landed(air.fly(work)).outcome.message or "").startswith("sp-to-thread")
+    with RunnerStage() as stage:
+        assert (stage.finished(stage.start(work)).outcome.message or "").startswith("sp-to-thread")
 
 
 def test_a_blocking_async_job_holds_up_neither_the_caller_nor_threads() -> None:
@@ -172,20 +172,20 @@ def test_a_blocking_async_job_holds_up_neither_the_caller_nor_threads() -> None:
         begun.set()
         release.wait(10)
 
-    with Air() as air:
-        blocking = air.fly(blocks)
+    with RunnerStage() as stage:
+        blocking = stage.start(blocks)
         assert begun.wait(10)
-        assert air.landed(air.fly(lambda: "meanwhile")).outcome.message == "meanwhile"
+        assert stage.finished(stage.start(lambda: "meanwhile")).outcome.message == "meanwhile"
         release.set()
-        assert air.landed(blocking).outcome.status == "success"
+        assert stage.finished(blocking).outcome.status == "success"
 
 
 def test_the_job_sees_its_run() -> None:
     fire_at = from_datetime(datetime(2026, 7, 1, 10, 0, tzinfo=UTC))
     seen: list[JobContext] = []
 
-    with Air() as air:
-        run = air.fly(
+    with RunnerStage() as stage:
+        run = stage.start(
             lambda ctx: seen.append(ctx),  # noqa: PLW0108  # only a function of ours says how many arguments it takes
             fire_at=fire_at,
             time_zone="Europe/Berlin",
@@ -196,7 +196,7 @@ def test_the_job_sees_its_run() -> None:
             actor="cli:alice",
             enforce=True,
         )
-        end = air.landed(run)
+        end = stage.finished(run)
         assert (end.run_id, end.attempt, end.fence, end.late) == (run, 2, 77, False)
     (ctx,) = seen
     assert ctx.fire_at is not None
@@ -210,74 +210,74 @@ def test_progress_reaches_who_watches_and_a_watcher_that_raises_hurts_nobody() -
     def work(ctx: JobContext) -> None:
         ctx.progress(1, 2, "half")
 
-    with Air() as air:
-        air.landed(air.fly(work))
-        assert air.progress == [(1, 1, 2, "half")]
+    with RunnerStage() as stage:
+        stage.finished(stage.start(work))
+        assert stage.progress == [(1, 1, 2, "half")]
 
         def broken(*_: object) -> None:
             raise RuntimeError("watcher")
 
-        air.runner._on_progress = broken
-        assert air.landed(air.fly(work)).outcome.status == "success"
+        stage.runner._on_progress = broken
+        assert stage.finished(stage.start(work)).outcome.status == "success"
 
 
 def test_a_job_that_is_not_loaded_is_said_to_be() -> None:
-    with Air() as air:
+    with RunnerStage() as stage:
         source = JobSource(kind="module", name="acme.jobs")
-        air.runner.start([Assignment(run_id=5, definition=JobDefinition(name="feeds", source=source))])
-        end = air.landed(5)
+        stage.runner.start([Assignment(run_id=5, definition=JobDefinition(name="feeds", source=source))])
+        end = stage.finished(5)
     assert (end.outcome.status, end.outcome.reason) == ("failed", "not_loaded")
     assert "'acme.jobs'" in (end.outcome.message or "")
 
 
 def test_a_run_that_is_in_the_air_cannot_be_started_again() -> None:
     release = threading.Event()
-    with Air() as air:
-        run = air.fly(lambda: release.wait(10))
-        assert air.runner.running() == {run}
-        air._runs = 0
+    with RunnerStage() as stage:
+        run = stage.start(lambda: release.wait(10))
+        assert stage.runner.running() == {run}
+        stage._runs = 0
         with pytest.raises(ValueError, match="run 1 of 'work' is running already"):
-            air.fly(lambda: None)
+            stage.start(lambda: None)
         release.set()
-        assert air.runner.wait_idle(10)
-        assert air.runner.running() == frozenset()
+        assert stage.runner.wait_idle(10)
+        assert stage.runner.running() == frozenset()
 
 
 def test_runs_that_are_handed_over_together_are_started_each_in_its_own_way() -> None:
     async def later() -> None:
         pass
 
-    with Air() as air:
+    with RunnerStage() as stage:
         together = [
-            air.assignment(lambda: None),
-            air.assignment(later),
-            air.assignment(lambda: None, timeout_s=60),
-            air.assignment(python("pass")),
+            stage.assignment(lambda: None),
+            stage.assignment(later),
+            stage.assignment(lambda: None, timeout_s=60),
+            stage.assignment(python("pass")),
         ]
-        air.runner.start(together)
-        assert [air.landed(one.run_id).outcome.status for one in together] == ["success"] * 4
+        stage.runner.start(together)
+        assert [stage.finished(one.run_id).outcome.status for one in together] == ["success"] * 4
 
 
 def test_where_one_of_several_runs_is_in_the_air_none_of_them_is_started() -> None:
     release = threading.Event()
     begun: list[str] = []
-    with Air() as air:
-        air.fly(lambda: release.wait(10))
-        fresh = air.assignment(lambda: begun.append("fresh"))
-        air._runs = 0
+    with RunnerStage() as stage:
+        stage.start(lambda: release.wait(10))
+        fresh = stage.assignment(lambda: begun.append("fresh"))
+        stage._runs = 0
         with pytest.raises(ValueError, match="run 1 of 'work' is running already"):
-            air.runner.start([fresh, air.assignment(lambda: begun.append("again"))])
+            stage.runner.start([fresh, stage.assignment(lambda: begun.append("again"))])
         release.set()
-        assert air.runner.wait_idle(10)
+        assert stage.runner.wait_idle(10)
     assert begun == []
 
 
 def test_a_closed_runner_takes_nothing() -> None:
-    air = Air()
-    with air:
+    stage = RunnerStage()
+    with stage:
         pass
     with pytest.raises(RuntimeError, match="after the runner was closed"):
-        air.fly(lambda: None)
+        stage.start(lambda: None)
 
 
 def test_idle_threads_are_used_again_and_the_limit_holds() -> None:
@@ -288,14 +288,14 @@ def test_idle_threads_are_used_again_and_the_limit_holds() -> None:
         names.add(str(threading.get_ident()))
         gate.wait(10)
 
-    with Air(max_threads=2) as air:
-        first, second, waiting = (air.fly(meets) for _ in range(3))
+    with RunnerStage(max_threads=2) as stage:
+        first, second, waiting = (stage.start(meets) for _ in range(3))
         gate.wait(10)
-        air.landed(first)
-        air.landed(second)
+        stage.finished(first)
+        stage.finished(second)
         for _ in range(2):
             threading.Thread(target=gate.wait, args=(10,)).start()
-        air.landed(waiting)
+        stage.finished(waiting)
     assert len(names) == 2
 
 
@@ -304,17 +304,16 @@ def test_a_thread_that_never_comes_back_does_not_keep_the_interpreter_from_endin
 
     code = """
 import threading
-from flying import Air
-air = Air(kill_grace=0.01)
-stuck = air.fly(lambda: threading.Event().wait())
+from support.runner_stage import RunnerStage
+stage = RunnerStage(kill_grace=0.01)
+stuck = stage.start(lambda: threading.Event().wait())
 async def to_thread():
     import asyncio
     await asyncio.to_thread(threading.Event().wait)
-other = air.fly(to_thread)
-air.runner.cancel_all("shutdown")
-print(air.landed(stuck).outcome.status, air.landed(other).outcome.status)
-air.runner.close(1)
+other = stage.start(to_thread)
+stage.runner.cancel_all("shutdown")
+print(stage.finished(stuck).outcome.status, stage.finished(other).outcome.status)
+stage.runner.close(1)
 """
-    environment = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, env=environment)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, env=finds_support())
     assert (done.stdout, done.stderr, done.returncode) == ("cancelled cancelled\n", "", 0)

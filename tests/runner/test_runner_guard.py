@@ -10,7 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from flying import Air, Lifeline, python
+
+from support import finds_support
+from support.runner_stage import Lifeline, RunnerStage, python
 
 # Each of these is left holding the pipe, says "ready" into it once it has come to be, and then waits for ever.
 HOLD = "import os, signal, sys, time\nfd = os.open(sys.argv[1], os.O_WRONLY)\n"
@@ -39,11 +41,11 @@ STUBBORN = {
 @pytest.mark.parametrize("code", STUBBORN.values(), ids=STUBBORN)
 def test_a_stopped_command_leaves_nothing_behind(tmp_path: Path, code: str) -> None:
     pipe = Lifeline(tmp_path)
-    with Air(kill_grace=0.1) as air:
-        run = air.fly(python(code, pipe.path))
+    with RunnerStage(kill_grace=0.1) as stage:
+        run = stage.start(python(code, pipe.path))
         assert pipe.word() == "ready"
-        air.runner.cancel(run, "requested")
-        assert air.landed(run).outcome.reason == "requested"
+        stage.runner.cancel(run, "requested")
+        assert stage.finished(run).outcome.reason == "requested"
         pipe.ended()
 
 
@@ -80,12 +82,12 @@ def test_a_node_killed_while_a_fork_of_it_lives_on_leaves_nothing_behind(tmp_pat
 def test_what_a_command_leaves_running_in_the_background_is_ended_with_it(tmp_path: Path) -> None:
     pipe = Lifeline(tmp_path)
     code = HOLD + "if os.fork():\n    time.sleep(0.05); print('done'); sys.exit()\nos.setsid()\n" + STAY
-    with Air() as air:
-        run = air.fly(python(code, pipe.path))
-        end = air.landed(run)
+    with RunnerStage() as stage:
+        run = stage.start(python(code, pipe.path))
+        end = stage.finished(run)
         assert (end.outcome.status, end.outcome.message) == ("success", "done")
         pipe.ended()
-        assert air.lines(run, "runner") == [
+        assert stage.lines(run, "runner") == [
             ("WARNING", "runner", "ended 1 process that was left running in the background")
         ]
 
@@ -93,12 +95,12 @@ def test_what_a_command_leaves_running_in_the_background_is_ended_with_it(tmp_pa
 def test_a_command_whose_guard_is_killed_is_killed_with_it(tmp_path: Path) -> None:
     pipe = Lifeline(tmp_path)
     code = HOLD + "os.fork()\nos.write(fd, b'%d %d\\n' % (os.getpid(), os.getppid()))\ntime.sleep(1000)\n"
-    with Air() as air:
-        run = air.fly(python(code, pipe.path))
+    with RunnerStage() as stage:
+        run = stage.start(python(code, pipe.path))
         pids = {tuple(map(int, pipe.word().split())) for _ in range(2)}
         (guard,) = {parent for _, parent in pids} - {pid for pid, _ in pids}
         os.kill(guard, signal.SIGKILL)
-        end = air.landed(run)
+        end = stage.finished(run)
         assert (end.outcome.status, end.outcome.reason) == ("failed", "killed")
         assert end.outcome.message == "the command was killed together with its guard"
         pipe.ended()
@@ -107,14 +109,14 @@ def test_a_command_whose_guard_is_killed_is_killed_with_it(tmp_path: Path) -> No
 @pytest.mark.parametrize("code", STUBBORN.values(), ids=STUBBORN)
 def test_a_guard_that_does_not_answer_is_ended_by_force_with_all_that_it_guards(tmp_path: Path, code: str) -> None:
     pipe = Lifeline(tmp_path)
-    with Air(kill_grace=3600) as air:
-        run = air.fly(python(code, pipe.path))
+    with RunnerStage(kill_grace=3600) as stage:
+        run = stage.start(python(code, pipe.path))
         assert pipe.word() == "ready"
-        (process,) = air.runner._processes._supervisor._processes.values()
-        air.runner.cancel(run, "requested")
+        (process,) = stage.runner._processes._supervisor._processes.values()
+        stage.runner.cancel(run, "requested")
         os.kill(process.guard.pid, signal.SIGSTOP)
-        air.runner.expire(air.clock.monotonic() + 7200)
-        assert air.landed(run).outcome.reason == "requested"
+        stage.runner.expire(stage.clock.monotonic() + 7200)
+        assert stage.finished(run).outcome.reason == "requested"
         pipe.ended()
 
 
@@ -125,45 +127,45 @@ def test_a_guard_collects_any_number_of_processes_that_ended_at_once(tmp_path: P
         "for _ in range(150):\n    if not os.fork():\n        os.close(_held); os.read(heard, 1); os._exit(0)\n"
         "os.write(fd, b'%d\\n' % os.getppid())\nos.kill(os.getppid(), signal.SIGSTOP)\n"
     )
-    with Air() as air:
-        run = air.fly(python(code, pipe.path))
+    with RunnerStage() as stage:
+        run = stage.start(python(code, pipe.path))
         guard = int(pipe.word())
         pipe.ended()
         # By now all have ended, and the guard has heard of it once at most.
         continued_at = time.monotonic()
         os.kill(guard, signal.SIGCONT)
-        assert air.landed(run).outcome.status == "success"
+        assert stage.finished(run).outcome.status == "success"
         assert time.monotonic() - continued_at < 3  # after five seconds it would have looked anyway
 
 
 def test_signals_to_the_guard_do_not_unguard_its_program(tmp_path: Path) -> None:
     pipe = Lifeline(tmp_path)
     code = HOLD + "os.write(fd, b'%d\\n' % os.getppid())\ntime.sleep(1000)\n"
-    with Air(kill_grace=0.1) as air:
-        run = air.fly(python(code, pipe.path))
+    with RunnerStage(kill_grace=0.1) as stage:
+        run = stage.start(python(code, pipe.path))
         guard = int(pipe.word())
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
             os.kill(guard, number)
-        air.runner.cancel(run, "requested")
-        assert air.landed(run).outcome.reason == "requested"
+        stage.runner.cancel(run, "requested")
+        assert stage.finished(run).outcome.reason == "requested"
         pipe.ended()
 
 
 def test_closing_the_runner_ends_what_still_runs(tmp_path: Path) -> None:
     pipe = Lifeline(tmp_path)
-    with Air(kill_grace=60) as air:
-        run = air.fly(python(STUBBORN["has a daemon"], pipe.path))
+    with RunnerStage(kill_grace=60) as stage:
+        run = stage.start(python(STUBBORN["has a daemon"], pipe.path))
         assert pipe.word() == "ready"
-        assert air.runner.close()
-        assert air.landed(run).outcome.reason == "shutdown"
+        assert stage.runner.close()
+        assert stage.finished(run).outcome.reason == "shutdown"
         pipe.ended()
 
 
 def test_the_runner_leaves_no_descriptor_open() -> None:
     before = sorted(os.listdir("/proc/self/fd"))
-    with Air() as air:
+    with RunnerStage() as stage:
         for command in (["true"], ["no-such-program"], ["true", "\0"]):
-            air.landed(air.fly(command))
+            stage.finished(stage.start(command))
     assert sorted(os.listdir("/proc/self/fd")) == before
 
 
@@ -171,10 +173,10 @@ def _node(
     folder: Path, command: list[str], *, grace: float, then: str = "", session: bool = False
 ) -> subprocess.Popen[bytes]:
     """Start a process that runs this command as a node does."""
-    code = f"from flying import Air\nair = Air(kill_grace={grace})\nrun = air.fly({command!r})\n"
+    code = f"from support.runner_stage import RunnerStage\nstage = RunnerStage(kill_grace={grace})\n"
+    code += f"run = stage.start({command!r})\n"
     # The guard is up before the node forks, as it is when one job forks beside another's command.
-    code += f"import time\nwhile not air.runner._processes._supervisor._processes: time.sleep(0.001)\n{then}"
-    code += "air.landed(run)\n"
+    code += f"import time\nwhile not stage.runner._processes._supervisor._processes: time.sleep(0.001)\n{then}"
+    code += "stage.finished(run)\n"
     (folder / "node.py").write_text(code)
-    environment = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
-    return subprocess.Popen([sys.executable, str(folder / "node.py")], env=environment, start_new_session=session)
+    return subprocess.Popen([sys.executable, str(folder / "node.py")], env=finds_support(), start_new_session=session)

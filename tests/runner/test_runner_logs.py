@@ -9,8 +9,8 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from flying import WAIT_S, Air, LogDatabase
 
+from support.runner_stage import WAIT_S, LogDatabase, RunnerStage
 from systemprompt.clock import ManualClock
 from systemprompt.jobs.context import JobContext
 from systemprompt.runner.run_logs import RunLogs
@@ -32,17 +32,17 @@ def test_what_a_job_logs_is_kept_with_its_run() -> None:
         except ValueError:
             ctx.logger.exception("it broke")
 
-    with Air() as air:
-        run = air.fly(work, name="feeds", attempt=2)
-        air.landed(run)
-        lines = air.lines(run)
+    with RunnerStage() as stage:
+        run = stage.start(work, name="feeds", attempt=2)
+        stage.finished(run)
+        lines = stage.lines(run)
         assert lines[:2] == [("DEBUG", "job", "small"), ("WARNING", "job", "from a part")]
         assert lines[2][0] == "ERROR"
         assert lines[2][2].startswith("it broke\nTraceback")
         assert lines[2][2].endswith("ValueError: 12 apples")
-        rows = air.database.fetch("SELECT DISTINCT job_name, ledger_id, run_id, attempt FROM logs")
+        rows = stage.database.fetch("SELECT DISTINCT job_name, ledger_id, run_id, attempt FROM logs")
         assert rows == [("feeds", "a_ledger", run, 2)]
-        assert json.loads(air.database.fetch("SELECT fields FROM logs")[1][0]) == {"pages": 3}
+        assert json.loads(stage.database.fetch("SELECT fields FROM logs")[1][0]) == {"pages": 3}
 
 
 def test_a_run_leaves_no_logger_behind() -> None:
@@ -50,8 +50,8 @@ def test_a_run_leaves_no_logger_behind() -> None:
         ctx.logger.getChild("part").info("hello")
 
     before = set(logging.Logger.manager.loggerDict)
-    with Air() as air:
-        air.landed(air.fly(work, name="a_name_of_its_own"))
+    with RunnerStage() as stage:
+        stage.finished(stage.start(work, name="a_name_of_its_own"))
     assert not [name for name in set(logging.Logger.manager.loggerDict) - before if "a_name_of_its_own" in name]
 
 
@@ -64,19 +64,19 @@ def test_a_run_leaves_no_logger_behind() -> None:
     ],
 )
 def test_no_message_is_too_odd_to_keep(message: str, arguments: tuple[str, ...], kept: str) -> None:
-    with Air() as air:
-        run = air.fly(lambda ctx: ctx.logger.info(message, *arguments))
-        assert air.landed(run).outcome.status == "success"
-        assert air.lines(run)[0][2].startswith(kept)
+    with RunnerStage() as stage:
+        run = stage.start(lambda ctx: ctx.logger.info(message, *arguments))
+        assert stage.finished(run).outcome.status == "success"
+        assert stage.lines(run)[0][2].startswith(kept)
 
 
 def test_fields_that_json_cannot_say_cost_no_line() -> None:
     circular: dict[str, object] = {}
     circular["self"] = circular
-    with Air() as air:
-        run = air.fly(lambda ctx: ctx.logger.info("kept", extra={"odd": circular}))
-        air.landed(run)
-        assert air.lines(run) == [("INFO", "job", "kept")]
+    with RunnerStage() as stage:
+        run = stage.start(lambda ctx: ctx.logger.info("kept", extra={"odd": circular}))
+        stage.finished(run)
+        assert stage.lines(run) == [("INFO", "job", "kept")]
 
 
 def test_a_run_that_says_too_much_is_cut_with_one_line_that_says_so() -> None:
@@ -84,24 +84,24 @@ def test_a_run_that_says_too_much_is_cut_with_one_line_that_says_so() -> None:
         for number in range(50):
             ctx.logger.info("line %d", number)
 
-    with Air(lines_per_run=10) as air:
-        run, other = air.fly(work), air.fly(lambda ctx: ctx.logger.info("still heard"))
-        air.landed(run)
-        air.landed(other)
-        assert [message for _, _, message in air.lines(run)] == [f"line {number}" for number in range(10)] + [
+    with RunnerStage(lines_per_run=10) as stage:
+        run, other = stage.start(work), stage.start(lambda ctx: ctx.logger.info("still heard"))
+        stage.finished(run)
+        stage.finished(other)
+        assert [message for _, _, message in stage.lines(run)] == [f"line {number}" for number in range(10)] + [
             "further lines dropped: a run keeps its first 10"
         ]
-        assert air.lines(other) == [("INFO", "job", "still heard")]
+        assert stage.lines(other) == [("INFO", "job", "still heard")]
 
 
 def test_lines_wait_for_a_busy_database() -> None:
-    with Air() as air:
-        air.database.busy.set()
-        run = air.fly(lambda ctx: ctx.logger.info("patience"))
-        assert air.landed(run).outcome.status == "success"
-        assert air.database.refused.wait(WAIT_S)
-        air.database.busy.clear()
-        assert air.lines(run) == [("INFO", "job", "patience")]
+    with RunnerStage() as stage:
+        stage.database.busy.set()
+        run = stage.start(lambda ctx: ctx.logger.info("patience"))
+        assert stage.finished(run).outcome.status == "success"
+        assert stage.database.refused.wait(WAIT_S)
+        stage.database.busy.clear()
+        assert stage.lines(run) == [("INFO", "job", "patience")]
 
 
 def test_lines_that_find_no_room_are_counted(database: LogDatabase) -> None:
@@ -133,11 +133,11 @@ def test_lines_are_written_in_batches(database: LogDatabase) -> None:
 
 
 def test_a_database_that_refuses_lines_fails_no_job(caplog: pytest.LogCaptureFixture) -> None:
-    with Air() as air:
-        air.database.fetch("DROP TABLE logs")
-        run = air.fly(lambda ctx: ctx.logger.info("into the void"))
-        assert air.landed(run).outcome.status == "success"
-        assert air.logs.flush(WAIT_S)
+    with RunnerStage() as stage:
+        stage.database.fetch("DROP TABLE logs")
+        run = stage.start(lambda ctx: ctx.logger.info("into the void"))
+        assert stage.finished(run).outcome.status == "success"
+        assert stage.logs.flush(WAIT_S)
     assert "1 log lines dropped: the database refused them" in caplog.text
     assert any(record.exc_info and record.exc_info[0] is sqlite3.OperationalError for record in caplog.records)
 
@@ -179,9 +179,9 @@ def test_many_threads_write_to_one_log() -> None:
         for thread in threads:
             thread.join()
 
-    with Air() as air:
-        run = air.fly(work)
-        air.landed(run)
-        lines = [tuple(map(int, message.split())) for _, _, message in air.lines(run)]
+    with RunnerStage() as stage:
+        run = stage.start(work)
+        stage.finished(run)
+        lines = [tuple(map(int, message.split())) for _, _, message in stage.lines(run)]
         assert len(lines) == 800
         assert [number for who, number in lines if who == 3] == list(range(100))

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flying import Air, Lifeline
 
+from support.runner_stage import Lifeline, RunnerStage
 from systemprompt.clock import from_datetime
 from systemprompt.discovery.definition import JobSource
 from systemprompt.jobs.job import Job
@@ -24,14 +24,14 @@ HEAD = "import asyncio, logging, os, signal, sys, threading, time\nfrom systempr
 
 
 @contextmanager
-def _process(folder: Path, body: str, **options: Any) -> Iterator[tuple[Air, int]]:
+def _process(folder: Path, body: str, **options: Any) -> Iterator[tuple[RunnerStage, int]]:
     """Fly the job `work` of a file with this code."""
     file = folder / "jobs_of_a_test.py"
     file.write_text(HEAD + body)
-    air_options = {key: options.pop(key) for key in ("kill_grace", "settings", "child_database") if key in options}
-    with Air(**air_options) as air:
+    stage_options = {key: options.pop(key) for key in ("kill_grace", "settings", "child_database") if key in options}
+    with RunnerStage(**stage_options) as stage:
         source = JobSource(kind="file", name=str(file))
-        yield air, air.fly(_Elsewhere(), isolation="process", source=source, **options)
+        yield stage, stage.start(_Elsewhere(), isolation="process", source=source, **options)
 
 
 class _Elsewhere(Job):
@@ -41,8 +41,8 @@ class _Elsewhere(Job):
 
 
 def _end(folder: Path, body: str, **options: Any) -> Finished:
-    with _process(folder, body, **options) as (air, run):
-        return air.landed(run)
+    with _process(folder, body, **options) as (stage, run):
+        return stage.finished(run)
 
 
 def test_a_job_in_a_process_of_its_own_gets_the_whole_context(tmp_path: Path) -> None:
@@ -79,19 +79,19 @@ def work(ctx):
         enforce=True,
         defaults={"node": os.getpid()},
         parameters={"settings": repr(settings)},
-    ) as (air, run):
-        end = air.landed(run)
+    ) as (stage, run):
+        end = stage.finished(run)
         assert end.outcome.status == "success", end.outcome.error
         assert end.outcome.message == "('work', 1, '2026-07-01T12:00:00+02:00', 2, 5, 'cli:alice', True)"
         assert (end.outcome.items_processed, end.outcome.items_failed, end.outcome.exit_code) == (3, 1, 0)
-        assert air.progress == [(run, 2, 2, "both")]
-        assert sorted(air.lines(run)) == [
+        assert stage.progress == [(run, 2, 2, "both")]
+        assert sorted(stage.lines(run)) == [
             ("INFO", "job", "3 pages"),
             ("INFO", "stdout", "on stdout True"),
             ("WARNING", "job", "from a library"),
             ("WARNING", "stderr", "on stderr"),
         ]
-        (fields,) = air.database.fetch("SELECT fields FROM logs WHERE message = '3 pages'")
+        (fields,) = stage.database.fetch("SELECT fields FROM logs WHERE message = '3 pages'")
         assert fields == ('{"pages": 3, "where": "{1}"}',)
 
 
@@ -149,10 +149,10 @@ def test_a_job_that_does_not_load_in_its_process_says_why(tmp_path: Path, body: 
     ],
 )
 def test_term_asks_a_job_in_a_process_to_stop(tmp_path: Path, body: str) -> None:
-    with _process(tmp_path, f"@job(name='work')\n{body}", kill_grace=30) as (air, run):
-        air.said(run, "up")
-        air.runner.cancel(run, "shutdown")
-        end = air.landed(run)
+    with _process(tmp_path, f"@job(name='work')\n{body}", kill_grace=30) as (stage, run):
+        stage.said(run, "up")
+        stage.runner.cancel(run, "shutdown")
+        end = stage.finished(run)
     assert (end.outcome.status, end.outcome.reason) == ("cancelled", "shutdown")
 
 
@@ -168,11 +168,11 @@ def work():
     while True:
         time.sleep(60)
 """
-    with _process(tmp_path, body, kill_grace=0.1) as (air, run):
+    with _process(tmp_path, body, kill_grace=0.1) as (stage, run):
         assert pipe.word() == "up"
         assert pipe.word() == "up"
-        air.runner.cancel(run, "lease_lost")
-        assert air.landed(run).outcome.reason == "lease_lost"
+        stage.runner.cancel(run, "lease_lost")
+        assert stage.finished(run).outcome.reason == "lease_lost"
         pipe.ended()
 
 
@@ -180,9 +180,9 @@ def test_a_result_counts_though_its_process_does_not_end_by_itself(tmp_path: Pat
     body = (
         "@job(name='work')\ndef work():\n    threading.Thread(target=time.sleep, args=(60,)).start()\n    return 'ok'\n"
     )
-    with _process(tmp_path, body, kill_grace=0.1) as (air, run):
-        assert air.landed(run).outcome.message == "ok"
-        assert "threads that are not daemons" in air.lines(run, "stderr")[0][2]
+    with _process(tmp_path, body, kill_grace=0.1) as (stage, run):
+        assert stage.finished(run).outcome.message == "ok"
+        assert "threads that are not daemons" in stage.lines(run, "stderr")[0][2]
 
 
 def test_a_large_context_and_many_log_lines_pass(tmp_path: Path) -> None:
@@ -193,9 +193,9 @@ def work(ctx):
         ctx.logger.debug("line %d", number)
     return str(len(ctx.get_parameter("long")))
 """
-    with _process(tmp_path, body, parameters={"long": "x" * 1_000_000}) as (air, run):
-        assert air.landed(run).outcome.message == "1000000"
-        assert [line[2] for line in air.lines(run)] == [f"line {number}" for number in range(5000)]
+    with _process(tmp_path, body, parameters={"long": "x" * 1_000_000}) as (stage, run):
+        assert stage.finished(run).outcome.message == "1000000"
+        assert [line[2] for line in stage.lines(run)] == [f"line {number}" for number in range(5000)]
 
 
 def open_for_a_test(location: str) -> Any:

@@ -7,17 +7,17 @@ import threading
 import weakref
 
 import pytest
-from flying import WAIT_S, Air
 
+from support.runner_stage import WAIT_S, RunnerStage
 from systemprompt.clock import ManualClock
 from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.result import JobResult
 from systemprompt.runner.deadlines import Deadlines
 
 
-def _pass(air: Air, clock: ManualClock, seconds: float) -> float | None:
+def _pass(stage: RunnerStage, clock: ManualClock, seconds: float) -> float | None:
     clock.advance(seconds)
-    return air.runner.expire(clock.monotonic())
+    return stage.runner.expire(clock.monotonic())
 
 
 async def _for_ever(ctx: JobContext) -> None:
@@ -34,13 +34,13 @@ def _until_asked(ctx: JobContext) -> None:
 @pytest.mark.parametrize("job", [_for_ever, _until_asked])
 def test_a_job_is_stopped_at_its_timeout_and_not_before(job: object) -> None:
     clock = ManualClock()
-    with Air(clock=clock) as air:
-        run = air.fly(job, timeout_s=30)  # type: ignore[arg-type]  # parametrized functions are objects to mypy
-        air.begun(run)
-        assert _pass(air, clock, 29.9) == 30
-        assert air.runner.running() == {run}
-        _pass(air, clock, 0.1)
-        end = air.landed(run)
+    with RunnerStage(clock=clock) as stage:
+        run = stage.start(job, timeout_s=30)  # type: ignore[arg-type]  # parametrized functions are objects to mypy
+        stage.begun(run)
+        assert _pass(stage, clock, 29.9) == 30
+        assert stage.runner.running() == {run}
+        _pass(stage, clock, 0.1)
+        end = stage.finished(run)
     assert (end.outcome.status, end.outcome.reason) == ("failed", "timeout")
     assert end.outcome.message == "stopped: its timeout of 30s was over"
     assert end.outcome.duration_ms == 30_000
@@ -49,32 +49,32 @@ def test_a_job_is_stopped_at_its_timeout_and_not_before(job: object) -> None:
 @pytest.mark.parametrize("reason", ["shutdown", "interrupted", "requested", "lease_lost"])
 @pytest.mark.parametrize("job", [_for_ever, _until_asked])
 def test_a_cancelled_job_ends_with_the_reason_it_was_cancelled_for(job: object, reason: str) -> None:
-    with Air() as air:
-        run = air.fly(job)  # type: ignore[arg-type]  # parametrized functions are objects to mypy
-        air.begun(run)
-        assert air.runner.cancel(run, reason)
-        end = air.landed(run)
-        assert not air.runner.cancel(run, reason)
+    with RunnerStage() as stage:
+        run = stage.start(job)  # type: ignore[arg-type]  # parametrized functions are objects to mypy
+        stage.begun(run)
+        assert stage.runner.cancel(run, reason)
+        end = stage.finished(run)
+        assert not stage.runner.cancel(run, reason)
     assert (end.outcome.status, end.outcome.reason) == ("cancelled", reason)
 
 
 def test_a_cancel_for_no_known_reason_is_refused() -> None:
-    with Air() as air, pytest.raises(ValueError, match="cancel reason 'bored' is not one of"):
-        air.runner.cancel_all("bored")
+    with RunnerStage() as stage, pytest.raises(ValueError, match="cancel reason 'bored' is not one of"):
+        stage.runner.cancel_all("bored")
 
 
 def test_the_first_reason_to_stop_stands() -> None:
     clock = ManualClock()
     release = threading.Event()
-    with Air(clock=clock, kill_grace=5) as air:
-        timed_out = air.fly(lambda ctx: (ctx.progress(0), release.wait(10)), timeout_s=10)
-        cancelled = air.fly(lambda ctx: (ctx.progress(0), release.wait(10)), timeout_s=12)
-        air.begun(timed_out, cancelled)
-        _pass(air, clock, 10)
-        assert air.runner.cancel_all("shutdown") == 1
-        _pass(air, clock, 5)
-        assert air.landed(timed_out).outcome.reason == "timeout"
-        assert air.landed(cancelled).outcome.reason == "shutdown"
+    with RunnerStage(clock=clock, kill_grace=5) as stage:
+        timed_out = stage.start(lambda ctx: (ctx.progress(0), release.wait(10)), timeout_s=10)
+        cancelled = stage.start(lambda ctx: (ctx.progress(0), release.wait(10)), timeout_s=12)
+        stage.begun(timed_out, cancelled)
+        _pass(stage, clock, 10)
+        assert stage.runner.cancel_all("shutdown") == 1
+        _pass(stage, clock, 5)
+        assert stage.finished(timed_out).outcome.reason == "timeout"
+        assert stage.finished(cancelled).outcome.reason == "shutdown"
         release.set()
 
 
@@ -87,23 +87,23 @@ def test_a_thread_that_does_not_react_is_given_up_on_after_the_grace_and_reports
         release.wait(10)
         return JobResult.success().with_stats(9, 0)
 
-    with Air(clock=clock, kill_grace=5) as air:
-        run = air.fly(stubborn, timeout_s=10, fence=4)
-        air.begun(run)
-        _pass(air, clock, 10)
-        assert air.runner.running() == {run}
-        _pass(air, clock, 5)
-        end = air.landed(run)
+    with RunnerStage(clock=clock, kill_grace=5) as stage:
+        run = stage.start(stubborn, timeout_s=10, fence=4)
+        stage.begun(run)
+        _pass(stage, clock, 10)
+        assert stage.runner.running() == {run}
+        _pass(stage, clock, 5)
+        end = stage.finished(run)
         assert (end.outcome.status, end.outcome.reason) == ("failed", "timeout")
         assert "isolation: process" in (end.outcome.message or "")
-        assert air.runner.running() == frozenset()
+        assert stage.runner.running() == frozenset()
 
         clock.advance(60)
         release.set()
-        late = air.landed(run, late=True)
+        late = stage.finished(run, late=True)
         assert (late.outcome.status, late.outcome.items_processed, late.fence) == ("success", 9, 4)
         assert late.outcome.duration_ms == 75_000
-    assert [one.late for one in air.heard] == [False, True]
+    assert [one.late for one in stage.heard] == [False, True]
 
 
 def test_a_task_that_swallows_its_cancellation_is_given_up_on_and_the_next_job_gets_a_fresh_loop() -> None:
@@ -117,40 +117,40 @@ def test_a_task_that_swallows_its_cancellation_is_given_up_on_and_the_next_job_g
     async def quick() -> str:
         return "ran"
 
-    with Air(clock=clock, kill_grace=5) as air:
-        run = air.fly(blocks, timeout_s=10)
-        air.begun(run)
-        _pass(air, clock, 10)
-        _pass(air, clock, 5)
-        assert air.landed(run).outcome.reason == "timeout"
-        assert air.landed(air.fly(quick)).outcome.message == "ran"
+    with RunnerStage(clock=clock, kill_grace=5) as stage:
+        run = stage.start(blocks, timeout_s=10)
+        stage.begun(run)
+        _pass(stage, clock, 10)
+        _pass(stage, clock, 5)
+        assert stage.finished(run).outcome.reason == "timeout"
+        assert stage.finished(stage.start(quick)).outcome.message == "ran"
         release.set()
-        assert air.landed(run, late=True).outcome.status == "success"
+        assert stage.finished(run, late=True).outcome.status == "success"
 
 
 def test_given_up_threads_do_not_use_up_the_pool() -> None:
     clock = ManualClock()
     release = threading.Event()
-    with Air(clock=clock, kill_grace=1, max_threads=1) as air:
-        stuck = air.fly(lambda ctx: (ctx.progress(0), release.wait(10)))
-        air.begun(stuck)
-        waiting = air.fly(lambda: "at last")
-        air.runner.cancel(stuck, "requested")
-        _pass(air, clock, 1)
-        assert air.landed(waiting).outcome.message == "at last"
+    with RunnerStage(clock=clock, kill_grace=1, max_threads=1) as stage:
+        stuck = stage.start(lambda ctx: (ctx.progress(0), release.wait(10)))
+        stage.begun(stuck)
+        waiting = stage.start(lambda: "at last")
+        stage.runner.cancel(stuck, "requested")
+        _pass(stage, clock, 1)
+        assert stage.finished(waiting).outcome.message == "at last"
         release.set()
-        assert air.landed(stuck, late=True).outcome.status == "success"
+        assert stage.finished(stuck, late=True).outcome.status == "success"
 
 
 def test_a_run_that_waits_for_a_thread_is_cancelled_without_ever_beginning() -> None:
     release, ran = threading.Event(), threading.Event()
-    with Air(max_threads=1) as air:
-        air.begun(air.fly(lambda ctx: (ctx.progress(0), release.wait(10))))
-        waiting = air.fly(ran.set)
-        air.runner.cancel(waiting, "shutdown")
-        assert "it had not begun" in (air.landed(waiting).outcome.message or "")
+    with RunnerStage(max_threads=1) as stage:
+        stage.begun(stage.start(lambda ctx: (ctx.progress(0), release.wait(10))))
+        waiting = stage.start(ran.set)
+        stage.runner.cancel(waiting, "shutdown")
+        assert "it had not begun" in (stage.finished(waiting).outcome.message or "")
         release.set()
-        assert air.runner.wait_idle(10)
+        assert stage.runner.wait_idle(10)
     assert not ran.is_set()
 
 
@@ -160,11 +160,11 @@ def test_work_that_was_finished_though_asked_to_stop_is_a_success() -> None:
         ctx.cancel.wait(10)
         return JobResult.success().with_message("all of it")
 
-    with Air() as air:
-        run = air.fly(finishes)
-        air.begun(run)
-        air.runner.cancel(run, "shutdown")
-        assert air.landed(run).outcome.message == "all of it"
+    with RunnerStage() as stage:
+        run = stage.start(finishes)
+        stage.begun(run)
+        stage.runner.cancel(run, "shutdown")
+        assert stage.finished(run).outcome.message == "all of it"
 
 
 def test_work_that_was_finished_after_its_timeout_is_a_timeout_with_its_statistics() -> None:
@@ -175,11 +175,11 @@ def test_work_that_was_finished_after_its_timeout_is_a_timeout_with_its_statisti
         ctx.cancel.wait(10)
         return JobResult.success().with_stats(5, 0)
 
-    with Air(clock=clock) as air:
-        run = air.fly(finishes, timeout_s=3)
-        air.begun(run)
-        _pass(air, clock, 3)
-        end = air.landed(run)
+    with RunnerStage(clock=clock) as stage:
+        run = stage.start(finishes, timeout_s=3)
+        stage.begun(run)
+        _pass(stage, clock, 3)
+        end = stage.finished(run)
     assert (end.outcome.reason, end.outcome.items_processed) == ("timeout", 5)
 
 
@@ -193,15 +193,15 @@ def test_a_job_that_breaks_while_it_stops_keeps_its_traceback() -> None:
         except asyncio.CancelledError:
             raise OSError("half-written file") from None
 
-    with Air(clock=clock) as air:
-        timed_out, cancelled = air.fly(breaks, timeout_s=3), air.fly(breaks)
-        air.begun(timed_out, cancelled)
-        _pass(air, clock, 3)
-        air.runner.cancel(cancelled, "shutdown")
-        end = air.landed(timed_out)
+    with RunnerStage(clock=clock) as stage:
+        timed_out, cancelled = stage.start(breaks, timeout_s=3), stage.start(breaks)
+        stage.begun(timed_out, cancelled)
+        _pass(stage, clock, 3)
+        stage.runner.cancel(cancelled, "shutdown")
+        end = stage.finished(timed_out)
         assert end.outcome.reason == "timeout"
         assert "half-written file" in (end.outcome.error or "")
-        assert air.landed(cancelled).outcome.reason == "exception"
+        assert stage.finished(cancelled).outcome.reason == "exception"
 
 
 def test_a_task_cancelled_before_its_first_step_still_ends() -> None:
@@ -211,43 +211,43 @@ def test_a_task_cancelled_before_its_first_step_still_ends() -> None:
         begun.set()
         release.wait(10)
 
-    with Air() as air:
-        first = air.fly(blocks)
+    with RunnerStage() as stage:
+        first = stage.start(blocks)
         assert begun.wait(10)
-        second = air.fly(_for_ever)
-        air.runner.cancel(second, "shutdown")
+        second = stage.start(_for_ever)
+        stage.runner.cancel(second, "shutdown")
         release.set()
-        assert air.landed(second).outcome.reason == "shutdown"
-        assert air.landed(first).outcome.status == "success"
+        assert stage.finished(second).outcome.reason == "shutdown"
+        assert stage.finished(first).outcome.status == "success"
 
 
 def test_kill_all_ends_every_run_at_once() -> None:
     release = threading.Event()
-    with Air(kill_grace=3600) as air:
+    with RunnerStage(kill_grace=3600) as stage:
         runs = [
-            air.fly(lambda ctx: (ctx.progress(0), release.wait(10))),
-            air.fly(_for_ever),
-            air.fly(["sleep", "1000"]),
+            stage.start(lambda ctx: (ctx.progress(0), release.wait(10))),
+            stage.start(_for_ever),
+            stage.start(["sleep", "1000"]),
         ]
-        air.begun(*runs[:2])
-        air.runner.cancel_all("shutdown")
-        air.runner.kill_all()
-        assert air.runner.wait_idle(10)
-        assert [air.landed(run).outcome.reason for run in runs] == ["shutdown"] * 3
+        stage.begun(*runs[:2])
+        stage.runner.cancel_all("shutdown")
+        stage.runner.kill_all()
+        assert stage.runner.wait_idle(10)
+        assert [stage.finished(run).outcome.reason for run in runs] == ["shutdown"] * 3
         release.set()
 
 
 def test_an_end_that_cannot_be_reported_does_not_stop_the_others() -> None:
-    with Air() as air:
+    with RunnerStage() as stage:
 
         def broken(_: object) -> None:
             raise RuntimeError("ledger is away")
 
-        keep, air.runner._on_finished = air.runner._on_finished, broken
-        air.fly(lambda: None)
-        assert air.runner.wait_idle(10)
-        air.runner._on_finished = keep
-        assert air.landed(air.fly(lambda: "ok")).outcome.message == "ok"
+        keep, stage.runner._on_finished = stage.runner._on_finished, broken
+        stage.start(lambda: None)
+        assert stage.runner.wait_idle(10)
+        stage.runner._on_finished = keep
+        assert stage.finished(stage.start(lambda: "ok")).outcome.message == "ok"
 
 
 def test_deadlines_fall_due_in_order_once_and_dropped_ones_never() -> None:
@@ -285,15 +285,15 @@ def test_a_run_that_ended_is_not_kept_until_its_timeout() -> None:
         pass
 
     gone = threading.Event()
-    with Air(clock=ManualClock()) as air:
+    with RunnerStage(clock=ManualClock()) as stage:
         parcel = Parcel()
         weakref.finalize(parcel, gone.set)
-        air.fly(lambda: None, timeout_s=86_400, parameters={"parcel": parcel})
+        stage.start(lambda: None, timeout_s=86_400, parameters={"parcel": parcel})
         del parcel
         assert gone.wait(WAIT_S)
 
 
 def test_real_time_expires_by_itself() -> None:
-    with Air(kill_grace=0.01) as air:
-        end = air.landed(air.fly(_for_ever, timeout_s=0.05))
+    with RunnerStage(kill_grace=0.01) as stage:
+        end = stage.finished(stage.start(_for_ever, timeout_s=0.05))
     assert end.outcome.reason == "timeout"

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flying import Air, Lifeline, python
 
+from support.runner_stage import Lifeline, RunnerStage, python
 from systemprompt.clock import SystemClock
 from systemprompt.discovery.definition import JobDefinition, JobSource
 from systemprompt.jobs.context import JobContext
@@ -49,36 +49,36 @@ def test_an_async_job_behind_one_that_blocks_their_loop_is_cancelled_at_once_and
     async def behind() -> None:
         ran.set()
 
-    with Air(kill_grace=3600) as air:
-        first = air.fly(blocks)
+    with RunnerStage(kill_grace=3600) as stage:
+        first = stage.start(blocks)
         assert blocked.wait(20)
-        run = air.fly(behind)
-        assert air.runner.cancel(run, "requested")
+        run = stage.start(behind)
+        assert stage.runner.cancel(run, "requested")
         # Not "soon": it has been reported when the call returns.
-        assert air.runner.running() == {first}
-        assert (air.landed(run).outcome.message, air.landed(run).abandoned) == (UNBEGUN, False)
+        assert stage.runner.running() == {first}
+        assert (stage.finished(run).outcome.message, stage.finished(run).abandoned) == (UNBEGUN, False)
         release.set()
-        assert air.landed(first).outcome.status == "success"
-        assert air.landed(air.fly(lambda: "the next")).outcome.message == "the next"
-        assert air.lines(run) == [("WARNING", "runner", "asked to stop: requested")]
+        assert stage.finished(first).outcome.status == "success"
+        assert stage.finished(stage.start(lambda: "the next")).outcome.message == "the next"
+        assert stage.lines(run) == [("WARNING", "runner", "asked to stop: requested")]
     assert not ran.is_set()
-    assert air.runner.abandoned() == frozenset()
+    assert stage.runner.abandoned() == frozenset()
 
 
 def test_a_command_behind_one_that_is_being_started_is_cancelled_at_once_and_never_begins(
     tmp_path: Path, launching: tuple[threading.Event, threading.Event]
 ) -> None:
     begun, release = launching
-    with Air(kill_grace=3600) as air:
-        first = air.fly(["true"])
+    with RunnerStage(kill_grace=3600) as stage:
+        first = stage.start(["true"])
         assert begun.wait(20)
-        run = air.fly(["touch", str(tmp_path / "ran")])
-        assert air.runner.cancel(run, "requested")
-        assert air.runner.running() == {first}
-        assert air.landed(run).outcome.message == UNBEGUN
+        run = stage.start(["touch", str(tmp_path / "ran")])
+        assert stage.runner.cancel(run, "requested")
+        assert stage.runner.running() == {first}
+        assert stage.finished(run).outcome.message == UNBEGUN
         release.set()
-        assert air.landed(first).outcome.status == "success"
-        assert air.landed(air.fly(["true"])).outcome.status == "success"
+        assert stage.finished(first).outcome.status == "success"
+        assert stage.finished(stage.start(["true"])).outcome.status == "success"
     assert not (tmp_path / "ran").exists()
 
 
@@ -86,12 +86,12 @@ def test_a_command_that_is_cancelled_while_it_is_being_started_does_not_run_for_
     launching: tuple[threading.Event, threading.Event],
 ) -> None:
     begun, release = launching
-    with Air(kill_grace=0.5) as air:
-        run = air.fly(["sleep", "1000"])
+    with RunnerStage(kill_grace=0.5) as stage:
+        run = stage.start(["sleep", "1000"])
         assert begun.wait(20)
-        assert air.runner.cancel(run, "requested")
+        assert stage.runner.cancel(run, "requested")
         release.set()
-        end = air.landed(run)
+        end = stage.finished(run)
     assert (end.outcome.status, end.outcome.reason) == ("cancelled", "requested")
 
 
@@ -125,20 +125,20 @@ def test_two_hundred_runs_are_asked_to_stop_in_a_moment_though_a_process_is_slow
 
         await asyncio.sleep(1000)
 
-    with Air(kill_grace=3600, max_threads=4) as air:
+    with RunnerStage(kill_grace=3600, max_threads=4) as stage:
         kinds = (waits, sleeps, ["sleep", "1000"], waits)
-        runs = [air.fly(kinds[number % 4]) for number in range(200)]
+        runs = [stage.start(kinds[number % 4]) for number in range(200)]
         assert begun.wait(20)
         asked_at = time.monotonic()
-        assert all(air.runner.cancel(run, "requested") for run in runs)
+        assert all(stage.runner.cancel(run, "requested") for run in runs)
         took_s = time.monotonic() - asked_at
         # Four threads, the tasks and the one process that is being started have begun; all others are closed already.
-        unbegun = [one for one in air.heard if one.outcome.message == UNBEGUN]
+        unbegun = [one for one in stage.heard if one.outcome.message == UNBEGUN]
         assert len(unbegun) >= 100 + 50 - 4 - 1
         assert took_s < 1
         release.set()
-        assert air.runner.wait_idle(20)
-        assert {air.landed(run).outcome.reason for run in runs} <= {
+        assert stage.runner.wait_idle(20)
+        assert {stage.finished(run).outcome.reason for run in runs} <= {
             "requested",
             None,
         }  # None: four came back by themselves
@@ -163,16 +163,16 @@ def test_a_stop_does_not_wait_for_the_processes_that_are_still_to_be_started(mon
     monkeypatch.setattr(supervisor.Supervisor, "_launch", launching)
     monkeypatch.setattr(supervisor.Supervisor, "_tell", telling)
     second = 2
-    with Air() as air:
-        first = air.fly(python("import time\nprint('up', flush=True)\ntime.sleep(1000)"))
-        air.said(first, "up")
-        assert air.fly(["true"]) == second
+    with RunnerStage() as stage:
+        first = stage.start(python("import time\nprint('up', flush=True)\ntime.sleep(1000)"))
+        stage.said(first, "up")
+        assert stage.start(["true"]) == second
         assert begun.wait(20)
-        third = air.fly(["true"])
-        assert air.runner.cancel(first, "requested")
+        third = stage.start(["true"])
+        assert stage.runner.cancel(first, "requested")
         release.set()
-        assert air.landed(first).outcome.reason == "requested"
-        assert [air.landed(run).outcome.status for run in (second, third)] == ["success"] * 2
+        assert stage.finished(first).outcome.reason == "requested"
+        assert [stage.finished(run).outcome.status for run in (second, third)] == ["success"] * 2
         assert done == [("start", first), ("start", second), ("stop", first), ("start", third)]
 
 
@@ -193,9 +193,9 @@ def test_a_run_that_is_cancelled_before_its_executor_has_it_never_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     path = tmp_path / "ran"
-    with Air() as air:
+    with RunnerStage() as stage:
         work: Any = {"thread": _touches, "task": _touches_as_task, "command": ["touch", str(path)]}[kind]
-        executors = {"thread": air.runner._threads, "task": air.runner._async, "command": air.runner._processes}
+        executors = {"thread": stage.runner._threads, "task": stage.runner._async, "command": stage.runner._processes}
         executor: Any = executors[kind]
         name = "start" if kind == "command" else "start_all"
         start = getattr(executor, name)
@@ -203,15 +203,15 @@ def test_a_run_that_is_cancelled_before_its_executor_has_it_never_begins(
         def cancelled_first(given: Any) -> None:
             flight: Flight = given if kind == "command" else given[0]
             if flight.run_id == 1:
-                assert air.runner.cancel(flight.run_id, "requested")
+                assert stage.runner.cancel(flight.run_id, "requested")
             start(given)
 
         monkeypatch.setattr(executor, name, cancelled_first)
         monkeypatch.setattr(executor, "stop", lambda _flight: None)  # it knew nothing of the run, so it forgot nothing
-        run = air.fly(work, defaults={"path": str(path)})
-        assert air.landed(run).outcome.message == UNBEGUN
+        run = stage.start(work, defaults={"path": str(path)})
+        assert stage.finished(run).outcome.message == UNBEGUN
         after: Any = {"thread": lambda: None, "task": _nothing, "command": ["true"]}[kind]
-        assert air.landed(air.fly(after)).outcome.status == "success"
+        assert stage.finished(stage.start(after)).outcome.status == "success"
     assert not path.exists()
 
 

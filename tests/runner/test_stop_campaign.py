@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from flying import Air, Lifeline, python
 
+from support.runner_stage import Lifeline, RunnerStage, python
 from systemprompt.discovery.definition import JobSource
 from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.job import Job
@@ -125,13 +125,15 @@ JOBS = {
 @pytest.mark.parametrize("kind", COMMANDS)
 def test_a_hostile_command_is_gone_within_its_grace_and_a_second(tmp_path: Path, kind: str) -> None:
     pipe = Lifeline(tmp_path)
-    with Air(kill_grace=GRACE_S) as air:
+    with RunnerStage(kill_grace=GRACE_S) as stage:
         before = _most_memory()
         code = HEAD + COMMANDS[kind] + STAY
-        run = air.fly(python(code, pipe.path), working_dir=_folder(tmp_path), environment={"STOP_MARK": str(tmp_path)})
+        run = stage.start(
+            python(code, pipe.path), working_dir=_folder(tmp_path), environment={"STOP_MARK": str(tmp_path)}
+        )
         for _ in range(BORN.get(kind, 1)):
             assert pipe.word() in ("born", "ready")
-        _stop(air, run, tmp_path, pipe)
+        _stop(stage, run, tmp_path, pipe)
         assert _most_memory() - before < MEMORY_BYTES
 
 
@@ -144,8 +146,8 @@ def test_a_hostile_job_in_a_process_of_its_own_is_gone_within_its_grace_and_a_se
         f"fd = os.open({pipe.path!r}, os.O_WRONLY)\n\ndef ready():\n    {READY}\n"
         f"@job(name='work')\ndef work(ctx):\n{JOBS[kind]}"
     )
-    with Air(kill_grace=GRACE_S) as air:
-        run = air.fly(
+    with RunnerStage(kill_grace=GRACE_S) as stage:
+        run = stage.start(
             _Elsewhere(),
             isolation="process",
             source=JobSource(kind="file", name=str(file)),
@@ -153,7 +155,7 @@ def test_a_hostile_job_in_a_process_of_its_own_is_gone_within_its_grace_and_a_se
             environment={"STOP_MARK": str(tmp_path)},
         )
         assert pipe.word() == "ready"
-        _stop(air, run, tmp_path, pipe)
+        _stop(stage, run, tmp_path, pipe)
 
 
 def _deaf_thread(ctx: JobContext, release: threading.Event) -> str:
@@ -179,42 +181,42 @@ async def _blocks_its_loop(ctx: JobContext, release: threading.Event) -> str:
 @pytest.mark.parametrize("deaf", [_deaf_thread, _deaf_task, _blocks_its_loop])
 def test_code_that_cannot_be_stopped_is_abandoned_within_its_grace_and_a_second(deaf: Callable[..., object]) -> None:
     release = threading.Event()
-    with Air(kill_grace=GRACE_S) as air:
+    with RunnerStage(kill_grace=GRACE_S) as stage:
         # The runner looks whether the function itself is async.
         if asyncio.iscoroutinefunction(deaf):
 
             async def task(ctx: JobContext) -> object:
                 return await deaf(ctx, release)
 
-            run = air.fly(task)
+            run = stage.start(task)
         else:
-            run = air.fly(lambda ctx: deaf(ctx, release))
-        air.begun(run)
+            run = stage.start(lambda ctx: deaf(ctx, release))
+        stage.begun(run)
         asked_at = time.monotonic()
-        assert air.runner.cancel(run, "requested")
-        end = air.landed(run)
+        assert stage.runner.cancel(run, "requested")
+        end = stage.finished(run)
         assert GRACE_S * 0.9 < time.monotonic() - asked_at < LIMIT_S
         assert (end.outcome.status, end.outcome.reason, end.abandoned) == ("cancelled", "requested", True)
-        assert air.runner.abandoned() == {run}
-        assert air.runner.running() == frozenset()
+        assert stage.runner.abandoned() == {run}
+        assert stage.runner.running() == frozenset()
 
         release.set()
-        late = air.landed(run, late=True)
+        late = stage.finished(run, late=True)
         assert (late.outcome.message, late.abandoned) == ("came back", False)
-        assert air.runner.abandoned() == frozenset()
+        assert stage.runner.abandoned() == frozenset()
 
 
-def _stop(air: Air, run: int, mark: Path, pipe: Lifeline) -> None:
+def _stop(stage: RunnerStage, run: int, mark: Path, pipe: Lifeline) -> None:
     """Ask a run to stop; check how it is reported, that nothing of it lives, and how long that took."""
     asked_at = time.monotonic()
-    assert air.runner.cancel(run, "requested")
-    end = air.landed(run)
+    assert stage.runner.cancel(run, "requested")
+    end = stage.finished(run)
     pipe.ended()
     took_s = time.monotonic() - asked_at
     assert (end.outcome.status, end.outcome.reason, end.abandoned) == ("cancelled", "requested", False)
     assert _living(mark) == []
     assert took_s < LIMIT_S
-    assert air.runner.abandoned() == frozenset()
+    assert stage.runner.abandoned() == frozenset()
 
 
 def _living(mark: Path) -> list[str]:

@@ -8,7 +8,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from served import Installation, serving
+from support.installation import Installation, serving
 
 JOBS = """\
 from os.path import exists

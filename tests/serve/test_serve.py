@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from served import Installation, serving
+
+from support.installation import Installation, serving
 
 EVERY_SECOND = '@job(schedule="* * * * * *")\nasync def {name}() -> None:\n    pass\n'
 STUBBORN = """

@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
-from served import Installation, serving
+
+from support.installation import Installation, serving
 
 JOBS = """\
 import asyncio

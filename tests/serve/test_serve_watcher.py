@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from served import Installation
 
+from support.installation import Installation
 from systemprompt.discovery.fingerprint import fingerprint_of
 from systemprompt.errors import DatabaseBusy
 from systemprompt.nodes import watcher as watching

@@ -29,7 +29,7 @@ def spec(name: str, schedule: str, *, enabled: bool = True, **policies: object) 
     )
 
 
-class World:
+class AuditedLedger:
     """One ledger, one planner, and a clock that moves when told to."""
 
     def __init__(self, path: Path, *, said: str = "") -> None:
@@ -39,12 +39,12 @@ class World:
         self.ledger.migrate()
         self.decide = Planner().decide
         self.now: Instant = START
-        self.copies: list[World] = []
+        self.copies: list[AuditedLedger] = []
 
     def close(self) -> None:
         """Close its ledger, and those of the copies that were made of it."""
-        for world in (self, *self.copies):
-            world.ledger.close()
+        for audited in (self, *self.copies):
+            audited.ledger.close()
 
     def join(self, node_id: str) -> None:
         self.ledger.join(
@@ -107,12 +107,12 @@ class World:
         return audit(self.ledger, now=self.now, alive=lambda node: None, **more)
 
 
-def lived(path: Path, *, said: str = "") -> World:
+def long_history(path: Path, *, said: str = "") -> AuditedLedger:
     """Build the history that the tests break in many ways. `said` stands wherever somebody may write what they like."""
-    world = World(path, said=said)
-    world.join("node-a")
-    world.join("node-b")
-    world.declare(
+    audited = AuditedLedger(path, said=said)
+    audited.join("node-a")
+    audited.join("node-b")
+    audited.declare(
         spec("tick", "*/10 * * * * *"),
         spec("nightly", "0 30 2 * * *"),
         spec("again", "*/30 * * * * *", on_lost="rerun"),
@@ -120,30 +120,32 @@ def lived(path: Path, *, said: str = "") -> World:
         spec("hand", ""),
         spec("gone", "0 * * * * *"),
     )
-    world.work(12)
-    (by_hand,) = world.ledger.start_manual("node-a", world.now, [ManualStart(job_name="hand")], world.change("me"))
-    world.wait(1)
-    world.turn(world.ended(by_hand, "failed", "reported"), room=0)
+    audited.work(12)
+    (by_hand,) = audited.ledger.start_manual(
+        "node-a", audited.now, [ManualStart(job_name="hand")], audited.change("me")
+    )
+    audited.wait(1)
+    audited.turn(audited.ended(by_hand, "failed", "reported"), room=0)
     # tick runs long and blocks itself three times
-    world.wait(10)
-    claimed = {run.job_name: run for run in world.turn()}
-    world.wait(30)
-    claimed |= {run.job_name: run for run in world.turn()}
-    world.finish(*claimed.values())
-    world.ledger.set_enabled("tick", False, world.now, world.decide, world.change("me"))
-    world.wait(HOUR)
-    world.finish(*world.turn())
-    world.ledger.set_enabled("tick", True, world.now, world.decide, world.change("me"))
-    world.work(3)
+    audited.wait(10)
+    claimed = {run.job_name: run for run in audited.turn()}
+    audited.wait(30)
+    claimed |= {run.job_name: run for run in audited.turn()}
+    audited.finish(*claimed.values())
+    audited.ledger.set_enabled("tick", False, audited.now, audited.decide, audited.change("me"))
+    audited.wait(HOUR)
+    audited.finish(*audited.turn())
+    audited.ledger.set_enabled("tick", True, audited.now, audited.decide, audited.change("me"))
+    audited.work(3)
     # somebody asks for a run, for its stop, and for that of another that waits
-    world.ledger.ask_for_runs(world.now, [ManualStart(job_name="hand")], world.change("me"))
-    claimed = {run.job_name: run for run in world.turn()}
-    (waits,) = world.ledger.ask_for_runs(world.now, [ManualStart(job_name="hand")], world.change("me"))
+    audited.ledger.ask_for_runs(audited.now, [ManualStart(job_name="hand")], audited.change("me"))
+    claimed = {run.job_name: run for run in audited.turn()}
+    (waits,) = audited.ledger.ask_for_runs(audited.now, [ManualStart(job_name="hand")], audited.change("me"))
     for run_id in (claimed["hand"].run_id, waits):
-        world.ledger.ask_to_stop(run_id, world.now, world.change("me"))
-    world.wait(1)
-    asked = world.ended(claimed.pop("hand"), "cancelled", "requested")
-    world.turn(asked, *map(world.ended, claimed.values()), room=0)
+        audited.ledger.ask_to_stop(run_id, audited.now, audited.change("me"))
+    audited.wait(1)
+    asked = audited.ended(claimed.pop("hand"), "cancelled", "requested")
+    audited.turn(asked, *map(audited.ended, claimed.values()), room=0)
     # gone leaves, and comes back with another schedule
     stay = [
         spec("tick", "*/10 * * * * *"),
@@ -151,44 +153,46 @@ def lived(path: Path, *, said: str = "") -> World:
         spec("again", "*/30 * * * * *", on_lost="rerun"),
     ]
     stay += [spec("every", "@every 40s", catch_up="all"), spec("hand", "")]
-    world.declare(*stay)
-    world.work(12)
-    world.declare(*stay, spec("gone", "30 * * * * *"))
-    world.work(12)
+    audited.declare(*stay)
+    audited.work(12)
+    audited.declare(*stay, spec("gone", "30 * * * * *"))
+    audited.work(12)
     # a night and a day without anybody, over the hour that comes twice
-    world.wait(60 * HOUR)
+    audited.wait(60 * HOUR)
     for _ in range(100):
-        world.work(1, seconds=1)
+        audited.work(1, seconds=1)
     # node-b takes a run of each job that fires, and dies; again runs a second time
-    world.wait(40)
-    lost = world.ledger.turn("node-b", world.now, world.decide, room=9).claimed
+    audited.wait(40)
+    lost = audited.ledger.turn("node-b", audited.now, audited.decide, room=9).claimed
     assert {run.job_name for run in lost} >= {"tick", "again", "every"}
-    world.wait(20)
-    world.ledger.rescue("node-b", 0, world.now, max_attempts=3)
+    audited.wait(20)
+    audited.ledger.rescue("node-b", 0, audited.now, max_attempts=3)
     # its code comes back after all
-    world.wait(40)
-    world.turn(*(world.ended(run) for run in lost if run.job_name in ("tick", "again")), room=0)
-    world.work(6)
+    audited.wait(40)
+    audited.turn(*(audited.ended(run) for run in lost if run.job_name in ("tick", "again")), room=0)
+    audited.work(6)
     # a run is given up on; its code comes back later, that of another has not come back yet
     for back in (True, False):
-        (stuck,) = world.ledger.start_manual("node-a", world.now, [ManualStart(job_name="hand")], world.change("me"))
-        world.wait(5)
-        world.turn(replace(world.ended(stuck, "failed", "timeout"), abandoned=True), room=0)
-        world.wait(5)
+        (stuck,) = audited.ledger.start_manual(
+            "node-a", audited.now, [ManualStart(job_name="hand")], audited.change("me")
+        )
+        audited.wait(5)
+        audited.turn(replace(audited.ended(stuck, "failed", "timeout"), abandoned=True), room=0)
+        audited.wait(5)
         if back:
-            world.turn(world.ended(stuck), room=0)
+            audited.turn(audited.ended(stuck), room=0)
     # one is running now
-    world.wait(10)
-    assert world.turn()
-    return world
+    audited.wait(10)
+    assert audited.turn()
+    return audited
 
 
-def broken(world: World, path: Path, *statements: str, recount: bool = True) -> World:
-    """Copy a world and change its file behind the ledger's back: without triggers, checks, and the indexes that guard.
+def broken_copy(audited: AuditedLedger, path: Path, *statements: str, recount: bool = True) -> AuditedLedger:
+    """Copy such a ledger and change its file behind the ledger's back: without triggers, checks, and the indexes that guard.
 
     With `recount` the numbers that are kept follow, so that a breakage is told of once.
     """
-    with sqlite3.connect(world.path) as source, sqlite3.connect(path) as target:
+    with sqlite3.connect(audited.path) as source, sqlite3.connect(path) as target:
         source.backup(target)
     source.close()
     target.execute("PRAGMA ignore_check_constraints = ON")
@@ -206,11 +210,11 @@ def broken(world: World, path: Path, *statements: str, recount: bool = True) -> 
         target.executescript(_RECOUNT)
     target.commit()
     target.close()
-    copy = World.__new__(World)
-    copy.path, copy.decide, copy.now = path, world.decide, world.now
+    copy = AuditedLedger.__new__(AuditedLedger)
+    copy.path, copy.decide, copy.now = path, audited.decide, audited.now
     copy.copies = []
     copy.ledger = SqliteLedger(str(path))
-    world.copies.append(copy)
+    audited.copies.append(copy)
     return copy
 
 

@@ -76,7 +76,7 @@ class LogDatabase:
         self._connection.close()
 
 
-class Air:
+class RunnerStage:
     """A runner, its logs, and everything it reported."""
 
     def __init__(
@@ -110,7 +110,7 @@ class Air:
             child_database=child_database,
         )
 
-    def __enter__(self) -> Air:
+    def __enter__(self) -> RunnerStage:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -118,7 +118,7 @@ class Air:
         self.logs.close()
         self.database.close()
 
-    def fly(self, work: Callable[..., Any] | Job | Sequence[str], **assigned: Any) -> int:
+    def start(self, work: Callable[..., Any] | Job | Sequence[str], **assigned: Any) -> int:
         """Start a function, a job or a command; return its run's id. The rest is as `assignment` takes it."""
         assignment = self.assignment(work, **assigned)
         self.runner.start([assignment])
@@ -162,7 +162,7 @@ class Air:
         )
         return Assignment(run_id=self._runs, definition=definition, fire_at=fire_at, **assigned)
 
-    def landed(self, run_id: int, *, late: bool = False) -> Finished:
+    def finished(self, run_id: int, *, late: bool = False) -> Finished:
         """Wait for a run's end, and return it."""
 
         def found() -> list[Finished]:

@@ -1,4 +1,4 @@
-"""Make many calls of `sp` in one process for which file permissions count: `python mere_user.py < calls.json > answers.json`."""
+"""Make many calls of `sp` in one process for which file permissions count: `python unprivileged.py < calls.json > answers.json`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from pathlib import Path
     from queue import SimpleQueue
 
-__all__ = ["answers_of_mere_user"]
+__all__ = ["answers_without_privileges"]
 
 _PR_CAPBSET_DROP = 24
 _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
 
 
-def answers_of_mere_user(profile: Path, calls: list[list[str]]) -> list[tuple[int, str, str]]:
+def answers_without_privileges(profile: Path, calls: list[list[str]]) -> list[tuple[int, str, str]]:
     """Make calls as a user for whom file permissions count, which root becomes too. Returns exit code, stdout, stderr."""
     done = subprocess.run(
         [sys.executable, __file__],
@@ -59,7 +59,7 @@ def _answers(asked: dict[str, Any]) -> list[tuple[int, str, str]]:
     answers = []
     for words in asked["calls"]:
         settings = CliSettings(
-            environ={"SYSTEMPROMPT_PROFILE": asked["profile"], "USER": "mere"},
+            environ={"SYSTEMPROMPT_PROFILE": asked["profile"], "USER": "plain"},
             cwd=os.getcwd(),
             stdin=io.StringIO(),
             stdout=io.StringIO(),

@@ -43,7 +43,7 @@ def ending(run: Claimed, now: Instant, status: str = "success", reason: str | No
     )
 
 
-class Moody:
+class FailingLedger:
     """A ledger that is busy, or fails, when told to; it keeps count of what was asked of it."""
 
     def __init__(self, inner: SqliteLedger) -> None:
@@ -78,7 +78,7 @@ class LoopStage:
         self.events: list[str] = []
         self.real = SqliteLedger(str(path), patience=0.2, on_statement=self.events.append)
         self.real.migrate()
-        self.ledger = Moody(self.real)
+        self.ledger = FailingLedger(self.real)
         self.clock = ManualClock(now)
         self.claimed: list[Claimed] = []
         self.closed: list[int] = []

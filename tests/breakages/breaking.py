@@ -81,7 +81,7 @@ class Engine:
     parts: Mapping[str, Callable[..., Any]]
 
 
-class Wrench:
+class Breaker:
     """Breaks one engine. Patches undo themselves with `monkeypatch`; each ledger that is opened is broken in `prepare`."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, engine: Engine) -> None:
@@ -270,5 +270,5 @@ class Breakage:
     what: str
     area: str
     kinds: tuple[str, ...]
-    plant: Callable[[Wrench], None]
+    plant: Callable[[Breaker], None]
     guards: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from breakages_of_numbers import OF_NUMBERS, OF_STOPS
 from breakages_of_plans import OF_CURSORS, OF_PLANS, OF_RANGES
 from breakages_of_runs import OF_CLAIMS, OF_FENCES, OF_RESCUES
 from breakages_of_time import OF_RETENTION, OF_VERSIONS
-from wrench import Breakage
+from breaking import Breakage
 
 BREAKAGES: tuple[Breakage, ...] = (
     *OF_PLANS,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 NOON = datetime(2026, 1, 14, 12, 0, tzinfo=UTC)
 
 PROFILE = """\
-name: desk
+name: shop
 database: sqlite:///data/app.db
 time_zone: Europe/Berlin
 entry_points: false
@@ -89,7 +89,7 @@ class Answer:
         return error
 
 
-class Desk:
+class CliSession:
     """One installation. `sp` answers in this process; `clock` stands at noon of 2026-01-14 unless `real_time`."""
 
     def __init__(self, folder: Path, *, jobs: str = JOBS, profile: str = PROFILE, real_time: bool = False) -> None:
@@ -102,7 +102,7 @@ class Desk:
         self.color = False
         (self.home / "jobs").mkdir(parents=True)
         self.profile.write_text(profile, encoding="utf-8")
-        (self.home / "jobs/desk_jobs.py").write_text(jobs, encoding="utf-8")
+        (self.home / "jobs/shop_jobs.py").write_text(jobs, encoding="utf-8")
 
     def sp(self, line: str, *more: str) -> Answer:
         """Call `sp` with the words of a line, and with `more` as they are."""

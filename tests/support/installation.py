@@ -51,7 +51,7 @@ class Installation:
         return answer
 
 
-class Served:
+class NodeProcess:
     """One running node. `wait` returns the first event that fits, in the order they came."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
@@ -95,7 +95,7 @@ class Served:
 
 
 @contextmanager
-def serving(installation: Installation, *arguments: str) -> Iterator[Served]:
+def serving(installation: Installation, *arguments: str) -> Iterator[NodeProcess]:
     process = subprocess.Popen(
         [*SP, "--json", "serve", *arguments],
         env=installation.environ,
@@ -104,7 +104,7 @@ def serving(installation: Installation, *arguments: str) -> Iterator[Served]:
         text=True,
         errors="backslashreplace",  # what jobs print in threads ends up there too, whatever it is
     )
-    served = Served(process)
+    served = NodeProcess(process)
     try:
         served.wait("serving")
         yield served

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from ledger_stage import DAY, EVERY_SECOND, ME, START, at, ending, node, spec
-
+from support.ledger_stage import DAY, EVERY_SECOND, ME, START, at, ending, node, spec
 from systemprompt.clock import SECOND
 from systemprompt.ledger.records import Change, ClockEvent, ManualStart, QuarantineNotice
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
