@@ -78,14 +78,12 @@ def test_a_layer_imports_only_what_lies_below_it(path: Path) -> None:
 
 
 DRIVERS = {"sqlite3", "psycopg", "psycopg2", "asyncpg"}
-KNOW_A_DRIVER = {"builtin/batches.py": "a refused row comes to a job as the driver's own IntegrityError"}
-"""The only files outside `databases/` and `ledger/<engine>/` that import a database driver, and why."""
 
 
 def test_only_databases_and_an_engine_of_the_ledger_import_a_database_driver() -> None:
     knowing = {str(path.relative_to(SOURCE)) for path in FILES if imported_modules(path) & DRIVERS}
 
-    assert {name for name in knowing if not name.startswith(("databases/", "ledger/sqlite/"))} == set(KNOW_A_DRIVER)
+    assert {name for name in knowing if not name.startswith(("databases/", "ledger/sqlite/"))} == set()
 
 
 def test_an_operation_knows_no_engine() -> None:

@@ -24,6 +24,7 @@
     │   ├── DaySealed               a start by hand, dated in a day that is sealed: the wall clock was set back
     │   ├── JobAlreadyRunning
     │   ├── RequestMismatch         a request id that was used for something else
+    │   ├── RowRefused              a constraint of the database does not allow a row
     │   ├── RunClosed               a run that has ended cannot be stopped
     │   ├── VersionChanged          the job was changed since the caller looked
     │   └── NodeLost                this node was declared lost: others have settled its runs
@@ -67,6 +68,7 @@ __all__ = [
     "ProfileInvalid",
     "ProfileNotFound",
     "RequestMismatch",
+    "RowRefused",
     "RunClosed",
     "RunNotFound",
     "SystempromptError",
@@ -280,6 +282,12 @@ class DatabaseInUse(ConflictError):
         )
         self.path = path
         self.by = by
+
+
+class RowRefused(ConflictError):
+    """A constraint of the database (UNIQUE, NOT NULL, CHECK, a foreign key) refuses a job's row. Its statement changed nothing."""
+
+    code = "row_refused"
 
 
 class DaySealed(ConflictError):

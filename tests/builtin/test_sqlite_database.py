@@ -13,7 +13,7 @@ import pytest
 
 from systemprompt.databases.database import Database
 from systemprompt.databases.sqlite_database import SqliteDatabase
-from systemprompt.errors import DatabaseBusy, DatabaseDamaged, DatabaseUnreachable, UsageError
+from systemprompt.errors import DatabaseBusy, DatabaseDamaged, DatabaseUnreachable, RowRefused, UsageError
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 
 
@@ -67,11 +67,31 @@ def test_a_transaction_commits_all_of_it_or_nothing(db: SqliteDatabase) -> None:
 
 
 def test_execute_many_outside_a_transaction_is_one(db: SqliteDatabase) -> None:
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(RowRefused):
         db.execute_many("INSERT INTO t (word) VALUES (?)", [("a",), ("b",), ("a",)])
 
     assert count(db) == 0
     assert db.execute_many("INSERT INTO t (word) VALUES (?)", [("a",), ("b",)]) == 2
+
+
+def test_a_row_that_a_constraint_does_not_allow_is_refused_and_its_transaction_goes_on(db: SqliteDatabase) -> None:
+    db.execute("INSERT INTO t (word) VALUES ('a')")
+    with db.transaction() as tx:
+        tx.execute("INSERT INTO t (word) VALUES ('b')")
+        with pytest.raises(RowRefused, match=r"does not allow this row: UNIQUE constraint failed: t\.word") as refused:
+            tx.execute("INSERT INTO t (word) VALUES ('c'), ('a')")
+
+    assert refused.value.details == {"path": db.path, "cause": "UNIQUE constraint failed: t.word"}
+    assert [row["word"] for row in db.fetch("SELECT word FROM t ORDER BY id")] == ["a", "b"]
+
+
+def test_a_constraint_that_is_asked_at_the_commit_refuses_the_whole_transaction(db: SqliteDatabase) -> None:
+    db.execute("CREATE TABLE child (t_id INTEGER REFERENCES t (id) DEFERRABLE INITIALLY DEFERRED)")
+
+    with pytest.raises(RowRefused, match="FOREIGN KEY"), db.transaction() as tx:
+        tx.execute("INSERT INTO child VALUES (7)")
+
+    assert db.fetch("SELECT * FROM child") == []
 
 
 def test_a_second_transaction_in_one_thread_is_refused(db: SqliteDatabase) -> None:

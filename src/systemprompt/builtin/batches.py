@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from systemprompt.builtin.tables import Condition
+from systemprompt.errors import RowRefused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,18 +84,16 @@ def _change(ctx: JobContext, table: Table, where: Condition, verb: str, values: 
 def _change_batch(
     ctx: JobContext, table: Table, statement: str, parameters: Mapping[str, Any], ids: list[Any]
 ) -> Changed:
-    import sqlite3
-
     try:
         return Changed(done=ctx.db_pool.execute(statement, parameters))
-    except sqlite3.IntegrityError:
+    except RowRefused:
         ctx.logger.info("a batch was refused and goes row by row", extra={"table": table.sql})
     changed = Changed()
     alone = f"{statement} AND {table.column('id')} = :alone"
     for row_id in ids:
         try:
             changed += Changed(done=ctx.db_pool.execute(alone, {**parameters, "alone": row_id}))
-        except sqlite3.IntegrityError as error:
+        except RowRefused as error:
             changed += Changed(refused=1)
             ctx.logger.warning("row %r of %s was held back: %s", row_id, table.sql, error)
     return changed

@@ -39,7 +39,9 @@ class Transaction(Protocol):
 class Database(Transaction, Protocol):
     """Safe to use from any thread. Outside `transaction()` each call is a transaction of its own.
 
-    Raises `DatabaseUnreachable` where the database cannot be opened and `DatabaseBusy` where another process holds it too long.
+    Raises `DatabaseUnreachable` where the database cannot be opened, `DatabaseBusy` where another process holds it too long, and
+    `RowRefused` where a constraint does not allow a row: the statement changed nothing. What is wrong in the SQL itself comes as
+    the driver's own exception.
     """
 
     dialect: str

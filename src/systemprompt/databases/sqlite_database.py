@@ -10,7 +10,7 @@ import time
 import weakref
 
 from systemprompt.databases.sqlite_errors import of_the_place
-from systemprompt.errors import DatabaseBusy, DatabaseUnreachable, UsageError
+from systemprompt.errors import DatabaseBusy, DatabaseUnreachable, RowRefused, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,12 +31,13 @@ class SqliteDatabase:
     Each thread has a connection of its own, opened at its first statement and closed when the thread ends or on `close()`. WAL with
     `synchronous=FULL`: what was committed survives a power cut. Waiting for another writer is done here, with jitter, because
     SQLite's own busy handler starves some writers; after `busy_timeout` seconds in all it ends with `DatabaseBusy`.
-    A mistake in the SQL or a refused constraint comes as sqlite3's own exception.
+    A mistake in the SQL comes as sqlite3's own exception.
 
     Raises:
         DatabaseUnreachable: the folder is absent, permission, read-only, disk full, closed; with path and cause.
         DatabaseDamaged: no database, or a damaged one.
         DatabaseBusy: another process held the write lock for longer than `busy_timeout`. Nothing was written.
+        RowRefused: a constraint does not allow a row. The statement changed nothing.
     """
 
     dialect = "sqlite"
@@ -151,6 +152,12 @@ class SqliteDatabase:
     def _translated(self, attempt: Callable[[], T]) -> T:
         try:
             return attempt()
+        except sqlite3.IntegrityError as error:
+            raise RowRefused(
+                f"database {self.path!r} does not allow this row: {error}",
+                hint="the statement changed nothing",
+                details={"path": self.path, "cause": str(error)},
+            ) from error
         except sqlite3.Error as error:
             told = of_the_place(error, self.path)
             if told is None:
