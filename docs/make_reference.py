@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from systemprompt import errors as family
 from systemprompt.audit import KINDS as KINDS_OF_FINDINGS
-from systemprompt.builtin.application_database import MIGRATIONS as APPLICATION_MIGRATIONS
+from systemprompt.builtin.tables.application_file import MIGRATIONS as APPLICATION_MIGRATIONS
 from systemprompt.cli.exit_codes import EXIT_CODES, exit_code_of
 from systemprompt.cli.help import usage
 from systemprompt.cli.parse import GLOBAL_FLAGS, HOME_GROUP, Flag, flags_of

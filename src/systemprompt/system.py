@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
-    from systemprompt.builtin.application_database import ApplicationFile
+    from systemprompt.builtin.tables.application_file import ApplicationFile
     from systemprompt.clock import Clock
     from systemprompt.databases.database import Database
     from systemprompt.discovery.definition import Catalogue
@@ -90,7 +90,7 @@ def ledger_upkeep(profile: Profile) -> LedgerUpkeep:
 
 def application_upkeep(profile: Profile) -> ApplicationFile:
     """Return the upkeep of the application's database. Nothing is opened: it may be absent or damaged."""
-    from systemprompt.builtin.application_database import ApplicationFile
+    from systemprompt.builtin.tables.application_file import ApplicationFile
 
     return ApplicationFile(profile.database.path)
 

@@ -1,8 +1,23 @@
-"""How long a message may be, whatever the values that it was made of."""
+"""How messages put counts and sizes, and how long they may be, whatever the values that they were made of."""
 
 from __future__ import annotations
 
-__all__ = ["readable"]
+__all__ = ["counted", "readable", "size_text"]
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Return `1 file`, `2 files`."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def size_text(size: int) -> str:
+    """Return a number of bytes as `512 B`, `1.2 MB`."""
+    amount = float(size)
+    for unit in ("B", "kB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"
 
 
 def readable(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sqlite3
 import subprocess
 import sys
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from support.application import MIGRATIONS, an_app
+from support.application import an_app
 from systemprompt.builtin import BUILTIN_MODULES
+from systemprompt.builtin.tables.application_file import MIGRATIONS
 from systemprompt.cron import Schedule
 from systemprompt.jobs.job import MODULE_JOBS, Job
 from systemprompt.ledger.sqlite.migrating import migrate
@@ -68,13 +70,13 @@ def test_the_migration_runner_makes_the_tables_that_these_tests_use(tmp_path: Pa
     def begin(taken: sqlite3.Connection) -> None:
         taken.execute("BEGIN IMMEDIATE")
 
-    applied = migrate(connection, str(MIGRATIONS[0].parent), table="app_migrations", begin=begin)
+    applied = migrate(connection, MIGRATIONS, table="app_migrations", begin=begin)
 
     schema = "SELECT type, name, sql FROM sqlite_master WHERE name <> 'app_migrations' ORDER BY name"
     with an_app(tmp_path) as app:
         assert [tuple(row.values()) for row in app.db.fetch(schema)] == connection.execute(schema).fetchall()
     connection.close()
-    assert applied == [file.name for file in MIGRATIONS]
+    assert applied == sorted(os.listdir(MIGRATIONS))
 
 
 @pytest.mark.parametrize(

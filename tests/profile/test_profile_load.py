@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from systemprompt.builtin.tables.application_file import MIGRATIONS
 from systemprompt.discovery.overrides import Extension, JobOverride
 from systemprompt.jobs.policies import CHOICES, seconds_of
 from systemprompt.jobs.settings import ContentSource, FileSource, HostTable, Paths, PublishTarget, Retention
@@ -281,12 +282,9 @@ def test_every_key_has_a_meaning_and_every_policy_a_key() -> None:
 
 
 def test_every_application_table_and_column_may_be_the_hosts_own() -> None:
-    import systemprompt.builtin
-
-    folder = os.path.join(os.path.dirname(systemprompt.builtin.__file__), "migrations", "sqlite")
     with closing(sqlite3.connect(":memory:")) as connection:
-        for name in sorted(os.listdir(folder)):
-            with open(os.path.join(folder, name), encoding="utf-8") as file:
+        for name in sorted(os.listdir(MIGRATIONS)):
+            with open(os.path.join(MIGRATIONS, name), encoding="utf-8") as file:
                 connection.executescript(file.read())
         names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
         made = {

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import systemprompt.builtin
+from systemprompt.builtin.tables.application_file import MIGRATIONS
 from systemprompt.clock import ManualClock
 from systemprompt.databases.sqlite_database import SqliteDatabase
 from systemprompt.jobs.context import JobContext
@@ -18,8 +18,7 @@ from systemprompt.jobs.settings import ContentSource, JobSettings, Paths, Publis
 NOW = 1_768_386_600_000_000  # 2026-01-14T10:30:00Z
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
-MIGRATIONS = sorted((Path(systemprompt.builtin.__file__).parent / "migrations" / "sqlite").glob("*.sql"))
-TABLES = "".join(file.read_text(encoding="utf-8") for file in MIGRATIONS)
+TABLES = "".join(file.read_text(encoding="utf-8") for file in sorted(Path(MIGRATIONS).glob("*.sql")))
 
 
 class App:

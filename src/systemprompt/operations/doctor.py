@@ -194,7 +194,7 @@ def _space(profile: Profile) -> Iterator[Check]:
 
 
 def _host_tables(system: System) -> Iterator[Check]:
-    from systemprompt.builtin.tables import find_table
+    from systemprompt.builtin.tables.table import find_table
     from systemprompt.jobs.context import JobContext
 
     context = JobContext(job_name="doctor", settings=system.settings, database=system.database)

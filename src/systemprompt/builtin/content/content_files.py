@@ -8,7 +8,7 @@ import stat
 from dataclasses import dataclass
 from functools import lru_cache
 
-__all__ = ["Found", "find_files", "walk_files"]
+__all__ = ["Found", "find_files", "shown_path", "walk_files"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +35,11 @@ def find_files(root: str, pattern: str) -> Found:
     """
     unreadable: dict[str, str] = {}
     return Found(files=dict(walk_files(root, pattern, unreadable)), unreadable=unreadable)
+
+
+def shown_path(path: str) -> str:
+    """Return a path that any terminal and any database can take: bytes that are not UTF-8 are written as escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def walk_files(root: str, pattern: str, unreadable: dict[str, str]) -> Iterator[tuple[str, str]]:

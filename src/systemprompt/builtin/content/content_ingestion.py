@@ -6,11 +6,12 @@ import os
 import stat
 from dataclasses import dataclass, field
 
-from systemprompt.builtin.retention import counted, cutoff_before
-from systemprompt.builtin.texts import shown_path
+from systemprompt.builtin.content.content_files import shown_path
+from systemprompt.builtin.tables.cutoff import cutoff_before
 from systemprompt.clock import SystemClock
 from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
+from systemprompt.wording import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -213,8 +214,8 @@ def _mark_removed(ctx: JobContext, scan: _Scan, rows: dict[Key, Row], now: Insta
 
 
 def _purge(ctx: JobContext, now: Instant) -> int:
-    from systemprompt.builtin.batches import delete_rows
-    from systemprompt.builtin.tables import find_table
+    from systemprompt.builtin.tables.changing import delete_rows
+    from systemprompt.builtin.tables.table import find_table
 
     content = find_table(ctx, "markdown_content", needs=("id", "removed_at"))
     cutoff = cutoff_before(now, days=ctx.settings.retention.content_removed_days)

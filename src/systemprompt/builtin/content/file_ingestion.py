@@ -7,11 +7,12 @@ import stat
 from dataclasses import dataclass, field
 from functools import cache
 
-from systemprompt.builtin.retention import counted, cutoff_before
-from systemprompt.builtin.texts import shown_path
+from systemprompt.builtin.content.content_files import shown_path
+from systemprompt.builtin.tables.cutoff import cutoff_before
 from systemprompt.clock import SECOND, SystemClock
 from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
+from systemprompt.wording import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -255,8 +256,8 @@ def _is_text(path: str) -> bool:
 
 
 def _purge(ctx: JobContext, now: Instant) -> int:
-    from systemprompt.builtin.batches import delete_rows
-    from systemprompt.builtin.tables import find_table
+    from systemprompt.builtin.tables.changing import delete_rows
+    from systemprompt.builtin.tables.table import find_table
 
     files = find_table(ctx, "files", needs=("id", "removed_at"))
     cutoff = cutoff_before(now, days=ctx.settings.retention.content_removed_days)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from systemprompt.builtin.retention import counted
 from systemprompt.clock import SystemClock
 from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
+from systemprompt.wording import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

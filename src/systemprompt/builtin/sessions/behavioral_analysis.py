@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from systemprompt.builtin.retention import counted
 from systemprompt.builtin.sessions.session_requests import requests_of
-from systemprompt.builtin.tables import Condition, Table, find_table, same_side
+from systemprompt.builtin.tables.table import Condition, Table, find_table, same_side
 from systemprompt.clock import SystemClock
 from systemprompt.errors import ParameterError
 from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
+from systemprompt.wording import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

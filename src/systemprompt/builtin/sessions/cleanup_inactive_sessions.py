@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from systemprompt.builtin.batches import Changed, count_rows, update_rows
-from systemprompt.builtin.retention import counted, cutoff_before, span
-from systemprompt.builtin.tables import Condition, Table, find_table
+from systemprompt.builtin.tables.changing import Changed, count_rows, update_rows
+from systemprompt.builtin.tables.cutoff import cutoff_before, span
+from systemprompt.builtin.tables.table import Condition, Table, find_table
 from systemprompt.clock import SystemClock
 from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
+from systemprompt.wording import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

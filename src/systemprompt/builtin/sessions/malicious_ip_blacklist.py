@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from systemprompt.builtin.retention import counted, cutoff_before, span
 from systemprompt.builtin.sessions.session_requests import requests_of
-from systemprompt.builtin.tables import find_table, same_side
+from systemprompt.builtin.tables.cutoff import cutoff_before, span
+from systemprompt.builtin.tables.table import find_table, same_side
 from systemprompt.clock import SECOND, SystemClock
 from systemprompt.errors import ParameterError
 from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
+from systemprompt.wording import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from systemprompt.builtin.sessions.address_scoring import AddressFacts, Network
     from systemprompt.builtin.sessions.behavior_scoring import Score
-    from systemprompt.builtin.tables import Table
+    from systemprompt.builtin.tables.table import Table
     from systemprompt.clock import Clock, Instant
     from systemprompt.databases.database import Row
     from systemprompt.jobs.context import JobContext

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from systemprompt.builtin.sessions.behavior_scoring import Request
-    from systemprompt.builtin.tables import Table
+    from systemprompt.builtin.tables.table import Table
     from systemprompt.jobs.context import JobContext
 
 __all__ = ["requests_of"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from systemprompt.builtin.batches import Changed, count_rows, delete_rows
-from systemprompt.builtin.retention import counted, cutoff_before, size_text
-from systemprompt.builtin.tables import Condition, Table, find_table, same_side, without_parent
+from systemprompt.builtin.tables.changing import Changed, count_rows, delete_rows
+from systemprompt.builtin.tables.cutoff import cutoff_before
+from systemprompt.builtin.tables.table import Condition, Table, find_table, same_side, without_parent
 from systemprompt.clock import SystemClock
 from systemprompt.errors import ConfigurationError
 from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
+from systemprompt.wording import counted, size_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

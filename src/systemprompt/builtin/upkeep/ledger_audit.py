@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from systemprompt.builtin.retention import counted
 from systemprompt.builtin.upkeep.own_ledger import alive_at, kinds, open_ledger
 from systemprompt.clock import SystemClock
 from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
+from systemprompt.wording import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

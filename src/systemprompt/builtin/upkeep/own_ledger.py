@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from systemprompt.clock import SECOND
 from systemprompt.errors import ConfigurationError, DatabaseUnreachable
+from systemprompt.wording import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,6 +66,5 @@ def alive_at(now: Instant) -> Callable[[NodeIdentity], bool | None]:
 
 def kinds(by_kind: Mapping[str, int]) -> str:
     """Return `3 findings (2 missing, 1 extra)`."""
-    total = sum(by_kind.values())
     named = ", ".join(f"{count} {kind}" for kind, count in by_kind.items())
-    return f"{total} {'finding' if total == 1 else 'findings'} ({named})"
+    return f"{counted(sum(by_kind.values()), 'finding')} ({named})"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from systemprompt.builtin.retention import counted, cutoff_before, size_text, span
+from systemprompt.builtin.tables.cutoff import cutoff_before, span
 from systemprompt.builtin.upkeep.own_ledger import alive_at, kinds, open_ledger
 from systemprompt.clock import SystemClock, iso
 from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
+from systemprompt.wording import counted, size_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

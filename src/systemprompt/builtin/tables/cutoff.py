@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from systemprompt.clock import Instant
     from systemprompt.jobs.context import JobContext
 
-__all__ = ["counted", "cutoff_before", "size_text", "span"]
+__all__ = ["cutoff_before", "span"]
 
 _MOST = 1_000_000
 
@@ -33,18 +33,3 @@ def span(ctx: JobContext, name: str, default: int) -> int:
 def cutoff_before(now: Instant | None, *, hours: int = 0, days: int = 0) -> Instant:
     """Return the instant so long before `now`, or before this moment."""
     return (SystemClock().now() if now is None else now) - (days * 24 + hours) * 3600 * SECOND
-
-
-def counted(number: int, one: str, many: str | None = None) -> str:
-    """Return `1 file`, `2 files`."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
-
-
-def size_text(size: int) -> str:
-    """Return a number of bytes as `512 B`, `1.2 MB`."""
-    amount = float(size)
-    for unit in ("B", "kB", "MB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} GB"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from systemprompt.builtin.tables import Condition
+from systemprompt.builtin.tables.table import Condition
 from systemprompt.errors import RowRefused
 
 TYPE_CHECKING = False
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from systemprompt.builtin.tables import Table
+    from systemprompt.builtin.tables.table import Table
     from systemprompt.databases.database import Transaction
     from systemprompt.jobs.context import JobContext
 
