@@ -21,7 +21,7 @@ OURS = {
     "systemprompt.clock",
     "systemprompt.errors",
     "systemprompt.databases",
-    "systemprompt.databases.sqlite_errors",
+    "systemprompt.databases.sqlite",
     "systemprompt.discovery",
     "systemprompt.discovery.fingerprint",
     "systemprompt.ledger",

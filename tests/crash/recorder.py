@@ -27,6 +27,7 @@ PLUMBING = frozenset(
         "contextlib",
         "systemprompt.ledger.sqlite.store",
         "systemprompt.ledger.sqlite.migrating",
+        "systemprompt.databases.sqlite",
         "systemprompt.databases.sqlite_database",
     )
 )

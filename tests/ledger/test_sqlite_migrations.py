@@ -222,7 +222,7 @@ def test_a_writer_that_waits_in_vain_says_busy_and_has_written_nothing(tmp_path:
     ):
         ledger.migrate()
         holder.execute("BEGIN IMMEDIATE")
-        with pytest.raises(DatabaseBusy, match=r"held by another process for 0\.05 s"):
+        with pytest.raises(DatabaseBusy, match=r"held by another connection for 0\.\d+ s"):
             ledger.join(node("a", START))
         holder.execute("ROLLBACK")
         assert ledger.nodes() == []

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from support.ledger_stage import EVERY_SECOND, START, at, ending, node, spec
+from systemprompt.databases.sqlite import open_connection
 from systemprompt.ledger.records import Change, Claimed
-from systemprompt.ledger.sqlite import store
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.planning.planner import Planner
 
@@ -33,15 +33,14 @@ def in_between(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[], o
     """Do something right before a reading connection runs a statement that names this table or view."""
 
     def when(name: str, act: Callable[[], object]) -> None:
-        opened = store.open_connection
         left = [act]
 
         def watched(path: str, **more: Any) -> sqlite3.Connection:
-            connection = opened(path, **more)
+            connection = open_connection(path, **more)
             connection.set_trace_callback(lambda text: left.pop()() if left and name in text else None)
             return connection
 
-        monkeypatch.setattr(store, "open_connection", watched)
+        monkeypatch.setattr("systemprompt.ledger.sqlite.store.open_connection", watched)
 
     return when
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import random
 import sqlite3
 import threading
-import time
 import weakref
 
-from systemprompt.databases.sqlite_errors import of_the_place
-from systemprompt.errors import DatabaseBusy, DatabaseUnreachable, RowRefused, UsageError
+from systemprompt.databases.sqlite import of_the_place, open_connection, retry_while_busy
+from systemprompt.errors import DatabaseUnreachable, RowRefused, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,24 +27,23 @@ class SqliteDatabase:
     """Implements `systemprompt.databases.database.Database` on one SQLite file, created where it is absent.
 
     Each thread has a connection of its own, opened at its first statement and closed when the thread ends or on `close()`. WAL with
-    `synchronous=FULL`: what was committed survives a power cut. Waiting for another writer is done here, with jitter, because
-    SQLite's own busy handler starves some writers; after `busy_timeout` seconds in all it ends with `DatabaseBusy`.
+    `synchronous=FULL`: what was committed survives a power cut. A child that came by fork() opens connections of its own.
     A mistake in the SQL comes as sqlite3's own exception.
 
     Raises:
         DatabaseUnreachable: the folder is absent, permission, read-only, disk full, closed; with path and cause.
         DatabaseDamaged: no database, or a damaged one.
-        DatabaseBusy: another process held the write lock for longer than `busy_timeout`. Nothing was written.
+        DatabaseBusy: another connection held the write lock for longer than `patience` seconds. Nothing was written.
         RowRefused: a constraint does not allow a row. The statement changed nothing.
     """
 
     dialect = "sqlite"
 
-    def __init__(self, path: str, *, busy_timeout: float = 30.0) -> None:
+    def __init__(self, path: str, *, patience: float = 30.0) -> None:
         if path == ":memory:":
             raise UsageError("a database in memory would be another one in each thread", hint="name a file")
         self.path = os.path.abspath(path)
-        self.busy_timeout = busy_timeout
+        self._patience = patience
         self._local = threading.local()
         self._slots: weakref.WeakSet[_Slot] = weakref.WeakSet()
         self._guard = threading.Lock()
@@ -110,7 +107,7 @@ class SqliteDatabase:
             self._inherited.append(slot)
             slot = None
         if slot is None and not self._closed:
-            slot = _Slot(self._retried(self._open))
+            slot = _Slot(open_connection(self.path, patience=self._patience))
             self._local.slot = slot
             with self._guard:
                 self._slots.add(slot)
@@ -118,36 +115,8 @@ class SqliteDatabase:
             raise DatabaseUnreachable(f"database {self.path!r} was closed", details={"path": self.path})
         return slot
 
-    def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)
-        try:
-            if os.path.getsize(self.path) == 0:
-                # Only before the first page is written: afterwards freed pages could not be given back without a full VACUUM.
-                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
     def _retried(self, attempt: Callable[[], T]) -> T:
-        started = time.monotonic()
-        pause = 0.001
-        while True:
-            try:
-                return self._translated(attempt)
-            except DatabaseBusy as locked:
-                waited = time.monotonic() - started
-                if waited >= self.busy_timeout:
-                    raise DatabaseBusy(
-                        f"database {self.path!r} was held by another connection for {waited:.1f} s",
-                        hint="look for a long transaction in another process; nothing was written",
-                        details={"path": self.path, "waited_s": round(waited, 3)},
-                    ) from locked.__cause__
-                time.sleep(min(pause * random.uniform(0.5, 1.5), max(0.0, self.busy_timeout - waited)))
-                pause = min(pause * 2, 0.1)
+        return self._translated(lambda: retry_while_busy(self.path, self._patience, attempt))
 
     def _translated(self, attempt: Callable[[], T]) -> T:
         try:

@@ -7,9 +7,9 @@ import sqlite3
 import time
 from contextlib import contextmanager
 
+from systemprompt.databases.sqlite import database_error, open_connection
 from systemprompt.errors import ConflictError, DatabaseUnreachable
 from systemprompt.ledger.sqlite.place import flush, name_anew, remove
-from systemprompt.ledger.sqlite.store import database_error, open_connection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

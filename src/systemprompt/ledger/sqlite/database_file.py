@@ -6,12 +6,13 @@ import os
 import sqlite3
 from contextlib import closing
 
+from systemprompt.databases.sqlite import database_error
 from systemprompt.errors import ConflictError, DatabaseInUse, DatabaseUnreachable, UsageError
 from systemprompt.ledger.sqlite.copying import held_view, in_the_way
 from systemprompt.ledger.sqlite.migrating import migrate, pending_migrations
 from systemprompt.ledger.sqlite.replacing import is_open_elsewhere, make_folder
 from systemprompt.ledger.sqlite.steps import FileBackup, FileRestore
-from systemprompt.ledger.sqlite.store import Store, database_error
+from systemprompt.ledger.sqlite.store import Store
 from systemprompt.ledger.statements import load_statements
 from systemprompt.ledger.upkeep import DatabaseSize
 

@@ -11,7 +11,7 @@ from systemprompt.ledger.sqlite import asking, catalogue, clockwork, conflicts, 
 from systemprompt.ledger.sqlite.migrating import migrate
 from systemprompt.ledger.sqlite.reader import MIGRATIONS, MIGRATIONS_TABLE, SqliteReader
 from systemprompt.ledger.sqlite.remembered import HeldRunChanged, Remembered
-from systemprompt.ledger.sqlite.store import Store, database_error, refuse_empty
+from systemprompt.ledger.sqlite.store import Store, ledger_error, refuse_empty
 from systemprompt.ledger.statements import load_statements
 
 TYPE_CHECKING = False
@@ -73,7 +73,7 @@ class SqliteLedger(SqliteReader):
         try:
             return migrate(self._store.connection, MIGRATIONS, table=MIGRATIONS_TABLE, begin=self._store.begin)
         except sqlite3.Error as error:
-            raise database_error(error, self.path) from error
+            raise ledger_error(error, self.path) from error
 
     # -- the clockwork of a node ----------------------------------------------------------------------------------------
 

@@ -247,7 +247,7 @@ def open_reading_ledger(path: str) -> SqliteReader:
     import sqlite3
 
     from systemprompt.ledger.sqlite.migrating import pending_migrations
-    from systemprompt.ledger.sqlite.store import Store, database_error, refuse_empty
+    from systemprompt.ledger.sqlite.store import Store, ledger_error, refuse_empty
 
     if not os.path.exists(path):
         raise DatabaseUnreachable(
@@ -260,7 +260,7 @@ def open_reading_ledger(path: str) -> SqliteReader:
     except BaseException as error:
         store.close()
         if isinstance(error, sqlite3.Error):
-            raise database_error(error, path) from error
+            raise ledger_error(error, path) from error
         raise
     if pending:
         store.close()

@@ -6,10 +6,10 @@ import os
 import sqlite3
 
 from systemprompt.clock import iso
+from systemprompt.databases.sqlite import is_busy, open_connection
 from systemprompt.errors import DatabaseError, DatabaseUnreachable
 from systemprompt.ledger.sqlite.copying import held_view, put_in_place
 from systemprompt.ledger.sqlite.place import BESIDE
-from systemprompt.ledger.sqlite.store import open_connection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def is_open_elsewhere(path: str, *, fold: bool) -> bool:
             connection.execute("BEGIN EXCLUSIVE")
             connection.execute("ROLLBACK")
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        if is_busy(error):
             return True
         raise
     finally:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack, closing
 
+from systemprompt.databases.sqlite import open_connection
 from systemprompt.errors import LedgerBroken
 from systemprompt.ledger.sqlite.copying import copy_beside, held_view, put_in_place
 from systemprompt.ledger.sqlite.migrating import applied_migration
 from systemprompt.ledger.sqlite.place import remove
 from systemprompt.ledger.sqlite.replacing import make_folder, replace, take_owner
-from systemprompt.ledger.sqlite.store import open_connection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from _thread import RLock
 from contextlib import contextmanager
 
-from systemprompt.databases.sqlite_errors import is_busy, of_the_place
-from systemprompt.errors import (
-    DatabaseBusy,
-    DatabaseDamaged,
-    DatabaseError,
-    DatabaseUnreachable,
-    LedgerBroken,
-    LedgerReplaced,
-)
+from systemprompt.databases.sqlite import database_error, is_busy, open_connection, retry_while_busy
+from systemprompt.errors import DatabaseDamaged, LedgerBroken, LedgerReplaced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
-__all__ = ["Store", "database_error", "open_connection", "refuse_empty"]
+    from systemprompt.errors import DatabaseError
 
-_OLDEST_SQLITE = (3, 35, 0)
+__all__ = ["Store", "ledger_error", "refuse_empty"]
+
+_LOG_PAGES = 4_000
+_COMMITS_BEFORE_REST = 100
 
 
 class Store:
@@ -51,7 +46,11 @@ class Store:
         self._lock = RLock()  # what `threading.RLock` makes; a command that reads need not load `threading`
         self._depth = 0
         self._commits = 0
-        self._connection = open_connection(path, read_only=read_only)
+        self._connection = open_connection(path, read_only=read_only, patience=patience)
+        if not read_only:
+            # SQLite copies its log back within the transaction that passes its limit, and 1,000 pages are one burst of 1,000 runs.
+            # A node does it when it has nothing else to do (`copy_log_back`), so the limit is for what never rests.
+            self._connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         self._place = _place_of(path)
 
     @property
@@ -77,11 +76,12 @@ class Store:
             try:
                 yield
                 self._say("commit")
-                self._commit()
+                # A reader that checkpoints can make COMMIT busy for a moment; the transaction stays open and may be tried again.
+                retry_while_busy(self.path, self._patience, self._connection.execute, "COMMIT")
             except BaseException as error:
                 cause = self._rolled_back(error)
                 if isinstance(cause, sqlite3.Error):
-                    raise database_error(cause, self.path) from error
+                    raise ledger_error(cause, self.path) from error
                 raise
             finally:
                 self._depth = 0
@@ -98,7 +98,7 @@ class Store:
             try:
                 yield
             except sqlite3.Error as error:
-                raise database_error(error, self.path) from error
+                raise ledger_error(error, self.path) from error
             finally:
                 if outermost and self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
@@ -113,7 +113,7 @@ class Store:
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             except sqlite3.Error as error:
                 if not is_busy(error):
-                    raise database_error(error, self.path) from error
+                    raise ledger_error(error, self.path) from error
 
     def be_patient(self, seconds: float) -> None:
         """Wait for other writers no longer than this from now on."""
@@ -144,7 +144,7 @@ class Store:
             try:
                 return self._connection.execute(self._statements[name], parameters).fetchall()
             except sqlite3.Error as error:
-                raise database_error(error, self.path) from error
+                raise ledger_error(error, self.path) from error
 
     def stream(self, name: str, parameters: Mapping[str, Any]) -> Iterator[sqlite3.Row]:
         """Read row by row with a named statement: in the caller's `snapshot()`, else in a view of its own."""
@@ -166,31 +166,17 @@ class Store:
                 connection.execute("BEGIN")
             yield lambda name, parameters: connection.execute(self._statements[name], parameters)
         except sqlite3.Error as error:
-            raise database_error(error, self.path) from error
+            raise ledger_error(error, self.path) from error
         finally:
             if not shared:
                 connection.close()
 
     def begin(self, connection: sqlite3.Connection) -> None:
-        """Take the write lock, trying again with jitter: SQLite's own busy handler is unfair and starves some writers."""
-        deadline = time.monotonic() + self._patience
-        pause = 0.001
-        while True:
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-            except sqlite3.Error as error:
-                if not is_busy(error):
-                    raise database_error(error, self.path) from error
-                if time.monotonic() >= deadline:
-                    raise DatabaseBusy(
-                        f"database {self.path!r} was held by another process for {self._patience:.2g} s",
-                        hint="nothing was written: try again; `sp doctor` shows which nodes are alive",
-                        details={"path": self.path},
-                    ) from error
-                time.sleep(pause * (0.5 + _jitter()))
-                pause = min(pause * 2, 0.05)
-            else:
-                return
+        """Take the write lock, waiting for other writers as long as this store is patient."""
+        try:
+            retry_while_busy(self.path, self._patience, connection.execute, "BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            raise ledger_error(error, self.path) from error
 
     def close(self) -> None:
         with self._lock:
@@ -205,43 +191,9 @@ class Store:
             return worse
         return error
 
-    def _commit(self) -> None:
-        # A reader that checkpoints can make COMMIT busy for a moment; the transaction stays open and may be tried again.
-        deadline = time.monotonic() + self._patience
-        while True:
-            try:
-                self._connection.execute("COMMIT")
-            except sqlite3.OperationalError as error:
-                if not is_busy(error) or time.monotonic() >= deadline:
-                    raise
-                time.sleep(0.005 * (0.5 + _jitter()))
-            else:
-                return
-
     def _say(self, event: str) -> None:
         if self._on_statement is not None:
             self._on_statement(event)
-
-
-def open_connection(path: str, *, read_only: bool = False) -> sqlite3.Connection:
-    """Open a database file in WAL with every commit durable (`synchronous=FULL`).
-
-    Raises:
-        DatabaseUnreachable: absent folder, no permission, not a database, or a SQLite library that is too old.
-    """
-    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
-        wanted = ".".join(map(str, _OLDEST_SQLITE))
-        raise DatabaseUnreachable(
-            f"this Python carries SQLite {sqlite3.sqlite_version}; the ledger needs {wanted} or newer",
-            hint="use a Python built with a newer SQLite",
-        )
-    try:
-        connection = _open_for_reading(path) if read_only else _open_for_writing(path)
-        connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA foreign_keys = ON")
-    except sqlite3.Error as error:
-        raise database_error(error, path) from error
-    return connection
 
 
 def refuse_empty(path: str) -> None:
@@ -262,79 +214,15 @@ def refuse_empty(path: str) -> None:
         )
 
 
-def database_error(error: sqlite3.Error, path: str) -> DatabaseError:
-    """Say what SQLite said in our own family of errors, with the path and the way out."""
+def ledger_error(error: sqlite3.Error, path: str) -> DatabaseError:
+    """Return what SQLite said in our own family of errors: in the ledger a refused constraint is a defect."""
     if isinstance(error, sqlite3.IntegrityError):
         return LedgerBroken(
             f"the ledger refused a change: {error}",
             hint="this is a defect: please report it with the output of `sp jobs audit`",
             details={"path": path},
         )
-    return of_the_place(error, path) or DatabaseUnreachable(
-        f"database {path!r} cannot be used: {error}", hint="sp doctor looks into it", details={"path": path}
-    )
-
-
-def _open_for_writing(path: str) -> sqlite3.Connection:
-    connection = _connect(f"file:{_quote(path)}", uri=True)
-    try:
-        connection.execute("PRAGMA busy_timeout = 2000")
-        if not connection.execute("PRAGMA page_count").fetchone()[0]:
-            # Heard only by a file that is still empty: what is pruned later can then be given back to the disk. Any other would
-            # ask for the write lock, and whoever opens the file has to wait for no writer.
-            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        _switch_to_wal(connection)
-        # In WAL, anything less than FULL may lose an acknowledged commit when power fails.
-        connection.execute("PRAGMA synchronous = FULL")
-        # SQLite copies its log back within the transaction that passes its limit, and 1,000 pages are one burst of 1,000 runs. A
-        # node does it when it has nothing else to do (`copy_log_back`), so the limit is for what never rests.
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
-        connection.execute("PRAGMA busy_timeout = 0")
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
-
-
-def _switch_to_wal(connection: sqlite3.Connection) -> None:
-    # Changes nothing but a new file, for which it needs the whole lock; where two processes make the file at once, SQLite may
-    # answer "busy" without asking the busy handler, so it is asked again here.
-    deadline = time.monotonic() + _WAL_PATIENCE_S
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if not is_busy(error) or time.monotonic() >= deadline:
-                raise
-            time.sleep(0.005 * (0.5 + _jitter()))
-        else:
-            return
-
-
-_WAL_PATIENCE_S = 10.0
-_LOG_PAGES = 4_000
-_COMMITS_BEFORE_REST = 100
-
-
-def _open_for_reading(path: str) -> sqlite3.Connection:
-    connection = _connect(f"file:{_quote(path)}?mode=ro", uri=True)
-    try:
-        connection.execute("PRAGMA busy_timeout = 2000")
-        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
-    except sqlite3.Error as error:
-        # A folder where we may not write has no place for the -shm file. Without a -wal file nobody is writing either.
-        connection.close()
-        of_the_place = isinstance(error, sqlite3.OperationalError) and os.path.exists(path)
-        if not of_the_place or os.path.exists(f"{path}-wal"):
-            raise
-        connection = _connect(f"file:{_quote(path)}?mode=ro&immutable=1", uri=True)
-    return connection
-
-
-def _connect(name: str, *, uri: bool) -> sqlite3.Connection:
-    return sqlite3.connect(
-        name, uri=uri, isolation_level=None, check_same_thread=False, timeout=0, cached_statements=256
-    )
+    return database_error(error, path)
 
 
 def _place_of(path: str) -> tuple[int, int] | None:
@@ -343,11 +231,3 @@ def _place_of(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return seen.st_dev, seen.st_ino
-
-
-def _quote(path: str) -> str:
-    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-
-
-def _jitter() -> float:
-    return (time.perf_counter_ns() & 0xFFFF) / 0xFFFF

@@ -19,7 +19,7 @@ from systemprompt.ledger.sqlite.ledger import SqliteLedger
 
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[SqliteDatabase]:
-    db = SqliteDatabase(str(tmp_path / "jobs.db"), busy_timeout=0.05)
+    db = SqliteDatabase(str(tmp_path / "jobs.db"), patience=0.05)
     db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE)")
     yield db
     db.close()
@@ -136,7 +136,7 @@ def test_a_writer_that_waits_too_long_is_told_who_to_look_for(db: SqliteDatabase
 
 
 def test_a_writer_waits_its_turn(tmp_path: Path, db: SqliteDatabase) -> None:
-    patient = SqliteDatabase(db.path, busy_timeout=20)
+    patient = SqliteDatabase(db.path, patience=20)
 
     def add(worker: int) -> None:
         for number in range(10):
