@@ -24,9 +24,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("nodes", "audit", "profile"),
     ("builtin",),
     ("system",),
+    ("simulation",),
     ("operations",),
-    ("embedding",),
-    ("cli", "testing"),
+    ("embedding", "testing", "cli"),
     ("__main__",),
 )
 HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}

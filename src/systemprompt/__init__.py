@@ -6,12 +6,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from systemprompt.cron import CronError, Schedule
     from systemprompt.embedding.node import node
-    from systemprompt.embedding.run import Run
     from systemprompt.embedding.serving_node import AsyncServingNode, ServingNode
     from systemprompt.jobs.context import JobCancelled, JobContext
     from systemprompt.jobs.job import Job, job, submit_job
     from systemprompt.jobs.result import JobResult
     from systemprompt.nodes.events import NodeEvent
+    from systemprompt.operations.run import Run
 
 __version__ = "0.1.0"
 
@@ -39,7 +39,7 @@ _HOMES = {
     "JobContext": "systemprompt.jobs.context",
     "JobResult": "systemprompt.jobs.result",
     "NodeEvent": "systemprompt.nodes.events",
-    "Run": "systemprompt.embedding.run",
+    "Run": "systemprompt.operations.run",
     "Schedule": "systemprompt.cron",
     "ServingNode": "systemprompt.embedding.serving_node",
     "job": "systemprompt.jobs.job",

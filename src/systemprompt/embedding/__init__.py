@@ -2,5 +2,4 @@
 
 node.py           `systemprompt.node(...)`: the way in and out
 serving_node.py   what its `with` and `async with` hand over
-run.py            `Run`: one account of a job, as a value for Python programs
 """

@@ -5,19 +5,19 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 
-from systemprompt.embedding.run import run_of
 from systemprompt.embedding.threads import Alarm, in_a_thread
 from systemprompt.errors import ConflictError, RunNotFound, UsageError
 from systemprompt.nodes.events import Listeners, NodeFailed, RunFinished, RunLate
 from systemprompt.nodes.serving import Serving
+from systemprompt.operations.run import run_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
-    from systemprompt.embedding.run import Run
     from systemprompt.nodes.events import NodeEvent
+    from systemprompt.operations.run import Run
     from systemprompt.system import System
 
 __all__ = ["AsyncServingNode", "ServingNode"]

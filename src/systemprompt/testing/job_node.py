@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 from systemprompt.clock import SECOND, ManualClock, to_datetime
-from systemprompt.embedding.run import run_of
 from systemprompt.errors import UsageError
 from systemprompt.jobs.policies import seconds_of
 from systemprompt.ledger.records import Change, ManualStart
-from systemprompt.nodes.hooks import Hooks, Pace
-from systemprompt.nodes.identity import this_process
-from systemprompt.nodes.loop import Loop
 from systemprompt.operations.audit_jobs import AuditParams, audit_jobs
 from systemprompt.operations.context import OperationContext
 from systemprompt.operations.instants import known_job
-from systemprompt.planning.planner import Planner
-from systemprompt.testing.bench import START, bench, instant_of
+from systemprompt.operations.run import run_of
+from systemprompt.simulation.simulated_node import SimulatedNode
+from systemprompt.simulation.simulated_system import instant_of, simulated_system
 from systemprompt.testing.run_here import RunHere
 
 TYPE_CHECKING = False
@@ -30,11 +26,14 @@ if TYPE_CHECKING:
     from typing import Any
 
     from systemprompt.clock import Instant
-    from systemprompt.embedding.run import Run
-    from systemprompt.ledger.records import Claimed, NodeIdentity
-    from systemprompt.testing.bench import Bench
+    from systemprompt.ledger.records import Claimed
+    from systemprompt.operations.run import Run
+    from systemprompt.system import System
 
-__all__ = ["JobNode", "node"]
+__all__ = ["START", "JobNode", "node"]
+
+START = "2026-01-01T00:00:00Z"
+"""When a test begins that says nothing of it: a Thursday."""
 
 
 @contextmanager
@@ -60,9 +59,13 @@ def node(
     Raises:
         UsageError, ProfileNotFound, ProfileInvalid, JobDefinitionError, JobNotFound: what to test is absent or wrong.
     """
+    if profile is None and jobs is None:
+        raise UsageError("there is nothing to test", hint="name a profile, or give jobs=[...]")
     with TemporaryDirectory(prefix="systemprompt-test-") as folder:
         clock = ManualClock()
-        opened = bench(folder, clock, start, profile=profile, jobs=jobs, only=only, time_zone=time_zone)
+        opened = simulated_system(
+            folder, clock, start, opened_by="test", profile=profile, jobs=jobs or (), only=only, time_zone=time_zone
+        )
         made = JobNode(opened, clock, raise_errors=raise_errors)
         try:
             made.begin()
@@ -74,33 +77,18 @@ def node(
 class JobNode:
     """A node that a test drives. Everything it says of runs is in the order in which they began."""
 
-    def __init__(self, system: Bench, clock: ManualClock, *, raise_errors: bool) -> None:
+    def __init__(self, system: System, clock: ManualClock, *, raise_errors: bool) -> None:
         self._system = system
         self._clock = clock
         self._zone = system.profile.time_zone
         self._raise_errors = raise_errors
-        self._claimed: deque[Claimed] = deque()
         self._began: list[int] = []
         self._depth = 0
         self._failures: list[tuple[str, Exception]] = []
-        self._loop = Loop(
-            ledger=system.ledger,
-            clock=clock,
-            planner=Planner(grace=round(system.profile.limits.misfire_grace * SECOND)),
-            identity=self._identity(),
-            hooks=Hooks(
-                claimed=self._claimed.extend,
-                closed=lambda _closed, _late: None,
-                rescued=lambda _rescued: None,
-                lease_lost=lambda _why, _run_ids: self._identity(),
-                asked_to_stop=lambda _run_ids: None,
-                failed=self._failed,
-                watch=lambda _own: [],
-            ),
-            pace=Pace(poll=_FAR_S, heartbeat=_FAR_S, lease=_FAR_S),
-            plans=True,
+        self._node = SimulatedNode(
+            system, clock, program="systemprompt.testing", carry_out=self._carry_out, on_settled=self._raise
         )
-        self._here = RunHere(system, clock, on_ended=self._loop.ended, pass_time=self._pass)
+        self._here = RunHere(system, clock, on_ended=self._node.ended, pass_time=self._pass)
 
     @property
     def now(self) -> datetime:
@@ -132,13 +120,7 @@ class JobNode:
     def run(self, name: str, parameters: Mapping[str, Any] | None = None, *, enforce: bool | None = None) -> Run:
         """Start a job by hand, and return its account when it has ended. Raises JobNotFound, and what the job raises."""
         start = ManualStart(job_name=name, parameters=dict(parameters or {}), enforce=enforce)
-        change = Change(actor="test")
-        (claimed,) = self._system.ledger.start_manual(self._loop.node_id, self._clock.now(), [start], change)
-        self._loop.hold([claimed])
-        self._claimed.append(claimed)
-        self._work()
-        self._settle()
-        return self._run(claimed.run_id)
+        return self._run(self._node.run(start, Change(actor=self._system.opened_by)))
 
     def runs(self, name: str | None = None) -> list[Run]:
         """Return every run so far, of one job or of all, oldest first: those that were skipped or missed singly too."""
@@ -156,52 +138,27 @@ class JobNode:
 
     def begin(self) -> None:
         """Join the ledger and start the bootstrap jobs, as a node does."""
-        self._loop.join()
-        for name in self._system.catalogue.bootstrap:
-            self._loop.ask(ManualStart(job_name=name, origin="bootstrap"))
-        self._settle()
+        self._node.begin()
 
     def close(self) -> None:
         """Let go of everything."""
         self._here.close()
         self._system.close()
 
-    # -- time and work ---------------------------------------------------------------------------------------------------
-
     def _runs_of(self, until: Instant) -> list[Run]:
         before = len(self._began)
-        self._go(until)
+        self._node.advance_to(until)
         return [self._run(run_id) for run_id in self._began[before:]]
 
-    def _go(self, until: Instant) -> None:
-        pause = self._settle()
-        while (due := self._clock.now() + max(1, round(pause * SECOND))) <= until:
-            self._clock.advance(timedelta(microseconds=due - self._clock.now()))
-            pause = self._settle()
-        if until > self._clock.now():
-            self._clock.advance(timedelta(microseconds=until - self._clock.now()))
-
-    def _settle(self) -> float:
-        """Work until nothing more is due at this moment; return the seconds until something is."""
-        while True:
-            pause = self._loop.step()
-            if self._claimed:
-                self._work()
-            elif pause > 0:
-                self._raise()
-                return pause
-
-    def _work(self) -> None:
-        while self._claimed:
-            claimed = self._claimed.popleft()
-            self._began.append(claimed.run_id)
-            self._depth += 1
-            try:
-                error = self._here.run(claimed)
-            finally:
-                self._depth -= 1
-            if error is not None:
-                self._failures.append((claimed.job_name, error))
+    def _carry_out(self, claimed: Claimed) -> None:
+        self._began.append(claimed.run_id)
+        self._depth += 1
+        try:
+            error = self._here.run(claimed)
+        finally:
+            self._depth -= 1
+        if error is not None:
+            self._failures.append((claimed.job_name, error))
 
     def _raise(self) -> None:
         # A job that lets time pass lets others run meanwhile: their errors are not its own.
@@ -215,21 +172,12 @@ class JobNode:
             raise first
 
     def _pass(self, seconds: float) -> None:
-        self._go(self._clock.now() + round(seconds * SECOND))
+        self._node.advance_to(self._clock.now() + round(seconds * SECOND))
 
     def _run(self, run_id: int) -> Run:
         view = self._system.ledger.run(run_id)
         assert view is not None, "what began is in the ledger"
         return run_of(view, self._zone)
 
-    def _failed(self, error: Exception) -> None:
-        raise error
 
-    def _identity(self) -> NodeIdentity:
-        now = self._clock.now()
-        return this_process(kind="serve", program="systemprompt.testing", lease_s=_FAR_S, capacity=_ROOM, now=now)
-
-
-_FAR_S = 1e9
 _EVER = 2**62
-_ROOM = 10_000

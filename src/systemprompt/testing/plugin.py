@@ -46,9 +46,10 @@ def job_context(tmp_path: Path) -> Iterator[Callable[..., JobContext]]:
     """
     from systemprompt.clock import ManualClock
     from systemprompt.jobs.context import JobContext
-    from systemprompt.testing.bench import bench
+    from systemprompt.simulation.simulated_system import simulated_system
+    from systemprompt.testing.job_node import START
 
-    with bench(str(tmp_path), ManualClock(), jobs=()) as opened:
+    with simulated_system(str(tmp_path), ManualClock(), START, opened_by="test") as opened:
 
         def make(name: str = "job", *, enforce: bool = False, **parameters: Any) -> JobContext:
             return JobContext(

@@ -1,4 +1,4 @@
-"""An installation for one test: ledger in memory, database in a throw-away folder."""
+"""An installation for a simulation: ledger in memory, database in a throw-away folder."""
 
 from __future__ import annotations
 
@@ -25,36 +25,37 @@ if TYPE_CHECKING:
     from systemprompt.clock import Instant, ManualClock
     from systemprompt.discovery.definition import Catalogue
 
-__all__ = ["START", "Bench", "bench", "instant_of"]
-
-START = "2026-01-01T00:00:00Z"
-"""When a test begins that says nothing of it: a Thursday."""
+__all__ = ["SimulatedSystem", "instant_of", "simulated_system"]
 
 
-def bench(
+def simulated_system(
     folder: str,
     clock: ManualClock,
-    start: str | datetime = START,
+    start: str | datetime,
     *,
+    opened_by: str,
     profile: str | os.PathLike[str] | None = None,
-    jobs: Iterable[object] | None = None,
+    jobs: Iterable[object] = (),
     only: Iterable[str] | None = None,
     time_zone: str | None = None,
-) -> Bench:
+) -> SimulatedSystem:
     """Set the clock and open an installation of these jobs, and of a profile's where one is named; its data are not touched.
 
+    folder     where its database is made
+    start      as in `instant_of`, in the installation's time zone
+    opened_by  for whom, as in `System`
+    only       of all its jobs only those with these names
+    time_zone  for jobs that name none; default: the profile's, or UTC
+
     Raises:
-        UsageError: there is neither a profile nor a job.
-        ProfileNotFound, ProfileInvalid: the profile is absent, or has faults.
+        UsageError: `start` is no instant. ProfileNotFound, ProfileInvalid: the profile is absent, or has faults.
         JobDefinitionError: a job that was given cannot run. JobNotFound: a name in `only` is no job's.
     """
-    if profile is None and jobs is None:
-        raise UsageError("there is nothing to test", hint="name a profile, or give jobs=[...]")
-    database = os.path.join(folder, "test.db")
+    database = os.path.join(folder, "application.db")
     replaced = {"database": DatabaseAddress(url=f"sqlite:///{database}", path=database), "ledger": ":memory:"}
     if profile is None:
         path = os.path.join(folder, "profile.yaml")
-        made = Profile(path=path, fingerprint=ABSENT, name="test", entry_points=False, **replaced)  # type: ignore[arg-type]  # both fields have the type they want
+        made = Profile(path=path, fingerprint=ABSENT, name="simulated", entry_points=False, **replaced)  # type: ignore[arg-type]  # both fields have the type they want
     else:
         path = os.path.abspath(profile)
         path = os.path.join(path, "profile.yaml") if os.path.isdir(path) else path
@@ -64,7 +65,7 @@ def bench(
         check_time_zone(time_zone)
         made = replace(made, time_zone=time_zone)
     clock.set(instant_of(start, made.time_zone))
-    opened = Bench(made, clock, given=tuple(jobs or ()), alone=profile is None, only=only)
+    opened = SimulatedSystem(made, clock, opened_by=opened_by, given=tuple(jobs), alone=profile is None, only=only)
     try:
         opened.check()
         opened.sync()
@@ -75,7 +76,7 @@ def bench(
 
 
 def instant_of(when: str | datetime, time_zone: str) -> Instant:
-    """Return an instant as written in a test: ISO 8601, in this zone where it has no offset. Raises UsageError."""
+    """Return an instant as written for a simulation: ISO 8601, in this zone where it has no offset. Raises UsageError."""
     if isinstance(when, str):
         try:
             when = datetime.fromisoformat(when)
@@ -86,7 +87,7 @@ def instant_of(when: str | datetime, time_zone: str) -> Instant:
     return from_datetime(when if when.tzinfo else when.replace(tzinfo=ZoneInfo(time_zone)))
 
 
-class Bench(System):
+class SimulatedSystem(System):
     """A system whose ledger is in memory. `alone`: it has the given jobs and no others. `only`: of all it has, these."""
 
     def __init__(
@@ -94,18 +95,19 @@ class Bench(System):
         profile: Profile,
         clock: ManualClock,
         *,
+        opened_by: str,
         given: tuple[object, ...],
         alone: bool,
         only: Iterable[str] | None,
     ) -> None:
-        super().__init__(profile, environ={}, clock=clock, given=given, opened_by="test")
+        super().__init__(profile, environ={}, clock=clock, given=given, opened_by=opened_by)
         self._alone = alone
         self._only = None if only is None else frozenset(only)
         self._ledger = SqliteLedger(":memory:")
         self._ledger.migrate()
 
     def check(self) -> None:
-        """Refuse what the test asks for and cannot have."""
+        """Refuse what was asked for and cannot be had."""
         catalogue = self._everything()
         asked = self._only or frozenset()
         for one in catalogue.quarantined:
