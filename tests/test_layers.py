@@ -11,10 +11,12 @@ import systemprompt
 
 SOURCE = Path(systemprompt.__file__).parent
 
+DOORS = ("embedding", "testing", "cli")
+
 # From the ground up. Packages on one line do not know each other.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("wording", "record"),
-    ("errors", "clock"),
+    ("errors", "clock", "version"),
     ("cron",),
     ("databases",),
     ("jobs",),
@@ -26,7 +28,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("system",),
     ("simulation",),
     ("operations",),
-    ("embedding", "testing", "cli"),
+    DOORS,
+    ("entry",),
     ("__main__",),
 )
 HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
@@ -68,13 +71,24 @@ FILES = sorted(path for path in SOURCE.rglob("*.py") if path.name != "__init__.p
 def test_a_layer_imports_only_what_lies_below_it(path: Path) -> None:
     own = layer_of(path)
     for other in imported_layers(path) - {own}:
-        if other == "__version__":
-            continue
         if other not in HEIGHT:
             # A public name, such as `from systemprompt import Job`: what a user would write. Only built-in jobs do.
-            assert own in {"builtin", "operations", "cli", "nodes", "system"}, f"{own} uses the public name {other!r}"
+            assert own == "builtin", f"{own} uses the public name {other!r}"
             continue
         assert HEIGHT[other] < HEIGHT[own], f"{own} imports {other}"
+
+
+def test_no_door_imports_another_and_only_the_entry_starts_one() -> None:
+    for path in FILES:
+        own = layer_of(path)
+        assert own == "entry" or not imported_layers(path) & set(DOORS) - {own}, path
+
+
+def test_planner_and_runner_never_call_each_other() -> None:
+    """They meet in the ledger, so that each can be replaced, tested and killed alone."""
+    for one, other in (("planning", "runner"), ("runner", "planning")):
+        for path in SOURCE.joinpath(one).rglob("*.py"):
+            assert other not in imported_layers(path), path
 
 
 DRIVERS = {"sqlite3", "psycopg", "psycopg2", "asyncpg"}

@@ -246,9 +246,7 @@ def sp() -> list[str]:
     """Return the program that stands beside this Python, else the same by its module."""
     beside = Path(sys.executable).with_name("sp")
     return (
-        [str(beside)]
-        if beside.exists()
-        else [sys.executable, "-c", "from systemprompt.cli.main import run; exit(run())"]
+        [str(beside)] if beside.exists() else [sys.executable, "-c", "from systemprompt.entry import run; exit(run())"]
     )
 
 

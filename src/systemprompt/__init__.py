@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from systemprompt.jobs.result import JobResult
     from systemprompt.nodes.events import NodeEvent
     from systemprompt.operations.run import Run
-
-__version__ = "0.1.0"
+    from systemprompt.version import __version__ as __version__
 
 __all__ = [
     "AsyncServingNode",
@@ -42,6 +41,7 @@ _HOMES = {
     "Run": "systemprompt.operations.run",
     "Schedule": "systemprompt.cron",
     "ServingNode": "systemprompt.embedding.serving_node",
+    "__version__": "systemprompt.version",
     "job": "systemprompt.jobs.job",
     "node": "systemprompt.embedding.node",
     "submit_job": "systemprompt.jobs.job",

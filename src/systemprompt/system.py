@@ -261,10 +261,10 @@ class System:
 
     def node(self, kind: str, listeners: Listeners) -> Node:
         """Build a node of this installation: `serve`, or `run` for manual starts."""
-        from systemprompt import __version__
         from systemprompt.nodes.hooks import Pace
         from systemprompt.nodes.node import Node, NodeSettings
         from systemprompt.runner.run_logs import RunLogs
+        from systemprompt.version import __version__
 
         limits = self.profile.limits
         settings = NodeSettings(

@@ -74,5 +74,17 @@ def test_importing_the_oracle_loads_nothing_of_what_it_judges() -> None:
     assert not loaded & set(JUDGED)
 
 
+def test_the_auditor_shares_no_code_with_the_planner() -> None:
+    """What both speak of is values: instants, errors and the ledger's records."""
+    audited = set().union(*(reached_from(f"systemprompt.audit.{file.stem}") for file in SOURCE.glob("audit/[a-z]*.py")))
+    planned = set().union(
+        *(reached_from(f"systemprompt.planning.{file.stem}") for file in SOURCE.glob("planning/[a-z]*.py"))
+    )
+
+    assert "systemprompt.audit.auditor" in audited
+    assert "systemprompt.cron.fire_times" in planned
+    assert {name.split(".")[1] for name in audited & planned} <= {"clock", "errors", "record", "wording", "ledger"}
+
+
 def test_this_would_be_noticed() -> None:
     assert "systemprompt.cron.schedule" in reached_from("systemprompt.planning.planner")

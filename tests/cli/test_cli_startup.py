@@ -19,6 +19,7 @@ OURS = {
     "systemprompt.cli.settings",
     "systemprompt.cli.table",
     "systemprompt.clock",
+    "systemprompt.entry",
     "systemprompt.errors",
     "systemprompt.databases",
     "systemprompt.databases.sqlite",
@@ -42,6 +43,7 @@ OURS = {
     "systemprompt.profile.cache",
     "systemprompt.profile.find",
     "systemprompt.system",
+    "systemprompt.version",
     "systemprompt.wording",
 }
 BARRED = {
@@ -76,6 +78,7 @@ BARRED = {
 PROBE = """
 import sys
 before = set(sys.modules)
+import systemprompt.entry
 from systemprompt.cli.main import main, _settings_of_process
 import os, io, json
 settings = _settings_of_process()

@@ -9,7 +9,7 @@ __all__ = ["help_text", "usage", "version_text"]
 
 
 def version_text() -> str:
-    from systemprompt import __version__
+    from systemprompt.version import __version__
 
     return f"systemprompt {__version__}\n"
 

@@ -11,8 +11,8 @@ import os
 import sys
 from zlib import crc32
 
-from systemprompt import __version__
 from systemprompt.discovery.fingerprint import ABSENT, fingerprint_of
+from systemprompt.version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
