@@ -16,7 +16,15 @@ from support.runner_stage import Lifeline, RunnerStage
 from systemprompt.clock import from_datetime
 from systemprompt.discovery.definition import JobSource
 from systemprompt.jobs.job import Job
-from systemprompt.jobs.settings import ContentSource, HostTable, JobSettings, Paths, PublishTarget, Retention
+from systemprompt.jobs.settings import (
+    ContentSource,
+    FileSource,
+    HostTable,
+    JobSettings,
+    Paths,
+    PublishTarget,
+    Retention,
+)
 from systemprompt.runner.flight import Finished
 from systemprompt.runner.runner import ChildDatabase
 
@@ -50,9 +58,12 @@ def test_a_job_in_a_process_of_its_own_gets_the_whole_context(tmp_path: Path) ->
         paths=Paths(home=str(tmp_path), profile=str(tmp_path / "profile.yaml")),
         time_zone="Europe/Berlin",
         content_sources=(ContentSource(name="notes", path="notes"),),
+        file_sources=(FileSource(name="scans", path="scans", pattern="**/*.pdf"),),
         publish=PublishTarget(path="site"),
         tables={"logs": HostTable(table="app_logs", columns={"level": "severity"})},
         retention=Retention(logs_days=3),
+        batch_size=7,
+        ledger=str(tmp_path / "ledger.db"),
     )
     body = """
 @job(name="work")

@@ -197,16 +197,14 @@ def test_a_run_that_is_cancelled_before_its_executor_has_it_never_begins(
         work: Any = {"thread": _touches, "task": _touches_as_task, "command": ["touch", str(path)]}[kind]
         executors = {"thread": stage.runner._threads, "task": stage.runner._async, "command": stage.runner._processes}
         executor: Any = executors[kind]
-        name = "start" if kind == "command" else "start_all"
-        start = getattr(executor, name)
+        start = executor.start
 
-        def cancelled_first(given: Any) -> None:
-            flight: Flight = given if kind == "command" else given[0]
-            if flight.run_id == 1:
-                assert stage.runner.cancel(flight.run_id, "requested")
-            start(given)
+        def cancelled_first(flights: list[Flight]) -> None:
+            if flights[0].run_id == 1:
+                assert stage.runner.cancel(1, "requested")
+            start(flights)
 
-        monkeypatch.setattr(executor, name, cancelled_first)
+        monkeypatch.setattr(executor, "start", cancelled_first)
         monkeypatch.setattr(executor, "stop", lambda _flight: None)  # it knew nothing of the run, so it forgot nothing
         run = stage.start(work, defaults={"path": str(path)})
         assert stage.finished(run).outcome.message == UNBEGUN

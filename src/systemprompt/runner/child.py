@@ -111,18 +111,17 @@ def _context(spec: dict[str, Any], channel: _Channel, cancel: CancelSignal) -> J
 
 
 def _settings(sent: dict[str, Any]) -> JobSettings:
-    from systemprompt.jobs.settings import ContentSource, HostTable, JobSettings, Paths, PublishTarget, Retention
+    from systemprompt.jobs import settings
 
-    return JobSettings(
-        paths=Paths(**sent["paths"]),
-        time_zone=sent["time_zone"],
-        content_sources=tuple(ContentSource(**source) for source in sent["content_sources"]),
-        publish=None if sent["publish"] is None else PublishTarget(**sent["publish"]),
-        tables={name: HostTable(**table) for name, table in sent["tables"].items()},
-        retention=Retention(**sent["retention"]),
-        batch_size=sent["batch_size"],
-        ledger=sent["ledger"],
-    )
+    made = {
+        "paths": settings.Paths(**sent["paths"]),
+        "content_sources": tuple(settings.ContentSource(**source) for source in sent["content_sources"]),
+        "file_sources": tuple(settings.FileSource(**source) for source in sent["file_sources"]),
+        "publish": None if sent["publish"] is None else settings.PublishTarget(**sent["publish"]),
+        "tables": {name: settings.HostTable(**table) for name, table in sent["tables"].items()},
+        "retention": settings.Retention(**sent["retention"]),
+    }
+    return settings.JobSettings(**(sent | made))
 
 
 def _database(sent: list[str] | None) -> Database | None:

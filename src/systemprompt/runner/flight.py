@@ -13,7 +13,7 @@ from systemprompt.runner.outcome import Outcome, Stop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from typing import Any, Protocol
 
@@ -71,8 +71,8 @@ class Finished:
 class Executor(Protocol):
     """A way to run a job. Nothing here blocks. It asks a flight's `begin` before its code starts, and calls `land` at its end."""
 
-    def start(self, flight: Flight) -> None:
-        """Begin. What keeps it from beginning is an outcome, not an exception."""
+    def start(self, flights: Sequence[Flight]) -> None:
+        """Begin them all. What it raises is their outcome, all of them."""
         ...
 
     def stop(self, flight: Flight) -> None:

@@ -111,8 +111,7 @@ class Runner:
             if known:
                 raise ValueError(f"{_named(known)} is running already")
             self._flights.update((flight.run_id, flight) for flight in flights)
-        for_threads: list[Flight] = []
-        for_loop: list[Flight] = []
+        together: dict[Executor, list[Flight]] = {self._threads: [], self._async: []}
         for flight in flights:
             definition, executor = flight.definition, flight.executor
             assert executor is not None
@@ -123,16 +122,15 @@ class Runner:
             timeout_s = definition.policies.timeout_s
             if timeout_s is not None:
                 self._arm(flight, timeout_s, partial(self._time_out, flight, timeout_s))
-            if executor is self._threads:
-                for_threads.append(flight)
-            elif executor is self._async:
-                for_loop.append(flight)
+            if executor in together:
+                together[executor].append(flight)
             else:
-                self._begin(partial(executor.start, flight), [flight])
-        if for_threads:
-            self._begin(partial(self._threads.start_all, for_threads), for_threads)
-        if for_loop:
-            self._begin(partial(self._async.start_all, for_loop), for_loop)
+                self._begin(
+                    executor, [flight]
+                )  # each alone: what keeps one process from starting is not the others' end
+        for executor, waiting in together.items():
+            if waiting:
+                self._begin(executor, waiting)
 
     def running(self) -> frozenset[int]:
         """Return the runs in the air. Abandoned ones are not among them."""
@@ -216,9 +214,9 @@ class Runner:
         flight.executor = self._executor_of(assignment)
         return flight
 
-    def _begin(self, start: Callable[[], None], flights: Sequence[Flight]) -> None:
+    def _begin(self, executor: Executor, flights: Sequence[Flight]) -> None:
         try:
-            start()
+            executor.start(flights)
         except Exception as error:  # noqa: BLE001  # no thread, no memory: they could not be started, and that is their outcome
             for flight in flights:
                 flight.land(outcome_of_exception(error, took_ms=flight.took_ms(), reason="spawn_error"))

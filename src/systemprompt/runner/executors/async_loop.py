@@ -48,10 +48,7 @@ class AsyncExecutor:
         self._homes: weakref.WeakKeyDictionary[Flight, _Loop] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
 
-    def start(self, flight: Flight) -> None:
-        self.start_all([flight])
-
-    def start_all(self, flights: Sequence[Flight]) -> None:
+    def start(self, flights: Sequence[Flight]) -> None:
         """Begin them all in one step: each waking of the loop is a system call, and hands it the interpreter's lock."""
         self._home(*flights).start([(flight, self._execute(flight)) for flight in flights])
 

@@ -8,8 +8,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import asdict, replace
 
 from systemprompt.clock import iso
 from systemprompt.runner.executors.supervisor import Ended, Launch, NotStarted, Supervisor
@@ -17,6 +16,7 @@ from systemprompt.runner.outcome import Outcome, stopped, under_stop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from systemprompt.jobs.settings import JobSettings
@@ -41,9 +41,10 @@ class ProcessExecutor:
         self._kill_grace = kill_grace
         self._supervisor = Supervisor(grace=kill_grace, max_output_bytes=max_output_bytes, on_ended=self._land)
 
-    def start(self, flight: Flight) -> None:
-        command = flight.definition.command
-        self._supervisor.start(flight, self._job(flight) if command is None else self._command(flight, command))
+    def start(self, flights: Sequence[Flight]) -> None:
+        for flight in flights:
+            command = flight.definition.command
+            self._supervisor.start(flight, self._job(flight) if command is None else self._command(flight, command))
 
     def stop(self, flight: Flight) -> None:
         self._supervisor.stop(flight)
@@ -78,7 +79,7 @@ class ProcessExecutor:
             "parameters": {**definition.parameters, **assignment.parameters},
             "actor": assignment.actor,
             "enforce": assignment.enforce,
-            "settings": _plain(self._settings),
+            "settings": asdict(self._settings),
             "database": self._child_database,
             "sys_path": [entry for entry in sys.path if entry],
             "exit_grace": self._kill_grace,
@@ -226,17 +227,6 @@ def _as_text(value: Any) -> str:
     if isinstance(value, dict):
         return json.dumps(value, default=str)
     return "" if value is None else str(value)
-
-
-def _plain(value: Any) -> Any:
-    """Return a settings record as JSON values."""
-    if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value
 
 
 def _folder(flight: Flight, settings: JobSettings) -> str:

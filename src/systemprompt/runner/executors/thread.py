@@ -48,10 +48,7 @@ class ThreadExecutor:
         self._awaitables = awaitables
         self._pool = DaemonPool(max_threads, name="sp-job")
 
-    def start(self, flight: Flight) -> None:
-        self.start_all([flight])
-
-    def start_all(self, flights: Sequence[Flight]) -> None:
+    def start(self, flights: Sequence[Flight]) -> None:
         """Begin them all in one step.
 
         Raises:
