@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from systemprompt.databases.database import Database
     from systemprompt.discovery.definition import Catalogue
     from systemprompt.jobs.settings import JobSettings
+    from systemprompt.ledger.ledger_upkeep import LedgerUpkeep
     from systemprompt.ledger.records import Decide, SyncReport
     from systemprompt.ledger.sqlite.ledger import SqliteLedger
     from systemprompt.ledger.sqlite.reader import SqliteReader
-    from systemprompt.ledger.upkeep import LedgerUpkeep
     from systemprompt.nodes.events import Listeners
     from systemprompt.nodes.installation import Served
     from systemprompt.nodes.node import Node

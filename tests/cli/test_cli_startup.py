@@ -1,15 +1,21 @@
-"""What `sp --json jobs list` may load. A module more is a decision, not an accident: it is paid on every call."""
+"""What commands that read may load. A module more is a decision, not an accident: it is paid on every call."""
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
+import pytest
+
+import systemprompt
 from support.cli_session import CliSession
 from systemprompt.builtin import BUILTIN_MODULES
 
-OURS = {
+COMMON = {
     "systemprompt",
     "systemprompt.cli",
     "systemprompt.cli.lazy_inspect",
@@ -19,16 +25,16 @@ OURS = {
     "systemprompt.cli.settings",
     "systemprompt.cli.table",
     "systemprompt.clock",
-    "systemprompt.entry",
-    "systemprompt.errors",
     "systemprompt.databases",
     "systemprompt.databases.sqlite",
     "systemprompt.discovery",
     "systemprompt.discovery.fingerprint",
+    "systemprompt.entry",
+    "systemprompt.errors",
     "systemprompt.ledger",
     "systemprompt.ledger.job_view",
-    "systemprompt.ledger.sqlite.migrating",
     "systemprompt.ledger.sqlite",
+    "systemprompt.ledger.sqlite.migrating",
     "systemprompt.ledger.sqlite.reader",
     "systemprompt.ledger.sqlite.store",
     "systemprompt.ledger.statements",
@@ -36,7 +42,6 @@ OURS = {
     "systemprompt.operations.answers",
     "systemprompt.operations.catalogue",
     "systemprompt.operations.context",
-    "systemprompt.operations.list_jobs",
     "systemprompt.operations.operation",
     "systemprompt.operations.parameters",
     "systemprompt.profile",
@@ -46,6 +51,69 @@ OURS = {
     "systemprompt.version",
     "systemprompt.wording",
 }
+"""What every command loads that only reads the ledger."""
+
+OF_EACH = {
+    "jobs list": {"operations.list_jobs"},
+    "jobs show nightly_report": {
+        "cron",
+        "cron.day_times",
+        "cron.days",
+        "cron.describe",
+        "cron.expression",
+        "cron.fields",
+        "cron.fire_times",
+        "cron.schedule",
+        "cron.zones",
+        "ledger.views",
+        "operations.instants",
+        "operations.schedules",
+        "operations.show_job",
+    },
+    "jobs history": {
+        "ledger.records",
+        "ledger.sqlite.history",
+        "ledger.tallies",
+        "ledger.views",
+        "operations.cursors",
+        "operations.history",
+        "operations.instants",
+        "record",
+    },
+    "jobs upcoming": {
+        "cron",
+        "cron.day_times",
+        "cron.days",
+        "cron.expression",
+        "cron.fields",
+        "cron.fire_times",
+        "cron.schedule",
+        "cron.zones",
+        "ledger.views",
+        "operations.cursors",
+        "operations.instants",
+        "operations.schedules",
+        "operations.upcoming",
+    },
+    "jobs explain nightly_report": {
+        "audit",
+        "audit.case",
+        "audit.explain",
+        "audit.findings",
+        "audit.oracle",
+        "ledger.records",
+        "ledger.views",
+        "operations.explain_fire_time",
+        "operations.instants",
+        "record",
+    },
+}
+"""What each of them loads besides, below `systemprompt`. In all these modules imports may stand in functions and
+`TYPE_CHECKING` may be
+a name of ours, to save a start the time; in no other."""
+STARTING = {"systemprompt.__main__"}
+"""It begins the process, before `PROBE` could look."""
+
 BARRED = {
     *(
         "argparse",
@@ -83,34 +151,59 @@ from systemprompt.cli.main import main, _settings_of_process
 import os, io, json
 settings = _settings_of_process()
 settings.stdout = out = io.StringIO()
-code = main(["--json", "jobs", "list"], settings)
+code = main(["--json", *sys.argv[1:]], settings)
 real = "dis" in sys.modules
 print(json.dumps({"code": code, "loaded": sorted(set(sys.modules) - before), "inspect_is_real": real,
-                  "total": json.loads(out.getvalue())["data"]["total"]}))
+                  "data": json.loads(out.getvalue())["data"]}))
 """
 
 
-def loaded(cli: CliSession) -> dict[str, object]:
+def loaded(cli: CliSession, call: str) -> dict[str, Any]:
     cli.sp("jobs list")
     environ = {**cli.environ, "PATH": "/usr/bin:/bin"}
     done = subprocess.run(
-        [sys.executable, "-c", PROBE], env=environ, cwd=cli.folder, capture_output=True, text=True, check=True
+        [sys.executable, "-c", PROBE, *call.split()],
+        env=environ,
+        cwd=cli.folder,
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    found: dict[str, object] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
-def test_listing_jobs_loads_these_modules_of_ours_and_none_of_the_heavy_ones(cli: CliSession) -> None:
-    found = loaded(cli)
-    modules = found["loaded"]
-    assert isinstance(modules, list)
+@pytest.mark.parametrize("call", OF_EACH)
+def test_a_command_that_reads_loads_these_modules_of_ours(cli: CliSession, call: str) -> None:
+    found = loaded(cli, call)
 
     assert found["code"] == 0
-    assert found["total"] == len(BUILTIN_MODULES) + 3
-    assert {name for name in modules if name.startswith("systemprompt")} == OURS
-    assert not {name for name in modules if name in BARRED or name.partition(".")[0] in BARRED}
-    assert not [name for name in modules if name.startswith("_systemprompt_jobs")], "a user's code was imported"
+    wanted = COMMON | {f"systemprompt.{name}" for name in OF_EACH[call]}
+    assert {name for name in found["loaded"] if name.startswith("systemprompt")} == wanted
+    assert not [name for name in found["loaded"] if name.startswith("_systemprompt_jobs")], "a user's code was imported"
     assert not found["inspect_is_real"]
+
+
+def test_listing_jobs_loads_none_of_the_heavy_ones(cli: CliSession) -> None:
+    found = loaded(cli, "jobs list")
+
+    assert found["data"]["total"] == len(BUILTIN_MODULES) + 3
+    assert not {name for name in found["loaded"] if name in BARRED or name.partition(".")[0] in BARRED}
+
+
+def test_tricks_to_start_quickly_stand_only_where_a_command_that_reads_is_the_quicker_for_it() -> None:
+    source = Path(systemprompt.__file__).parent
+    free = COMMON | {f"systemprompt.{name}" for names in OF_EACH.values() for name in names} | STARTING
+    tricky = set()
+    for path in source.rglob("*.py"):
+        module = ".".join(path.relative_to(source.parent).with_suffix("").parts).removesuffix(".__init__")
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        functions = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+        within = [node for one in functions for node in ast.walk(one) if isinstance(node, (ast.Import, ast.ImportFrom))]
+        named = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "TYPE_CHECKING"]
+        if within or named:
+            tricky.add(module)
+    assert tricky - free == set()
 
 
 def test_the_stand_in_for_inspect_becomes_the_real_one_when_somebody_uses_it() -> None:

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from heapq import merge
-from typing import TYPE_CHECKING
 
+from systemprompt.audit.case import JobCase
 from systemprompt.audit.findings import plural
+from systemprompt.audit.oracle import Oracle
 from systemprompt.audit.reasons import check_range_reason
-from systemprompt.clock import iso
-from systemprompt.ledger.views import RunView
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from systemprompt.audit.case import JobCase
-    from systemprompt.audit.oracle import Oracle
-    from systemprompt.clock import Instant
-    from systemprompt.ledger.views import RangeView
+from systemprompt.clock import Instant, iso
+from systemprompt.ledger.views import RangeView, RunView
 
 __all__ = ["check_accounts"]
 

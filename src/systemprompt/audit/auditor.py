@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Iterator
 from itertools import groupby
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from systemprompt.audit.accounts import check_accounts
-from systemprompt.audit.case import JobCase, Setting, fallen_behind
+from systemprompt.audit.case import JobCase, Readable, Setting, fallen_behind
 from systemprompt.audit.counts import Tally
 from systemprompt.audit.course import Course, LastClaim
 from systemprompt.audit.fates import check_range_fate, check_run_fate
-from systemprompt.audit.findings import Findings
+from systemprompt.audit.findings import AuditReport, Findings
 from systemprompt.audit.jobs import check_high_water, check_job, check_open_runs
 from systemprompt.audit.kept import check_abandoned, check_fences, check_late_results, check_strays, check_texts
 from systemprompt.audit.runs import check_run
 from systemprompt.audit.seals import check_pruned, check_seals
-from systemprompt.clock import SECOND
+from systemprompt.clock import SECOND, Instant
 from systemprompt.errors import JobNotFound
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from systemprompt.audit.case import Readable
-    from systemprompt.audit.findings import AuditReport
-    from systemprompt.clock import Instant
-    from systemprompt.ledger.records import NodeIdentity
-    from systemprompt.ledger.views import AttemptView, JobView, RangeView, RunView
+from systemprompt.ledger.records import NodeIdentity
+from systemprompt.ledger.views import AttemptView, JobView, RangeView, RunView
 
 __all__ = ["audit"]
 

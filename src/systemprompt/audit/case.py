@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from systemprompt.audit.findings import Finding
 from systemprompt.audit.oracle import oracle_for
@@ -13,7 +13,6 @@ from systemprompt.errors import CronError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
-    from typing import Protocol
 
     from systemprompt.audit.findings import Findings
     from systemprompt.audit.oracle import Oracle
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from systemprompt.ledger.records import ClockEvent, NodeIdentity
     from systemprompt.ledger.seals import DayContent, Seal, SealState
     from systemprompt.ledger.views import AttemptView, JobView, LateView, RangeView, RunView, TextView, VersionView
-else:
-    Protocol = object
 
 __all__ = ["JobCase", "Readable", "Setting", "fallen_behind", "oracle_of"]
 

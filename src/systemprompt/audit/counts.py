@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
 
-from systemprompt.audit.findings import Finding
-from systemprompt.clock import SECOND, iso
+from systemprompt.audit.case import Readable
+from systemprompt.audit.findings import Finding, Findings
+from systemprompt.clock import SECOND, Instant, iso
+from systemprompt.ledger.views import AttemptView, JobView, RangeView, RunView
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from systemprompt.audit.case import Readable
-    from systemprompt.audit.findings import Findings
-    from systemprompt.clock import Instant
-    from systemprompt.ledger.views import AttemptView, JobView, RangeView, RunView
-
-    _Tried = tuple[RunView, tuple[AttemptView, ...]]
-    _Key = tuple[int, str, str]  # hour since the epoch, status, origin
+_Tried = tuple[RunView, tuple[AttemptView, ...]]
+_Key = tuple[int, str, str]  # hour since the epoch, status, origin
 
 __all__ = ["Tally"]
 

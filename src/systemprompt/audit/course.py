@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
+from collections.abc import Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from systemprompt.audit.case import JobCase
 from systemprompt.audit.reasons import LATE_CLOSING
-from systemprompt.clock import SECOND, iso
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from systemprompt.audit.case import JobCase
-    from systemprompt.clock import Instant
-    from systemprompt.ledger.views import AttemptView, RangeView, RunView
+from systemprompt.clock import SECOND, Instant, iso
+from systemprompt.ledger.views import AttemptView, RangeView, RunView
 
 __all__ = ["Course", "LastClaim"]
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
+from systemprompt.audit.case import JobCase
 from systemprompt.clock import SECOND, iso
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from systemprompt.audit.case import JobCase
-    from systemprompt.ledger.views import AttemptView, RangeView, RunView, VersionView
+from systemprompt.ledger.views import AttemptView, RangeView, RunView, VersionView
 
 __all__ = ["check_range_fate", "check_run_fate"]
 

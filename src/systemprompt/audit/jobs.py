@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
-from systemprompt.audit.findings import Finding
+from systemprompt.audit.case import JobCase, Setting
+from systemprompt.audit.findings import Finding, Findings
 from systemprompt.clock import SECOND, iso
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from systemprompt.audit.case import JobCase, Setting
-    from systemprompt.audit.findings import Findings
-    from systemprompt.ledger.job_view import JobView
-    from systemprompt.ledger.records import NodeIdentity
+from systemprompt.ledger.job_view import JobView
+from systemprompt.ledger.records import NodeIdentity
 
 __all__ = ["check_high_water", "check_job", "check_open_runs"]
 

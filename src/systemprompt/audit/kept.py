@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha256
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
-from systemprompt.audit.findings import Finding, plural
-from systemprompt.clock import iso
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from systemprompt.audit.case import Setting
-    from systemprompt.audit.findings import Findings
-    from systemprompt.clock import Instant
-    from systemprompt.ledger.views import AttemptView, JobView, LateView
+from systemprompt.audit.case import Setting
+from systemprompt.audit.findings import Finding, Findings, plural
+from systemprompt.clock import Instant, iso
+from systemprompt.ledger.views import AttemptView, JobView, LateView
 
 __all__ = ["check_abandoned", "check_fences", "check_late_results", "check_strays", "check_texts"]
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from systemprompt.audit.case import JobCase
 from systemprompt.clock import SECOND, iso
 from systemprompt.ledger.records import REASONS, STATUSES
-
-if TYPE_CHECKING:
-    from systemprompt.audit.case import JobCase
-    from systemprompt.ledger.views import RangeView, RunView, VersionView
+from systemprompt.ledger.views import RangeView, RunView, VersionView
 
 __all__ = ["LATE_CLOSING", "check_range_reason", "check_run_reason"]
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
+from systemprompt.audit.case import JobCase
 from systemprompt.audit.reasons import check_run_reason
 from systemprompt.clock import iso
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from systemprompt.audit.case import JobCase
-    from systemprompt.ledger.views import AttemptView, RunView
+from systemprompt.ledger.views import AttemptView, RunView
 
 __all__ = ["check_run"]
 

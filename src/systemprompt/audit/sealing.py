@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from systemprompt.audit.auditor import audit
 from systemprompt.audit.case import Readable, oracle_of
-from systemprompt.clock import iso
+from systemprompt.audit.findings import AuditReport
+from systemprompt.clock import Instant, iso
 from systemprompt.errors import CronError
-from systemprompt.ledger.seals import DAY, day_of
+from systemprompt.ledger.records import NodeIdentity
+from systemprompt.ledger.seals import DAY, Seal, SealDraft, day_of
+from systemprompt.ledger.views import JobView
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import Protocol
 
-    from systemprompt.audit.findings import AuditReport
-    from systemprompt.clock import Instant
-    from systemprompt.ledger.records import NodeIdentity
-    from systemprompt.ledger.seals import Seal, SealDraft
-    from systemprompt.ledger.views import JobView
+class Sealable(Readable, Protocol):
+    """What sealing needs of a ledger; see `systemprompt.ledger.protocol.Ledger` for the promises."""
 
-    class Sealable(Readable, Protocol):
-        """What sealing needs of a ledger; see `systemprompt.ledger.protocol.Ledger` for the promises."""
-
-        def next_account_at(self, at: Instant) -> Instant | None: ...
-        def draft_seal(self, from_at: Instant, until_at: Instant) -> SealDraft: ...
-        def seal(self, draft: SealDraft, now: Instant) -> Seal | None: ...
+    def next_account_at(self, at: Instant) -> Instant | None: ...
+    def draft_seal(self, from_at: Instant, until_at: Instant) -> SealDraft: ...
+    def seal(self, draft: SealDraft, now: Instant) -> Seal | None: ...
 
 
 __all__ = ["SETTLED", "Sealing", "seal_closed_days"]

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
 
-from systemprompt.audit.findings import Finding, Findings, plural
-from systemprompt.clock import iso
-from systemprompt.ledger.seals import day_of, digest_of, first_previous
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from systemprompt.audit.case import Readable
-    from systemprompt.audit.findings import AuditReport
-    from systemprompt.clock import Instant
-    from systemprompt.ledger.seals import DayContent, Seal, SealState
-    from systemprompt.ledger.views import JobView
+from systemprompt.audit.case import Readable
+from systemprompt.audit.findings import AuditReport, Finding, Findings, plural
+from systemprompt.clock import Instant, iso
+from systemprompt.ledger.seals import DayContent, Seal, SealState, day_of, digest_of, first_previous
+from systemprompt.ledger.views import JobView
 
 __all__ = ["audit_seals", "check_pruned", "check_sealed_day", "check_seals"]
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from systemprompt.cli.parse import GLOBAL_FLAGS, HOME_GROUP, flags_of
 from systemprompt.cli.table import COMMANDS, GROUPS, Command
+from systemprompt.operations.context import OperationContext
 from systemprompt.operations.parameters import param
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from systemprompt.operations.context import OperationContext
 
 __all__ = ["SHELLS", "Completion", "CompletionParams", "completion"]
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from systemprompt.cli.settings import CliSettings
+from systemprompt.cli.settings import CliSettings
 
 __all__ = ["guarded_stdout"]
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from systemprompt.cli.parse import GLOBAL_FLAGS, HOME_GROUP, Flag, flags_of
 from systemprompt.cli.table import COMMANDS, GROUPS, Command, Group
+from systemprompt.version import __version__
 
 __all__ = ["help_text", "usage", "version_text"]
 
 
 def version_text() -> str:
-    from systemprompt.version import __version__
-
     return f"systemprompt {__version__}\n"
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 from systemprompt.cli.progress import ending, progress
 from systemprompt.cli.render import render_events, render_notes
-from systemprompt.clock import iso
+from systemprompt.cli.settings import CliSettings
+from systemprompt.clock import Instant, iso
 from systemprompt.nodes.events import (
     CatalogueReloaded,
     NodeDraining,
@@ -20,13 +22,6 @@ from systemprompt.nodes.events import (
 )
 from systemprompt.operations.answers import plain
 from systemprompt.record import record
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from systemprompt.cli.settings import CliSettings
-    from systemprompt.clock import Instant
 
 __all__ = ["NodeWatcher"]
 

@@ -6,12 +6,8 @@ import threading
 import time
 
 from systemprompt.cli.render import render_note, render_status
-from systemprompt.nodes.events import RunFinished, RunProgressed, RunStarted
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from systemprompt.cli.settings import CliSettings
-    from systemprompt.nodes.events import NodeEvent
+from systemprompt.cli.settings import CliSettings
+from systemprompt.nodes.events import NodeEvent, RunFinished, RunProgressed, RunStarted
 
 __all__ = ["RunWatcher", "duration", "ending", "progress"]
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec.json import schema_components
+
 from systemprompt.cli.parse import HOME_GROUP
 from systemprompt.cli.table import COMMANDS, Command
 from systemprompt.errors import UsageError, did_you_mean
@@ -116,8 +118,6 @@ def _chosen(words: tuple[str, ...]) -> list[Command]:
 
 
 def _definitions(kind: type) -> tuple[dict[str, Any], dict[str, Any]]:
-    from msgspec.json import schema_components
-
     # Operations name Mapping and Any for the type checker only, because importing them costs a start. They are needed here.
     namespace = vars(sys.modules[kind.__module__])
     for name, value in (("Mapping", Mapping), ("Any", Any)):

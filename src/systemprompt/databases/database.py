@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from contextlib import AbstractContextManager
-    from typing import Any, Protocol, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, TypeAlias
 
-    Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
-    Row: TypeAlias = Mapping[str, Any]
-else:
-    Protocol = object
+Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
+Row: TypeAlias = Mapping[str, Any]
+
 
 __all__ = ["Database", "Transaction"]
 

@@ -6,19 +6,15 @@ import os
 import sqlite3
 import threading
 import weakref
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import TypeVar
 
+from systemprompt.databases.database import Parameters, Row, Transaction
 from systemprompt.databases.sqlite import of_the_place, open_connection, retry_while_busy
 from systemprompt.errors import DatabaseUnreachable, RowRefused, UsageError
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from types import TracebackType
-    from typing import TypeVar
-
-    from systemprompt.databases.database import Parameters, Row, Transaction
-
-    T = TypeVar("T")
+T = TypeVar("T")
 
 __all__ = ["SqliteDatabase"]
 

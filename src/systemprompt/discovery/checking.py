@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from shlex import join
 from typing import Any, cast
 
+from systemprompt.cron import Schedule
 from systemprompt.discovery.definition import JobDefinition, JobSource
 from systemprompt.discovery.names import check_name, check_time_zone
 from systemprompt.discovery.overrides import JobOverride
@@ -114,8 +116,6 @@ _EVERYTHING = frozenset(("schedule", "time_zone", "enabled", *Policies().as_dict
 
 def define_command(said: JobOverride, source: JobSource, time_zone: str) -> JobDefinition:
     """Return the job that a profile's `command` makes. Raises as `define_job` does."""
-    from shlex import join
-
     check_name(said.name)
     command = said.command or ()
     return _checked(
@@ -156,8 +156,6 @@ def _checked(definition: JobDefinition) -> JobDefinition:
 def _check_times(schedule: str, time_zone: str, dst_gap: str, dst_fold: str) -> None:
     check_time_zone(time_zone)
     if schedule:
-        from systemprompt.cron import Schedule
-
         Schedule(schedule, time_zone, dst_gap=dst_gap, dst_fold=dst_fold)
 
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from systemprompt.jobs.job import Job
 from systemprompt.jobs.policies import Policies
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
-    from systemprompt.jobs.job import Job
 
 __all__ = ["Catalogue", "JobDefinition", "JobSource", "Quarantined"]
 

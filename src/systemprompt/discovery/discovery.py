@@ -7,21 +7,17 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import entry_points
 
 from systemprompt.discovery.checking import define_command, define_job, name_of, read_job
 from systemprompt.discovery.definition import Catalogue, JobDefinition, JobSource, Quarantined
 from systemprompt.discovery.fingerprint import fingerprint_of
 from systemprompt.discovery.given import given_jobs
 from systemprompt.discovery.loading import job_files_of, load_source, module_files
-from systemprompt.discovery.overrides import JobOverride
+from systemprompt.discovery.overrides import Extension, JobOverride
 from systemprompt.errors import CronError, JobDefinitionError, SystempromptError, did_you_mean
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from systemprompt.discovery.overrides import Extension
-    from systemprompt.jobs.job import Job
+from systemprompt.jobs.job import Job
 
 __all__ = ["ENTRY_POINT_GROUP", "discover", "load_job"]
 
@@ -129,8 +125,6 @@ class _Search:
             self._submitted(submitted, source)
 
     def entry_points(self) -> None:
-        from importlib.metadata import entry_points
-
         self.files.update(_installed())
         for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: (entry.name, entry.value)):
             self.source(JobSource(kind="entry_point", name=entry.value.partition("[")[0].strip()))

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from types import ModuleType
 
 from systemprompt.discovery.definition import JobSource
 from systemprompt.errors import JobDefinitionError
 from systemprompt.jobs.job import MODULE_JOBS, FunctionJob, Job
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 __all__ = ["GIVEN", "given_jobs"]
 

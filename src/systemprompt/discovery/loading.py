@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import os
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from types import ModuleType
@@ -19,10 +20,6 @@ from systemprompt.discovery.definition import JobSource
 from systemprompt.discovery.fingerprint import ABSENT, fingerprint_of
 from systemprompt.errors import JobDefinitionError
 from systemprompt.jobs.job import MODULE_JOBS
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
 
 __all__ = ["job_files_of", "load_source", "module_files"]
 

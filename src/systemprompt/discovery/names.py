@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zoneinfo import available_timezones
+
 from systemprompt.cron.fields import shortened
 from systemprompt.cron.zones import load_zone
 from systemprompt.errors import JobDefinitionError, did_you_mean
@@ -47,8 +49,6 @@ def check_time_zone(name: object) -> str:
     Raises:
         JobDefinitionError: it does not; the hint has the nearest one.
     """
-    from zoneinfo import available_timezones
-
     if not isinstance(name, str):
         raise JobDefinitionError(f"time zone {name!r} is not text", hint="write an IANA name such as Europe/Berlin")
     try:

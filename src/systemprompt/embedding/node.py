@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
+from asyncio import CancelledError, get_running_loop
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from types import TracebackType
 
+from systemprompt.discovery.given import GIVEN
 from systemprompt.embedding.program import program_name
 from systemprompt.embedding.serving_node import AsyncServingNode, ServingNode
 from systemprompt.embedding.threads import call_in, in_a_thread, to_the_end
 from systemprompt.errors import JobDefinitionError, UsageError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from types import TracebackType
-
-    from systemprompt.nodes.events import NodeEvent
-    from systemprompt.system import System
+from systemprompt.nodes.events import NodeEvent
+from systemprompt.profile.find import find_profile
+from systemprompt.profile.load import load_profile
+from systemprompt.system import System
 
 __all__ = ["EmbeddedNode", "node"]
 
@@ -86,8 +86,6 @@ class EmbeddedNode:
             raise self._node.error
 
     async def __aenter__(self) -> AsyncServingNode:
-        from asyncio import CancelledError, get_running_loop
-
         self._once()
         tell = None if self._on_event is None else partial(call_in, get_running_loop(), self._on_event)
         opening = in_a_thread(lambda: self._opened(tell))
@@ -102,8 +100,6 @@ class EmbeddedNode:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        from asyncio import CancelledError
-
         serving = self._node
         assert serving is not None
         leaving = in_a_thread(lambda: serving.leave(self._grace))
@@ -123,9 +119,6 @@ class EmbeddedNode:
         self._entered = True
 
     def _opened(self, on_event: Callable[[NodeEvent], None] | None) -> ServingNode:
-        from systemprompt.profile.load import load_profile
-        from systemprompt.system import System
-
         environ = dict(os.environ)
         profile = load_profile(_path_of(self._profile, environ), environ)
         system = System(profile, environ=environ, given=self._jobs, opened_by=f"program:{program_name()}")
@@ -142,16 +135,12 @@ class EmbeddedNode:
 
 def _path_of(profile: str | os.PathLike[str] | None, environ: Mapping[str, str]) -> str:
     if profile is None:
-        from systemprompt.profile.find import find_profile
-
         return find_profile(None, environ, os.getcwd())
     path = os.path.abspath(os.path.expanduser(profile))
     return os.path.join(path, "profile.yaml") if os.path.isdir(path) else path
 
 
 def _refuse_broken(system: System) -> None:
-    from systemprompt.discovery.given import GIVEN
-
     broken = [one for one in system.catalogue.quarantined if one.source.kind == GIVEN]
     if broken:
         raise JobDefinitionError(broken[0].error, hint=broken[0].hint)

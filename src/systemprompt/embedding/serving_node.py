@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from time import monotonic
+from typing import Any
 
 from systemprompt.embedding.threads import Alarm, in_a_thread
 from systemprompt.errors import ConflictError, RunNotFound, UsageError
-from systemprompt.nodes.events import Listeners, NodeFailed, RunFinished, RunLate
+from systemprompt.ledger.records import Change, ManualStart
+from systemprompt.ledger.views import HistoryQuery, RunView
+from systemprompt.nodes.events import Listeners, NodeEvent, NodeFailed, RunFinished, RunLate
 from systemprompt.nodes.serving import Serving
-from systemprompt.operations.run import run_of
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from typing import Any
-
-    from systemprompt.nodes.events import NodeEvent
-    from systemprompt.operations.run import Run
-    from systemprompt.system import System
+from systemprompt.operations.catalogue import call, operation
+from systemprompt.operations.context import OperationContext
+from systemprompt.operations.instants import known_job
+from systemprompt.operations.operation import load
+from systemprompt.operations.parameters import read
+from systemprompt.operations.run import Run, run_of
+from systemprompt.system import System
 
 __all__ = ["AsyncServingNode", "ServingNode"]
 
@@ -74,8 +76,6 @@ class ServingNode:
 
     def start(self, name: str, parameters: Mapping[str, Any] | None = None, *, enforce: bool | None = None) -> int:
         """Start a job now and return the number of its run at once. Raises as `run` does."""
-        from systemprompt.ledger.records import Change, ManualStart
-
         self._check_open()
         if self.draining:
             raise ConflictError(f"node {self.node_id!r} is draining: it starts nothing")
@@ -85,8 +85,6 @@ class ServingNode:
 
     def result(self, run_id: int, timeout: float | None = None) -> Run:
         """Wait for the end of a run, of whichever node, and return its account. Raises RunNotFound, and TimeoutError as `run`."""
-        from time import monotonic
-
         until = None if timeout is None else monotonic() + timeout
         while True:
             woken = threading.Event()
@@ -101,9 +99,6 @@ class ServingNode:
 
     def history(self, name: str | None = None, *, limit: int = 20) -> list[Run]:
         """Return the newest runs, of one job or of all, newest first, open ones included. Raises JobNotFound."""
-        from systemprompt.ledger.views import HistoryQuery, RunView
-        from systemprompt.operations.instants import known_job
-
         self._check_open()
         ledger = self._system.ledger
         names = () if name is None else (known_job(ledger, name).name,)
@@ -119,11 +114,6 @@ class ServingNode:
             UsageError: there is no such operation, it is one for a terminal alone, or a value does not fit its params.
             Whatever else the operation raises.
         """
-        from systemprompt.operations.catalogue import call, operation
-        from systemprompt.operations.context import OperationContext
-        from systemprompt.operations.operation import load
-        from systemprompt.operations.parameters import read
-
         self._check_open()
         one = operation(name)
         if one.where == "local":
@@ -132,8 +122,6 @@ class ServingNode:
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait while the node serves, for ever or so many seconds. Raises what ends the node by itself."""
-        from time import monotonic
-
         until = None if timeout is None else monotonic() + timeout
         woken = threading.Event()
         with self.waking(None, woken.set):

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
-from datetime import timedelta
-from typing import overload
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, TypeVar, overload
 
-from systemprompt.errors import ConfigurationError, ParameterError, did_you_mean
-from systemprompt.jobs.settings import JobSettings
+from systemprompt.databases.database import Database
+from systemprompt.errors import ConfigurationError, JobDefinitionError, ParameterError, did_you_mean
+from systemprompt.jobs.policies import seconds_of
+from systemprompt.jobs.settings import JobSettings, Paths
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import logging
-    from collections.abc import Callable, Mapping
-    from datetime import datetime
-    from typing import Any, TypeVar
-
-    from systemprompt.databases.database import Database
-    from systemprompt.jobs.settings import Paths
-
-    T = TypeVar("T")
+T = TypeVar("T")
 
 __all__ = ["CancelSignal", "JobCancelled", "JobContext"]
 
@@ -127,8 +121,6 @@ class JobContext:
     def logger(self) -> logging.Logger:
         """A logger whose lines are kept with this run: `sp jobs logs RUN` reads them."""
         if self._logger is None:
-            import logging
-
             self._logger = logging.getLogger(f"systemprompt.job.{self.job_name}")
         elif callable(self._logger):
             # Made when first asked for: it takes longer than all else that a job is given.
@@ -213,9 +205,6 @@ def _parse(value: Any, kind: type) -> Any:
             raise ValueError(value)
         return truth
     if kind is timedelta:
-        from systemprompt.errors import JobDefinitionError
-        from systemprompt.jobs.policies import seconds_of
-
         try:
             return timedelta(seconds=seconds_of(value) or 0)
         except JobDefinitionError as error:

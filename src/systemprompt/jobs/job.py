@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from typing import Any, TypeVar
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
-    from typing import Any, TypeVar
+from systemprompt.jobs.context import JobContext
+from systemprompt.jobs.result import JobResult
 
-    from systemprompt.jobs.context import JobContext
-    from systemprompt.jobs.result import JobResult
-
-    F = TypeVar("F", bound=Callable[..., Any])
-    J = TypeVar("J")
+F = TypeVar("F", bound=Callable[..., Any])
+J = TypeVar("J")
 
 __all__ = ["MODULE_JOBS", "FunctionJob", "Job", "job", "submit_job"]
 

@@ -6,11 +6,8 @@ gets the same.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["ContentSource", "FileSource", "HostTable", "JobSettings", "Paths", "PublishTarget", "Retention"]
 

@@ -8,20 +8,16 @@ stands once, and a test or a planted defect can change it for every engine at on
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
+from hashlib import sha256
+from typing import Any, NamedTuple
 
+from systemprompt.clock import Instant
+from systemprompt.ledger.records import Closing, ManualStart, PlannedRun
 from systemprompt.ledger.rows import AttemptRow, ClosedRun, OpenRun
 from systemprompt.ledger.tallies import tallies_of
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import Any
-
-    from systemprompt.clock import Instant
-    from systemprompt.ledger.records import Closing, ManualStart, PlannedRun
 
 __all__ = [
     "Books",
@@ -312,6 +308,4 @@ def storable(text: str | None) -> str | None:
 
 
 def _hash(text: str) -> str:
-    from hashlib import sha256
-
     return sha256(text.encode()).hexdigest()

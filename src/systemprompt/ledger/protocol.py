@@ -10,43 +10,39 @@ as a whole is in `ledger/upkeep.py`. Lock order everywhere: job_cursors, open_ru
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from contextlib import AbstractContextManager
-    from typing import Literal, Protocol
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Literal, Protocol
 
-    from systemprompt.clock import Instant
-    from systemprompt.ledger.records import (
-        Change,
-        Claimed,
-        ClockEvent,
-        Closing,
-        Decide,
-        JobSpec,
-        ManualStart,
-        NodeIdentity,
-        QuarantineNotice,
-        Rescued,
-        StopAsked,
-        SyncReport,
-        Turn,
-    )
-    from systemprompt.ledger.seals import DayContent, Seal, SealDraft, SealState
-    from systemprompt.ledger.upkeep import LedgerUpkeep
-    from systemprompt.ledger.views import (
-        AttemptView,
-        HistoryPage,
-        HistoryQuery,
-        JobView,
-        LateView,
-        RangeView,
-        RunView,
-        TextView,
-        VersionView,
-    )
-else:
-    Protocol = object
+from systemprompt.clock import Instant
+from systemprompt.ledger.records import (
+    Change,
+    Claimed,
+    ClockEvent,
+    Closing,
+    Decide,
+    JobSpec,
+    ManualStart,
+    NodeIdentity,
+    QuarantineNotice,
+    Rescued,
+    StopAsked,
+    SyncReport,
+    Turn,
+)
+from systemprompt.ledger.seals import DayContent, Seal, SealDraft, SealState
+from systemprompt.ledger.upkeep import DatabaseUpkeep
+from systemprompt.ledger.views import (
+    AttemptView,
+    HistoryPage,
+    HistoryQuery,
+    JobView,
+    LateView,
+    RangeView,
+    RunView,
+    TextView,
+    VersionView,
+)
 
 __all__ = ["Ledger", "LedgerReader"]
 
@@ -208,7 +204,7 @@ class LedgerReader(Protocol):
         ...
 
     @property
-    def upkeep(self) -> LedgerUpkeep:
+    def upkeep(self) -> DatabaseUpkeep:
         """The ledger as a whole: its schema, soundness, size and copies, on connections of their own."""
         ...
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
+from systemprompt.clock import Instant
 from systemprompt.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import Any, TypeAlias
-
-    from systemprompt.clock import Instant
-
-    Decide: TypeAlias = Callable[["JobToPlan", Instant], "Decision"]
-    """The planner: what is owed of one job up to this instant. Pure; called inside the ledger's transaction."""
+    from collections.abc import Mapping
+    from typing import Any
 
 __all__ = [
     "REASONS",
@@ -24,6 +21,7 @@ __all__ = [
     "Claimed",
     "ClockEvent",
     "Closing",
+    "Decide",
     "Decision",
     "JobSpec",
     "JobToPlan",
@@ -37,6 +35,9 @@ __all__ = [
     "SyncReport",
     "Turn",
 ]
+
+Decide: TypeAlias = Callable[["JobToPlan", Instant], "Decision"]
+"""The planner: what is owed of one job up to this instant. Pure; called inside the ledger's transaction."""
 
 STATUSES: tuple[str, ...] = ("queued", "running", "success", "failed", "skipped", "missed", "cancelled")
 """Every status of a run. The first two are open, the others closed."""

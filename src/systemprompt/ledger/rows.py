@@ -5,15 +5,11 @@ They are named tuples, not dataclasses: a driver takes and gives tuples, and a t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Any
-
-    from systemprompt.clock import Instant
+from systemprompt.clock import Instant
 
 __all__ = ["AttemptRow", "ClosedRun", "OpenRun"]
 

@@ -13,17 +13,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Any
 
-from systemprompt.clock import SECOND, iso
+from systemprompt.clock import SECOND, Instant, iso
 from systemprompt.ledger.rows import AttemptRow, ClosedRun
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from typing import Any
-
-    from systemprompt.clock import Instant
 
 __all__ = [
     "ATTEMPT_COLUMNS",
@@ -139,8 +135,6 @@ def read_content(
     runs: Iterable[Sequence[Any]], attempts: Iterable[Sequence[Any]], ranges: Iterable[Sequence[Any]]
 ) -> DayContent:
     """Count and digest rows, given in the columns and the order named above. Memory does not grow with their number."""
-    from hashlib import sha256
-
     status, reason, fire_at = (RUN_COLUMNS.index(name) for name in ("status", "reason", "fire_at"))
     hashed, encode = sha256(), json.JSONEncoder(separators=(",", ":")).encode
     of_runs: Counter[str] = Counter()
@@ -186,8 +180,6 @@ def chained(draft: SealDraft, *, seal: int, previous: str, sealed_at: Instant) -
         previous=previous,
         digest="",
     )
-    from dataclasses import replace
-
     return replace(made, digest=digest_of(made))
 
 
@@ -223,8 +215,6 @@ _CHAINED = (
 
 
 def _line(*values: object) -> str:
-    from hashlib import sha256
-
     return sha256(f"{json.dumps(values, separators=(',', ':'))}\n".encode()).hexdigest()
 
 

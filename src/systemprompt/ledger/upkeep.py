@@ -1,7 +1,8 @@
 """Upkeep of a database as a whole: its schema, its soundness, its size, its copies. The promises, for every engine.
 
 An upkeep is made from an address alone. It opens nothing until a method is called, so it also serves a database that is absent,
-damaged, behind, or written by a newer release. `LedgerUpkeep` is the ledger's; the application's database has the plain one.
+damaged, behind, or written by a newer release. The ledger's own is in
+`ledger/ledger_upkeep.py`.
 
 Backup and restore come in steps, because two databases are copied or replaced as one: the caller takes all views, or checks all
 files, before it goes on. Each is a context manager, and leaving its block leaves no unfinished file behind.
@@ -9,31 +10,20 @@ files, before it goes on. Each is a context manager, and leaving its block leave
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Literal, Protocol
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
-    from typing import Literal, Protocol
-
-    from systemprompt.clock import Instant
-    from systemprompt.ledger.protocol import LedgerReader
-else:
-    Protocol = object
+from systemprompt.clock import Instant
 
 __all__ = [
     "DatabaseBackup",
     "DatabaseRestore",
     "DatabaseSize",
     "DatabaseUpkeep",
-    "Extent",
-    "LedgerBackup",
-    "LedgerRestore",
-    "LedgerUpkeep",
     "SchemaDifference",
     "SchemaState",
-    "Settled",
 ]
 
 
@@ -97,27 +87,6 @@ class DatabaseSize:
     free_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Extent:
-    """How far a state of the ledger goes: its runs, and up to where every fire time has its account (0: nothing was planned)."""
-
-    runs: int
-    planned_through: Instant
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
-    """What became of a restored ledger before it was put in place.
-
-    settled   runs that were open in the copy: closed as lost, or queued again under `on_lost: rerun`
-    fence     every claim from now on gets a higher one
-    """
-
-    settled: int
-    fence: int
-    planned_through: Instant
-
-
 class DatabaseBackup(Protocol):
     """One state of a database, held from the start of the block, on its way into a file of its own."""
 
@@ -144,18 +113,6 @@ class DatabaseBackup(Protocol):
         ...
 
 
-class LedgerBackup(DatabaseBackup, Protocol):
-    """The same of the ledger."""
-
-    def extent(self) -> Extent:
-        """Say how far the held state goes. Before `copy`."""
-        ...
-
-    def open(self) -> LedgerReader:
-        """Open the finished copy to read, before it is published. The caller closes it."""
-        ...
-
-
 class DatabaseRestore(Protocol):
     """A copy on its way into the place of a database. Nothing is replaced before `publish`."""
 
@@ -175,19 +132,6 @@ class DatabaseRestore(Protocol):
         """Put the copy in place. Return where what was there is kept, None where nothing was.
 
         A crash leaves the old database in place or the new one, each whole.
-        """
-        ...
-
-
-class LedgerRestore(DatabaseRestore, Protocol):
-    """The same of the ledger."""
-
-    def settle(self, now: Instant, *, logged: Callable[[str], int], max_attempts: int) -> Settled:
-        """Bring the copy to the newest schema, rescue what its nodes held, and raise its numbers. Before `publish`.
-
-        Fences go on above `now`, in microseconds, and above the replaced ledger's; run ids above the replaced ledger's and above
-        `logged`, which is asked for the highest run id that is known elsewhere of the ledger with this id. What an absent or
-        damaged ledger had given out cannot be known: `now` stands for it.
         """
         ...
 
@@ -249,21 +193,3 @@ class DatabaseUpkeep(Protocol):
             DatabaseInUse: a process has the database open.
         """
         ...
-
-
-class LedgerUpkeep(DatabaseUpkeep, Protocol):
-    """The ledger as a whole."""
-
-    def open(self) -> LedgerReader:
-        """Open the ledger to read, as it is. The caller closes it.
-
-        Raises:
-            DatabaseError: it is absent, has still to be migrated, or cannot be read.
-        """
-        ...
-
-    def backup(self, to: str, *, replace: bool = False) -> AbstractContextManager[LedgerBackup]: ...
-
-    def restore(
-        self, source: str, *, replace: bool = False, dry_run: bool = False
-    ) -> AbstractContextManager[LedgerRestore]: ...

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
+from systemprompt.clock import Instant
 from systemprompt.record import record
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from systemprompt.clock import Instant
 
 __all__ = [
     "CatalogueReloaded",

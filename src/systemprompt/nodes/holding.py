@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from collections.abc import Iterable
 
-    from systemprompt.ledger.protocol import Ledger
-    from systemprompt.ledger.records import Claimed, Closing
+from systemprompt.ledger.protocol import Ledger
+from systemprompt.ledger.records import Claimed, Closing
 
 __all__ = ["Holding"]
 

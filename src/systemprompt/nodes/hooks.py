@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from systemprompt.ledger.records import Claimed, NodeIdentity, Rescued
+from systemprompt.ledger.records import Claimed, NodeIdentity, Rescued
 
 __all__ = ["Hooks", "Pace"]
 

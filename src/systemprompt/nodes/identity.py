@@ -6,11 +6,10 @@ import os
 import secrets
 import socket
 
-from systemprompt.ledger.records import NodeIdentity
+import psutil
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from systemprompt.clock import Instant
+from systemprompt.clock import Instant
+from systemprompt.ledger.records import NodeIdentity
 
 __all__ = ["is_gone", "this_machine", "this_process"]
 
@@ -38,8 +37,6 @@ def this_machine() -> str:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
             return f"{stream.read().strip()}/{os.readlink('/proc/self/ns/pid')}"
     except OSError:
-        import psutil
-
         return f"{socket.gethostname()}/{int(psutil.boot_time())}"
 
 
@@ -81,8 +78,6 @@ def _started_at(pid: int) -> int | None:
 
 
 def _started_at_elsewhere(pid: int) -> int | None:
-    import psutil
-
     try:
         process = psutil.Process(pid)
         return None if process.status() == psutil.STATUS_ZOMBIE else int(process.create_time())

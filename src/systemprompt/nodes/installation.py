@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Protocol
-
-    from systemprompt.discovery.definition import Catalogue
-    from systemprompt.ledger.records import SyncReport
-    from systemprompt.nodes.events import Listeners
-    from systemprompt.nodes.node import Node
-else:
-    Protocol = object
+from systemprompt.discovery.definition import Catalogue
+from systemprompt.ledger.records import SyncReport
+from systemprompt.nodes.events import Listeners
+from systemprompt.nodes.node import Node
 
 __all__ = ["Installation", "Served"]
 

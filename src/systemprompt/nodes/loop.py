@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 
-from systemprompt.clock import SECOND
+from systemprompt.clock import SECOND, Clock, Instant
 from systemprompt.errors import (
     ConflictError,
     DatabaseBusy,
@@ -20,18 +21,11 @@ from systemprompt.errors import (
     NotFoundError,
     SystempromptError,
 )
-from systemprompt.ledger.records import Change, ClockEvent, ManualStart
+from systemprompt.ledger.protocol import Ledger
+from systemprompt.ledger.records import Change, Claimed, ClockEvent, Closing, ManualStart, NodeIdentity
 from systemprompt.nodes.holding import Holding
+from systemprompt.nodes.hooks import Hooks, Pace
 from systemprompt.planning.planner import Planner
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from systemprompt.clock import Clock, Instant
-    from systemprompt.ledger.protocol import Ledger
-    from systemprompt.ledger.records import Claimed, Closing, NodeIdentity
-    from systemprompt.nodes.hooks import Hooks, Pace
 
 __all__ = ["Loop"]
 

@@ -4,34 +4,35 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from systemprompt.ledger.records import Closing, ManualStart
-from systemprompt.nodes.events import LeaseLost, NodeFailed, RunFinished, RunLate, RunProgressed, RunRescued, RunStarted
+from systemprompt.clock import Clock
+from systemprompt.databases.database import Database
+from systemprompt.discovery.definition import Catalogue, JobDefinition
+from systemprompt.jobs.settings import JobSettings
+from systemprompt.ledger.protocol import Ledger
+from systemprompt.ledger.records import Change, Claimed, Closing, ManualStart, NodeIdentity, Rescued
+from systemprompt.nodes.events import (
+    LeaseLost,
+    Listeners,
+    NodeFailed,
+    RunFinished,
+    RunLate,
+    RunProgressed,
+    RunRescued,
+    RunStarted,
+)
 from systemprompt.nodes.hooks import Hooks, Pace
 from systemprompt.nodes.identity import this_process
 from systemprompt.nodes.loop import Loop
 from systemprompt.nodes.rescue import Rescue
 from systemprompt.planning.planner import Planner
 from systemprompt.runner.flight import Assignment, Finished
-from systemprompt.runner.outcome import Outcome
-from systemprompt.runner.runner import Runner
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from systemprompt.clock import Clock
-    from systemprompt.databases.database import Database
-    from systemprompt.discovery.definition import Catalogue, JobDefinition
-    from systemprompt.jobs.settings import JobSettings
-    from systemprompt.ledger.protocol import Ledger
-    from systemprompt.ledger.records import Change, Claimed, NodeIdentity, Rescued
-    from systemprompt.nodes.events import Listeners
-    from systemprompt.runner.outcome import Status
-    from systemprompt.runner.run_logs import RunLogs
-    from systemprompt.runner.runner import ChildDatabase
+from systemprompt.runner.outcome import Outcome, Status
+from systemprompt.runner.run_logs import RunLogs
+from systemprompt.runner.runner import ChildDatabase, Runner
 
 __all__ = ["Node", "NodeSettings", "assignment_of", "closing_of"]
 

@@ -6,15 +6,12 @@ its whole lease on *our own* monotonic clock. No wall clock is compared, so a wr
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from systemprompt.clock import Clock
+from systemprompt.ledger.protocol import Ledger
+from systemprompt.ledger.records import NodeIdentity, Rescued
 from systemprompt.nodes.identity import is_gone, this_machine
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from systemprompt.clock import Clock
-    from systemprompt.ledger.protocol import Ledger
-    from systemprompt.ledger.records import NodeIdentity, Rescued
 
 __all__ = ["MAX_ATTEMPTS", "Rescue"]
 

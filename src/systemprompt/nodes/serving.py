@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from systemprompt.nodes.events import NodeDraining, NodeServing
+from systemprompt.nodes.events import Listeners, NodeDraining, NodeServing
+from systemprompt.nodes.installation import Installation
 from systemprompt.nodes.watcher import Watcher
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from systemprompt.nodes.events import Listeners
-    from systemprompt.nodes.installation import Installation
 
 __all__ = ["Serving", "patience_within"]
 

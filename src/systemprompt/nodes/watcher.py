@@ -6,18 +6,13 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Mapping
 
 from systemprompt.discovery.fingerprint import fingerprint_of
 from systemprompt.errors import DatabaseBusy, DatabaseUnreachable, ProfileInvalid, SystempromptError
-from systemprompt.nodes.events import CatalogueReloaded, ProfileRefused, ReloadFailed
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from systemprompt.nodes.events import Listeners
-    from systemprompt.nodes.installation import Installation
-    from systemprompt.nodes.node import Node
+from systemprompt.nodes.events import CatalogueReloaded, Listeners, ProfileRefused, ReloadFailed
+from systemprompt.nodes.installation import Installation
+from systemprompt.nodes.node import Node
 
 __all__ = ["Watcher", "pause_after"]
 

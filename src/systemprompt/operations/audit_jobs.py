@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
+from systemprompt.audit.auditor import audit
 from systemprompt.clock import iso
+from systemprompt.ledger.records import NodeIdentity
+from systemprompt.nodes.identity import is_gone, this_machine
+from systemprompt.operations.context import OperationContext
 from systemprompt.operations.instants import iso_or_none, read_span
 from systemprompt.operations.parameters import FIELDS, param
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
-    from systemprompt.ledger.records import NodeIdentity
-    from systemprompt.operations.context import OperationContext
 
 __all__ = ["AuditFinding", "AuditParams", "AuditReport", "audit_jobs"]
 
@@ -73,11 +71,6 @@ def audit_jobs(context: OperationContext, params: AuditParams) -> AuditReport:
         JobNotFound: `job` names no job, not even a retired one.
         UsageError: `start` or `end` is no instant, or `start` is after `end`.
     """
-    from dataclasses import asdict
-
-    from systemprompt.audit.auditor import audit
-    from systemprompt.nodes.identity import is_gone, this_machine
-
     machine = this_machine()
 
     def alive(node: NodeIdentity) -> bool | None:

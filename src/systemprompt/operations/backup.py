@@ -6,14 +6,14 @@ import os
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from systemprompt.clock import iso
+from systemprompt.audit.auditor import audit
+from systemprompt.clock import Instant, iso
+from systemprompt.errors import UsageError
+from systemprompt.ledger.ledger_upkeep import LedgerBackup
+from systemprompt.ledger.upkeep import DatabaseBackup, DatabaseUpkeep
+from systemprompt.operations.context import OperationContext
 from systemprompt.operations.parameters import param
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from systemprompt.clock import Instant
-    from systemprompt.ledger.upkeep import DatabaseBackup, DatabaseUpkeep, LedgerBackup
-    from systemprompt.operations.context import OperationContext
+from systemprompt.system import application_upkeep, ledger_upkeep
 
 __all__ = ["DatabaseCopy", "DbBackup", "DbBackupParams", "db_backup"]
 
@@ -70,8 +70,6 @@ def db_backup(context: OperationContext, params: DbBackupParams) -> DbBackup:
         UsageError: a copy would overwrite a database in use, or both go to one file.
         DatabaseError: a database cannot be read, or a copy cannot be written or is not sound.
     """
-    from systemprompt.system import application_upkeep, ledger_upkeep
-
     profile, cwd = context.load_profile(), context.cwd
     ledger, application = ledger_upkeep(profile), application_upkeep(profile)
     to = _absolute(params.file, cwd)
@@ -107,8 +105,6 @@ def db_backup(context: OperationContext, params: DbBackupParams) -> DbBackup:
 
 
 def _refuse(ledger: DatabaseUpkeep, application: DatabaseUpkeep, targets: list[str]) -> None:
-    from systemprompt.errors import UsageError
-
     for target in targets:
         for upkeep, what in ((ledger, "the ledger"), (application, "the application's database")):
             if upkeep.is_at(target):
@@ -118,8 +114,6 @@ def _refuse(ledger: DatabaseUpkeep, application: DatabaseUpkeep, targets: list[s
 
 
 def _audit(backup: LedgerBackup, now: Instant) -> tuple[bool, str]:
-    from systemprompt.audit.auditor import audit
-
     ledger = backup.open()
     try:
         # Nodes may have ended since the view was taken: which of them live cannot be said of a copy.

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from systemprompt.errors import RunClosed, RunNotFound
+from systemprompt.operations.context import OperationContext
 from systemprompt.operations.parameters import param
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from systemprompt.operations.context import OperationContext
-    from systemprompt.system import System
+from systemprompt.system import System
 
 __all__ = ["CancelRunParams", "RunCancelled", "cancel_run"]
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+from systemprompt.builtin.sessions.session_cleanup import count as count_sessions
+from systemprompt.builtin.upkeep.log_cleanup import count as count_log_entries
+from systemprompt.jobs.context import JobContext
+from systemprompt.operations.context import OperationContext
 from systemprompt.operations.parameters import param
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
-    from systemprompt.operations.context import OperationContext
-    from systemprompt.operations.run_jobs import JobRun
+from systemprompt.operations.run_jobs import JobRun, RunJobsParams, run_jobs
 
 __all__ = [
     "CleanupSessionsParams",
@@ -85,12 +84,11 @@ def cleanup_sessions(context: OperationContext, params: CleanupSessionsParams) -
         JobAlreadyRunning: the job is at work already.
         ConfigurationError, DatabaseError: the table cannot be found or read.
     """
-    from systemprompt.builtin.sessions.session_cleanup import count
 
     def would(number: int) -> str:
         return f"Would clean up {number} inactive session(s)"
 
-    number, said = _clean(context, "session_cleanup", {"hours": params.hours}, params.dry_run, count, would)
+    number, said = _clean(context, "session_cleanup", {"hours": params.hours}, params.dry_run, count_sessions, would)
     return SessionCleanup(sessions_cleaned=number, hours_threshold=params.hours, dry_run=params.dry_run, **said)
 
 
@@ -101,13 +99,12 @@ def log_cleanup(context: OperationContext, params: LogCleanupParams) -> LogClean
         JobAlreadyRunning: the job is at work already.
         ConfigurationError, DatabaseError: the table cannot be found or read.
     """
-    from systemprompt.builtin.upkeep.log_cleanup import count
 
     def would(number: int) -> str:
         entries = "log entry" if number == 1 else "log entries"
         return f"Would delete {number} {entries} older than {params.days} day{'' if params.days == 1 else 's'}"
 
-    number, said = _clean(context, "log_cleanup", {"days": params.days}, params.dry_run, count, would)
+    number, said = _clean(context, "log_cleanup", {"days": params.days}, params.dry_run, count_log_entries, would)
     return LogCleanup(entries_deleted=number, days_threshold=params.days, dry_run=params.dry_run, **said)
 
 
@@ -130,8 +127,6 @@ def _clean(
             "run_id": run.run_id,
             "error": run.error,
         }
-    from systemprompt.jobs.context import JobContext
-
     with context.open_system() as system:
         looking = JobContext(
             job_name=name,
@@ -151,8 +146,6 @@ def _clean(
 
 
 def _run(context: OperationContext, name: str, parameters: dict[str, int]) -> JobRun:
-    from systemprompt.operations.run_jobs import RunJobsParams, run_jobs
-
     asked = {key: str(value) for key, value in parameters.items()}
     return run_jobs(context, RunJobsParams(names=(name,), parameters=asked, enforce=True)).jobs_run[0]
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from systemprompt.ledger.upkeep import DatabaseUpkeep
+from systemprompt.operations.context import OperationContext
 from systemprompt.operations.parameters import FIELDS, param
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from systemprompt.ledger.upkeep import DatabaseUpkeep
-    from systemprompt.operations.context import OperationContext
-    from systemprompt.profile.profile import Profile
+from systemprompt.profile.profile import Profile
+from systemprompt.system import application_upkeep, ledger_upkeep
 
 __all__ = [
     "DatabaseState",
@@ -139,6 +136,4 @@ def database_states(profile: Profile) -> Iterator[DatabaseState]:
 
 
 def _both(profile: Profile) -> tuple[tuple[str, DatabaseUpkeep], ...]:
-    from systemprompt.system import application_upkeep, ledger_upkeep
-
     return ("ledger", ledger_upkeep(profile)), ("application", application_upkeep(profile))

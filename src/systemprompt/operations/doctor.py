@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
+from shutil import disk_usage
+from zoneinfo import TZPATH, ZoneInfo, ZoneInfoNotFoundError
 
+from systemprompt.builtin.tables.table import find_table
 from systemprompt.clock import SECOND, iso
 from systemprompt.errors import ConfigurationError, DatabaseError, SystempromptError
-from systemprompt.operations.database import database_states
+from systemprompt.jobs.context import JobContext
+from systemprompt.ledger.upkeep import DatabaseUpkeep
+from systemprompt.nodes.identity import is_gone, this_machine
+from systemprompt.operations.context import OperationContext
+from systemprompt.operations.database import DatabaseState, database_states
 from systemprompt.operations.parameters import FIELDS, param
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from systemprompt.ledger.upkeep import DatabaseUpkeep
-    from systemprompt.operations.context import OperationContext
-    from systemprompt.operations.database import DatabaseState
-    from systemprompt.profile.profile import Profile
-    from systemprompt.system import System
+from systemprompt.profile.profile import Profile
+from systemprompt.system import System, application_upkeep, ledger_upkeep
 
 __all__ = ["Check", "Diagnosis", "DoctorParams", "doctor"]
 
@@ -72,8 +72,6 @@ def doctor(context: OperationContext, params: DoctorParams) -> Diagnosis:  # noq
 
 
 def _checks(context: OperationContext) -> Iterator[Check]:
-    from systemprompt.system import System
-
     try:
         profile = context.load_profile()
     except SystempromptError as error:
@@ -102,8 +100,6 @@ def _checks(context: OperationContext) -> Iterator[Check]:
 
 
 def _databases(profile: Profile, states: list[DatabaseState]) -> Iterator[Check]:
-    from systemprompt.system import application_upkeep, ledger_upkeep
-
     upkeeps: tuple[DatabaseUpkeep, ...] = (ledger_upkeep(profile), application_upkeep(profile))
     for state, upkeep in zip(states, upkeeps, strict=True):
         name = f"{state.name} database"
@@ -179,8 +175,6 @@ def _schema(states: list[DatabaseState]) -> Iterator[Check]:
 
 
 def _space(profile: Profile) -> Iterator[Check]:
-    from shutil import disk_usage
-
     for folder in dict.fromkeys(_nearest_folder(path) for path in (profile.ledger, profile.database.path)):
         free = disk_usage(folder).free
         status = "fail" if free < _NO_SPACE else "warn" if free < _LITTLE_SPACE else "ok"
@@ -194,9 +188,6 @@ def _space(profile: Profile) -> Iterator[Check]:
 
 
 def _host_tables(system: System) -> Iterator[Check]:
-    from systemprompt.builtin.tables.table import find_table
-    from systemprompt.jobs.context import JobContext
-
     context = JobContext(job_name="doctor", settings=system.settings, database=system.database)
     for logical, host in system.profile.tables.items():
         name = f"table for {logical}"
@@ -209,8 +200,6 @@ def _host_tables(system: System) -> Iterator[Check]:
 
 
 def _zone_data(profile: Profile) -> Check:
-    from zoneinfo import TZPATH, ZoneInfo, ZoneInfoNotFoundError
-
     try:
         ZoneInfo(profile.time_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -256,8 +245,6 @@ def _ledger(system: System) -> Iterator[Check]:
 
 
 def _nodes(system: System) -> Iterator[Check]:
-    from systemprompt.nodes.identity import is_gone, this_machine
-
     machine = this_machine()
     serving = 0
     for node in system.ledger.living_nodes():

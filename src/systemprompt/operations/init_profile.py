@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from shlex import quote
 
 from systemprompt.errors import ConflictError
+from systemprompt.operations.context import OperationContext
 from systemprompt.operations.new_job import write_new_file
 from systemprompt.operations.parameters import param
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from systemprompt.operations.context import OperationContext
+from systemprompt.profile.find import LOCAL_PROFILE
+from systemprompt.profile.starters import example_content, example_job_file, template
 
 __all__ = ["InitParams", "Initialised", "init_profile"]
 
@@ -41,9 +41,6 @@ def init_profile(context: OperationContext, params: InitParams) -> Initialised:
         ConflictError: a file is in the way.
         ConfigurationError: the folder cannot be written.
     """
-    from systemprompt.profile.find import LOCAL_PROFILE
-    from systemprompt.profile.starters import example_content, example_job_file, template
-
     cwd = context.cwd
     directory = os.path.normpath(os.path.join(cwd, os.path.expanduser(params.dir)))
     profile = os.path.join(directory, LOCAL_PROFILE)
@@ -75,6 +72,4 @@ def init_profile(context: OperationContext, params: InitParams) -> Initialised:
 
 
 def _quoted(path: str) -> str:
-    from shlex import quote
-
     return quote(path)

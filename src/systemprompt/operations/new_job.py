@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from systemprompt.errors import ConfigurationError, ConflictError
+from systemprompt.errors import ConfigurationError, ConflictError, ProfileNotFound
+from systemprompt.operations.context import OperationContext
 from systemprompt.operations.parameters import param
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from systemprompt.operations.context import OperationContext
-    from systemprompt.profile.profile import Profile
+from systemprompt.profile.profile import Profile
+from systemprompt.profile.starters import function_name, new_job_file
+from systemprompt.system import System
 
 __all__ = ["NewJob", "NewJobParams", "new_job", "write_new_file"]
 
@@ -46,8 +44,6 @@ def new_job(context: OperationContext, params: NewJobParams) -> NewJob:
         ConflictError: one of the files exists, or a job of this name does: a second would put both in quarantine.
         ConfigurationError: there is no job folder to write to, or it cannot be written.
     """
-    from systemprompt.profile.starters import function_name, new_job_file
-
     profile, cwd = _profile(context, params), context.cwd
     text, test = new_job_file(params.name)
     folders = [] if profile is None else [one.name for one in profile.extensions if one.kind == "folder"]
@@ -84,8 +80,6 @@ def new_job(context: OperationContext, params: NewJobParams) -> NewJob:
 
 def _profile(context: OperationContext, params: NewJobParams) -> Profile | None:
     """Return the profile, where there is one: with a folder to write to, a job needs none."""
-    from systemprompt.errors import ProfileNotFound
-
     try:
         return context.load_profile()
     except ProfileNotFound:
@@ -95,8 +89,6 @@ def _profile(context: OperationContext, params: NewJobParams) -> Profile | None:
 
 
 def _refuse_taken(profile: Profile, name: str, environ: Mapping[str, str]) -> None:
-    from systemprompt.system import System
-
     with System(profile, environ=environ) as system:
         catalogue = system.catalogue
     places = {job.name: job.source.name for job in catalogue.jobs.values()}

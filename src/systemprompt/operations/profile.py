@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
-    from systemprompt.operations.context import OperationContext
+from systemprompt.operations.context import OperationContext
 
 __all__ = [
     "ProfileCheck",

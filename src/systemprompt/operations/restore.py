@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from systemprompt.clock import iso
 from systemprompt.errors import DatabaseError, DatabaseInUse
+from systemprompt.ledger.upkeep import DatabaseRestore
+from systemprompt.nodes.identity import is_gone, this_machine
+from systemprompt.nodes.rescue import MAX_ATTEMPTS
+from systemprompt.operations.context import OperationContext
 from systemprompt.operations.parameters import param
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from systemprompt.ledger.upkeep import DatabaseRestore
-    from systemprompt.operations.context import OperationContext
-    from systemprompt.profile.profile import Profile
+from systemprompt.profile.profile import Profile
+from systemprompt.system import System, application_upkeep, ledger_upkeep
 
 __all__ = ["DbRestore", "DbRestoreParams", "RestoredDatabase", "db_restore"]
 
@@ -71,9 +71,6 @@ def db_restore(context: OperationContext, params: DbRestoreParams) -> DbRestore:
         DatabaseTooNew: a newer release wrote the copy.
         DatabaseError: a file cannot be read or written, or is damaged. Nothing was replaced.
     """
-    from systemprompt.nodes.rescue import MAX_ATTEMPTS
-    from systemprompt.system import System, application_upkeep, ledger_upkeep
-
     profile, cwd, now = context.load_profile(), context.cwd, context.now()
     ledger, application = ledger_upkeep(profile), application_upkeep(profile)
     file = _absolute(params.file, cwd)
@@ -116,9 +113,6 @@ def db_restore(context: OperationContext, params: DbRestoreParams) -> DbRestore:
 
 
 def _nodes_at_work(profile: Profile) -> str:
-    from systemprompt.nodes.identity import is_gone, this_machine
-    from systemprompt.system import ledger_upkeep
-
     try:
         ledger = ledger_upkeep(profile).open()
     except DatabaseError:

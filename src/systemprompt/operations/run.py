@@ -8,12 +8,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from systemprompt.clock import to_datetime
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from systemprompt.clock import Instant
-    from systemprompt.ledger.views import RunView
+from systemprompt.clock import Instant, to_datetime
+from systemprompt.ledger.views import RunView
 
 __all__ = ["Run", "run_of"]
 

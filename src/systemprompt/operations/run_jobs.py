@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,18 +19,13 @@ from systemprompt.errors import (
     UsageError,
     did_you_mean,
 )
+from systemprompt.ledger.records import Change, Claimed, ManualStart
+from systemprompt.ledger.views import JobView
+from systemprompt.nodes.node import Node
+from systemprompt.operations.context import OperationContext
 from systemprompt.operations.parameters import param
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from systemprompt.ledger.records import Change, Claimed
-    from systemprompt.ledger.views import JobView
-    from systemprompt.nodes.node import Node
-    from systemprompt.operations.context import OperationContext
-    from systemprompt.runner.flight import Finished
-    from systemprompt.system import System
+from systemprompt.runner.flight import Finished
+from systemprompt.system import System
 
 __all__ = ["JobRun", "JobRunResult", "RunJobsParams", "RunJobsResult", "run_jobs"]
 
@@ -210,8 +206,6 @@ def _terminate_as_interrupt() -> Iterator[None]:
 
 
 def _starts(names: Iterable[str], params: RunJobsParams) -> list[Any]:
-    from systemprompt.ledger.records import ManualStart
-
     parameters: Mapping[str, Any] = params.parameters
     enforce = True if params.enforce else None
     return [ManualStart(job_name=name, parameters=parameters, enforce=enforce) for name in names]

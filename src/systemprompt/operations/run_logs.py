@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from systemprompt.clock import iso
 from systemprompt.errors import RunNotFound
+from systemprompt.operations.context import OperationContext
 from systemprompt.operations.cursors import cursor_at, place_of
 from systemprompt.operations.parameters import CURSOR, FIELDS, none_of, param
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
-    from systemprompt.operations.context import OperationContext
 
 __all__ = ["LEVELS", "LogEntry", "RunLogs", "RunLogsParams", "run_logs"]
 
@@ -107,8 +104,6 @@ def _levels(level: str | None) -> tuple[str, ...]:
 
 
 def _entry(row: Mapping[str, Any]) -> LogEntry:
-    import json
-
     return LogEntry(
         at=iso(row["created_at"]),
         level=row["level"].lower(),

@@ -6,21 +6,17 @@ import gc
 import signal
 import threading
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
+from types import FrameType
+from typing import Any
 
+from systemprompt.nodes.events import NodeEvent
 from systemprompt.nodes.serving import Serving
+from systemprompt.operations.context import OperationContext
 from systemprompt.operations.parameters import param
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from types import FrameType
-    from typing import Any
-
-    from systemprompt.nodes.events import NodeEvent
-    from systemprompt.operations.context import OperationContext
 
 __all__ = ["ServeParams", "ServeResult", "serve"]
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from systemprompt.operations.context import OperationContext
 from systemprompt.operations.instants import iso_or_none, known_job
 from systemprompt.operations.parameters import param
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from systemprompt.operations.context import OperationContext
 
 __all__ = ["JobSwitched", "SwitchJobParams", "disable_job", "enable_job"]
 

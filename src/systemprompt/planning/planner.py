@@ -17,14 +17,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
-from systemprompt.clock import SECOND
+from systemprompt.clock import SECOND, Instant
 from systemprompt.cron import CronError, Schedule
-from systemprompt.ledger.records import Decision, PlannedRange, PlannedRun
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from systemprompt.clock import Instant
-    from systemprompt.ledger.records import JobToPlan
+from systemprompt.ledger.records import Decision, JobToPlan, PlannedRange, PlannedRun
 
 __all__ = ["BACKLOG", "Planner"]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import yaml
 
@@ -10,12 +11,7 @@ from systemprompt.discovery.names import check_name
 from systemprompt.errors import JobDefinitionError, did_you_mean
 from systemprompt.profile.document import MOST_VALUES, Fault, UnfoldsTooFar, line_of
 from systemprompt.profile.kinds import KINDS, Reader
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from systemprompt.profile.schema import Key
+from systemprompt.profile.schema import Key
 
 __all__ = ["Checked", "check"]
 
@@ -159,12 +155,8 @@ class _Checker:
         return None
 
     def _guarded_section(self, node: yaml.Node, key: Key, place: str, besides: str | None = None) -> dict[str, Any]:
-        from dataclasses import replace
-
         try:
             if besides is not None:
-                from systemprompt.profile.schema import Key
-
                 key = replace(key, keys=(Key(name=besides, kind="text", meaning="its name"), *key.keys))
             section = self._section(node, key, place)
         except Fault as fault:

@@ -7,15 +7,12 @@ depth are limited here, and what aliases unfold to by a budget of visits.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import yaml
 
 from systemprompt.errors import ProfileInvalid, ProfileNotFound
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = [
     "DEEPEST",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 
@@ -12,13 +14,7 @@ from systemprompt.discovery.overrides import Extension
 from systemprompt.errors import JobDefinitionError, did_you_mean
 from systemprompt.jobs.policies import seconds_of
 from systemprompt.profile.document import DEEPEST, Fault, Scalar, UnfoldsTooFar, Values
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
-    from systemprompt.profile.schema import Key
+from systemprompt.profile.schema import Key
 
 __all__ = ["KINDS", "Reader"]
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
 
+from systemprompt.cron import Schedule
 from systemprompt.discovery.fingerprint import fingerprint_of
 from systemprompt.discovery.overrides import JobOverride
 from systemprompt.errors import CronError, ProfileInvalid, did_you_mean
@@ -16,12 +18,7 @@ from systemprompt.profile.kinds import Reader
 from systemprompt.profile.profile import DatabaseAddress, Limits, Profile
 from systemprompt.profile.schema import HOST_TABLES, PROFILE
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from typing import TypeVar
-
-    Source = TypeVar("Source", ContentSource, FileSource)
+Source = TypeVar("Source", ContentSource, FileSource)
 
 __all__ = ["load_profile"]
 
@@ -119,8 +116,6 @@ def _override(name: str, place: str, said: dict[str, Any], zone: str, checked: C
 
 
 def _check_schedule(place: str, schedule: str, zone: str, policies: dict[str, Any], checked: Checked) -> None:
-    from systemprompt.cron import Schedule
-
     chosen = Policies(**policies)
     try:
         Schedule(schedule, zone, dst_gap=chosen.dst_gap, dst_fold=chosen.dst_fold)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
+from systemprompt.discovery.overrides import Extension, JobOverride
 from systemprompt.jobs.settings import (
     ContentSource,
     FileSource,
@@ -14,13 +17,6 @@ from systemprompt.jobs.settings import (
     PublishTarget,
     Retention,
 )
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
-    from systemprompt.discovery.overrides import Extension, JobOverride
 
 __all__ = ["DatabaseAddress", "Limits", "Profile"]
 

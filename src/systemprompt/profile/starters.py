@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
+from json import dumps
 from keyword import iskeyword
 from textwrap import wrap
 
 from systemprompt.discovery.names import check_name
-from systemprompt.profile.schema import find_key
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from systemprompt.profile.schema import Key
+from systemprompt.profile.schema import Key, find_key
 
 __all__ = ["example_content", "example_job_file", "function_name", "new_job_file", "template"]
 
@@ -86,6 +82,4 @@ def _sample(key: Key) -> str:
 
 def _yaml_text(text: str) -> str:
     """Return text as a double-quoted YAML scalar, where a dollar sign means itself."""
-    from json import dumps
-
     return dumps(text.replace("$", "$$"))

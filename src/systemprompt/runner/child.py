@@ -6,6 +6,7 @@ the context's cancel signal, or cancels the task of an async job.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -13,19 +14,20 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
+from systemprompt.databases.database import Database
+from systemprompt.discovery.definition import JobSource
+from systemprompt.discovery.discovery import load_job
+from systemprompt.jobs import settings
 from systemprompt.jobs.context import CancelSignal, JobContext
-from systemprompt.runner.log_records import RecordHandler, RunLogger, clean
+from systemprompt.jobs.job import Job
+from systemprompt.jobs.settings import JobSettings
+from systemprompt.runner.flight import local_fire_time
+from systemprompt.runner.log_records import RecordHandler, RunLogger, clean, encode_fields
 from systemprompt.runner.outcome import is_awaitable, is_cancellation, outcome_of_exception, outcome_of_value
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
-    from systemprompt.databases.database import Database
-    from systemprompt.jobs.job import Job
-    from systemprompt.jobs.settings import JobSettings
 
 _PROGRESS_EVERY_S = 0.1
 
@@ -65,9 +67,6 @@ def main() -> None:
 
 
 def _load(spec: dict[str, Any]) -> Job:
-    from systemprompt.discovery.definition import JobSource
-    from systemprompt.discovery.discovery import load_job
-
     return load_job(JobSource(**spec["source"]), spec["name"])
 
 
@@ -75,7 +74,6 @@ def _execute(job: Job, context: JobContext, asked: _Asked) -> Any:
     value = job.execute(context)
     if not is_awaitable(value):
         return value
-    import asyncio
 
     async def work() -> Any:
         task = asyncio.current_task()
@@ -91,8 +89,6 @@ def _execute(job: Job, context: JobContext, asked: _Asked) -> Any:
 
 
 def _context(spec: dict[str, Any], channel: _Channel, cancel: CancelSignal) -> JobContext:
-    from systemprompt.runner.flight import local_fire_time
-
     return JobContext(
         job_name=spec["name"],
         run_id=spec["run_id"],
@@ -111,8 +107,6 @@ def _context(spec: dict[str, Any], channel: _Channel, cancel: CancelSignal) -> J
 
 
 def _settings(sent: dict[str, Any]) -> JobSettings:
-    from systemprompt.jobs import settings
-
     made = {
         "paths": settings.Paths(**sent["paths"]),
         "content_sources": tuple(settings.ContentSource(**source) for source in sent["content_sources"]),
@@ -127,8 +121,6 @@ def _settings(sent: dict[str, Any]) -> JobSettings:
 def _database(sent: list[str] | None) -> Database | None:
     if sent is None:
         return None
-    from importlib import import_module
-
     opener, location = sent
     module, _, function = opener.partition(":")
     database: Database = getattr(import_module(module), function)(location)
@@ -151,8 +143,6 @@ class _Channel:
                 data = data[os.write(self._fd, data) :]
 
     def log(self, *, message: str, level: str, created: float, fields: dict[str, Any]) -> None:
-        from systemprompt.runner.log_records import encode_fields
-
         plain = json.loads(encode_fields(fields)) if fields else None
         self.send(kind="log", message=clean(message), level=level, created=created, fields=plain)
 

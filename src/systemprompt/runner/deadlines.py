@@ -5,13 +5,10 @@ from __future__ import annotations
 import heapq
 import logging
 import threading
+from collections.abc import Callable
 from itertools import count
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from systemprompt.clock import Clock
+from systemprompt.clock import Clock
 
 __all__ = ["Deadline", "Deadlines"]
 

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
+from datetime import datetime
 from functools import lru_cache
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
-from systemprompt.clock import to_datetime
+from systemprompt.clock import Clock, Instant, to_datetime
+from systemprompt.databases.database import Database
+from systemprompt.discovery.definition import JobDefinition
 from systemprompt.jobs.context import CancelSignal, JobContext
+from systemprompt.jobs.settings import JobSettings
 from systemprompt.record import record
+from systemprompt.runner.deadlines import Deadline
 from systemprompt.runner.outcome import Outcome, Stop
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
-    from typing import Any, Protocol
-
-    from systemprompt.clock import Clock, Instant
-    from systemprompt.databases.database import Database
-    from systemprompt.discovery.definition import JobDefinition
-    from systemprompt.jobs.settings import JobSettings
-    from systemprompt.runner.deadlines import Deadline
-    from systemprompt.runner.run_logs import RunLog
-else:
-    Protocol = object
+from systemprompt.runner.run_logs import RunLog
 
 __all__ = ["Assignment", "Executor", "Finished", "Flight", "context_of", "local_fire_time"]
 
@@ -193,8 +187,6 @@ def local_fire_time(fire_at: Instant | None, time_zone: str) -> datetime | None:
     """Return a fire time as jobs see it: aware, in the job's zone."""
     if fire_at is None:
         return None
-    from zoneinfo import ZoneInfo
-
     return to_datetime(fire_at).astimezone(ZoneInfo(time_zone))
 
 

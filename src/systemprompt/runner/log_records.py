@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any, Protocol
-else:
-    Protocol = object
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 __all__ = ["MAX_LINE_CHARS", "RecordHandler", "RunLogger", "Sink", "clean", "encode_fields"]
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, TypeAlias, TypeGuard
 
 from systemprompt.errors import SystempromptError
 from systemprompt.jobs.context import JobCancelled
 from systemprompt.jobs.result import JobResult
 from systemprompt.record import record
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-    from typing import Any, Literal, TypeAlias, TypeGuard
-
-    Status: TypeAlias = Literal["success", "failed", "cancelled"]
+Status: TypeAlias = Literal["success", "failed", "cancelled"]
 
 __all__ = [
     "CANCEL_REASONS",

@@ -6,19 +6,14 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from systemprompt.clock import SystemClock
+from systemprompt.clock import Clock, Instant, SystemClock
+from systemprompt.databases.database import Database
 from systemprompt.errors import DatabaseBusy, DatabaseUnreachable
 from systemprompt.runner.log_records import RunLogger, clean, encode_fields
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
-    from systemprompt.clock import Clock, Instant
-    from systemprompt.databases.database import Database
 
 __all__ = ["LINES_PER_RUN", "LogLine", "RunLog", "RunLogs"]
 

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from inspect import iscoroutinefunction
 
+from systemprompt.clock import Clock
+from systemprompt.databases.database import Database
+from systemprompt.discovery.definition import JobDefinition
+from systemprompt.jobs.job import FunctionJob, Job
+from systemprompt.jobs.settings import JobSettings
 from systemprompt.runner.deadlines import Deadlines
 from systemprompt.runner.executors.async_loop import AsyncExecutor
 from systemprompt.runner.executors.process import ProcessExecutor
 from systemprompt.runner.executors.thread import ThreadExecutor
-from systemprompt.runner.flight import Assignment, Finished, Flight
+from systemprompt.runner.flight import Assignment, Executor, Finished, Flight
 from systemprompt.runner.outcome import CANCEL_REASONS, Outcome, Stop, outcome_of_exception, stopped
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from systemprompt.clock import Clock
-    from systemprompt.databases.database import Database
-    from systemprompt.discovery.definition import JobDefinition
-    from systemprompt.jobs.job import Job
-    from systemprompt.jobs.settings import JobSettings
-    from systemprompt.runner.flight import Executor
-    from systemprompt.runner.run_logs import RunLogs
+from systemprompt.runner.run_logs import RunLogs
 
 __all__ = ["Assignment", "ChildDatabase", "Finished", "Runner"]
 
@@ -307,10 +303,6 @@ def _checked(reason: str) -> str:
 
 
 def _is_async(job: Job) -> bool:
-    from inspect import iscoroutinefunction
-
-    from systemprompt.jobs.job import FunctionJob
-
     if isinstance(job, FunctionJob):
         function = job.function
         return iscoroutinefunction(function) or iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004  # not a test of callability

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from datetime import timedelta
 
-from systemprompt.clock import SECOND
-from systemprompt.ledger.records import ManualStart
+from systemprompt.clock import SECOND, Instant, ManualClock
+from systemprompt.ledger.records import Change, Claimed, Closing, ManualStart, NodeIdentity
 from systemprompt.nodes.hooks import Hooks, Pace
 from systemprompt.nodes.identity import this_process
 from systemprompt.nodes.loop import Loop
 from systemprompt.planning.planner import Planner
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from systemprompt.clock import Instant, ManualClock
-    from systemprompt.ledger.records import Change, Claimed, Closing, NodeIdentity
-    from systemprompt.system import System
+from systemprompt.system import System
 
 __all__ = ["SimulatedNode"]
 

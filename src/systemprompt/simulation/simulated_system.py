@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from systemprompt.clock import from_datetime
+from systemprompt.clock import Instant, ManualClock, from_datetime
+from systemprompt.discovery.definition import Catalogue
 from systemprompt.discovery.discovery import discover
 from systemprompt.discovery.fingerprint import ABSENT
 from systemprompt.discovery.given import GIVEN
@@ -17,13 +19,6 @@ from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.profile.load import load_profile
 from systemprompt.profile.profile import DatabaseAddress, Profile
 from systemprompt.system import System
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from systemprompt.clock import Instant, ManualClock
-    from systemprompt.discovery.definition import Catalogue
 
 __all__ = ["SimulatedSystem", "instant_of", "simulated_system"]
 

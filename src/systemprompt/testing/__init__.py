@@ -9,9 +9,8 @@ Names load when first used: pytest loads the plugin in every project that has th
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from systemprompt.testing.job_node import JobNode, node
+from systemprompt.testing import job_node
+from systemprompt.testing.job_node import JobNode, node
 
 __all__ = ["JobNode", "node"]
 
@@ -19,8 +18,6 @@ __all__ = ["JobNode", "node"]
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from systemprompt.testing import job_node
-
     value = getattr(job_node, name)
     globals()[name] = value
     return value

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from tempfile import TemporaryDirectory
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from systemprompt.clock import SECOND, ManualClock, to_datetime
+from systemprompt.clock import SECOND, Instant, ManualClock, to_datetime
 from systemprompt.errors import UsageError
 from systemprompt.jobs.policies import seconds_of
-from systemprompt.ledger.records import Change, ManualStart
+from systemprompt.ledger.records import Change, Claimed, ManualStart
 from systemprompt.operations.audit_jobs import AuditParams, audit_jobs
 from systemprompt.operations.context import OperationContext
 from systemprompt.operations.instants import known_job
-from systemprompt.operations.run import run_of
+from systemprompt.operations.run import Run, run_of
 from systemprompt.simulation.simulated_node import SimulatedNode
 from systemprompt.simulation.simulated_system import instant_of, simulated_system
+from systemprompt.system import System
 from systemprompt.testing.run_here import RunHere
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from typing import Any
-
-    from systemprompt.clock import Instant
-    from systemprompt.ledger.records import Claimed
-    from systemprompt.operations.run import Run
-    from systemprompt.system import System
 
 __all__ = ["START", "JobNode", "node"]
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-    from typing import Any
-
-    from systemprompt.jobs.context import JobContext
-    from systemprompt.testing.job_node import JobNode
+from systemprompt.clock import ManualClock
+from systemprompt.jobs.context import JobContext
+from systemprompt.simulation.simulated_system import simulated_system
+from systemprompt.testing.job_node import START, JobNode, node
 
 __all__ = ["job_context", "job_node"]
 
@@ -24,8 +23,6 @@ def job_node() -> Iterator[Callable[..., JobNode]]:
 
     At the end of the test the accounts of each are audited, then it is closed.
     """
-    from systemprompt.testing.job_node import node
-
     nodes: list[JobNode] = []
     with ExitStack() as opened:
 
@@ -44,11 +41,6 @@ def job_context(tmp_path: Path) -> Iterator[Callable[..., JobContext]]:
 
     Each has the test's `tmp_path` as its home, and `db_pool` is a database there with the tables of the built-in jobs.
     """
-    from systemprompt.clock import ManualClock
-    from systemprompt.jobs.context import JobContext
-    from systemprompt.simulation.simulated_system import simulated_system
-    from systemprompt.testing.job_node import START
-
     with simulated_system(str(tmp_path), ManualClock(), START, opened_by="test") as opened:
 
         def make(name: str = "job", *, enforce: bool = False, **parameters: Any) -> JobContext:

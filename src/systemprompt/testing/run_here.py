@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from typing import Any
 
-from systemprompt.clock import SECOND, SystemClock
+from systemprompt.clock import SECOND, Instant, ManualClock, SystemClock
 from systemprompt.errors import UsageError
 from systemprompt.jobs.context import CancelSignal
+from systemprompt.ledger.records import Claimed, Closing
 from systemprompt.nodes.node import assignment_of, closing_of
-from systemprompt.runner.flight import Flight, context_of
+from systemprompt.runner.flight import Assignment, Finished, Flight, context_of
 from systemprompt.runner.outcome import (
     Stop,
     is_cancellation,
@@ -21,16 +23,7 @@ from systemprompt.runner.outcome import (
 )
 from systemprompt.runner.run_logs import RunLog, RunLogs
 from systemprompt.runner.runner import Runner
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
-    from systemprompt.clock import Instant, ManualClock
-    from systemprompt.ledger.records import Claimed, Closing
-    from systemprompt.runner.flight import Assignment, Finished
-    from systemprompt.system import System
+from systemprompt.system import System
 
 __all__ = ["RunHere"]
 

@@ -10,9 +10,7 @@ from functools import lru_cache
 
 __all__ = ["Found", "find_files", "shown_path", "walk_files"]
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from collections.abc import Iterator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import stat
 from dataclasses import dataclass, field
 from functools import cache
+from mimetypes import MimeTypes
+from secrets import token_hex
+from typing import Any
 
-from systemprompt.builtin.content.content_files import shown_path
+from systemprompt.builtin.content.content_files import shown_path, walk_files
+from systemprompt.builtin.tables.changing import delete_rows
 from systemprompt.builtin.tables.cutoff import cutoff_before
-from systemprompt.clock import SECOND, SystemClock
+from systemprompt.builtin.tables.table import find_table
+from systemprompt.clock import SECOND, Clock, Instant, SystemClock
+from systemprompt.databases.database import Row
+from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
+from systemprompt.jobs.settings import FileSource
 from systemprompt.wording import counted
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from mimetypes import MimeTypes
-    from typing import Any
-
-    from systemprompt.clock import Clock, Instant
-    from systemprompt.databases.database import Row
-    from systemprompt.jobs.context import JobContext
-    from systemprompt.jobs.settings import FileSource
 
 __all__ = ["FileIngestion"]
 
@@ -44,8 +44,6 @@ class FileIngestion(Job):
     clock: Clock = SystemClock()
 
     def execute(self, ctx: JobContext) -> JobResult:
-        from secrets import token_hex
-
         if not ctx.settings.file_sources:
             return JobResult.success().with_message("Recorded 0 files: the profile has no file sources")
         scan = _Scan(ctx=ctx, clock=self.clock, now=self.clock.now(), token=token_hex(8))
@@ -77,8 +75,6 @@ class _Scan:
 
     def walk(self, source: FileSource) -> None:
         """Record what lies below one folder, then mark what lay there and does not any more."""
-        from systemprompt.builtin.content.content_files import walk_files
-
         unreadable: dict[str, str] = {}
         batch: dict[str, str] = {}
         for path, absolute in walk_files(self.ctx.path(source.path), source.pattern, unreadable):
@@ -98,8 +94,6 @@ class _Scan:
 
     def mark_gone(self, which: str, unknown: list[str], source: str = "") -> None:
         """Mark the rows that this scan did not see, but for those below the beginnings of which nothing is known."""
-        import json
-
         names = json.dumps([one.name for one in self.ctx.settings.file_sources])
         after = 0
         while True:
@@ -143,8 +137,6 @@ class _Scan:
         return max(1, self.ctx.settings.batch_size)
 
     def _record(self, source: FileSource, batch: dict[str, str]) -> None:
-        import json
-
         known = {"source": source.name, "paths": json.dumps(list(batch))}
         rows = {row["path"]: row for row in self.ctx.db_pool.fetch(_KNOWN, known)}
         read, same, failed = [], [], []
@@ -223,8 +215,6 @@ def _stamp(seen: os.stat_result) -> str:
 
 def _digest(ctx: JobContext, path: str) -> tuple[os.stat_result, int, str]:
     """Read a file whole, a piece at a time; its state is that of after the reading, so that a change meanwhile is seen."""
-    import hashlib
-
     digest, size = hashlib.sha256(), 0
     # Not blocking: opening a pipe that took the file's place would wait for ever.
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as file:
@@ -241,8 +231,6 @@ def _media_type(path: str) -> str:
 
 @cache
 def _media_types() -> MimeTypes:
-    from mimetypes import MimeTypes
-
     # Without the machine's own tables, which differ from host to host.
     return MimeTypes(filenames=())
 
@@ -256,9 +244,6 @@ def _is_text(path: str) -> bool:
 
 
 def _purge(ctx: JobContext, now: Instant) -> int:
-    from systemprompt.builtin.tables.changing import delete_rows
-    from systemprompt.builtin.tables.table import find_table
-
     files = find_table(ctx, "files", needs=("id", "removed_at"))
     cutoff = cutoff_before(now, days=ctx.settings.retention.content_removed_days)
     return delete_rows(ctx, files, files.before("removed_at", cutoff)).done

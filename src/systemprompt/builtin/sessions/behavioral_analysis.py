@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
 
+from systemprompt.builtin.sessions.behavior_scoring import SessionFacts, score_session
 from systemprompt.builtin.sessions.session_requests import requests_of
 from systemprompt.builtin.tables.table import Condition, Table, find_table, same_side
-from systemprompt.clock import SystemClock
+from systemprompt.clock import Clock, Instant, SystemClock, to_datetime
+from systemprompt.databases.database import Row
 from systemprompt.errors import ParameterError
+from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
 from systemprompt.wording import counted
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from systemprompt.builtin.sessions.behavior_scoring import SessionFacts
-    from systemprompt.clock import Clock, Instant
-    from systemprompt.databases.database import Row
-    from systemprompt.jobs.context import JobContext
 
 __all__ = ["BehavioralAnalysis", "count_bans"]
 
@@ -134,10 +131,6 @@ def _score_all(ctx: JobContext, tables: _Tables, *, flag_at: float, now: Instant
 def _scored(
     ctx: JobContext, tables: _Tables, rows: list[Row], tally: _Tally, *, flag_at: float, now: Instant
 ) -> list[dict[str, Any]]:
-    import json
-
-    from systemprompt.builtin.sessions.behavior_scoring import score_session
-
     updates = []
     for row in rows:
         try:
@@ -162,9 +155,6 @@ def _scored(
 
 
 def _facts(ctx: JobContext, tables: _Tables, row: Row) -> SessionFacts:
-    from systemprompt.builtin.sessions.behavior_scoring import SessionFacts
-    from systemprompt.clock import to_datetime
-
     sessions = tables.sessions
     last = sessions.instant(row["last_activity_at"])
     requests = requests_of(ctx, tables.requests, row["id"])
@@ -241,6 +231,4 @@ def _count(ctx: JobContext, sql: str) -> int:
 
 
 def _zone(ctx: JobContext) -> Any:
-    from zoneinfo import ZoneInfo
-
     return ZoneInfo(ctx.settings.time_zone)

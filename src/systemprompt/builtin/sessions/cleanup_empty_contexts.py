@@ -5,16 +5,12 @@ from __future__ import annotations
 from systemprompt.builtin.tables.changing import Changed, count_rows, delete_rows
 from systemprompt.builtin.tables.cutoff import cutoff_before, span
 from systemprompt.builtin.tables.table import Condition, Table, find_table, same_side
-from systemprompt.clock import SystemClock
+from systemprompt.clock import Clock, Instant, SystemClock
 from systemprompt.errors import ConfigurationError
+from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
 from systemprompt.wording import counted
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from systemprompt.clock import Clock, Instant
-    from systemprompt.jobs.context import JobContext
 
 __all__ = ["CleanupEmptyContexts", "count", "delete"]
 

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from systemprompt.builtin.sessions.address_scoring import (
+    AddressFacts,
+    Network,
+    is_nobodys,
+    network_of,
+    network_text,
+    read_networks,
+    score_address,
+)
+from systemprompt.builtin.sessions.behavior_scoring import Score
 from systemprompt.builtin.sessions.session_requests import requests_of
 from systemprompt.builtin.tables.cutoff import cutoff_before, span
-from systemprompt.builtin.tables.table import find_table, same_side
-from systemprompt.clock import SECOND, SystemClock
+from systemprompt.builtin.tables.table import Table, find_table, same_side
+from systemprompt.clock import SECOND, Clock, Instant, SystemClock
+from systemprompt.databases.database import Row
 from systemprompt.errors import ParameterError
+from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
 from systemprompt.wording import counted
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
-    from systemprompt.builtin.sessions.address_scoring import AddressFacts, Network
-    from systemprompt.builtin.sessions.behavior_scoring import Score
-    from systemprompt.builtin.tables.table import Table
-    from systemprompt.clock import Clock, Instant
-    from systemprompt.databases.database import Row
-    from systemprompt.jobs.context import JobContext
 
 __all__ = ["MaliciousIpBlacklist"]
 
@@ -50,8 +53,6 @@ class MaliciousIpBlacklist(Job):
     clock: Clock = SystemClock()
 
     def execute(self, ctx: JobContext) -> JobResult:
-        from systemprompt.builtin.sessions.address_scoring import network_text, score_address
-
         rules = _rules(ctx)
         now = self.clock.now()
         seen = _read_sessions(ctx, cutoff_before(now, hours=rules.window_hours), rules)
@@ -86,8 +87,6 @@ class _Rules:
 
     def spares(self, network: Network) -> bool:
         """Say whether an address is never listed. An IPv6 network that holds an allowed address is spared whole."""
-        from systemprompt.builtin.sessions.address_scoring import is_nobodys
-
         if is_nobodys(network) and not self.block_private:
             return True
         return any(one.version == network.version and one.overlaps(network) for one in self.allow)
@@ -110,8 +109,6 @@ class _Stored:
 
 
 def _rules(ctx: JobContext) -> _Rules:
-    from systemprompt.builtin.sessions.address_scoring import read_networks
-
     list_at = ctx.get_parameter("list_at", float, 75.0)
     if not 0 < list_at <= 100:
         raise ParameterError(f"job {ctx.job_name!r}: parameter list_at={list_at:g} is outside 0-100, 0 excluded")
@@ -171,8 +168,6 @@ def _read_sessions(ctx: JobContext, since: Instant, rules: _Rules) -> _Seen:
 def _add(
     ctx: JobContext, seen: _Seen, row: Row, sessions: Table, requests: Table | None, since: Instant, rules: _Rules
 ) -> None:
-    from systemprompt.builtin.sessions.address_scoring import AddressFacts, network_of
-
     network = network_of(str(row["ip_address"]))
     if rules.spares(network):
         return
@@ -196,8 +191,6 @@ def _add(
 
 def _store(ctx: JobContext, listed: Mapping[str, tuple[AddressFacts, Score]], rules: _Rules, now: Instant) -> _Stored:
     """Write what is listed, then free what has expired or is spared by now. A batch is a transaction."""
-    import json
-
     values: list[dict[str, Any]] = [
         {
             "network": text,
@@ -227,8 +220,6 @@ def _store(ctx: JobContext, listed: Mapping[str, tuple[AddressFacts, Score]], ru
 
 
 def _free(ctx: JobContext, rules: _Rules, now: Instant) -> int:
-    from systemprompt.builtin.sessions.address_scoring import read_networks
-
     freed, after, size = 0, "", max(1, ctx.settings.batch_size)
     while True:
         ctx.raise_if_cancelled()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from typing import Any
 
-    from systemprompt.builtin.sessions.behavior_scoring import Request
-    from systemprompt.builtin.tables.table import Table
-    from systemprompt.jobs.context import JobContext
+from systemprompt.builtin.sessions.behavior_scoring import Request
+from systemprompt.builtin.tables.table import Table
+from systemprompt.jobs.context import JobContext
 
 __all__ = ["requests_of"]
 
@@ -21,8 +19,6 @@ def requests_of(ctx: JobContext, table: Table | None, session_id: Any) -> list[R
     Raises:
         ValueError, TypeError: one has a date or a status that cannot be read.
     """
-    from systemprompt.builtin.sessions.behavior_scoring import Request
-
     if table is None:
         return []
     at = table.column("requested_at")

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from systemprompt.builtin.tables.table import Condition
+from systemprompt.builtin.tables.table import Condition, Table
+from systemprompt.databases.database import Transaction
 from systemprompt.errors import RowRefused
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
-    from systemprompt.builtin.tables.table import Table
-    from systemprompt.databases.database import Transaction
-    from systemprompt.jobs.context import JobContext
+from systemprompt.jobs.context import JobContext
 
 __all__ = ["Changed", "count_rows", "delete_rows", "update_rows"]
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from systemprompt.clock import SECOND, SystemClock
+from systemprompt.clock import SECOND, Instant, SystemClock
 from systemprompt.errors import ParameterError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from systemprompt.clock import Instant
-    from systemprompt.jobs.context import JobContext
+from systemprompt.jobs.context import JobContext
 
 __all__ = ["cutoff_before", "span"]
 

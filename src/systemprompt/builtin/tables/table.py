@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
-from systemprompt.clock import SECOND, from_datetime, iso
+from systemprompt.clock import SECOND, Instant, from_datetime, iso
 from systemprompt.errors import ConfigurationError, did_you_mean
+from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.settings import HostTable
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from typing import Any
-
-    from systemprompt.clock import Instant
-    from systemprompt.jobs.context import JobContext
 
 __all__ = ["Condition", "Table", "find_table", "same_side", "without_parent"]
 

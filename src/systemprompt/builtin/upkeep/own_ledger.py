@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from systemprompt.clock import SECOND
+from systemprompt.clock import SECOND, Instant
 from systemprompt.errors import ConfigurationError, DatabaseUnreachable
+from systemprompt.jobs.context import JobContext
+from systemprompt.ledger.records import NodeIdentity
+from systemprompt.ledger.sqlite.ledger import SqliteLedger
+from systemprompt.nodes.identity import is_gone, this_machine
 from systemprompt.wording import counted
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from systemprompt.clock import Instant
-    from systemprompt.jobs.context import JobContext
-    from systemprompt.ledger.records import NodeIdentity
-    from systemprompt.ledger.sqlite.ledger import SqliteLedger
 
 __all__ = ["alive_at", "kinds", "open_ledger"]
 
@@ -37,8 +33,6 @@ def open_ledger(ctx: JobContext) -> Iterator[SqliteLedger]:
             f"job {ctx.job_name!r} looks after the ledger and this context names none",
             hint="in a test pass JobContext(settings=JobSettings(ledger=PATH))",
         )
-    from systemprompt.ledger.sqlite.ledger import SqliteLedger
-
     if not os.path.exists(ctx.settings.ledger):
         raise DatabaseUnreachable(f"there is no ledger at {ctx.settings.ledger!r}", hint="sp db migrate makes one")
     ledger = SqliteLedger(ctx.settings.ledger, patience=_PATIENCE_S)
@@ -51,8 +45,6 @@ def open_ledger(ctx: JobContext) -> Iterator[SqliteLedger]:
 
 def alive_at(now: Instant) -> Callable[[NodeIdentity], bool | None]:
     """Say whether a node lives, giving its rescue time: one that beat within the hour is not called dead yet."""
-    from systemprompt.nodes.identity import is_gone, this_machine
-
     machine = this_machine()
 
     def alive(node: NodeIdentity) -> bool | None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from systemprompt.cli.people import cards, tables, texts
 from systemprompt.cli.people.page import Page
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
-    from systemprompt.cli.settings import CliSettings
-    from systemprompt.operations.answers import Answer
+from systemprompt.cli.settings import CliSettings
+from systemprompt.operations.answers import Answer
 
 __all__ = ["VIEWS", "shown"]
 

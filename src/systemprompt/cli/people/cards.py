@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 from rich.text import Text
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from typing import Any
-
-    from systemprompt.cli.people.page import Page
-    from systemprompt.operations.explain_fire_time import FireTimeExplained
-    from systemprompt.operations.profile import ProfileShown
-    from systemprompt.operations.show_job import JobDetails
+from systemprompt.cli.people.page import Page
+from systemprompt.operations.explain_fire_time import FireTimeExplained
+from systemprompt.operations.profile import ProfileShown
+from systemprompt.operations.show_job import JobDetails
 
 __all__ = ["fire_time", "job", "profile"]
 

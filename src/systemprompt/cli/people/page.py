@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from io import StringIO
 from zoneinfo import ZoneInfo
@@ -12,13 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from systemprompt.cli.printable import printable
+from systemprompt.cli.settings import CliSettings
 from systemprompt.clock import SECOND, from_datetime
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from systemprompt.cli.settings import CliSettings
 
 __all__ = ["STYLES", "Page"]
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from rich.text import Text
 
+from systemprompt.cli.people.page import Page
 from systemprompt.cli.progress import duration
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any
-
-    from systemprompt.cli.people.page import Page
-    from systemprompt.operations.audit_jobs import AuditReport
-    from systemprompt.operations.database import DbStatus
-    from systemprompt.operations.doctor import Diagnosis
-    from systemprompt.operations.history import History, HistoryEntry
-    from systemprompt.operations.list_jobs import JobEntry, JobList
-    from systemprompt.operations.run_jobs import RunJobsResult
-    from systemprompt.operations.run_logs import RunLogs
-    from systemprompt.operations.upcoming import Upcoming
+from systemprompt.operations.audit_jobs import AuditReport
+from systemprompt.operations.database import DbStatus
+from systemprompt.operations.doctor import Diagnosis
+from systemprompt.operations.history import History, HistoryEntry
+from systemprompt.operations.list_jobs import JobEntry, JobList
+from systemprompt.operations.run_jobs import RunJobsResult
+from systemprompt.operations.run_logs import RunLogs
+from systemprompt.operations.upcoming import Upcoming
 
 __all__ = ["audit", "checks", "chosen", "databases", "history", "jobs", "logs", "runs", "upcoming"]
 

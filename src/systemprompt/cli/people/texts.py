@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from systemprompt.cli.completion import Completion
-    from systemprompt.cli.people.page import Page
-    from systemprompt.cli.schema import Schemas
-    from systemprompt.operations.backup import DbBackup
-    from systemprompt.operations.cancel_run import RunCancelled
-    from systemprompt.operations.cleanup import LogCleanup, SessionCleanup
-    from systemprompt.operations.database import DbMigrated
-    from systemprompt.operations.init_profile import Initialised
-    from systemprompt.operations.new_job import NewJob
-    from systemprompt.operations.profile import ProfileCheck
-    from systemprompt.operations.restore import DbRestore
-    from systemprompt.operations.serve import ServeResult
-    from systemprompt.operations.switch_job import JobSwitched
+from json import dumps
+
+from systemprompt.cli.completion import Completion
+from systemprompt.cli.people.page import Page
+from systemprompt.cli.schema import Schemas
+from systemprompt.operations.answers import plain
+from systemprompt.operations.backup import DbBackup
+from systemprompt.operations.cancel_run import RunCancelled
+from systemprompt.operations.cleanup import LogCleanup, SessionCleanup
+from systemprompt.operations.database import DbMigrated
+from systemprompt.operations.init_profile import Initialised
+from systemprompt.operations.new_job import NewJob
+from systemprompt.operations.profile import ProfileCheck
+from systemprompt.operations.restore import DbRestore
+from systemprompt.operations.serve import ServeResult
+from systemprompt.operations.switch_job import JobSwitched
 
 __all__ = [
     "backed_up",
@@ -102,10 +103,6 @@ def node(page: Page, data: ServeResult) -> None:
 
 
 def schemas(page: Page, data: Schemas) -> None:
-    from json import dumps
-
-    from systemprompt.operations.answers import plain
-
     page.verbatim(dumps(plain(data), indent=2))
 
 

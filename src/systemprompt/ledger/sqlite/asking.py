@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+from typing import Any
 
+from systemprompt.clock import Instant
 from systemprompt.errors import (
     ConflictError,
     JobAlreadyRunning,
@@ -14,21 +19,12 @@ from systemprompt.errors import (
     RunNotFound,
 )
 from systemprompt.ledger.bookkeeping import Books, begun, closed_waiting, manual
-from systemprompt.ledger.records import StopAsked
+from systemprompt.ledger.records import Change, Claimed, ManualStart, StopAsked
 from systemprompt.ledger.rows import OpenRun
 from systemprompt.ledger.sqlite.clockwork import claimed, take_numbers
 from systemprompt.ledger.sqlite.closing import take_out, write_books
 from systemprompt.ledger.sqlite.inserting import insert_open
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Callable, Mapping, Sequence
-    from typing import Any
-
-    from systemprompt.clock import Instant
-    from systemprompt.ledger.records import Change, Claimed, ManualStart
-    from systemprompt.ledger.sqlite.store import Store
+from systemprompt.ledger.sqlite.store import Store
 
 __all__ = ["KEPT_REQUESTS", "ask_for_runs", "ask_to_stop", "once", "start_manual"]
 
@@ -185,6 +181,4 @@ def _asked(act: str, starts: Sequence[ManualStart]) -> dict[str, Any]:
 
 
 def _digest(asked: Mapping[str, Any]) -> str:
-    from hashlib import sha256
-
     return sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
+from typing import Any
 
+from systemprompt.clock import Instant
 from systemprompt.errors import JobNotFound, VersionChanged
 from systemprompt.ledger.bookkeeping import Books, closed_waiting
-from systemprompt.ledger.records import SyncReport
+from systemprompt.ledger.records import Change, Decide, JobSpec, QuarantineNotice, SyncReport
 from systemprompt.ledger.rows import OpenRun
 from systemprompt.ledger.sqlite.clockwork import plan_new, plan_one
 from systemprompt.ledger.sqlite.closing import take_out, write_books
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Mapping, Sequence
-    from typing import Any
-
-    from systemprompt.clock import Instant
-    from systemprompt.ledger.records import Change, Decide, JobSpec, QuarantineNotice
-    from systemprompt.ledger.sqlite.store import Store
+from systemprompt.ledger.sqlite.store import Store
 
 __all__ = ["NOTHING", "is_current", "set_enabled", "sync"]
 

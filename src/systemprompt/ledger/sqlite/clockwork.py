@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from itertools import count
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from systemprompt.clock import Instant
 from systemprompt.errors import LedgerBroken
 from systemprompt.ledger.bookkeeping import Books, begun, closed_when_planned, planned
-from systemprompt.ledger.records import Claimed, JobToPlan, Turn
+from systemprompt.ledger.records import Claimed, Closing, Decide, Decision, JobToPlan, Turn
 from systemprompt.ledger.rows import OpenRun
 from systemprompt.ledger.sqlite.closing import Ended, close_held, write_books
 from systemprompt.ledger.sqlite.inserting import insert_open
-from systemprompt.ledger.sqlite.remembered import Terms
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from typing import Any
-
-    from systemprompt.clock import Instant
-    from systemprompt.ledger.records import Closing, Decide, Decision
-    from systemprompt.ledger.sqlite.remembered import Remembered
-    from systemprompt.ledger.sqlite.store import Store
+from systemprompt.ledger.sqlite.remembered import Remembered, Terms
+from systemprompt.ledger.sqlite.store import Store
 
 __all__ = ["JOBS_A_TURN", "Numbers", "Offer", "claim", "claimed", "plan_new", "plan_one", "take_numbers", "turn"]
 

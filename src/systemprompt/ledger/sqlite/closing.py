@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from systemprompt.clock import Instant
 from systemprompt.errors import LedgerBroken
 from systemprompt.ledger.bookkeeping import Books, count_in, late_attempt, settle, storable
-from systemprompt.ledger.rows import OpenRun
+from systemprompt.ledger.records import Closing
+from systemprompt.ledger.rows import ClosedRun, OpenRun
 from systemprompt.ledger.sqlite.inserting import insert_closed
-from systemprompt.ledger.sqlite.remembered import HeldRunChanged
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from systemprompt.clock import Instant
-    from systemprompt.ledger.records import Closing
-    from systemprompt.ledger.rows import ClosedRun
-    from systemprompt.ledger.sqlite.remembered import Remembered
-    from systemprompt.ledger.sqlite.store import Store
+from systemprompt.ledger.sqlite.remembered import HeldRunChanged, Remembered
+from systemprompt.ledger.sqlite.store import Store
 
 __all__ = ["Ended", "close_held", "take_out", "write_books"]
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
+from systemprompt.clock import Instant
 from systemprompt.errors import LedgerBroken
+from systemprompt.ledger.records import Closing, Decide
 from systemprompt.ledger.sqlite.clockwork import plan_one
 from systemprompt.ledger.sqlite.closing import Ended, close_held, write_books
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from systemprompt.clock import Instant
-    from systemprompt.ledger.records import Closing, Decide
-    from systemprompt.ledger.sqlite.store import Store
+from systemprompt.ledger.sqlite.store import Store
 
 __all__ = ["close_one_by_one"]
 

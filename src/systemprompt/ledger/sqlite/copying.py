@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from systemprompt.databases.sqlite import database_error, open_connection
 from systemprompt.errors import ConflictError, DatabaseUnreachable
 from systemprompt.ledger.sqlite.place import flush, name_anew, remove
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 __all__ = ["copy_beside", "held_view", "in_the_way", "put_in_place"]
 

@@ -11,14 +11,11 @@ from systemprompt.errors import ConflictError, DatabaseInUse, DatabaseUnreachabl
 from systemprompt.ledger.sqlite.copying import held_view, in_the_way
 from systemprompt.ledger.sqlite.migrating import migrate, pending_migrations
 from systemprompt.ledger.sqlite.replacing import is_open_elsewhere, make_folder
+from systemprompt.ledger.sqlite.schema_state import absent_schema_state, read_schema_state
 from systemprompt.ledger.sqlite.steps import FileBackup, FileRestore
 from systemprompt.ledger.sqlite.store import Store
 from systemprompt.ledger.statements import load_statements
-from systemprompt.ledger.upkeep import DatabaseSize
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from systemprompt.ledger.upkeep import SchemaState
+from systemprompt.ledger.upkeep import DatabaseSize, SchemaState
 
 __all__ = ["DatabaseFile", "upkeep_statements"]
 
@@ -54,8 +51,6 @@ class DatabaseFile:
             store.close()
 
     def schema_state(self) -> SchemaState:
-        from systemprompt.ledger.sqlite.schema_state import absent_schema_state, read_schema_state
-
         if not os.path.exists(self.location):
             return absent_schema_state(self.migrations)
         statement = upkeep_statements()["schema_text"]

@@ -7,14 +7,11 @@ open one 2 instead of 6.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from systemprompt.ledger.rows import ClosedRun, OpenRun
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
-
-    from systemprompt.ledger.sqlite.store import Store
+from systemprompt.ledger.sqlite.store import Store
 
 __all__ = ["SHAPES", "insert_closed", "insert_open"]
 

@@ -3,39 +3,35 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from systemprompt.clock import iso
+from systemprompt.clock import Instant, iso
 from systemprompt.errors import DaySealed, LedgerBroken
+from systemprompt.ledger.records import (
+    Change,
+    Claimed,
+    ClockEvent,
+    Closing,
+    Decide,
+    JobSpec,
+    ManualStart,
+    NodeIdentity,
+    QuarantineNotice,
+    Rescued,
+    StopAsked,
+    SyncReport,
+    Turn,
+)
+from systemprompt.ledger.seals import Seal, SealDraft
 from systemprompt.ledger.sqlite import asking, catalogue, clockwork, conflicts, nodes, retention
 from systemprompt.ledger.sqlite.migrating import migrate
 from systemprompt.ledger.sqlite.reader import MIGRATIONS, MIGRATIONS_TABLE, SqliteReader
 from systemprompt.ledger.sqlite.remembered import HeldRunChanged, Remembered
 from systemprompt.ledger.sqlite.store import Store, ledger_error, refuse_empty
 from systemprompt.ledger.statements import load_statements
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from systemprompt.clock import Instant
-    from systemprompt.ledger.records import (
-        Change,
-        Claimed,
-        ClockEvent,
-        Closing,
-        Decide,
-        JobSpec,
-        ManualStart,
-        NodeIdentity,
-        QuarantineNotice,
-        Rescued,
-        StopAsked,
-        SyncReport,
-        Turn,
-    )
-    from systemprompt.ledger.seals import Seal, SealDraft
-    from systemprompt.ledger.views import JobView
+from systemprompt.ledger.views import JobView
 
 __all__ = ["MIGRATIONS", "MIGRATIONS_TABLE", "SqliteLedger"]
 
@@ -68,8 +64,6 @@ class SqliteLedger(SqliteReader):
         Raises:
             DatabaseTooNew: a newer release wrote this file. Nothing is changed.
         """
-        import sqlite3
-
         try:
             return migrate(self._store.connection, MIGRATIONS, table=MIGRATIONS_TABLE, begin=self._store.begin)
         except sqlite3.Error as error:

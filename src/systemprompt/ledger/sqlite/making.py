@@ -5,14 +5,12 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from systemprompt.errors import DatabaseBusy, DatabaseUnreachable
+from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.sqlite.place import BESIDE, flush, name_anew, remove
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["make_ledger", "making_name"]
 
@@ -93,8 +91,6 @@ def _lock_of(folder: str, path: str, patience: float) -> Iterator[None]:
 
 
 def _fill(making: str, path: str) -> None:
-    from systemprompt.ledger.sqlite.ledger import SqliteLedger
-
     try:
         ledger = SqliteLedger(making)
         try:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 
+from systemprompt.clock import Instant
 from systemprompt.errors import LedgerBroken
 from systemprompt.ledger.bookkeeping import Books, Lost, Requeued, lost
-from systemprompt.ledger.records import Rescued
+from systemprompt.ledger.records import ClockEvent, NodeIdentity, Rescued
 from systemprompt.ledger.rows import OpenRun
 from systemprompt.ledger.sqlite.closing import take_out, write_books
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import sqlite3
-
-    from systemprompt.clock import Instant
-    from systemprompt.ledger.records import ClockEvent, NodeIdentity
-    from systemprompt.ledger.sqlite.store import Store
+from systemprompt.ledger.sqlite.store import Store
 
 __all__ = ["join", "leave", "record_clock_event", "rescue"]
 

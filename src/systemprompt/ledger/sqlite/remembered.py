@@ -8,16 +8,13 @@ two processes   a run that is held changes in two ways alone: somebody asks for 
 from __future__ import annotations
 
 import json
+import sqlite3
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterable, Sequence
-
-    from systemprompt.ledger.records import Closing
-    from systemprompt.ledger.rows import OpenRun
-    from systemprompt.ledger.sqlite.store import Store
+from systemprompt.ledger.records import Closing
+from systemprompt.ledger.rows import OpenRun
+from systemprompt.ledger.sqlite.store import Store
 
 __all__ = ["HeldRunChanged", "Remembered", "Terms"]
 

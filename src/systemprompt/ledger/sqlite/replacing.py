@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Sequence
+from shutil import copy2
 
-from systemprompt.clock import iso
+from systemprompt.clock import Instant, iso
 from systemprompt.databases.sqlite import is_busy, open_connection
 from systemprompt.errors import DatabaseError, DatabaseUnreachable
 from systemprompt.ledger.sqlite.copying import held_view, put_in_place
 from systemprompt.ledger.sqlite.place import BESIDE
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from systemprompt.clock import Instant
 
 __all__ = ["is_open_elsewhere", "make_folder", "number_in", "replace", "take_owner"]
 
@@ -138,7 +134,5 @@ def _second_name(target: str, kept: str) -> None:
     try:
         os.link(target, kept)
     except OSError:
-        from shutil import copy2
-
         # No links on this file system: nobody has the file open, so that a plain copy is a whole one.
         copy2(target, kept)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from systemprompt.ledger.seals import chained, first_previous
+from systemprompt.clock import Instant
+from systemprompt.ledger.seals import Seal, SealDraft, chained, first_previous
+from systemprompt.ledger.sqlite.store import Store
 from systemprompt.ledger.tallies import tallies_of
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from systemprompt.clock import Instant
-    from systemprompt.ledger.seals import Seal, SealDraft
-    from systemprompt.ledger.sqlite.store import Store
 
 __all__ = ["fold", "give_back", "prune", "seal", "sealed_until"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -16,10 +17,6 @@ from systemprompt.ledger.sqlite.migrating import (
     pending_migrations,
 )
 from systemprompt.ledger.upkeep import SchemaDifference, SchemaState
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 __all__ = ["absent_schema_state", "read_schema_state"]
 

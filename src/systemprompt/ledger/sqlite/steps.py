@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from collections.abc import Callable
 from contextlib import ExitStack, closing
+from types import TracebackType
+from typing import Self
 
+from systemprompt.clock import Instant
 from systemprompt.databases.sqlite import open_connection
 from systemprompt.errors import LedgerBroken
 from systemprompt.ledger.sqlite.copying import copy_beside, held_view, put_in_place
 from systemprompt.ledger.sqlite.migrating import applied_migration
 from systemprompt.ledger.sqlite.place import remove
 from systemprompt.ledger.sqlite.replacing import make_folder, replace, take_owner
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Callable
-    from types import TracebackType
-    from typing import Self
-
-    from systemprompt.clock import Instant
 
 __all__ = ["FileBackup", "FileRestore"]
 

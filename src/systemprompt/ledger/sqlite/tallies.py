@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from systemprompt.ledger.sqlite.store import Store
+from systemprompt.ledger.sqlite.store import Store
 
 __all__ = ["counted"]
 

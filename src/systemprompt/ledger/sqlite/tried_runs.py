@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from heapq import merge
 from operator import attrgetter
+from typing import Any
 
 from systemprompt.ledger.views import AttemptView, RunView
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Callable, Iterable, Iterator
-    from typing import Any
 
 __all__ = ["with_attempts"]
 

@@ -1,21 +1,18 @@
-"""Upkeep of the ledger's file: implements `systemprompt.ledger.upkeep.LedgerUpkeep`; see there for the promises."""
+"""Upkeep of the ledger's file: implements `systemprompt.ledger.ledger_upkeep.LedgerUpkeep`; see there for the promises."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from systemprompt.clock import Instant
+from systemprompt.ledger.ledger_upkeep import Extent, Settled
 from systemprompt.ledger.sqlite.database_file import DatabaseFile, upkeep_statements
+from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.sqlite.place import flush
-from systemprompt.ledger.sqlite.reader import MIGRATIONS, MIGRATIONS_TABLE, open_reading_ledger
+from systemprompt.ledger.sqlite.reader import MIGRATIONS, MIGRATIONS_TABLE, SqliteReader, open_reading_ledger
 from systemprompt.ledger.sqlite.replacing import number_in
 from systemprompt.ledger.sqlite.steps import FileBackup, FileRestore
 from systemprompt.ledger.sqlite.store import Store, refuse_empty
-from systemprompt.ledger.upkeep import Extent, Settled
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from systemprompt.clock import Instant
-    from systemprompt.ledger.sqlite.reader import SqliteReader
 
 __all__ = ["LEDGER_TABLES", "LedgerFile", "LedgerFileBackup", "LedgerFileRestore"]
 
@@ -86,8 +83,6 @@ class LedgerFileRestore(FileRestore):
 
     def _rescue(self, now: Instant, max_attempts: int) -> tuple[int, str, Instant]:
         """Settle what the nodes in the copy held: they can never come back to it."""
-        from systemprompt.ledger.sqlite.ledger import SqliteLedger
-
         ledger = SqliteLedger(self.copied)
         try:
             ledger.migrate()

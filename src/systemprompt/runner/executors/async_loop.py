@@ -7,9 +7,13 @@ import contextvars
 import logging
 import threading
 import weakref
+from collections.abc import Awaitable, Coroutine, Generator, Sequence
+from typing import Any
 
+from systemprompt.databases.database import Database
+from systemprompt.jobs.settings import JobSettings
 from systemprompt.runner.executors.thread import DaemonPoolFutures
-from systemprompt.runner.flight import context_of
+from systemprompt.runner.flight import Flight, context_of
 from systemprompt.runner.outcome import (
     is_awaitable,
     is_cancellation,
@@ -18,15 +22,6 @@ from systemprompt.runner.outcome import (
     stopped,
     under_stop,
 )
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Coroutine, Generator, Sequence
-    from typing import Any
-
-    from systemprompt.databases.database import Database
-    from systemprompt.jobs.settings import JobSettings
-    from systemprompt.runner.flight import Flight
 
 __all__ = ["AsyncExecutor"]
 

@@ -24,10 +24,8 @@ import os
 import select
 import sys
 import time
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections.abc import Callable
+from ctypes import CDLL, c_ulong
 
 __all__ = ["end_below", "main"]
 
@@ -335,8 +333,6 @@ def _load_prctl() -> Callable[[int, int], int] | None:
     """Return prctl(2), or None where there is none."""
     if not _LINUX:
         return None
-    from ctypes import CDLL, c_ulong
-
     prctl = CDLL(None, use_errno=True).prctl
 
     def call(option: int, value: int) -> int:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from systemprompt.runner.run_logs import RunLog
+from systemprompt.runner.run_logs import RunLog
 
 __all__ = ["LineCutter", "StreamLog", "Tail"]
 

@@ -8,19 +8,15 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 from systemprompt.clock import iso
+from systemprompt.jobs.settings import JobSettings
 from systemprompt.runner.executors.supervisor import Ended, Launch, NotStarted, Supervisor
+from systemprompt.runner.flight import Flight
 from systemprompt.runner.outcome import Outcome, stopped, under_stop
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
-
-    from systemprompt.jobs.settings import JobSettings
-    from systemprompt.runner.flight import Flight
 
 __all__ = ["ProcessExecutor", "environment_of"]
 

@@ -12,18 +12,14 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from systemprompt.runner.executors.descriptors import fill_standard_streams, pipe_for, read_now, unnamed_file
 from systemprompt.runner.executors.guard import end_below
 from systemprompt.runner.executors.output import StreamLog
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import Any
-
-    from systemprompt.runner.flight import Flight
+from systemprompt.runner.flight import Flight
 
 __all__ = ["Ended", "Launch", "NotStarted", "Supervisor"]
 

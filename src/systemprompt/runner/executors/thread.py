@@ -6,10 +6,15 @@ import logging
 import threading
 import weakref
 from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from typing import Any, Protocol
 
-from systemprompt.runner.flight import context_of
+from systemprompt.databases.database import Database
+from systemprompt.jobs.context import JobContext
+from systemprompt.jobs.settings import JobSettings
+from systemprompt.runner.flight import Flight, context_of
 from systemprompt.runner.outcome import (
     is_awaitable,
     is_cancellation,
@@ -18,18 +23,6 @@ from systemprompt.runner.outcome import (
     stopped,
     under_stop,
 )
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
-    from typing import Any, Protocol
-
-    from systemprompt.databases.database import Database
-    from systemprompt.jobs.context import JobContext
-    from systemprompt.jobs.settings import JobSettings
-    from systemprompt.runner.flight import Flight
-else:
-    Protocol = object
 
 __all__ = ["DaemonPool", "DaemonPoolFutures", "ThreadExecutor"]
 
