@@ -1,13 +1,11 @@
 """How suspicious an address looks. Pure: what came from it in, a score out, with the weights as data.
 
-Signals are joined as in `behavior_scoring`: 100 * (1 - product of (1 - weight * strength)), the "noisy or" of Bayesian networks
-(Pearl 1988). Window and expiry are what fail2ban calls findtime and bantime. The weights and thresholds are ours. Shares
-count more than sums, since a whole office may come from one address.
+Signals are joined as in `behavior_scoring`. Window and expiry are what fail2ban calls findtime and bantime. The weights and
+thresholds are ours. Shares count more than sums, since a whole office may come from one address.
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +13,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_netw
 from types import MappingProxyType
 from typing import TypeAlias
 
-from systemprompt.builtin.sessions.behavior_scoring import Score, between, is_probe
+from systemprompt.builtin.sessions.behavior_scoring import Score, between, is_probe, score_of
 from systemprompt.clock import SECOND, Instant
 
 __all__ = [
@@ -74,7 +72,7 @@ class AddressFacts:
             self.probes.add(path)
 
 
-def score_address(facts: AddressFacts, weights: Mapping[str, float] = WEIGHTS) -> Score:
+def score_address(facts: AddressFacts) -> Score:
     """Score one address."""
     strengths = {
         # Different paths that only somebody who looks for holes asks for; five are certainty.
@@ -88,11 +86,7 @@ def score_address(facts: AddressFacts, weights: Mapping[str, float] = WEIGHTS) -
         # The share of sessions that it flagged.
         "flagged_sessions": facts.flagged / facts.sessions if facts.sessions else 0.0,
     }
-    innocent = math.prod(1 - weights.get(name, 0.0) * strength for name, strength in strengths.items())
-    return Score(
-        value=round(100 * (1 - innocent), 2),
-        signals={name: round(strength, 3) for name, strength in strengths.items() if strength > 0},
-    )
+    return score_of(strengths, WEIGHTS)
 
 
 def network_of(text: str) -> Network:

@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from systemprompt.clock import SECOND, Instant
 
-__all__ = ["WEIGHTS", "Request", "Score", "SessionFacts", "between", "is_probe", "score_session"]
+__all__ = ["WEIGHTS", "Request", "Score", "SessionFacts", "between", "is_probe", "score_of", "score_session"]
 
 WEIGHTS: Mapping[str, float] = MappingProxyType(
     {
@@ -68,7 +68,11 @@ class Score:
 
 def score_session(facts: SessionFacts, weights: Mapping[str, float] = WEIGHTS) -> Score:
     """Score one session. A session without requests scores what its user agent alone does."""
-    strengths = {name: signal(facts) for name, signal in _SIGNALS.items()}
+    return score_of({name: signal(facts) for name, signal in _SIGNALS.items()}, weights)
+
+
+def score_of(strengths: Mapping[str, float], weights: Mapping[str, float]) -> Score:
+    """Join signals, each with its strength, to one score."""
     innocent = math.prod(1 - weights.get(name, 0.0) * strength for name, strength in strengths.items())
     return Score(
         value=round(100 * (1 - innocent), 2),

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from systemprompt.builtin.sessions.behavior_scoring import SessionFacts, score_session
 from systemprompt.builtin.sessions.session_requests import requests_of
+from systemprompt.builtin.tables.changing import count_rows
 from systemprompt.builtin.tables.table import Condition, Table, find_table, same_side
 from systemprompt.clock import Clock, Instant, SystemClock, to_datetime
 from systemprompt.databases.database import Row
@@ -113,7 +114,7 @@ def _score_all(ctx: JobContext, tables: _Tables, *, flag_at: float, now: Instant
     )
     key = sessions.column("id")
     tally = _Tally()
-    total = _count(ctx, f"SELECT count(*) AS rows FROM {sessions.sql} AS target WHERE {due}")  # noqa: S608  # names are quoted
+    total = count_rows(ctx, sessions, Condition(sql=due))
     after = Condition(sql="1")
     while True:
         ctx.raise_if_cancelled()
@@ -158,7 +159,7 @@ def _facts(ctx: JobContext, tables: _Tables, row: Row) -> SessionFacts:
     sessions = tables.sessions
     last = sessions.instant(row["last_activity_at"])
     requests = requests_of(ctx, tables.requests, row["id"])
-    offset = to_datetime(last).astimezone(_zone(ctx)).utcoffset()
+    offset = to_datetime(last).astimezone(ZoneInfo(ctx.settings.time_zone)).utcoffset()
     errors = sum(1 for request in requests if request.status >= 400)
     return SessionFacts(
         started_at=sessions.instant(row["started_at"]),
@@ -223,12 +224,3 @@ def _ban(ctx: JobContext, tables: _Tables, *, ban_at: float, now: Instant) -> in
         ctx.logger.warning("user %r is banned: %s", user_id, reason)
         ctx.progress(number, len(people), "bans")
     return banned
-
-
-def _count(ctx: JobContext, sql: str) -> int:
-    row = ctx.db_pool.fetch_one(sql)
-    return 0 if row is None else int(row["rows"])
-
-
-def _zone(ctx: JobContext) -> Any:
-    return ZoneInfo(ctx.settings.time_zone)
