@@ -36,11 +36,7 @@ class Terminal(io.StringIO):
 
 def watcher(terminal: Terminal, **flags: Any) -> NodeWatcher:
     clock = ManualClock(1_700_000_000_123_456)
-    return NodeWatcher(
-        CliSettings(
-            environ={}, cwd="/", stdin=io.StringIO(), stdout=io.StringIO(), stderr=terminal, clock=clock, **flags
-        )
-    )
+    return NodeWatcher(CliSettings(environ={}, cwd="/", stdout=io.StringIO(), stderr=terminal, clock=clock, **flags))
 
 
 def started(run_id: int) -> NodeEvent:

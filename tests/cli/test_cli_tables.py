@@ -23,7 +23,6 @@ def page(width: int | None = None, *, color: bool = False) -> Page:
     settings = CliSettings(
         environ={},
         cwd="/",
-        stdin=StringIO(),
         stdout=StringIO(),
         stderr=StringIO(),
         clock=ManualClock(0),

@@ -90,9 +90,7 @@ class Place:
 
     def sp(self, *words: str, code: int = 0) -> dict[str, Any]:
         out, err = io.StringIO(), io.StringIO()
-        settings = CliSettings(
-            environ=self.environ, cwd=str(self.folder), stdin=io.StringIO(), stdout=out, stderr=err, clock=self.clock
-        )
+        settings = CliSettings(environ=self.environ, cwd=str(self.folder), stdout=out, stderr=err, clock=self.clock)
         ended = main(["--json", "--profile", str(self.folder / "profile.yaml"), *words], settings)
         assert ended == code, out.getvalue() + err.getvalue()
         document: dict[str, Any] = json.loads(out.getvalue())

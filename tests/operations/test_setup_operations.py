@@ -25,7 +25,7 @@ from systemprompt.operations.profile import ProfileShowParams, show_profile
 def sp(folder: Path, *words: str, code: int = 0) -> dict[str, Any]:
     out, err = io.StringIO(), io.StringIO()
     environ = {"XDG_CACHE_HOME": str(folder / "cache"), "HOME": str(folder)}
-    settings = CliSettings(environ=environ, cwd=str(folder), stdin=io.StringIO(), stdout=out, stderr=err)
+    settings = CliSettings(environ=environ, cwd=str(folder), stdout=out, stderr=err)
     assert main(["--json", *words], settings) == code, out.getvalue() + err.getvalue()
     document: dict[str, Any] = json.loads(out.getvalue())
     return document

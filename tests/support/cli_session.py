@@ -109,7 +109,6 @@ class CliSession:
         settings = CliSettings(
             environ=self.environ,
             cwd=str(self.folder),
-            stdin=io.StringIO(),
             stdout=io.StringIO(),
             stderr=io.StringIO(),
             clock=self.clock,

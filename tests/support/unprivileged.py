@@ -61,7 +61,6 @@ def _answers(asked: dict[str, Any]) -> list[tuple[int, str, str]]:
         settings = CliSettings(
             environ={"SYSTEMPROMPT_PROFILE": asked["profile"], "USER": "plain"},
             cwd=os.getcwd(),
-            stdin=io.StringIO(),
             stdout=io.StringIO(),
             stderr=io.StringIO(),
         )

@@ -160,7 +160,6 @@ def _prepare(command: Command) -> None:
 def _apply_globals(call: Call, settings: CliSettings) -> None:
     given = call.globals
     settings.profile = given.get("--profile", settings.profile)
-    settings.non_interactive = settings.non_interactive or "--non-interactive" in given
     settings.quiet = settings.quiet or "--quiet" in given
     settings.verbose = settings.verbose or "--verbose" in given
     if "--no-color" in given:
@@ -178,7 +177,6 @@ def _settings_of_process() -> CliSettings:
     return CliSettings(
         environ=os.environ,
         cwd=_cwd(),
-        stdin=sys.stdin,
         stdout=stdout,
         stderr=stderr,
         width=_columns() if terminal else None,

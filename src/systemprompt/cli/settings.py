@@ -28,11 +28,9 @@ class CliSettings:
         "cwd",
         "environ",
         "format",
-        "non_interactive",
         "profile",
         "quiet",
         "stderr",
-        "stdin",
         "stdout",
         "verbose",
         "width",
@@ -43,7 +41,6 @@ class CliSettings:
         *,
         environ: Mapping[str, str],
         cwd: str,
-        stdin: TextIO,
         stdout: TextIO,
         stderr: TextIO,
         clock: Clock | None = None,
@@ -51,13 +48,11 @@ class CliSettings:
         color: bool = False,
         format: str = "text",  # noqa: A002  # the word that the flags use
         profile: str | None = None,
-        non_interactive: bool = False,
         quiet: bool = False,
         verbose: bool = False,
     ) -> None:
         self.environ = environ
         self.cwd = cwd
-        self.stdin = stdin
         self.stdout = stdout
         self.stderr = stderr
         self.clock = clock
@@ -65,7 +60,6 @@ class CliSettings:
         self.color = color
         self.format = format
         self.profile = profile
-        self.non_interactive = non_interactive
         self.quiet = quiet
         self.verbose = verbose
 
