@@ -76,16 +76,16 @@ def open_reader(
         with System(profile, environ=environ, clock=clock, opened_by=opened_by) as system:
             system.sync()
     except DatabaseUnreachable:
-        if not os.path.exists(profile.ledger):
+        if not os.path.exists(profile.ledger.path):
             raise
-    return open_reading_ledger(profile.ledger)
+    return open_reading_ledger(profile.ledger.path)
 
 
 def ledger_upkeep(profile: Profile) -> LedgerUpkeep:
     """Return the upkeep of the profile's ledger. Nothing is opened: it may be absent or damaged."""
     from systemprompt.ledger.sqlite.upkeep import LedgerFile
 
-    return LedgerFile(profile.ledger)
+    return LedgerFile(profile.ledger.path)
 
 
 def application_upkeep(profile: Profile) -> ApplicationFile:
@@ -153,9 +153,9 @@ class System:
             from systemprompt.ledger.sqlite.making import make_ledger
             from systemprompt.ledger.sqlite.replacing import make_folder
 
-            make_folder(self.profile.ledger)
-            make_ledger(self.profile.ledger)
-            ledger = SqliteLedger(self.profile.ledger, on_statement=self._on_statement)
+            make_folder(self.profile.ledger.path)
+            make_ledger(self.profile.ledger.path)
+            ledger = SqliteLedger(self.profile.ledger.path, on_statement=self._on_statement)
             try:
                 ledger.migrate()
             except BaseException:
@@ -254,7 +254,7 @@ class System:
         profile = self.profile
         return Served(
             profile=profile.path,
-            ledger=profile.ledger,
+            ledger=str(profile.ledger),
             lease=profile.limits.lease,
             shutdown_grace=profile.limits.shutdown_grace,
         )

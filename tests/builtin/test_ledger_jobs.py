@@ -20,6 +20,7 @@ from systemprompt.audit.explain import explain
 from systemprompt.builtin.upkeep.ledger_audit import LedgerAudit
 from systemprompt.builtin.upkeep.prune_history import PruneHistory
 from systemprompt.clock import SECOND, ManualClock
+from systemprompt.databases.address import Address
 from systemprompt.errors import ConfigurationError, DatabaseUnreachable
 from systemprompt.jobs.context import CancelSignal, JobCancelled, JobContext
 from systemprompt.jobs.result import JobResult
@@ -68,7 +69,7 @@ class Installation:
 
     def context(self, name: str, *, retention: int = 5, **more: Any) -> JobContext:
         settings = JobSettings(
-            ledger=str(self.path), retention=Retention(runs_days=retention), batch_size=more.pop("batch_size", 500)
+            ledger=Address(self.path), retention=Retention(runs_days=retention), batch_size=more.pop("batch_size", 500)
         )
         return JobContext(job_name=name, settings=settings, **more)
 
@@ -239,7 +240,7 @@ def test_they_need_a_ledger(here: Installation) -> None:
 def test_a_ledger_that_was_deleted_is_not_made_anew_by_a_job(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     for job in (LedgerAudit(), PruneHistory()):
-        context = JobContext(job_name=job.name, settings=JobSettings(ledger=str(path)), enforce=True)
+        context = JobContext(job_name=job.name, settings=JobSettings(ledger=Address(path)), enforce=True)
         with pytest.raises(DatabaseUnreachable, match="there is no ledger at"):
             job.execute(context)
     assert not path.exists()

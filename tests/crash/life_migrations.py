@@ -72,7 +72,7 @@ def check(folder: str, whole: str) -> None:
 
 
 def ledger_of_new(folder: str) -> str:
-    return load_profile(os.path.join(folder, "new", "profile.yaml"), {}).ledger
+    return load_profile(os.path.join(folder, "new", "profile.yaml"), {}).ledger.path
 
 
 def schema(path: str) -> list[tuple[str, str, str]]:

@@ -135,7 +135,7 @@ def test_a_copy_holds_one_view_however_much_is_written_while_it_is_made(
         def write(remaining: int, _total: int) -> None:
             left.append(remaining)
             place.start(system, "reruns") if remaining > 100 else None
-            with closing(sqlite3.connect(place.profile.ledger, isolation_level=None)) as other:
+            with closing(sqlite3.connect(place.profile.ledger.path, isolation_level=None)) as other:
                 other.execute("CREATE TABLE IF NOT EXISTS noise (text TEXT)")
                 other.execute("INSERT INTO noise VALUES (?)", ("x" * 10_000,))
 
@@ -146,7 +146,7 @@ def test_a_copy_holds_one_view_however_much_is_written_while_it_is_made(
     assert left == sorted(left, reverse=True), "it never began again"
     assert made.runs == 0
     assert asked(place.folder / "copy.db", "SELECT count(*) FROM sqlite_master WHERE name = 'noise'") == 0
-    assert asked(place.profile.ledger, "SELECT count(*) FROM noise") == len(left)
+    assert asked(place.profile.ledger.path, "SELECT count(*) FROM noise") == len(left)
 
 
 def test_a_file_that_is_there_is_refused_and_stays_unless_replace_is_said(place: Place) -> None:
@@ -173,7 +173,7 @@ def test_a_file_that_comes_into_being_meanwhile_is_not_overwritten(place: Place)
 
 @pytest.mark.parametrize("words", [("data/app.ledger.db",), ("ok.db", "--database", "data/app.db"), ("link.db",)])
 def test_no_copy_goes_over_a_database_in_use(place: Place, words: tuple[str, ...]) -> None:
-    (place.folder / "link.db").symlink_to(place.profile.ledger)
+    (place.folder / "link.db").symlink_to(place.profile.ledger.path)
 
     error = place.sp("db", "backup", *words, "--replace", code=2)["error"]
 
@@ -188,10 +188,10 @@ def test_two_copies_want_two_files_and_a_folder_is_none(place: Place) -> None:
 
 
 def test_a_ledger_that_is_not_there_is_not_made_to_be_copied(place: Place) -> None:
-    os.unlink(place.profile.ledger)
+    os.unlink(place.profile.ledger.path)
 
     assert "there is no database at" in place.sp("db", "backup", "copy.db", code=5)["error"]["message"]
-    assert not os.path.exists(place.profile.ledger)
+    assert not os.path.exists(place.profile.ledger.path)
 
 
 def test_what_fails_in_the_middle_leaves_nothing(place: Place) -> None:
@@ -209,11 +209,11 @@ def _interrupt(_remaining: int, _total: int) -> None:
 
 
 def test_a_damaged_ledger_makes_no_copy(place: Place) -> None:
-    with closing(sqlite3.connect(place.profile.ledger)) as connection:
+    with closing(sqlite3.connect(place.profile.ledger.path)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
         root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'job_runs_by_due'").fetchone()[0]
         size = connection.execute("PRAGMA page_size").fetchone()[0]
-    with open(place.profile.ledger, "r+b") as file:
+    with open(place.profile.ledger.path, "r+b") as file:
         file.seek((root - 1) * size)
         file.write(b"\xff" * size)
 
@@ -255,7 +255,7 @@ def test_a_restored_ledger_settles_what_its_nodes_held_and_reuses_no_number(plac
 
 def test_an_empty_ledger_is_refused_until_it_is_restored_or_deleted(place: Place) -> None:
     copy = place.backup()
-    ledger = Path(place.profile.ledger)
+    ledger = Path(place.profile.ledger.path)
     ledger.write_bytes(b"")
 
     for words in (
@@ -283,7 +283,7 @@ def test_restoring_one_copy_twice_still_gives_no_fence_twice(place: Place) -> No
     copy = place.backup()
     fences = []
     for _ in range(2):
-        os.unlink(place.profile.ledger)
+        os.unlink(place.profile.ledger.path)
         place.restore(copy.name)
         with place.system() as system:
             place.start(system, "reruns")
@@ -310,7 +310,7 @@ def test_what_was_there_is_kept_beside(place: Place) -> None:
     copy = place.backup()
     with place.system() as system:
         place.start(system, "log_cleanup")
-    os.chmod(place.profile.ledger, 0o640)
+    os.chmod(place.profile.ledger.path, 0o640)
 
     refused = place.sp("db", "restore", copy.name, code=6)["error"]
     assert "there is a database at" in refused["message"]
@@ -318,8 +318,8 @@ def test_what_was_there_is_kept_beside(place: Place) -> None:
         (database,) = place.restore(copy.name, replace=True).databases
         assert asked(database.kept, EVERY_RUN) == 2 - number
 
-    assert stat.S_IMODE(os.stat(place.profile.ledger).st_mode) == 0o640
-    assert asked(place.profile.ledger, EVERY_RUN) == 1
+    assert stat.S_IMODE(os.stat(place.profile.ledger.path).st_mode) == 0o640
+    assert asked(place.profile.ledger.path, EVERY_RUN) == 1
     assert place.left_over() == []
 
 
@@ -365,7 +365,7 @@ def test_a_dry_run_checks_everything_and_changes_nothing(place: Place) -> None:
     assert (dry.message.startswith("Would restore"), dry.settled) == (True, 1)
     new = {path.name for path in place.folder.rglob("*")} - before
     assert {name for name in new if not name.endswith(("-wal", "-shm"))} == set()
-    assert asked(place.profile.ledger, "SELECT node_id IS NOT NULL FROM open_runs") == 1
+    assert asked(place.profile.ledger.path, "SELECT node_id IS NOT NULL FROM open_runs") == 1
 
 
 def test_what_is_no_copy_is_not_restored(place: Place) -> None:
@@ -397,11 +397,11 @@ def test_what_is_no_copy_is_not_restored(place: Place) -> None:
 def test_a_damaged_ledger_can_be_replaced_and_its_log_file_does_not_meet_the_new_one(place: Place) -> None:
     copy = place.backup()
     for ending in ("", "-wal", "-shm"):
-        Path(place.profile.ledger + ending).write_bytes(b"garbage" * 1000)
+        Path(place.profile.ledger.path + ending).write_bytes(b"garbage" * 1000)
 
     (database,) = place.restore(copy.name, replace=True).databases
 
     assert database.kept is not None
     assert Path(f"{database.kept}-wal").read_bytes() == Path(database.kept).read_bytes()
-    assert not Path(f"{place.profile.ledger}-wal").exists()
+    assert not Path(f"{place.profile.ledger.path}-wal").exists()
     assert place.sp("jobs", "audit")["data"]["clean"]

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from systemprompt.builtin.tables.application_file import MIGRATIONS
+from systemprompt.databases.address import Address
 from systemprompt.discovery.overrides import Extension, JobOverride
 from systemprompt.jobs.policies import CHOICES, seconds_of
 from systemprompt.jobs.settings import ContentSource, FileSource, HostTable, Paths, PublishTarget, Retention
 from systemprompt.profile.load import load_profile
-from systemprompt.profile.profile import DatabaseAddress, Limits, Profile
+from systemprompt.profile.profile import Limits, Profile
 from systemprompt.profile.schema import HOST_TABLES, PROFILE, find_key, walk
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ def test_a_database_alone_is_a_profile(tmp_path: Path) -> None:
         path=str(tmp_path / "profile.yaml"),
         fingerprint=profile.fingerprint,
         name=tmp_path.name,
-        database=DatabaseAddress(url="sqlite:///app.db", path=str(tmp_path / "app.db")),
-        ledger=str(tmp_path / "app.ledger.db"),
+        database=Address(tmp_path / "app.db"),
+        ledger=Address(tmp_path / "app.ledger.db"),
     )
 
 
@@ -103,8 +104,8 @@ limits:
     )
     home = str(tmp_path)
     assert profile.name == "prod"
-    assert profile.database == DatabaseAddress(url="sqlite:////srv/data/app.db", path="/srv/data/app.db")
-    assert profile.ledger == f"{home}/ledger/l.db"
+    assert profile.database == Address("/srv/data/app.db")
+    assert profile.ledger == Address(f"{home}/ledger/l.db")
     assert profile.time_zone == "Europe/Berlin"
     assert profile.extensions == (
         Extension(kind="folder", name=f"{home}/jobs"),
@@ -217,7 +218,7 @@ scheduler:
     )
     assert profile.name == "123"
     assert profile.database.path == str(tmp_path / "data/123.db")
-    assert profile.ledger == "/home/me/l.db"
+    assert profile.ledger.path == "/home/me/l.db"
     assert profile.entry_points is False
     assert profile.limits.batch_size == 5
     assert profile.limits.lease == 5.0

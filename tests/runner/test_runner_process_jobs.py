@@ -14,6 +14,7 @@ import pytest
 
 from support.runner_stage import Lifeline, RunnerStage
 from systemprompt.clock import from_datetime
+from systemprompt.databases.address import Address
 from systemprompt.discovery.definition import JobSource
 from systemprompt.jobs.job import Job
 from systemprompt.jobs.settings import (
@@ -63,7 +64,7 @@ def test_a_job_in_a_process_of_its_own_gets_the_whole_context(tmp_path: Path) ->
         tables={"logs": HostTable(table="app_logs", columns={"level": "severity"})},
         retention=Retention(logs_days=3),
         batch_size=7,
-        ledger=str(tmp_path / "ledger.db"),
+        ledger=Address("/srv/app.ledger.db"),
     )
     body = """
 @job(name="work")

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from systemprompt.databases.address import Address
+
 __all__ = ["ContentSource", "FileSource", "HostTable", "JobSettings", "Paths", "PublishTarget", "Retention"]
 
 
@@ -79,7 +81,7 @@ class Retention:
 class JobSettings:
     """All of it. Defaults make a usable value for tests: `JobSettings()`.
 
-    ledger   the absolute path of the ledger, for the jobs that look after it
+    ledger   where the ledger is, for the jobs that look after it; in a process of its own a job gets it without its password
     """
 
     paths: Paths = field(default_factory=Paths)
@@ -90,4 +92,4 @@ class JobSettings:
     tables: Mapping[str, HostTable] = field(default_factory=dict)
     retention: Retention = field(default_factory=Retention)
     batch_size: int = 500
-    ledger: str | None = None
+    ledger: Address | None = None

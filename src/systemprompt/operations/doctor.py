@@ -175,7 +175,7 @@ def _schema(states: list[DatabaseState]) -> Iterator[Check]:
 
 
 def _space(profile: Profile) -> Iterator[Check]:
-    for folder in dict.fromkeys(_nearest_folder(path) for path in (profile.ledger, profile.database.path)):
+    for folder in dict.fromkeys(_nearest_folder(path) for path in (profile.ledger.path, profile.database.path)):
         free = disk_usage(folder).free
         status = "fail" if free < _NO_SPACE else "warn" if free < _LITTLE_SPACE else "ok"
         shown = f"{free / 2**30:.1f} GiB" if free >= 2**30 else f"{free / 2**20:.0f} MiB"

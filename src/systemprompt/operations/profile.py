@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from systemprompt.databases.address import hide_password
 from systemprompt.operations.context import OperationContext
 
 __all__ = [
@@ -82,13 +83,5 @@ def _masked(key: str, value: Any) -> Any:
     if isinstance(value, str) and value:
         if any(word in key.lower() for word in _SECRET_WORDS):
             return _MASK
-        return _without_password(value)
+        return hide_password(value)
     return value
-
-
-def _without_password(text: str) -> str:
-    """Mask the password of a URL: `postgresql://app:***@host/db`."""
-    scheme, found, rest = text.partition("://")
-    account, at, host = rest.rpartition("@")
-    user, colon, _ = account.partition(":")
-    return f"{scheme}://{user}:{_MASK}@{host}" if found and at and colon else text

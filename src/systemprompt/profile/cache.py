@@ -80,7 +80,7 @@ def cached_ledger_path(profile_path: str, environ: Mapping[str, str]) -> CachedP
 
 
 def remember(profile: Profile, catalogue_files: Mapping[str, str], environ: Mapping[str, str]) -> bool:
-    """Keep what a profile led to; return whether it could be kept.
+    """Keep what a profile led to; return whether it could be kept. An address with a password is not written to disk again.
 
     `catalogue_files` is `Catalogue.files`. Nothing is kept where the profile changed while the catalogue was read. A folder that
     cannot be written is no error: the next command is then slower, and that is all. Written to a file beside and renamed, so
@@ -88,6 +88,8 @@ def remember(profile: Profile, catalogue_files: Mapping[str, str], environ: Mapp
     """
     file = _file_for(profile.path, environ)
     own = profile.fingerprint
+    if profile.database.has_password or profile.ledger.has_password:
+        return False
     if file is None or own == ABSENT or catalogue_files.get(profile.path, own) != own:
         return False
     body = marshal.dumps(
@@ -96,7 +98,13 @@ def remember(profile: Profile, catalogue_files: Mapping[str, str], environ: Mapp
             _about(),
             {name: _seen(name, value) for name, value in profile.environment_read.items()},
             {**catalogue_files, profile.path: own},
-            (profile.name, profile.database.path, profile.ledger, profile.time_zone, profile.path in catalogue_files),
+            (
+                profile.name,
+                profile.database.path,
+                profile.ledger.path,
+                profile.time_zone,
+                profile.path in catalogue_files,
+            ),
         )
     )
     return _write(file, _MAGIC + _checksum(body) + body)

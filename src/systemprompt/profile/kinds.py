@@ -9,9 +9,10 @@ from typing import Any
 
 import yaml
 
+from systemprompt.databases.address import Address, read_address
 from systemprompt.discovery.names import check_name, check_time_zone
 from systemprompt.discovery.overrides import Extension
-from systemprompt.errors import JobDefinitionError, did_you_mean
+from systemprompt.errors import ConfigurationError, JobDefinitionError, did_you_mean
 from systemprompt.jobs.policies import seconds_of
 from systemprompt.profile.document import DEEPEST, Fault, Scalar, UnfoldsTooFar, Values
 from systemprompt.profile.schema import Key
@@ -101,14 +102,13 @@ def _path(reader: Reader, node: yaml.Node, key: Key) -> str:
     return reader.path(_text(reader, node, key))
 
 
-def _database(reader: Reader, node: yaml.Node, key: Key) -> tuple[str, str]:
-    url = _text(reader, node, key)
-    return url, _sqlite_file(reader, url)
+def _database(reader: Reader, node: yaml.Node, key: Key) -> Address:
+    return _address(reader, _text(reader, node, key))
 
 
-def _ledger(reader: Reader, node: yaml.Node, key: Key) -> str:
+def _ledger(reader: Reader, node: yaml.Node, key: Key) -> Address:
     text = _text(reader, node, key)
-    return _sqlite_file(reader, text) if ":" in text else reader.path(text)
+    return _address(reader, text) if ":" in text else Address(reader.path(text))
 
 
 def _url(reader: Reader, node: yaml.Node, key: Key) -> str:
@@ -229,22 +229,13 @@ KINDS: dict[str, Callable[[Reader, yaml.Node, Key], Any]] = {
 """Every kind that holds a value. The checker knows those that hold keys."""
 
 
-def _sqlite_file(reader: Reader, url: str) -> str:
-    scheme, found, rest = url.partition("://")
-    if not found:
-        raise Fault(f"{url!r} is not a database address; write sqlite:///{url or 'app.db'}")
-    if scheme != "sqlite":
-        raise Fault(f"databases of the kind {scheme!r} are not served; this release has sqlite only: sqlite:///app.db")
-    if not rest.startswith("/"):
-        raise Fault(f"{url!r} names a host; a file takes three slashes: sqlite:///{rest or 'app.db'}")
-    path = rest[1:]
-    if not path or path.endswith("/"):
-        raise Fault(f"{url!r} names no file; write sqlite:///app.db")
-    if path == ":memory:":
-        raise Fault("a database in memory forgets everything when its process ends; write a file: sqlite:///app.db")
-    if "?" in path or "#" in path:
-        raise Fault(f"{url!r} has options after the file, and none are known; leave them out")
-    return reader.path(path)
+def _address(reader: Reader, text: str) -> Address:
+    try:
+        address = read_address(text, reader.path)
+        address.path  # noqa: B018  # an engine that is not served is a fault of this line
+    except ConfigurationError as error:
+        raise Fault(f"{error.message}; {error.hint}") from error
+    return address
 
 
 def _duration(scalar: Scalar) -> float:

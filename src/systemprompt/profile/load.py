@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from systemprompt.cron import Schedule
+from systemprompt.databases.address import Address
 from systemprompt.discovery.fingerprint import fingerprint_of
 from systemprompt.discovery.overrides import JobOverride
 from systemprompt.errors import CronError, ProfileInvalid, did_you_mean
@@ -15,7 +16,7 @@ from systemprompt.jobs.settings import ContentSource, FileSource, HostTable, Pub
 from systemprompt.profile.check import Checked, check
 from systemprompt.profile.document import Values, parse, read_bytes
 from systemprompt.profile.kinds import Reader
-from systemprompt.profile.profile import DatabaseAddress, Limits, Profile
+from systemprompt.profile.profile import Limits, Profile
 from systemprompt.profile.schema import HOST_TABLES, PROFILE
 
 Source = TypeVar("Source", ContentSource, FileSource)
@@ -60,16 +61,16 @@ def _build(path: str, fingerprint: str, checked: Checked, values: Values) -> Pro
     tables = _tables(said.get("tables", ()), checked)
     if "database" not in said:
         return None
-    url, file = said["database"]
-    root, ending = os.path.splitext(file)
-    ledger = said.get("ledger", f"{root}.ledger{ending}")
-    if ledger == file:
-        checked.fault("ledger", f"{ledger!r} is the database itself; give the ledger a file of its own")
+    database = said["database"]
+    root, ending = os.path.splitext(database.path)
+    ledger = said.get("ledger", Address(f"{root}.ledger{ending}"))
+    if ledger == database:
+        checked.fault("ledger", f"{str(ledger)!r} is the database itself; give the ledger a file of its own")
     return Profile(
         path=path,
         fingerprint=fingerprint,
         name=said.get("name") or os.path.basename(os.path.dirname(path)) or "local",
-        database=DatabaseAddress(url=url, path=file),
+        database=database,
         ledger=ledger,
         time_zone=zone,
         extensions=said.get("extensions", ()),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from systemprompt.databases.address import Address
 from systemprompt.discovery.overrides import Extension, JobOverride
 from systemprompt.jobs.settings import (
     ContentSource,
@@ -18,15 +19,7 @@ from systemprompt.jobs.settings import (
     Retention,
 )
 
-__all__ = ["DatabaseAddress", "Limits", "Profile"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DatabaseAddress:
-    """Where the application's tables are: the URL as the profile gives it, and the absolute path of its SQLite file."""
-
-    url: str
-    path: str
+__all__ = ["Limits", "Profile"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,15 +52,15 @@ class Profile:
 
     fingerprint       of the file, from before it was read
     jobs              job name -> what this installation says of it
-    ledger            the absolute path of the ledger's own SQLite file
-    environment_read  every variable the file asked for, with its value then; None where it was unset
+    database          where the application's tables are; `ledger` is where ours are, on SQLite a file of its own
+    environment_read  every variable the file asked for, with its value then (not shown); None where it was unset
     """
 
     path: str
     fingerprint: str
     name: str
-    database: DatabaseAddress
-    ledger: str
+    database: Address
+    ledger: Address
     time_zone: str = "UTC"
     extensions: tuple[Extension, ...] = ()
     entry_points: bool = True
@@ -79,7 +72,7 @@ class Profile:
     publish: PublishTarget | None = None
     tables: Mapping[str, HostTable] = field(default_factory=dict)
     retention: Retention = field(default_factory=Retention)
-    environment_read: Mapping[str, str | None] = field(default_factory=dict)
+    environment_read: Mapping[str, str | None] = field(default_factory=dict, repr=False)
 
     @property
     def home(self) -> str:
@@ -102,7 +95,7 @@ class Profile:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values for `sp profile show`, without those of environment variables: only their names."""
-        shown = asdict(self)
+        """Return plain values for `sp profile show`, without passwords and the values of environment variables."""
+        shown = asdict(self) | {"database": str(self.database), "ledger": str(self.ledger)}
         shown["environment_read"] = sorted(self.environment_read)
         return shown

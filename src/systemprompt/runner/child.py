@@ -18,6 +18,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from systemprompt.databases.address import Address
 from systemprompt.databases.database import Database
 from systemprompt.discovery.definition import JobSource
 from systemprompt.discovery.discovery import load_job
@@ -114,6 +115,7 @@ def _settings(sent: dict[str, Any]) -> JobSettings:
         "publish": None if sent["publish"] is None else settings.PublishTarget(**sent["publish"]),
         "tables": {name: settings.HostTable(**table) for name, table in sent["tables"].items()},
         "retention": settings.Retention(**sent["retention"]),
+        "ledger": None if sent["ledger"] is None else Address(sent["ledger"]),
     }
     return settings.JobSettings(**(sent | made))
 

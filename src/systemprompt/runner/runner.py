@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from inspect import iscoroutinefunction
 
@@ -35,11 +35,11 @@ class ChildDatabase:
     """How a job in a process of its own opens the profile's database: `opener` is called there with `location`.
 
     opener     `module:function`, returning a `systemprompt.databases.database.Database`
-    location   a path or an address, as that function takes it
+    location   a path or an address, as that function takes it: with its password, so it is not shown
     """
 
     opener: str
-    location: str
+    location: str = field(repr=False)
 
 
 class Runner:

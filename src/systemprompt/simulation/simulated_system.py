@@ -9,6 +9,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from systemprompt.clock import Instant, ManualClock, from_datetime
+from systemprompt.databases.address import Address
 from systemprompt.discovery.definition import Catalogue
 from systemprompt.discovery.discovery import discover
 from systemprompt.discovery.fingerprint import ABSENT
@@ -17,7 +18,7 @@ from systemprompt.discovery.names import check_time_zone
 from systemprompt.errors import JobDefinitionError, JobNotFound, UsageError
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.profile.load import load_profile
-from systemprompt.profile.profile import DatabaseAddress, Profile
+from systemprompt.profile.profile import Profile
 from systemprompt.system import System
 
 __all__ = ["SimulatedSystem", "instant_of", "simulated_system"]
@@ -47,7 +48,7 @@ def simulated_system(
         JobDefinitionError: a job that was given cannot run. JobNotFound: a name in `only` is no job's.
     """
     database = os.path.join(folder, "application.db")
-    replaced = {"database": DatabaseAddress(url=f"sqlite:///{database}", path=database), "ledger": ":memory:"}
+    replaced = {"database": Address(database), "ledger": Address(":memory:")}
     if profile is None:
         path = os.path.join(folder, "profile.yaml")
         made = Profile(path=path, fingerprint=ABSENT, name="simulated", entry_points=False, **replaced)  # type: ignore[arg-type]  # both fields have the type they want

@@ -28,14 +28,15 @@ def open_ledger(ctx: JobContext) -> Iterator[SqliteLedger]:
         ConfigurationError: the context says of no ledger.
         DatabaseUnreachable: it is not there any more. A job makes no new one.
     """
-    if ctx.settings.ledger is None:
+    address = ctx.settings.ledger
+    if address is None:
         raise ConfigurationError(
             f"job {ctx.job_name!r} looks after the ledger and this context names none",
-            hint="in a test pass JobContext(settings=JobSettings(ledger=PATH))",
+            hint="in a test pass JobContext(settings=JobSettings(ledger=Address(PATH)))",
         )
-    if not os.path.exists(ctx.settings.ledger):
-        raise DatabaseUnreachable(f"there is no ledger at {ctx.settings.ledger!r}", hint="sp db migrate makes one")
-    ledger = SqliteLedger(ctx.settings.ledger, patience=_PATIENCE_S)
+    if not os.path.exists(address.path):
+        raise DatabaseUnreachable(f"there is no ledger at {address.path!r}", hint="sp db migrate makes one")
+    ledger = SqliteLedger(address.path, patience=_PATIENCE_S)
     try:
         ledger.migrate()
         yield ledger

@@ -37,13 +37,13 @@ class Launch:
 
     folder   working folder, absolute; empty for the node's own
     spec     given on stdin; with it the process also gets a channel to answer on, its number being one more argument.
-             None leaves stdin empty
+             None leaves stdin empty. It says how to connect to the database, so it is not shown
     """
 
     command: tuple[str, ...]
     environment: Mapping[str, str]
     folder: str
-    spec: bytes | None = None
+    spec: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
