@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,47 @@ def test_planner_and_runner_never_call_each_other() -> None:
     for one, other in (("planning", "runner"), ("runner", "planning")):
         for path in SOURCE.joinpath(one).rglob("*.py"):
             assert other not in imported_layers(path), path
+
+
+def module_of(path: Path) -> str:
+    return ".".join(("systemprompt", *path.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__")
+
+
+def imported_at_module_level(path: Path) -> set[str]:
+    """Return what a file names in its imports outside functions: for types alone too, and names as if they were modules."""
+    found: set[str] = set()
+    todo: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"), str(path))]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            todo += ast.iter_child_nodes(node)
+    return found
+
+
+def circle(imports: dict[str, set[str]]) -> list[str]:
+    """Return the modules of one circle in their order, the first of them again at the end; nothing where there is none."""
+    try:
+        TopologicalSorter({name: found & imports.keys() - {name} for name, found in imports.items()}).prepare()
+    except CycleError as error:
+        return [str(name) for name in error.args[1]]
+    return []
+
+
+def test_no_module_imports_one_that_imports_it_however_far_round() -> None:
+    """Types count: two modules that each need the other's types are one idea in two files. Imports in functions do not."""
+    assert circle({module_of(path): imported_at_module_level(path) for path in SOURCE.rglob("*.py")}) == []
+
+
+def test_the_search_would_notice_a_circle_of_types(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.py"
+    bad.write_text("if TYPE_CHECKING:\n    from a.b import c\nclass A:\n    import d\ndef f() -> None:\n    import e\n")
+
+    assert imported_at_module_level(bad) == {"a.b", "a.b.c", "d"}
+    assert set(circle({"a.b.c": {"x"}, "x": {"y"}, "y": {"a.b.c"}, "z": {"x"}})) == {"a.b.c", "x", "y"}
 
 
 DRIVERS = {"sqlite3", "psycopg", "psycopg2", "asyncpg"}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from systemprompt.databases.database import Database
     from systemprompt.discovery.definition import Catalogue
     from systemprompt.jobs.settings import JobSettings
-    from systemprompt.ledger.ledger_upkeep import LedgerUpkeep
+    from systemprompt.ledger.reader import LedgerUpkeep
     from systemprompt.ledger.records import Decide, SyncReport
     from systemprompt.ledger.sqlite.ledger import SqliteLedger
     from systemprompt.ledger.sqlite.reader import SqliteReader

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from desk import PROFILE, Desk
+
+from support.cli_session import PROFILE, CliSession
 
 PASSWORD = "hunter2"
 COMMANDS = (
@@ -31,14 +32,14 @@ def test_an_engine_that_is_not_served_is_told_by_every_command_without_its_passw
 ) -> None:
     address = "postgresql://app:${PASSWORD}@db.example/shop"
     text = PROFILE.replace("sqlite:///data/app.db", address) if key == "database" else f"{PROFILE}ledger: {address}\n"
-    desk = Desk(tmp_path, profile=text)
-    desk.environ["PASSWORD"] = PASSWORD
+    cli = CliSession(tmp_path, profile=text)
+    cli.environ["PASSWORD"] = PASSWORD
     says = (
         f"{key}: 'postgresql://app:***@db.example/shop' is a postgresql database, and this release serves sqlite only"
     )
 
     for command in COMMANDS:
-        answer = desk.sp(form + command)
+        answer = cli.sp(form + command)
 
         assert answer.code != 0, command
         assert says in answer.out + answer.err, command
@@ -46,7 +47,7 @@ def test_an_engine_that_is_not_served_is_told_by_every_command_without_its_passw
     assert not list(tmp_path.glob("cache/*/*")), "nothing is remembered of it"
 
 
-def test_the_profile_shows_each_database_by_its_absolute_path(desk: Desk) -> None:
-    shown = desk.sp("--json profile show").data["settings"]
+def test_the_profile_shows_each_database_by_its_absolute_path(cli: CliSession) -> None:
+    shown = cli.sp("--json profile show").data["settings"]
 
-    assert (shown["database"], shown["ledger"]) == (f"{desk.home}/data/app.db", f"{desk.home}/data/app.ledger.db")
+    assert (shown["database"], shown["ledger"]) == (f"{cli.home}/data/app.db", f"{cli.home}/data/app.ledger.db")

@@ -12,7 +12,8 @@ from crash_victim import LIVES, STATEMENTS, live
 from recorder import PLUMBING, Event, writes
 
 import systemprompt
-from systemprompt.ledger.protocol import Ledger, LedgerReader
+from systemprompt.ledger.protocol import Ledger
+from systemprompt.ledger.reader import LedgerReader
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 
 PACKAGE = Path(systemprompt.__file__).parent

@@ -160,6 +160,4 @@ def test_a_profile_with_a_password_is_not_remembered_on_the_disk(tmp_path: Path)
 
 
 def test_a_job_in_a_process_of_its_own_is_sent_the_ledgers_address_without_its_password() -> None:
-    from systemprompt.runner.executors.process import _plain
-
-    assert SECRET not in json.dumps(_plain(JobSettings(ledger=REMOTE)), default=str)
+    assert SECRET not in json.dumps(asdict(JobSettings(ledger=REMOTE)), default=str)

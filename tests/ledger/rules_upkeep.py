@@ -22,19 +22,19 @@ class UpkeepRules:
     """What holds of the ledger as a whole."""
 
     def test_a_migrated_ledger_is_current_and_just_what_the_migrations_make(self, stage: Stage) -> None:
-        state = stage.upkeep.schema_state()
+        state = stage.ledger.upkeep.schema_state()
 
         assert (state.state, state.pending, state.differences) == ("current", (), ())
         assert len(state.applied) > 0
         assert state.schema == state.newest
-        assert stage.upkeep.migrate() == []
+        assert stage.ledger.upkeep.migrate() == []
 
     def test_the_ledger_says_whose_clock_decides(self, stage: Stage) -> None:
         assert stage.ledger.decides_by in ("host", "database")
 
     def test_a_sound_ledger_has_no_faults_and_takes_some_room(self, stage: Stage) -> None:
         lived(stage)
-        upkeep = stage.upkeep
+        upkeep = stage.ledger.upkeep
 
         assert upkeep.faults() == upkeep.faults(quick=True) == []
         assert upkeep.size().file_bytes + upkeep.size().log_bytes > 0
@@ -43,7 +43,7 @@ class UpkeepRules:
         self, stage: Stage, tmp_path: Path
     ) -> None:
         open_run = lived(stage)
-        with stage.upkeep.backup(str(tmp_path / "copy")) as backup:
+        with stage.ledger.upkeep.backup(str(tmp_path / "copy")) as backup:
             extent = backup.extent()
             (later,) = stage.start("done")
             backup.copy()
@@ -58,7 +58,7 @@ class UpkeepRules:
         assert [path.name for path in tmp_path.iterdir() if "copy" in path.name] == ["copy"]
 
     def test_a_copy_that_is_not_published_leaves_nothing(self, stage: Stage, tmp_path: Path) -> None:
-        with stage.upkeep.backup(str(tmp_path / "copy")) as backup:
+        with stage.ledger.upkeep.backup(str(tmp_path / "copy")) as backup:
             backup.copy()
 
         assert [path.name for path in tmp_path.iterdir() if "copy" in path.name] == []
@@ -67,8 +67,8 @@ class UpkeepRules:
         (tmp_path / "copy").write_text("mine")
 
         with pytest.raises(ConflictError, match="exists"):
-            stage.upkeep.backup(str(tmp_path / "copy"))
-        with stage.upkeep.backup(str(tmp_path / "copy"), replace=True) as backup:
+            stage.ledger.upkeep.backup(str(tmp_path / "copy"))
+        with stage.ledger.upkeep.backup(str(tmp_path / "copy"), replace=True) as backup:
             backup.copy()
             backup.publish()
 
@@ -77,7 +77,7 @@ class UpkeepRules:
     def test_a_ledger_is_not_replaced_unasked_nor_while_it_is_open_nor_by_what_is_no_ledger(
         self, stage: Stage, tmp_path: Path
     ) -> None:
-        upkeep = stage.upkeep
+        upkeep = stage.ledger.upkeep
         lived(stage)
         with upkeep.backup(str(tmp_path / "copy")) as backup:
             backup.copy()
@@ -93,7 +93,7 @@ class UpkeepRules:
     def test_a_copy_is_settled_with_higher_numbers_and_what_it_replaces_stays_as_it_is(
         self, stage: Stage, tmp_path: Path
     ) -> None:
-        upkeep = stage.upkeep
+        upkeep = stage.ledger.upkeep
         open_run = lived(stage)
         with upkeep.backup(str(tmp_path / "copy")) as backup:
             backup.copy()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 from systemprompt.audit.auditor import audit
 from systemprompt.clock import SECOND, Instant, ManualClock
-from systemprompt.ledger.ledger_upkeep import LedgerUpkeep
 from systemprompt.ledger.protocol import Ledger
 from systemprompt.ledger.records import (
     Change,
@@ -147,11 +146,6 @@ class Stage:
         """Return how many fire times have an account."""
         runs = sum(run.fire_at is not None for run in self.runs(name))
         return runs + sum(account.count for account in self.ranges(name))
-
-    @property
-    def upkeep(self) -> LedgerUpkeep:
-        """The ledger's own says more than the plain upkeep that every reader shows."""
-        return cast("LedgerUpkeep", self.ledger.upkeep)
 
     def total(self, **query: Any) -> int:
         return self.ledger.history(HistoryQuery(**query)).total

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from urllib.parse import unquote
 
 from systemprompt.errors import ConfigurationError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = ["Address", "hide_password", "read_address"]
 
@@ -125,8 +123,6 @@ def _hide_option(option: str) -> str:
     name, equals, _ = option.partition("=")
     plain = name
     if "%" in name:
-        from urllib.parse import unquote
-
         plain = unquote(name)
     return f"{name}={_MASK}" if equals and "password" in plain.lower() else option
 

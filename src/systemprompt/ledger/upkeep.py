@@ -1,8 +1,7 @@
 """Upkeep of a database as a whole: its schema, its soundness, its size, its copies. The promises, for every engine.
 
 An upkeep is made from an address alone. It opens nothing until a method is called, so it also serves a database that is absent,
-damaged, behind, or written by a newer release. The ledger's own is in
-`ledger/ledger_upkeep.py`.
+damaged, behind, or written by a newer release. The ledger's has more: `LedgerUpkeep` in `ledger/reader.py`.
 
 Backup and restore come in steps, because two databases are copied or replaced as one: the caller takes all views, or checks all
 files, before it goes on. Each is a context manager, and leaving its block leaves no unfinished file behind.
@@ -22,8 +21,10 @@ __all__ = [
     "DatabaseRestore",
     "DatabaseSize",
     "DatabaseUpkeep",
+    "Extent",
     "SchemaDifference",
     "SchemaState",
+    "Settled",
 ]
 
 
@@ -85,6 +86,27 @@ class DatabaseSize:
     file_bytes: int
     log_bytes: int
     free_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """How far a state of the ledger goes: its runs, and up to where every fire time has its account (0: nothing was planned)."""
+
+    runs: int
+    planned_through: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What became of a restored ledger before it was put in place.
+
+    settled   runs that were open in the copy: closed as lost, or queued again under `on_lost: rerun`
+    fence     every claim from now on gets a higher one
+    """
+
+    settled: int
+    fence: int
+    planned_through: Instant
 
 
 class DatabaseBackup(Protocol):

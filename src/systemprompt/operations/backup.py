@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from systemprompt.audit.auditor import audit
 from systemprompt.clock import Instant, iso
 from systemprompt.errors import UsageError
-from systemprompt.ledger.ledger_upkeep import LedgerBackup
+from systemprompt.ledger.reader import LedgerBackup
 from systemprompt.ledger.upkeep import DatabaseBackup, DatabaseUpkeep
 from systemprompt.operations.context import OperationContext
 from systemprompt.operations.parameters import param

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from systemprompt.clock import Clock, Instant
-    from systemprompt.ledger.protocol import LedgerReader
+    from systemprompt.ledger.reader import LedgerReader
     from systemprompt.ledger.records import Change
     from systemprompt.nodes.events import Listeners, NodeEvent
     from systemprompt.profile.profile import Profile

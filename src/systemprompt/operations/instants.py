@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from systemprompt.clock import Instant
-    from systemprompt.ledger.protocol import LedgerReader
+    from systemprompt.ledger.reader import LedgerReader
     from systemprompt.ledger.views import JobView
     from systemprompt.operations.context import OperationContext
 

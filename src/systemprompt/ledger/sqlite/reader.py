@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from typing import Any, Literal
 
     from systemprompt.clock import Instant
+    from systemprompt.ledger.reader import LedgerUpkeep
     from systemprompt.ledger.records import ClockEvent, NodeIdentity, QuarantineNotice
     from systemprompt.ledger.seals import DayContent, Seal, SealDraft, SealState
     from systemprompt.ledger.sqlite.store import Store
-    from systemprompt.ledger.upkeep import DatabaseUpkeep
     from systemprompt.ledger.views import (
         AttemptView,
         HistoryPage,
@@ -228,7 +228,7 @@ class SqliteReader:
         return int(self._store.fetch("data_version")[0][0])
 
     @property
-    def upkeep(self) -> DatabaseUpkeep:
+    def upkeep(self) -> LedgerUpkeep:
         from systemprompt.ledger.sqlite.upkeep import LedgerFile
 
         return LedgerFile(self._store.path)

@@ -1,11 +1,10 @@
-"""Upkeep of the ledger's file: implements `systemprompt.ledger.ledger_upkeep.LedgerUpkeep`; see there for the promises."""
+"""Upkeep of the ledger's file: implements `systemprompt.ledger.reader.LedgerUpkeep`; see there for the promises."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from systemprompt.clock import Instant
-from systemprompt.ledger.ledger_upkeep import Extent, Settled
 from systemprompt.ledger.sqlite.database_file import DatabaseFile, upkeep_statements
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.sqlite.place import flush
@@ -13,6 +12,7 @@ from systemprompt.ledger.sqlite.reader import MIGRATIONS, MIGRATIONS_TABLE, Sqli
 from systemprompt.ledger.sqlite.replacing import number_in
 from systemprompt.ledger.sqlite.steps import FileBackup, FileRestore
 from systemprompt.ledger.sqlite.store import Store, refuse_empty
+from systemprompt.ledger.upkeep import Extent, Settled
 
 __all__ = ["LEDGER_TABLES", "LedgerFile", "LedgerFileBackup", "LedgerFileRestore"]
 
