@@ -150,12 +150,14 @@ def finding_kinds() -> str:
 
 def planted_breakages() -> str:
     """Every defect that the tests plant in the engine, by area."""
-    where = str(DOCS.parent / "tests" / "breakages")
-    sys.path.insert(0, where)
+    tests = DOCS.parent / "tests"
+    places = [str(tests), str(tests / "breakages")]
+    sys.path[:0] = places
     try:
         from all_breakages import BREAKAGES
     finally:
-        sys.path.remove(where)
+        for place in places:
+            sys.path.remove(place)
     rows = [
         (
             one.area,

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from breaking import Breakage, Breaker, Guard
-from worker import START
 
+from support.ledger_stage import AUTUMN
 from systemprompt.clock import SECOND
 from systemprompt.cron import Schedule
 from systemprompt.ledger.records import Decision, JobToPlan, PlannedRange
@@ -158,7 +158,7 @@ OF_PLANS = (
         what="plans a minute past now",
         area="planner",
         kinds=("misdated",),
-        plant=asked(lambda job, now: (job, now + (60 * SECOND if now > START + 600 * SECOND else 0))),
+        plant=asked(lambda job, now: (job, now + (60 * SECOND if now > AUTUMN + 600 * SECOND else 0))),
     ),
     Breakage(
         what="plans a disabled job as if it were enabled",

@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine_sqlite import SQLITE
-from worker import START, Prepare, Worker, odd_runs_of, spec
+from worker import Prepare, Worker, odd_runs_of
 
+from support.ledger_stage import AUTUMN, HOUR
+from support.ledger_stage import berlin_spec as spec
 from systemprompt.audit.auditor import audit
 from systemprompt.audit.findings import AuditReport
 from systemprompt.audit.sealing import seal_closed_days
@@ -37,8 +39,6 @@ from systemprompt.planning.planner import Planner
 if TYPE_CHECKING:
     from breaking import Engine
 
-HOUR, DAY = 3_600, 86_400
-
 
 class Enough(Exception):
     """The audit has named what it was to name: the rest of the life would show no more."""
@@ -56,7 +56,7 @@ class Life:
         engine: Engine = SQLITE,
     ) -> None:
         self._until = until
-        self.clock = ManualClock(START)
+        self.clock = ManualClock(AUTUMN)
         engine.create(path)
         self.a, self.b = (Worker(path, name, self.clock, prepare, engine) for name in "ab")
         self._late: list[Closing] = []
@@ -72,7 +72,7 @@ class Life:
                 spec("skips", "*/15 * * * * *", catch_up="skip"),
                 spec("every", "@every 30m", catch_up="all", on_lost="rerun"),
                 spec("nightly", "0 30 2 * * *"),
-                spec("abroad", "0 0 8 * * *", zone="America/New_York"),
+                spec("abroad", "0 0 8 * * *", time_zone="America/New_York"),
                 spec("again", "*/30 * * * * *", on_lost="rerun"),
                 spec("hand", ""),
                 spec("gone", "0 * * * * *"),
@@ -295,7 +295,7 @@ class Life:
 
     def join(self, node_id: str) -> None:
         """Let a node come of which nothing more is seen than what it asks of the ledger."""
-        self.operator.join(replace(self.a.loop._identity, node_id=node_id, machine=node_id, started_at=self.now))
+        self.operator.join(replace(self.a.identity(node_id), machine=node_id))
 
     def ask(self, name: str) -> tuple[int, ...]:
         with suppress(ConflictError):  # a broken engine may think that it cannot run

@@ -19,9 +19,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 from troubles import Node, Troubles
-from worker import PACE, START, Worker, spec
+from worker import Worker
 
 from support.campaign import LONG
+from support.ledger_stage import AUTUMN, DAY, HOUR, spec
+from support.loop_node import PACE
 from systemprompt.audit.auditor import audit
 from systemprompt.audit.case import oracle_of
 from systemprompt.audit.sealing import seal_closed_days
@@ -34,7 +36,6 @@ from systemprompt.planning.planner import Planner
 EXAMPLES = int(os.environ.get("SP_EXAMPLES", "400" if LONG else "12"))
 STEPS = 60 if LONG else 30
 
-HOUR, DAY = 3_600, 86_400
 EVER = 2**62
 NAMES = ("one", "two", "three")
 SCHEDULES = ("*/10 * * * * *", "0 * * * * *", "@every 90s", "0 30 2 * * *", "0 0 */6 * * *", "0 15 1-3 * * *", "")
@@ -53,7 +54,7 @@ class Lives(Troubles):
         self.path = Path(self.folder.name) / "ledger.db"
         SQLITE.create(self.path)
         self.ledger = SQLITE.open(self.path)
-        self.clock = ManualClock(START)
+        self.clock = ManualClock(AUTUMN)
         self.born = 0
         self.workers = [self.worker(), self.worker()]
         self.still: set[Worker] = set()
@@ -218,8 +219,7 @@ class Lives(Troubles):
         dst_fold=st.sampled_from(("first", "second", "both")),
     )
     def a_job_is_declared(self, name: str, schedule: str, enabled: bool, zone: str, **policies: str) -> None:
-        made = spec(name, schedule, zone=zone, **policies)
-        self.specs[name] = JobSpec(**{**{field: getattr(made, field) for field in made.__slots__}, "enabled": enabled})
+        self.specs[name] = spec(name, schedule, enabled=enabled, time_zone=zone, **policies)
         self.broken.pop(name, None)
         self.sync()
 

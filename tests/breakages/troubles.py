@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
-from worker import PACE, Worker
+from worker import Worker
 
+from support.loop_node import PACE
 from systemprompt.clock import Instant, ManualClock
 from systemprompt.errors import (
     ConflictError,
@@ -23,9 +25,9 @@ from systemprompt.errors import (
     RunNotFound,
     SystempromptError,
 )
-from systemprompt.ledger.protocol import Ledger
+from systemprompt.ledger.protocol import Ledger, LedgerReader
 from systemprompt.ledger.reader import LedgerReader
-from systemprompt.ledger.records import Change, ManualStart
+from systemprompt.ledger.records import Change, ManualStart, NodeIdentity
 from systemprompt.ledger.sqlite.asking import KEPT_REQUESTS
 
 ENDS = (("success", None), ("failed", "reported"), ("cancelled", "interrupted"))
@@ -60,8 +62,15 @@ class Node(Worker):
 
         return call
 
-    def told_to_stop(self, run_ids: Any, reason: str) -> None:
-        super().told_to_stop(run_ids, reason)
+    def _asked_to_stop(self, run_ids: Sequence[int]) -> None:
+        super()._asked_to_stop(run_ids)
+        self._note_stops(run_ids, "requested")
+
+    def _lease_lost(self, why: str, run_ids: Sequence[int]) -> NodeIdentity:
+        self._note_stops(run_ids, "lease_lost")
+        return super()._lease_lost(why, run_ids)
+
+    def _note_stops(self, run_ids: Sequence[int], reason: str) -> None:
         self.stops |= {run.fence: reason for run in self.held if run.run_id in run_ids}
 
     def stop_what_is_to_stop(self) -> None:

@@ -6,24 +6,18 @@ import json
 import os
 from collections.abc import Callable, Sequence
 
+from support.ledger_stage import ending, node
+from support.loop_node import LoopNode
 from systemprompt.clock import SECOND, ManualClock
-from systemprompt.ledger.records import Claimed, Closing, JobSpec, NodeIdentity
+from systemprompt.ledger.records import Claimed, Closing, NodeIdentity
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
-from systemprompt.nodes.hooks import Hooks, Pace
+from systemprompt.nodes.hooks import Pace
 from systemprompt.nodes.identity import this_process
-from systemprompt.nodes.loop import Loop
 from systemprompt.nodes.rescue import Rescue
 from systemprompt.planning.planner import Planner
 
-START = 1_767_225_600 * SECOND
 PACE = Pace(heartbeat=4.0, lease=9.0)
 DECIDE = Planner().decide
-
-
-def job(name: str, schedule: str, *, source: str = "file:jobs.py", **policies: object) -> JobSpec:
-    return JobSpec(
-        name=name, description="", schedule=schedule, time_zone="UTC", enabled=True, policies=policies, source=source
-    )
 
 
 def tell(folder: str, line: dict[str, object]) -> None:
@@ -38,51 +32,27 @@ def ledger_in(folder: str) -> SqliteLedger:
     return SqliteLedger(os.path.join(folder, "ledger.db"))
 
 
-class Worker:
-    """A node on a clock moved by hand. What it holds is in `held` until `finish`."""
+class Worker(LoopNode):
+    """A node of this process, or with `machine` of another. What it holds is in `held` until `finish`."""
 
-    def __init__(
-        self, ledger: SqliteLedger, clock: ManualClock, folder: str, *, pace: Pace = PACE, **said: str
-    ) -> None:
-        self.ledger = ledger
-        self.clock = clock
-        self.held: list[Claimed] = []
-        self._folder = folder
-        self._pace = pace
-        self.loop = Loop(
-            ledger=ledger,
-            clock=clock,
-            planner=Planner(),
-            identity=self._identity(**said),
-            hooks=Hooks(
-                claimed=self.take,
-                closed=self._closed,
-                rescued=lambda rescued: None,
-                lease_lost=lambda why, run_ids: self._identity(),
-                asked_to_stop=lambda run_ids: None,
-                failed=self._failed,
-                watch=Rescue(ledger=ledger, clock=clock).step,
-            ),
-            pace=pace,
-            plans=True,
-        )
+    ledger: SqliteLedger
+
+    def __init__(self, ledger: SqliteLedger, clock: ManualClock, folder: str, *, machine: str = "") -> None:
+        self._folder, self._machine = folder, machine
+        super().__init__(ledger, clock, "", pace=PACE, rescue=Rescue(ledger=ledger, clock=clock))
         self.loop.join()
-
-    def step(self, seconds: float) -> None:
-        self.clock.advance(seconds)
-        self.loop.step()
 
     def finish(self, *, leave: Sequence[str] = (), how: Callable[[Claimed, int], Closing] | None = None) -> None:
         """End what is held, but for the jobs named, as `end_of` says where nobody else does."""
-        ending, self.held = self.held, [run for run in self.held if run.job_name in leave]
-        for run in ending:
+        held, self.held = self.held, [run for run in self.held if run.job_name in leave]
+        for run in held:
             if run.job_name not in leave:
                 self.loop.ended((how or end_of)(run, self.clock.now()))
 
-    def take(self, claimed: Sequence[Claimed]) -> None:
+    def hold(self, claimed: Sequence[Claimed]) -> None:
         for run in claimed:
             tell(self._folder, {"run_id": run.run_id, "job": run.job_name, "fire_at": run.fire_at, "fence": run.fence})
-            self.held.append(run)
+        super().hold(claimed)
 
     def leave(self) -> None:
         self.loop.drain()
@@ -94,9 +64,11 @@ class Worker:
         for run_id in closed:
             tell(self._folder, {"closed": run_id})
 
-    def _identity(self, **said: str) -> NodeIdentity:
-        own = this_process(kind="serve", program="test", lease_s=self._pace.lease, capacity=9, now=self.clock.now())
-        return NodeIdentity(**{**{name: getattr(own, name) for name in own.__dataclass_fields__}, **said})
+    def _identity(self) -> NodeIdentity:
+        now = self.clock.now()
+        if self._machine:
+            return node("ghost", now, machine=self._machine, lease_ms=round(PACE.lease * 1000), capacity=9)
+        return this_process(kind="serve", program="test", lease_s=PACE.lease, capacity=9, now=now)
 
     def _failed(self, error: Exception) -> None:
         raise error
@@ -105,16 +77,9 @@ class Worker:
 def end_of(run: Claimed, now: int) -> Closing:
     """Every other run of `reruns` fails; all else goes well. Its other runs say something."""
     bad = run.job_name == "reruns" and run.fire_at is not None and run.fire_at // SECOND % 20 == 0
-    return Closing(
-        run_id=run.run_id,
-        attempt=run.attempt,
-        fence=run.fence,
-        status="failed" if bad else "success",
-        reason="reported" if bad else None,
-        started_at=run.started_at,
-        finished_at=now,
-        message="well" if run.job_name == "reruns" and not bad else None,
-    )
+    if bad:
+        return ending(run, now, "failed", "reported")
+    return ending(run, now, message="well" if run.job_name == "reruns" else None)
 
 
 def take_over(folder: str, now: int) -> None:

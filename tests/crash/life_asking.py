@@ -9,8 +9,9 @@ from contextlib import suppress
 from dataclasses import replace
 
 from crash_checks import check_ledger, runs_of
-from crash_worker import DECIDE, START, Worker, end_of, job, ledger_in, take_over, tell
+from crash_worker import DECIDE, Worker, end_of, ledger_in, take_over, tell
 
+from support.ledger_stage import START, spec
 from systemprompt.clock import SECOND, ManualClock
 from systemprompt.errors import RequestMismatch, RunClosed
 from systemprompt.ledger.records import Change, ManualStart
@@ -23,10 +24,10 @@ BEGIN = START + 8 * DAY
 LATER = BEGIN + 200 * SECOND
 
 JOBS = (
-    job("hand", "", on_lost="rerun"),
-    job("other", ""),
-    job("slow", "", on_lost="rerun"),
-    job("tick", "*/30 * * * * *", catch_up="skip"),
+    spec("hand", "", on_lost="rerun"),
+    spec("other", ""),
+    spec("slow", "", on_lost="rerun"),
+    spec("tick", "*/30 * * * * *", catch_up="skip"),
 )
 
 ASKED: dict[str, Sequence[str]] = {

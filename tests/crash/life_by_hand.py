@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 
 from crash_checks import check_ledger, runs_of
-from crash_worker import DECIDE, START, Worker, end_of, job, ledger_in, take_over
+from crash_worker import DECIDE, Worker, end_of, ledger_in, take_over
 
+from support.ledger_stage import START, spec
 from systemprompt.clock import SECOND, ManualClock
 from systemprompt.errors import JobAlreadyRunning
 from systemprompt.ledger.records import Change, ManualStart
@@ -14,11 +15,11 @@ from systemprompt.ledger.records import Change, ManualStart
 LATER = START + 2 * 3_600 * SECOND
 
 JOBS = (
-    job("once", "*/10 * * * * *"),
-    job("reruns", "*/10 * * * * *", on_lost="rerun"),
-    job("hand", ""),
-    job("other", "", on_lost="rerun"),
-    job("first", ""),
+    spec("once", "*/10 * * * * *"),
+    spec("reruns", "*/10 * * * * *", on_lost="rerun"),
+    spec("hand", ""),
+    spec("other", "", on_lost="rerun"),
+    spec("first", ""),
 )
 
 
@@ -38,10 +39,10 @@ def live(folder: str) -> None:
     person = Worker(ledger, clock, folder)  # `sp run`: it starts by hand and plans nothing
     me = person.loop.node_id
     starts = [ManualStart(job_name=name, parameters={"a": 1}) for name in ("hand", "other")]
-    person.take(ledger.start_manual(me, clock.now(), starts, Change(actor="me")))
+    person.hold(ledger.start_manual(me, clock.now(), starts, Change(actor="me")))
     with suppress(JobAlreadyRunning):
         ledger.start_manual(me, clock.now(), starts, Change(actor="me"))
-    person.take(
+    person.hold(
         ledger.start_manual(
             me, clock.now(), [starts[0], ManualStart(job_name="once")], Change(actor="me"), skip_running=True
         )

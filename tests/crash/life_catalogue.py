@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from crash_checks import check_ledger
-from crash_worker import DECIDE, START, Worker, job, ledger_in, take_over
+from crash_worker import DECIDE, Worker, ledger_in, take_over
 
+from support.ledger_stage import START, spec
 from systemprompt.clock import SECOND, ManualClock
 from systemprompt.ledger.records import Change, JobSpec, QuarantineNotice
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 
 LATER = START + 100 * SECOND
 
-STEADY = job("steady", "*/10 * * * * *", on_lost="rerun")
-EDITED = job("edited", "*/10 * * * * *")
-LEAVES = job("leaves", "*/5 * * * * *")
-RETURNS = job("returns", "*/5 * * * * *")
-BREAKS = job("breaks", "*/10 * * * * *")
-BESIDE = job("beside", "*/10 * * * * *", source="file:more.py")
-SWITCHED = job("switched", "*/5 * * * * *")
-UNBORN = job("unborn", "*/10 * * * * *", source="file:new.py")
+STEADY = spec("steady", "*/10 * * * * *", on_lost="rerun")
+EDITED = spec("edited", "*/10 * * * * *")
+LEAVES = spec("leaves", "*/5 * * * * *")
+RETURNS = spec("returns", "*/5 * * * * *")
+BREAKS = spec("breaks", "*/10 * * * * *")
+BESIDE = spec("beside", "*/10 * * * * *", source="file:more.py")
+SWITCHED = spec("switched", "*/5 * * * * *")
+UNBORN = spec("unborn", "*/10 * * * * *", source="file:new.py")
 
 FIRST = (STEADY, EDITED, LEAVES, RETURNS, BREAKS, BESIDE, SWITCHED)
-SECOND_STATE = (STEADY, job("edited", "*/4 * * * * *", catch_up="all"), job("fresh", "* * * * * *"), RETURNS, SWITCHED)
+SECOND_STATE = (
+    STEADY,
+    spec("edited", "*/4 * * * * *", catch_up="all"),
+    spec("fresh", "* * * * * *"),
+    RETURNS,
+    SWITCHED,
+)
 BROKEN = (
     QuarantineNotice(name="breaks", source="file:jobs.py", error="SyntaxError"),
     QuarantineNotice(name="unborn", source="file:new.py", error="NameError"),
@@ -29,8 +36,8 @@ BROKEN = (
 )
 LAST = (
     STEADY,
-    job("edited", "*/4 * * * * *", catch_up="skip", on_lost="rerun"),
-    job("fresh", "* * * * * *"),
+    spec("edited", "*/4 * * * * *", catch_up="skip", on_lost="rerun"),
+    spec("fresh", "* * * * * *"),
     RETURNS,
     BREAKS,
     BESIDE,

@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 
 from crash_checks import check_ledger, ranges_of, runs_of
-from crash_worker import DECIDE, START, Worker, job, ledger_in, take_over
+from crash_worker import DECIDE, Worker, ledger_in, take_over
 
+from support.ledger_stage import START, spec
 from systemprompt.clock import SECOND, ManualClock
 from systemprompt.ledger.records import Change
 
 JOBS = (
-    job("fails", "*/10 * * * * *"),
-    job("reruns", "*/10 * * * * *", on_lost="rerun"),
-    job("every", "*/5 * * * * *", catch_up="all", on_lost="rerun"),
-    job("skips", "*/2 * * * * *", catch_up="skip"),
-    job("long", "*/10 * * * * *"),
+    spec("fails", "*/10 * * * * *"),
+    spec("reruns", "*/10 * * * * *", on_lost="rerun"),
+    spec("every", "*/5 * * * * *", catch_up="all", on_lost="rerun"),
+    spec("skips", "*/2 * * * * *", catch_up="skip"),
+    spec("long", "*/10 * * * * *"),
 )
 LATER = START + 100 * SECOND
 PERIODS = {"fails": 10, "reruns": 10, "every": 5, "skips": 2, "long": 10}
@@ -26,7 +27,7 @@ def prepare(folder: str) -> None:
     ledger = ledger_in(folder)
     ledger.migrate()
     ledger.sync_catalogue(JOBS, [], START, DECIDE, Change(actor="test"))
-    worker = Worker(ledger, ManualClock(START), folder, node_id="ghost", machine="elsewhere")
+    worker = Worker(ledger, ManualClock(START), folder, machine="elsewhere")
     worker.step(10)
     worker.finish(leave=("fails", "reruns"))
     worker.step(0.5)

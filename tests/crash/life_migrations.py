@@ -6,8 +6,9 @@ import os
 import sqlite3
 
 from crash_checks import check_ledger
-from crash_worker import DECIDE, START, job, ledger_in, take_over
+from crash_worker import DECIDE, ledger_in, take_over
 
+from support.ledger_stage import START, spec
 from systemprompt.clock import SECOND, ManualClock
 from systemprompt.ledger.records import Change
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
@@ -18,7 +19,7 @@ from systemprompt.system import open_system
 
 LATER = START + 100 * SECOND
 PROFILE = "name: new\ndatabase: sqlite:///app.db\nentry_points: false\n"
-JOBS = (job("steady", "*/10 * * * * *", on_lost="rerun"),)
+JOBS = (spec("steady", "*/10 * * * * *", on_lost="rerun"),)
 
 
 def prepare(folder: str) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from crash_checks import check_ledger, runs_of
-from crash_worker import DECIDE, START, Worker, end_of, job, ledger_in, take_over
+from crash_worker import DECIDE, Worker, end_of, ledger_in, take_over
 
+from support.ledger_stage import START, spec
 from systemprompt.clock import SECOND, ManualClock
 from systemprompt.ledger.records import Change, Claimed, Closing
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
@@ -14,10 +15,10 @@ from systemprompt.ledger.sqlite.ledger import SqliteLedger
 LATER = START + 300 * SECOND
 
 JOBS = (
-    job("deaf", "*/10 * * * * *"),
-    job("numb", "*/10 * * * * *", on_lost="rerun"),
-    job("odd", "*/10 * * * * *", on_lost="rerun"),
-    job("well", "*/10 * * * * *"),
+    spec("deaf", "*/10 * * * * *"),
+    spec("numb", "*/10 * * * * *", on_lost="rerun"),
+    spec("odd", "*/10 * * * * *", on_lost="rerun"),
+    spec("well", "*/10 * * * * *"),
 )
 
 

@@ -6,8 +6,9 @@ import os
 import sqlite3
 
 from crash_checks import check_ledger
-from crash_worker import START, Worker, take_over
+from crash_worker import Worker, take_over
 
+from support.ledger_stage import START
 from systemprompt.clock import SECOND, ManualClock
 from systemprompt.operations.backup import DbBackupParams, db_backup
 from systemprompt.operations.context import OperationContext

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from crash_checks import check_ledger, runs_of
-from crash_worker import DECIDE, START, Worker, end_of, job, ledger_in, take_over
+from crash_worker import DECIDE, Worker, end_of, ledger_in, take_over
 
+from support.ledger_stage import START, spec
 from systemprompt.clock import SECOND, ManualClock
 from systemprompt.ledger.records import Change, Claimed, Closing, ManualStart
 from systemprompt.ledger.seals import DAY
@@ -21,11 +22,11 @@ LATER = NOW + 100 * SECOND
 BEFORE = START + (DAYS - 1) * DAY
 
 JOBS = (
-    job("often", "0 0 */4 * * *", catch_up="all"),
-    job("seldom", "0 30 12 * * *"),
-    job("ranged", "0 */20 * * * *", catch_up="skip"),
-    job("hand", ""),
-    job("lost", "0 15 */8 * * *", on_lost="rerun"),
+    spec("often", "0 0 */4 * * *", catch_up="all"),
+    spec("seldom", "0 30 12 * * *"),
+    spec("ranged", "0 */20 * * * *", catch_up="skip"),
+    spec("hand", ""),
+    spec("lost", "0 15 */8 * * *", on_lost="rerun"),
 )
 
 
@@ -40,7 +41,7 @@ def prepare(folder: str) -> None:
         worker = Worker(ledger, clock, folder)
         worker.step(6 * 3_600)
         request = Change(actor="me", request_id=f"at {clock.now()}")
-        worker.take(ledger.start_manual(worker.loop.node_id, clock.now(), [ManualStart(job_name="hand")], request))
+        worker.hold(ledger.start_manual(worker.loop.node_id, clock.now(), [ManualStart(job_name="hand")], request))
         for _ in range(3):
             worker.finish(leave=("lost",), how=badly)
             worker.step(1)

@@ -23,6 +23,7 @@ from crash_checks import read_what_is_there
 from crash_victim import LIVES
 from recorder import Event
 
+from support import finds_support
 from support.campaign import LONG, chosen_seed, record
 
 GROUNDS = {
@@ -54,6 +55,7 @@ class Victims:
         with (self.folder / "said.txt").open("w") as said:
             self._process = subprocess.Popen(
                 [sys.executable, crash_victim.__file__],
+                env=finds_support(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=said,

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from support.loop_stage import START, LoopStage, at, spec
+from support.ledger_stage import EVERY_SECOND, START, at, spec
+from support.loop_stage import LoopStage
 from systemprompt.ledger.records import Change, ManualStart, QuarantineNotice
 from systemprompt.planning.planner import Planner
 
@@ -57,7 +58,7 @@ def test_what_falls_due_in_a_moment_goes_before_what_can_wait(stage: LoopStage) 
 
 
 def test_a_heartbeat_waits_no_longer_than_half_a_one(stage: LoopStage) -> None:
-    stage.begin(spec("job"))
+    stage.begin(spec("job", EVERY_SECOND))
     beats = []
     for _ in range(400):
         stage.step(0.96)  # each time, the next fire time is a moment away
@@ -67,7 +68,7 @@ def test_a_heartbeat_waits_no_longer_than_half_a_one(stage: LoopStage) -> None:
 
 
 def test_ends_and_the_next_claims_share_one_commit(stage: LoopStage) -> None:
-    stage.begin(*(spec(f"job{n}") for n in range(3)))
+    stage.begin(*(spec(f"job{n}", EVERY_SECOND) for n in range(3)))
     stage.step(1)
     stage.end(*stage.take())
     stage.events.clear()
@@ -77,7 +78,7 @@ def test_ends_and_the_next_claims_share_one_commit(stage: LoopStage) -> None:
 
 
 def test_an_end_is_told_only_when_it_is_durable(stage: LoopStage) -> None:
-    stage.begin(spec("job"))
+    stage.begin(spec("job", EVERY_SECOND))
     stage.step(1)
     (run,) = stage.take()
     stage.end(run)
@@ -109,14 +110,20 @@ def test_what_another_process_changed_is_acted_on_in_the_next_round(stage: LoopS
     stage.begin(spec("job", "0 0 * * * *"))
     stage.step(0.2)
     other = stage.other()
-    other.sync_catalogue([spec("job"), spec("new")], [], stage.clock.now(), Planner().decide, Change(actor="else"))
+    other.sync_catalogue(
+        [spec("job", EVERY_SECOND), spec("new", EVERY_SECOND)],
+        [],
+        stage.clock.now(),
+        Planner().decide,
+        Change(actor="else"),
+    )
     stage.step(0.2)
     stage.step(0.7)
     assert sorted(run.job_name for run in stage.take()) == ["job", "new"]
 
 
 def test_a_queued_run_that_another_left_is_taken(stage: LoopStage) -> None:
-    stage.declare(spec("job"))
+    stage.declare(spec("job", EVERY_SECOND))
     stage.clock.advance(1)
     stage.real.turn("gone", stage.clock.now(), Planner().decide, room=0)
     stage.loop.join()
@@ -139,7 +146,7 @@ def test_a_bootstrap_job_starts_at_once(stage: LoopStage) -> None:
 def test_a_bootstrap_job_that_cannot_start_keeps_nobody_from_working(
     stage: LoopStage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stage.begin(spec("held"), spec("well", ""))
+    stage.begin(spec("held", EVERY_SECOND), spec("well", ""))
     notice = QuarantineNotice(name="held", source="", error="SyntaxError: line 3")
     stage.real.sync_catalogue([spec("well", "")], [notice], START, Planner().decide, Change(actor="x"))
     for name in ("held", "nobody", "well"):
@@ -154,7 +161,7 @@ def test_a_bootstrap_job_that_cannot_start_keeps_nobody_from_working(
 
 
 def test_a_draining_loop_takes_nothing_and_still_closes(stage: LoopStage) -> None:
-    stage.begin(spec("job"), spec("other"))
+    stage.begin(spec("job", EVERY_SECOND), spec("other", EVERY_SECOND))
     stage.step(1)
     first = stage.take()
     stage.loop.drain()
@@ -165,7 +172,7 @@ def test_a_draining_loop_takes_nothing_and_still_closes(stage: LoopStage) -> Non
 
 
 def test_a_drain_waits_for_the_round_that_is_on_its_way(stage: LoopStage) -> None:
-    stage.begin(spec("job"))
+    stage.begin(spec("job", EVERY_SECOND))
     stage.clock.advance(1)
     in_turn, go_on = threading.Event(), threading.Event()
 
@@ -195,7 +202,7 @@ def test_a_drain_waits_for_the_round_that_is_on_its_way(stage: LoopStage) -> Non
 
 
 def test_the_loop_ends_when_the_ends_that_are_in_are_durable(stage: LoopStage) -> None:
-    stage.begin(spec("job"))
+    stage.begin(spec("job", EVERY_SECOND))
     stage.step(1)
     thread = threading.Thread(target=stage.loop.run)
     stage.end(*stage.take())
@@ -209,7 +216,7 @@ def test_the_loop_ends_when_the_ends_that_are_in_are_durable(stage: LoopStage) -
 
 
 def test_an_error_that_is_not_the_databases_passing_trouble_ends_the_node(stage: LoopStage) -> None:
-    stage.begin(spec("job"))
+    stage.begin(spec("job", EVERY_SECOND))
     stage.clock.advance(1)
     stage.ledger.error = RuntimeError("a defect")
     stage.loop.run()

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from support.loop_stage import HEARTBEAT, LEASE, START, LoopStage, at, ending, spec
+from support.ledger_stage import EVERY_SECOND, START, at, ending, spec
+from support.loop_stage import HEARTBEAT, LEASE, LoopStage
 from systemprompt.clock import SECOND
 from systemprompt.errors import DatabaseUnreachable
 from systemprompt.ledger.records import Change, ManualStart
@@ -23,7 +24,7 @@ def stage(tmp_path: Path) -> Iterator[LoopStage]:
     stage.close()
 
 
-def declare_lost(stage: LoopStage, node_id: str = "one") -> None:
+def declare_lost(stage: LoopStage, node_id: str = "one-1") -> None:
     beat = next(node.beat for node in stage.real.nodes() if node.node_id == node_id)
     silent = "UPDATE nodes SET beat_at = beat_at - 1000 * lease_ms WHERE node_id = ?"  # so it was silent for a lease
     stage.real._store.connection.execute(silent, [node_id])
@@ -38,7 +39,7 @@ def test_a_jump_forward_is_recorded_and_what_it_leapt_over_says_so(stage: LoopSt
     stage.clock.step(3_600)
     stage.step()
     (event,) = stage.real.clock_events()
-    assert (event.kind, event.delta_us, event.node_id) == ("forward", 3_600 * SECOND, "one")
+    assert (event.kind, event.delta_us, event.node_id) == ("forward", 3_600 * SECOND, "one-1")
     (gap,) = stage.real.ranges_between(0, 2**62)
     assert (gap.status, gap.reason, gap.count) == ("missed", "clock_jump", 59)
     assert [run.fire_at for run in stage.take()] == [at(3_600)]
@@ -71,7 +72,7 @@ def test_a_jump_backward_is_recorded_and_fires_nothing_twice(stage: LoopStage) -
 
 
 def test_the_small_steps_of_ntp_are_not_worth_a_record(stage: LoopStage) -> None:
-    stage.begin(spec("job"))
+    stage.begin(spec("job", EVERY_SECOND))
     for by in (1.5, -1.9, 0.3):
         stage.clock.step(by)
         stage.step()
@@ -95,16 +96,16 @@ def test_a_jump_seen_while_the_database_is_busy_is_recorded_when_it_is_not(stage
 
 def test_a_start_with_the_clock_behind_the_ledger_is_recorded(tmp_path: Path) -> None:
     with closing(LoopStage(tmp_path / "ledger.db")) as before:
-        before.begin(spec("job"))
+        before.begin(spec("job", EVERY_SECOND))
         before.step(3_600)
         before.end(*before.take())
         before.step()
-        before.real.leave("one", before.clock.now())
-    with closing(LoopStage(tmp_path / "ledger.db", node_id="two", now=at(1_000))) as after:
+        before.real.leave("one-1", before.clock.now())
+    with closing(LoopStage(tmp_path / "ledger.db", name="two", now=at(1_000))) as after:
         after.loop.join()
         after.step()
         (event,) = after.real.clock_events()
-        assert (event.kind, event.node_id) == ("backward", "two")
+        assert (event.kind, event.node_id) == ("backward", "two-1")
         assert after.take() == []
 
 
@@ -153,7 +154,7 @@ def test_a_busy_database_costs_no_end_and_no_fire_time(stage: LoopStage) -> None
 def test_a_busy_database_is_complained_of_every_few_seconds_only(
     stage: LoopStage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stage.begin(spec("job"))
+    stage.begin(spec("job", EVERY_SECOND))
     stage.ledger.busy()
     for _ in range(100):
         stage.step(0.1)
@@ -178,7 +179,9 @@ def test_a_node_that_cannot_beat_for_most_of_its_lease_stops_its_runs_and_says_s
     stage.end(run, status="cancelled", reason="lease_lost")
     stage.ledger.busy(False)
     stage.step()
-    assert (stage.closed, stage.loop.node_id) == ([run.run_id], "one"), "nobody took it: it still had its own to close"
+    assert (stage.closed, stage.loop.node_id) == ([run.run_id], "one-1"), (
+        "nobody took it: it still had its own to close"
+    )
 
 
 def test_a_node_that_cannot_beat_stops_what_others_may_start_again_and_lets_the_rest_go_on(stage: LoopStage) -> None:
@@ -186,7 +189,7 @@ def test_a_node_that_cannot_beat_stops_what_others_may_start_again_and_lets_the_
     stage.begin(*(spec(*one, on_lost="rerun") for one in (again, queued, hand)), spec("once", "*/10 * * * * *"))
     stage.real.ask_for_runs(at(0), [ManualStart(job_name="queued")], Change(actor="me"))
     stage.step(10)
-    by_hand = stage.real.start_manual("one", at(10), [ManualStart(job_name="hand")], Change(actor="me"))
+    by_hand = stage.real.start_manual("one-1", at(10), [ManualStart(job_name="hand")], Change(actor="me"))
     stage.loop.hold(by_hand)
     claimed = {run.job_name: run for run in (*stage.take(), *by_hand)}
     stage.ledger.busy()
@@ -218,8 +221,8 @@ def test_a_node_that_was_declared_lost_goes_on_under_a_fresh_id(stage: LoopStage
     (run,) = stage.take()
     declare_lost(stage)
     stage.step(HEARTBEAT)
-    assert (stage.lost, stage.loop.node_id) == (["fenced"], "fresh-1")
-    assert {node.node_id: node.fate for node in stage.real.nodes()} == {"one": "lost", "fresh-1": None}
+    assert (stage.lost, stage.loop.node_id) == (["fenced"], "one-2")
+    assert {node.node_id: node.fate for node in stage.real.nodes()} == {"one-1": "lost", "one-2": None}
     stage.end(run, status="cancelled", reason="lease_lost")
     stage.step()
     assert (stage.closed, stage.late) == ([], [run.run_id])
@@ -289,7 +292,7 @@ def test_between_being_declared_lost_and_hearing_of_it_nothing_is_claimed(stage:
     stage.begin(spec("job", "*/5 * * * * *"))
     declare_lost(stage)
     stage.step(5)
-    assert (stage.take(), stage.loop.node_id) == ([], "one")
+    assert (stage.take(), stage.loop.node_id) == ([], "one-1")
     stage.step(1)
     assert [run.fire_at for run in stage.take()] == [at(5)]
 
@@ -343,7 +346,7 @@ def test_no_wall_clock_however_wrong_expires_anybody(stage: LoopStage) -> None:
     for _ in range(4):
         stage.clock.step(10_000)
         stage.step(HEARTBEAT)
-    assert {node.node_id: node.fate for node in stage.real.nodes()} == {"one": None, "other": None}
+    assert {node.node_id: node.fate for node in stage.real.nodes()} == {"one-1": None, "other": None}
 
 
 def test_a_node_that_keeps_beating_is_never_lost(stage: LoopStage) -> None:

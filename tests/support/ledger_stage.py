@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from systemprompt.audit.auditor import audit
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 START = 1_767_225_600 * SECOND
 """2026-01-01T00:00:00Z."""
 
+AUTUMN = 1_792_756_800 * SECOND
+"""2026-10-23T12:00:00Z, the Friday before Berlin's clocks go back."""
+
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
 EVERY_SECOND, EVERY_MINUTE, HOURLY = "* * * * * *", "0 * * * * *", "0 0 * * * *"
@@ -53,6 +57,9 @@ def spec(name: str, schedule: str = EVERY_MINUTE, *, enabled: bool = True, **mor
     }
     values = {"description": "", "time_zone": "UTC", "source": "file:jobs.py", **shown}
     return JobSpec(name=name, schedule=schedule, enabled=enabled, policies=more, **values)
+
+
+berlin_spec = partial(spec, time_zone="Europe/Berlin")
 
 
 class Stage:
@@ -157,20 +164,10 @@ class Stage:
         assert self.ledger.upkeep.faults() == []
 
 
-def node(name: str, now: Instant, *, kind: str = "serve", lease_ms: int = 1) -> NodeIdentity:
+def node(name: str, now: Instant, **more: Any) -> NodeIdentity:
     # A lease that is over at once: the tests say themselves who is lost.
-    return NodeIdentity(
-        node_id=name,
-        kind=kind,
-        host="here",
-        machine="boot/pid",
-        pid=1,
-        pid_started_at=1,
-        program="test",
-        lease_ms=lease_ms,
-        capacity=4,
-        started_at=now,
-    )
+    values = {"kind": "serve", "host": "here", "machine": "boot/pid", "lease_ms": 1, "capacity": 4, **more}
+    return NodeIdentity(node_id=name, pid=1, pid_started_at=1, program="test", started_at=now, **values)
 
 
 def ending(claimed: Claimed, now: Instant, status: str = "success", reason: str | None = None, **more: Any) -> Closing:
