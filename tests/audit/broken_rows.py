@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.audited_ledger import HOUR
+from support.ledger_stage import HOUR
 from systemprompt.clock import SECOND
 
 TICK = "job_id = (SELECT job_id FROM jobs WHERE job_name = 'tick')"
@@ -334,12 +334,12 @@ BREAKAGES: dict[str, tuple[str, tuple[str, ...]]] = {
     # nodes
     "a run is on a node that left": (
         "open_without_node",
-        ("UPDATE nodes SET stopped_at = beat_at, fate = 'left' WHERE node_id = 'node-a'",),
+        ("UPDATE nodes SET stopped_at = beat_at, fate = 'left' WHERE node_id = 'a'",),
     ),
-    "a run is on a node nobody knows": ("open_without_node", ("DELETE FROM nodes WHERE node_id = 'node-a'",)),
+    "a run is on a node nobody knows": ("open_without_node", ("DELETE FROM nodes WHERE node_id = 'a'",)),
     "a run was not rescued": (
         "open_without_node",
-        (f"UPDATE open_runs SET node_id = 'node-b' WHERE run_id = {A_RUNNING}",),
+        (f"UPDATE open_runs SET node_id = 'b' WHERE run_id = {A_RUNNING}",),
     ),
     "a job runs twice at once": (
         "concurrent",

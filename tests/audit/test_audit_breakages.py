@@ -54,7 +54,7 @@ def test_every_kind_a_breakage_brings_out_is_one_of_the_closed_list() -> None:
 
 
 def test_a_process_that_is_gone_is_no_living_node(audited: AuditedLedger) -> None:
-    report = audit(audited.ledger, now=audited.now, alive=lambda node: node.pid != 7)
+    report = audit(audited.ledger, now=audited.now, alive=lambda node: node.pid != 1)
 
     assert set(report.by_kind) == {"open_without_node"}
 

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from support.audited_ledger import HOUR, START, AuditedLedger, broken_copy, spec
+from support.audited_ledger import AuditedLedger, broken_copy
+from support.ledger_stage import AUTUMN, HOUR
+from support.ledger_stage import berlin_spec as spec
 from systemprompt.audit.auditor import audit
 from systemprompt.clock import SECOND
 from systemprompt.errors import JobNotFound
-from systemprompt.ledger.records import Change, ClockEvent, ManualStart, QuarantineNotice
+from systemprompt.ledger.records import ClockEvent, QuarantineNotice
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.views import AttemptView, RunView
-from systemprompt.planning.planner import Planner
 
 MONTH = 30 * 24 * HOUR
 
@@ -24,7 +25,6 @@ MONTH = 30 * 24 * HOUR
 @pytest.fixture
 def audited(tmp_path: Path) -> Iterator[AuditedLedger]:
     with closing(AuditedLedger(tmp_path / "ledger.db")) as audited:
-        audited.join("node-a")
         yield audited
 
 
@@ -44,7 +44,7 @@ def test_the_verdict_counts_what_was_checked(audited: AuditedLedger) -> None:
     assert report.verdict == (
         "clean: 1 job in 1 version; 6 fire times each have their one account (6 rows); 0 starts by hand, 0 open"
     )
-    assert audited.audit(start=START, end=START + 30 * SECOND).verdict == (
+    assert audited.audit(start=AUTUMN, end=AUTUMN + 30 * SECOND).verdict == (
         "clean: 1 job in 1 version; 3 fire times after 2026-10-23T12:00:00Z up to 2026-10-23T12:00:30Z "
         "each have their one account (3 rows); 0 starts by hand, 0 open"
     )
@@ -53,7 +53,7 @@ def test_the_verdict_counts_what_was_checked(audited: AuditedLedger) -> None:
 def test_a_month_down_is_one_range_of_millions(audited: AuditedLedger) -> None:
     audited.declare(spec("second", "* * * * * *"))
     audited.wait(MONTH)
-    audited.turn()
+    audited.claim()
 
     report = audited.audit()
 
@@ -64,7 +64,7 @@ def test_a_month_down_is_one_range_of_millions(audited: AuditedLedger) -> None:
 def test_one_more_or_less_among_millions_is_noticed(audited: AuditedLedger, tmp_path: Path) -> None:
     audited.declare(spec("second", "* * * * * *"))
     audited.wait(MONTH)
-    audited.turn()
+    audited.claim()
 
     fewer = broken_copy(
         audited, tmp_path / "b.db", "UPDATE job_run_ranges SET last_at = last_at - 1000000, count = count - 1"
@@ -129,7 +129,7 @@ def test_dates_may_contradict_by_as_much_as_the_clock_was_seen_to_step_back(
 
     assert "misdated" in other.audit().by_kind
 
-    event = ClockEvent(seen_at=audited.now, kind="backward", delta_us=-back, action="none", node_id="node-a")
+    event = ClockEvent(seen_at=audited.now, kind="backward", delta_us=-back, action="none", node_id="a")
     other.ledger.record_clock_event(event)
     assert other.audit().ok
 
@@ -138,9 +138,7 @@ def test_pruned_history_is_no_finding(audited: AuditedLedger) -> None:
     audited.declare(spec("tick", "*/10 * * * * *"), spec("hand", ""))
     for _ in range(3):
         audited.work(6)
-        audited.finish(
-            *audited.ledger.start_manual("node-a", audited.now, [ManualStart(job_name="hand")], Change(actor="me"))
-        )
+        audited.finish(*audited.start("hand"))
         audited.wait(24 * HOUR)
     audited.work(6)
     seals = audited.seal()
@@ -172,7 +170,7 @@ def test_a_backlog_that_waits_for_room_is_no_finding(audited: AuditedLedger) -> 
     audited.declare(spec("every", "@every 1s", catch_up="all"))
     audited.wait(HOUR)
     for _ in range(5):
-        audited.turn(room=0)
+        audited.claim(room=0)
         assert audited.audit().ok
     audited.now -= 2 * HOUR * SECOND
     assert audited.audit().ok
@@ -182,8 +180,8 @@ def test_a_job_edited_many_times_at_one_instant_is_clean(audited: AuditedLedger)
     for minute in range(5):
         audited.declare(spec("tick", f"{minute} * * * * *"))
     audited.work(6)
-    audited.ledger.set_enabled("tick", False, audited.now, Planner().decide, Change(actor="me"))
-    audited.ledger.set_enabled("tick", True, audited.now, Planner().decide, Change(actor="me"))
+    audited.enable("tick", False)
+    audited.enable("tick", True)
     audited.work(6)
 
     report = audited.audit()
@@ -214,13 +212,12 @@ def test_the_audit_reads_only(audited: AuditedLedger) -> None:
 
 def test_what_is_kept_of_a_pruned_run_is_no_stray(audited: AuditedLedger) -> None:
     """It was due in a day that is pruned; it began, and its late result came, in days that are not."""
-    audited.join("node-b")
     audited.declare(spec("rare", "0 0 16 23 10 *", on_lost="rerun"))
     audited.wait(20 * HOUR)
-    (lost,) = audited.ledger.turn("node-b", audited.now, audited.decide, room=1).claimed
+    (lost,) = audited.turn(node="b", room=1).claimed
     audited.wait(60)
-    audited.ledger.rescue("node-b", 0, audited.now, max_attempts=3)
-    audited.finish(*audited.turn())
+    audited.lose("b", max_attempts=3)
+    audited.finish(*audited.claim())
     audited.wait(24 * HOUR)
     audited.finish(lost)
     audited.wait(48 * HOUR)
@@ -234,16 +231,16 @@ def test_what_is_kept_of_a_pruned_run_is_no_stray(audited: AuditedLedger) -> Non
 def test_the_end_of_a_run_that_was_given_up_on_may_be_told_twice(audited: AuditedLedger) -> None:
     audited.declare(spec("tick", "*/10 * * * * *"))
     audited.wait(10)
-    (run,) = audited.turn()
-    given_up = replace(audited.ended(run, "failed", "timeout"), abandoned=True)
+    (run,) = audited.claim()
+    given_up = replace(audited.end(run, "failed", "timeout"), abandoned=True)
     for _ in range(2):
-        assert audited.ledger.turn("node-a", audited.now, audited.decide, closings=[given_up]).closed == (run.run_id,)
+        assert audited.turn(given_up, room=0).closed == (run.run_id,)
 
     assert list(audited.ledger.abandoned_runs()) == [run.run_id]
     assert audited.audit().findings == ()
 
     audited.wait(10)
-    assert audited.turn() == (), "its code is still in the way"
+    assert audited.claim() == (), "its code is still in the way"
     audited.finish(run)
     assert list(audited.ledger.abandoned_runs()) == []
     assert audited.audit().findings == ()
@@ -253,12 +250,12 @@ def test_a_run_that_cannot_be_closed_is_set_apart_also_where_its_job_has_left(au
     tick = spec("tick", "*/10 * * * * *")
     audited.declare(tick)
     audited.wait(10)
-    (run,) = audited.turn()
+    (run,) = audited.claim()
     audited.declare()
     audited.wait(60)
 
-    told = replace(audited.ended(run), status="failed", reason="no reason that there is")
-    assert audited.ledger.turn("node-a", audited.now, audited.decide, closings=[told]).odd == (run.run_id,)
+    told = replace(audited.end(run), status="failed", reason="no reason that there is")
+    assert audited.turn(told, room=0).odd == (run.run_id,)
 
     assert [(open_run.run_id, open_run.status) for open_run in audited.ledger.open_runs()] == [(run.run_id, "running")]
     assert audited.audit().findings == ()
@@ -270,38 +267,37 @@ def test_a_run_that_cannot_be_closed_is_set_apart_also_where_its_job_has_left(au
 
 
 def test_the_last_run_of_a_job_may_be_due_before_what_is_looked_at(audited: AuditedLedger) -> None:
-    audited.join("node-b")
     audited.declare(spec("all", "*/10 * * * * *", catch_up="all", on_lost="rerun"), spec("hand", ""))
     asked, again = (
-        *audited.ledger.ask_for_runs(audited.now, [ManualStart(job_name="hand")], Change(actor="me")),
-        *audited.ledger.ask_for_runs(audited.now, [ManualStart(job_name="hand")], Change(actor="me")),
+        *audited.ask("hand"),
+        *audited.ask("hand"),
     )
     audited.wait(5)
-    (by_hand,) = audited.ledger.start_manual("node-a", audited.now, [ManualStart(job_name="hand")], Change(actor="me"))
+    (by_hand,) = audited.start("hand")
     middle = audited.now
     audited.finish(by_hand)
-    audited.finish(*audited.turn())
-    audited.finish(*audited.turn())
+    audited.finish(*audited.claim())
+    audited.finish(*audited.claim())
 
     job = audited.ledger.job("hand")
     assert job is not None
     assert job.last_run_id in (asked, again)
     assert audited.audit().findings == ()
     assert audited.audit(start=middle - 1).findings == ()
-    assert audited.audit(start=START + 1, job_name="hand").findings == ()
+    assert audited.audit(start=AUTUMN + 1, job_name="hand").findings == ()
 
 
 def test_code_that_is_given_up_on_is_in_the_way_of_what_begins_in_the_same_turn(audited: AuditedLedger) -> None:
     """Of what waits, and of what is due just then."""
     audited.declare(spec("tick", "*/10 * * * * *"), spec("all", "*/10 * * * * *", catch_up="all"))
     audited.wait(30)
-    held = audited.turn()
+    held = audited.claim()
     assert {run.job_name for run in held} == {"tick", "all"}
     audited.wait(10)
-    given_up = [replace(audited.ended(run, "failed", "timeout"), abandoned=True) for run in held]
-    assert audited.turn(*given_up) == ()
+    given_up = [replace(audited.end(run, "failed", "timeout"), abandoned=True) for run in held]
+    assert audited.claim(*given_up) == ()
     assert audited.audit().findings == ()
 
     audited.wait(10)
-    assert {run.job_name for run in audited.turn(*map(audited.ended, held))} == {"tick", "all"}
+    assert {run.job_name for run in audited.claim(*map(audited.end, held))} == {"tick", "all"}
     assert audited.audit().findings == ()

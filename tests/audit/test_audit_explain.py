@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from support.audited_ledger import HOUR, START, AuditedLedger, broken_copy, long_history, spec
+from support.audited_ledger import AuditedLedger, broken_copy, long_history
+from support.ledger_stage import AUTUMN, HOUR
+from support.ledger_stage import berlin_spec as spec
 from systemprompt.audit.explain import Explanation, explain
 from systemprompt.clock import SECOND
 from systemprompt.errors import JobNotFound
@@ -28,17 +30,17 @@ def said(audited: AuditedLedger, name: str, at: int) -> tuple[Explanation, str]:
 
 
 def test_a_run_is_explained_with_its_attempts(audited: AuditedLedger) -> None:
-    explanation, text = said(audited, "tick", START + 10 * SECOND)
+    explanation, text = said(audited, "tick", AUTUMN + 10 * SECOND)
 
     assert isinstance(explanation.account, RunView)
     assert explanation.named
     assert [attempt.attempt for attempt in explanation.attempts] == [1]
     assert text.startswith(
         "version 1 (*/10 * * * * *, Europe/Berlin) fires at 2026-10-23T12:00:10Z; "
-        "it is valid from 2026-10-23T12:00:00Z, added by code; "
+        "it is valid from 2026-10-23T12:00:00Z, added by code, noticed by a test; "
     )
     assert "(schedule) accounts for it: success" in text
-    assert "attempt 1 on node node-a began" in text
+    assert "attempt 1 on node a began" in text
 
 
 def test_every_closed_account_is_explained_in_the_words_of_its_reason(audited: AuditedLedger) -> None:
@@ -61,7 +63,7 @@ def test_an_overlap_names_the_run_in_the_way(audited: AuditedLedger) -> None:
 
 
 def test_an_instant_that_is_no_fire_time_is_told_its_neighbours(audited: AuditedLedger) -> None:
-    explanation, text = said(audited, "tick", START + 15 * SECOND)
+    explanation, text = said(audited, "tick", AUTUMN + 15 * SECOND)
 
     assert not explanation.named
     assert explanation.account is None
@@ -79,22 +81,21 @@ def test_the_future_is_still_to_come(audited: AuditedLedger) -> None:
 
 
 def test_before_a_job_was_known_no_version_names_anything(audited: AuditedLedger) -> None:
-    _, text = said(audited, "tick", START - HOUR * SECOND)
+    _, text = said(audited, "tick", AUTUMN - HOUR * SECOND)
 
     assert text == "no version of 'tick' was valid at 2026-10-23T11:00:00Z"
 
 
 def test_a_hole_is_called_a_defect(audited: AuditedLedger, tmp_path: Path) -> None:
-    other = broken_copy(audited, tmp_path / "b.db", f"DELETE FROM job_runs WHERE fire_at = {START + 10 * SECOND}")
+    other = broken_copy(audited, tmp_path / "b.db", f"DELETE FROM job_runs WHERE fire_at = {AUTUMN + 10 * SECOND}")
 
-    _, text = said(other, "tick", START + 10 * SECOND)
+    _, text = said(other, "tick", AUTUMN + 10 * SECOND)
 
     assert "it has no account: that is a defect, and `sp jobs audit` reports it" in text
 
 
 def test_pruned_history_says_so_and_what_its_seal_still_tells(tmp_path: Path) -> None:
     with closing(AuditedLedger(tmp_path / "ledger.db")) as audited:
-        audited.join("node-a")
         audited.declare(spec("tick", "*/10 * * * * *"))
         audited.work(6)
         audited.wait(72 * HOUR)
@@ -102,7 +103,7 @@ def test_pruned_history_says_so_and_what_its_seal_still_tells(tmp_path: Path) ->
         (seal, *_) = audited.seal()
         audited.ledger.prune(seal.until_at, limit=99)
 
-        _, text = said(audited, "tick", START + 10 * SECOND)
+        _, text = said(audited, "tick", AUTUMN + 10 * SECOND)
 
     assert "its account was pruned, as was all up to 2026-10-23T12:01:00Z" in text
     assert (
@@ -113,4 +114,4 @@ def test_pruned_history_says_so_and_what_its_seal_still_tells(tmp_path: Path) ->
 
 def test_an_unknown_job_is_said_to_be_unknown(audited: AuditedLedger) -> None:
     with pytest.raises(JobNotFound):
-        explain(audited.ledger, "nothing", START)
+        explain(audited.ledger, "nothing", AUTUMN)

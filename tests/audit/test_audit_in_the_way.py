@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from support.audited_ledger import AuditedLedger, spec
+from support.audited_ledger import AuditedLedger
+from support.ledger_stage import berlin_spec as spec
 from systemprompt.audit.sealing import seal_closed_days
 from systemprompt.clock import SECOND, Instant
 from systemprompt.ledger.records import Change, Claimed, ClockEvent, Closing, ManualStart
@@ -23,8 +24,7 @@ START = 1_767_225_600 * SECOND + DAY // 2
 
 @pytest.fixture
 def audited(tmp_path: Path) -> Iterator[AuditedLedger]:
-    with closing(AuditedLedger(tmp_path / "ledger.db")) as audited:
-        audited.now = START
+    with closing(AuditedLedger(tmp_path / "ledger.db", now=START)) as audited:
         yield audited
 
 
@@ -32,10 +32,9 @@ def test_a_run_started_by_hand_under_a_clock_set_back_may_be_pruned_before_what_
     audited: AuditedLedger,
 ) -> None:
     declare(audited, START, "0 * * * * *")
-    audited.join("node-a")
     set_back(audited, START - 3 * DAY, by=3 * DAY)
-    (run,) = audited.ledger.start_manual("node-a", START - 3 * DAY, [ManualStart(job_name="one")], Change(actor="me"))
-    audited.ledger.turn("node-a", START + 60 * SECOND, audited.decide)
+    (run,) = audited.ledger.start_manual("a", START - 3 * DAY, [ManualStart(job_name="one")], Change(actor="me"))
+    audited.ledger.turn("a", START + 60 * SECOND, audited.decide)
     end(audited, run, START + 62 * SECOND)
 
     assert seal_closed_days(audited.ledger, now=START + 63 * SECOND, alive=lambda _: None).report.ok
@@ -70,8 +69,7 @@ def test_a_run_that_had_ended_the_day_before_was_in_nobodys_way_though_the_clock
 def test_a_run_that_was_open_explains_a_range_however_many_runs_lie_between_them(audited: AuditedLedger) -> None:
     """The clock was once an hour behind, so the runs of an hour may have been written before the range that comes ahead of them."""
     declare(audited, START, "*/10 * * * * *")
-    audited.join("node-a")
-    (run,) = audited.ledger.turn("node-a", START + 10 * SECOND, audited.decide, room=1).claimed
+    (run,) = audited.ledger.turn("a", START + 10 * SECOND, audited.decide, room=1).claimed
     set_back(audited, START - 3_590 * SECOND, by=3_600 * SECOND)
     declare(audited, START + 28_810 * SECOND, "*/10 * * * * *", catch_up="all")
     end(audited, run, START + 2 * DAY)
@@ -86,13 +84,12 @@ def test_a_run_was_in_the_way_until_its_closing_was_written_which_a_database_tha
     audited: AuditedLedger, minutes: int, told: bool
 ) -> None:
     declare(audited, START, "*/10 * * * * *")
-    audited.join("node-a")
     audited.now = START + 10 * SECOND
-    (run,) = audited.turn(room=1)
-    ended = audited.ended(run)
+    (run,) = audited.claim(room=1)
+    ended = audited.end(run)
     audited.now += minutes * 60 * SECOND
-    audited.turn(room=0)  # another node is the first to be back
-    audited.turn(ended, room=0)
+    audited.claim(room=0)  # another node is the first to be back
+    audited.claim(ended, room=0)
 
     assert [account.reason for account in audited.ledger.ranges_between(START, START + DAY)] == ["down"]
     assert any("no run of it was open" in fault for fault in faults(audited, audited.now)) is told
@@ -100,14 +97,13 @@ def test_a_run_was_in_the_way_until_its_closing_was_written_which_a_database_tha
 
 def test_code_that_cannot_be_stopped_explains_a_range_though_its_run_is_closed(audited: AuditedLedger) -> None:
     declare(audited, START, "*/10 * * * * *")
-    audited.join("node-a")
     audited.now = START + 10 * SECOND
-    (run,) = audited.turn(room=1)
-    audited.turn(replace(audited.ended(run, "failed", "timeout"), abandoned=True), room=0)
+    (run,) = audited.claim(room=1)
+    audited.claim(replace(audited.end(run, "failed", "timeout"), abandoned=True), room=0)
     audited.now += 3_600 * SECOND
-    audited.turn()
+    audited.claim()
     audited.now += SECOND
-    audited.turn(audited.ended(run), room=0)
+    audited.claim(audited.end(run), room=0)
 
     assert [account.reason for account in audited.ledger.ranges_between(START, START + DAY)] == ["down"]
     assert faults(audited, audited.now) == []
@@ -118,16 +114,13 @@ def test_what_waits_behind_code_that_cannot_be_stopped_is_not_passed_over(audite
     """Nor is it afterwards: it has waited only since that code came back."""
     audited.now = START
     audited.declare(spec("one", "@every 100h", catch_up="all"), spec("two", "0 * * * * *"))
-    audited.join("node-a")
     audited.now = START + 400 * 3_600 * SECOND
-    begun = {run.job_name: run for run in audited.turn(room=9)}
+    begun = {run.job_name: run for run in audited.claim(room=9)}
     stuck = begun["one"]
-    audited.turn(
-        replace(audited.ended(stuck, "failed", "timeout"), abandoned=True), audited.ended(begun["two"]), room=0
-    )
+    audited.claim(replace(audited.end(stuck, "failed", "timeout"), abandoned=True), audited.end(begun["two"]), room=0)
     for _ in range(5):
         audited.now += DAY
-        audited.finish(*audited.turn(room=9))
+        audited.finish(*audited.claim(room=9))
     if pruned:
         seal_closed_days(audited.ledger, now=audited.now, alive=lambda _: None)
         audited.ledger.prune(audited.now, limit=10_000)
@@ -135,7 +128,7 @@ def test_what_waits_behind_code_that_cannot_be_stopped_is_not_passed_over(audite
     assert list(audited.ledger.abandoned_runs()) == [stuck.run_id]
     assert any(run.status == "queued" and run.job_name == "one" for run in audited.ledger.open_runs())
     assert faults(audited, audited.now) == []
-    audited.turn(audited.ended(stuck), room=0)
+    audited.claim(audited.end(stuck), room=0)
     assert list(audited.ledger.abandoned_runs()) == []
     assert faults(audited, audited.now + SECOND) == []
 
@@ -144,18 +137,15 @@ def test_the_tries_of_a_pruned_run_go_one_by_one_and_a_late_result_of_the_first_
     audited: AuditedLedger,
 ) -> None:
     audited.declare(spec("one", "0 0 14 * * *", catch_up="latest", on_lost="rerun"))
-    for name in ("node-a", "node-b", "node-c"):
-        audited.join(name)
+    audited.join("c")
     audited.now = START + 3_600 * SECOND
-    (first,) = audited.turn(room=1)
-    for lost, heir in (("node-a", "node-b"), ("node-b", "node-c")):
-        audited.ledger.rescue(lost, 0, audited.now, max_attempts=5)
-        (run,) = audited.ledger.turn(heir, audited.now, audited.decide, room=1, plan=False).claimed
-    audited.ledger.turn("node-c", audited.now, audited.decide, closings=[audited.ended(run)], plan=False)
+    (first,) = audited.claim(room=1)
+    for lost, heir in (("a", "b"), ("b", "c")):
+        audited.lose(lost, max_attempts=5)
+        (run,) = audited.turn(node=heir, room=1, plan=False).claimed
+    audited.turn(audited.end(run), node="c", room=0, plan=False)
     audited.now += DAY
-    assert audited.ledger.turn("node-c", audited.now, audited.decide, closings=[audited.ended(first)]).late == (
-        first.run_id,
-    )
+    assert audited.turn(audited.end(first), node="c", room=0).late == (first.run_id,)
     assert seal_closed_days(audited.ledger, now=audited.now + DAY, alive=lambda _: None).report.ok
 
     kept = []
@@ -168,15 +158,13 @@ def test_the_tries_of_a_pruned_run_go_one_by_one_and_a_late_result_of_the_first_
 
 def test_a_node_may_be_lost_after_the_clock_was_set_back_twice(audited: AuditedLedger) -> None:
     declare(audited, START, "*/10 * * * * *")
-    audited.join("node-a")
-    audited.join("node-b")
     audited.now = START + 10 * SECOND
-    (run,) = audited.ledger.turn("node-b", audited.now, audited.decide, room=1).claimed
+    (run,) = audited.turn(node="b", room=1).claimed
     for hours in (1, 2):
         set_back(audited, START - hours * 3_600 * SECOND, by=3_600 * SECOND)
     audited.now = START - 7_195 * SECOND
-    audited.ledger.rescue("node-b", 0, audited.now, max_attempts=3)
-    audited.turn(audited.ended(run), room=0)
+    audited.lose("b", max_attempts=3)
+    audited.claim(audited.end(run), room=0)
 
     assert faults(audited, audited.now) == []
 
@@ -186,12 +174,11 @@ def test_a_node_may_be_lost_after_the_clock_was_set_back_twice(audited: AuditedL
 
 def begin_a_run_and_find_it_in_the_way_a_day_later(audited: AuditedLedger) -> Claimed:
     declare(audited, START, "@every 1s")
-    audited.join("node-a")
     audited.now = START + SECOND
-    (run,) = audited.turn(room=1)
+    (run,) = audited.claim(room=1)
     declare(audited, START + SECOND, "0 0 13 * * *")  # in Berlin: noon, UTC
     audited.now = START + DAY
-    audited.turn(room=0)
+    audited.claim(room=0)
     return run
 
 
@@ -202,14 +189,14 @@ def declare(audited: AuditedLedger, now: Instant, schedule: str, catch_up: str =
 
 def set_back(audited: AuditedLedger, seen_at: Instant, *, by: int) -> None:
     audited.ledger.record_clock_event(
-        ClockEvent(seen_at=seen_at, kind="backward", delta_us=-by, action="", node_id="node-a")
+        ClockEvent(seen_at=seen_at, kind="backward", delta_us=-by, action="", node_id="a")
     )
 
 
 def end(audited: AuditedLedger, run: Claimed, now: Instant) -> None:
     ending = Closing(run_id=run.run_id, attempt=1, fence=run.fence, status="success", finished_at=now)
     audited.now = now
-    audited.turn(ending, room=0)
+    audited.claim(ending, room=0)
 
 
 def faults(audited: AuditedLedger, now: Instant) -> list[str]:

@@ -9,7 +9,9 @@ from random import Random
 
 import pytest
 
-from support.audited_ledger import HOUR, AuditedLedger, spec
+from support.audited_ledger import AuditedLedger
+from support.ledger_stage import HOUR
+from support.ledger_stage import berlin_spec as spec
 from systemprompt.clock import SECOND
 from systemprompt.errors import ConflictError
 from systemprompt.ledger.records import Change, Claimed, ClockEvent, Closing, JobSpec, ManualStart, QuarantineNotice
@@ -46,43 +48,38 @@ class Life:
         ended = [run for run in self.held if self.random.random() < 0.6]
         self.held = [run for run in self.held if run not in ended]
         closings: list[Closing] = [self.ended(run, *self.random.choice(OUTCOMES)) for run in ended]
-        closings += [self.audited.ended(self.zombies.pop()) for _ in self.zombies[:1]]
+        closings += [self.audited.end(self.zombies.pop()) for _ in self.zombies[:1]]
         room = self.random.choice([0, 1, 9])
-        self.held += self.audited.ledger.turn(
-            self.node, self.audited.now, self.audited.decide, closings=closings, room=room
-        ).claimed
+        self.held += self.audited.turn(*closings, node=self.node, room=room).claimed
 
     def ended(self, run: Claimed, status: str, reason: str | None) -> Closing:
         if reason == "requested":
-            self.audited.ledger.ask_to_stop(run.run_id, self.audited.now, Change(actor="me"))
-        return self.audited.ended(run, status, reason)
+            self.audited.stop(run.run_id)
+        return self.audited.end(run, status, reason)
 
     def ask(self) -> None:
         try:
-            asked = self.audited.ledger.ask_for_runs(
-                self.audited.now, [ManualStart(job_name=self.any_name())], Change(actor="me")
-            )
+            asked = self.audited.ask(self.any_name())
         except ConflictError as error:
             if "quarantined" not in error.message and "sealed" not in error.message:
                 raise
             return
         if self.random.random() < 0.4:
-            self.audited.ledger.ask_to_stop(asked[0], self.audited.now, Change(actor="me"))
+            self.audited.stop(asked[0])
 
     def stop(self) -> None:
         """Ask for the end of a run; it may be that its node is lost before it stops."""
         for run in self.held[:1]:
-            self.audited.ledger.ask_to_stop(run.run_id, self.audited.now, Change(actor="me"))
+            self.audited.stop(run.run_id)
 
     def give_up(self) -> None:
         """Close a run whose code cannot be stopped. It comes back later, if its node lives."""
         for run in self.held[:1]:
             self.held.remove(run)
-            self.audited.ledger.turn(
-                self.node,
-                self.audited.now,
-                self.audited.decide,
-                closings=[replace(self.audited.ended(run, "failed", "timeout"), abandoned=True)],
+            self.audited.turn(
+                replace(self.audited.end(run, "failed", "timeout"), abandoned=True),
+                node=self.node,
+                room=0,
             )
             self.zombies.append(run)
 
@@ -96,9 +93,7 @@ class Life:
 
     def switch(self) -> None:
         enabled = self.random.random() < 0.6
-        self.audited.ledger.set_enabled(
-            self.any_name(), enabled, self.audited.now, self.audited.decide, Change(actor="test")
-        )
+        self.audited.enable(self.any_name(), enabled)
 
     def retire(self) -> None:
         self.specs.pop(self.any_name())
@@ -123,7 +118,7 @@ class Life:
     def lose_node(self) -> None:
         lost = self.node
         self.new_node()
-        self.audited.ledger.rescue(lost, 0, self.audited.now, max_attempts=2)
+        self.audited.lose(lost, max_attempts=2)
         self.zombies, self.held = self.zombies + self.held, []
 
     def seal(self) -> None:

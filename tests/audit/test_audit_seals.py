@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from support.audited_ledger import HOUR, AuditedLedger, broken_copy, spec
+from support.audited_ledger import AuditedLedger, broken_copy
+from support.ledger_stage import HOUR
+from support.ledger_stage import berlin_spec as spec
 from systemprompt.audit.sealing import seal_closed_days
 from systemprompt.audit.seals import audit_seals
-from systemprompt.ledger.records import Change, ManualStart
 from systemprompt.ledger.seals import Seal, digest_of
 
 DAYS = 8
@@ -138,8 +139,6 @@ BREAKAGES: dict[str, tuple[str, tuple[str, ...]]] = {
 def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuditedLedger]:
     """Eight days of three jobs; six are sealed, two of those are pruned."""
     with closing(AuditedLedger(tmp_path_factory.mktemp("ledger") / "ledger.db")) as audited:
-        audited.join("node-a")
-        audited.join("node-b")
         audited.declare(
             spec("hourly", "0 0 * * * *", on_lost="rerun"),
             spec("off", "0 */30 * * * *", enabled=False),
@@ -149,9 +148,7 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuditedLedger]
             if part == 4 * 4:
                 lose_a_run(audited)
             audited.work(1, seconds=6 * HOUR)
-            audited.finish(
-                *audited.ledger.start_manual("node-a", audited.now, [ManualStart(job_name="hand")], Change(actor="me"))
-            )
+            audited.finish(*audited.start("hand"))
         sealed = audited.seal()
         while audited.ledger.prune(sealed[PRUNED - 1].until_at, limit=50):
             pass
@@ -161,10 +158,10 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuditedLedger]
 def lose_a_run(audited: AuditedLedger) -> None:
     """Let a node die in mid-run, and its code come back after another has taken over."""
     audited.wait(HOUR)
-    (lost,) = audited.ledger.turn("node-b", audited.now, audited.decide, room=1).claimed
+    (lost,) = audited.turn(node="b", room=1).claimed
     audited.wait(60)
-    audited.ledger.rescue("node-b", 0, audited.now, max_attempts=3)
-    audited.finish(*audited.turn())
+    audited.lose("b", max_attempts=3)
+    audited.finish(*audited.claim())
     audited.finish(lost)
 
 
@@ -253,7 +250,6 @@ def test_a_seal_says_its_own_digest(audited: AuditedLedger) -> None:
 
 def test_a_day_with_a_finding_is_not_sealed_nor_any_after_it(audited: AuditedLedger, tmp_path: Path) -> None:
     fresh = AuditedLedger(tmp_path / "fresh.db")
-    fresh.join("node-a")
     fresh.declare(spec("hourly", "0 0 * * * *"))
     for _ in range(20):
         fresh.work(1, seconds=6 * HOUR)

@@ -25,7 +25,7 @@ from systemprompt.errors import (
     RunNotFound,
     SystempromptError,
 )
-from systemprompt.ledger.protocol import Ledger, LedgerReader
+from systemprompt.ledger.protocol import Ledger
 from systemprompt.ledger.reader import LedgerReader
 from systemprompt.ledger.records import Change, ManualStart, NodeIdentity
 from systemprompt.ledger.sqlite.asking import KEPT_REQUESTS

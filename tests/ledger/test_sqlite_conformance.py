@@ -23,25 +23,7 @@ pytest.register_assert_rewrite(
 from conformance import LedgerRules  # noqa: E402  # its asserts are rewritten from here on
 
 from support.ledger_stage import Stage  # noqa: E402
-from systemprompt.ledger.sqlite.ledger import SqliteLedger  # noqa: E402
-
-
-class SqliteEngine:
-    """One file; every handle is a connection of its own."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._opened: list[SqliteLedger] = []
-
-    def open_again(self) -> SqliteLedger:
-        ledger = SqliteLedger(str(self._path))
-        ledger.migrate()
-        self._opened.append(ledger)
-        return ledger
-
-    def close(self) -> None:
-        for ledger in self._opened:
-            ledger.close()
+from support.sqlite_engine import SqliteEngine  # noqa: E402
 
 
 @pytest.fixture

@@ -63,19 +63,30 @@ berlin_spec = partial(spec, time_zone="Europe/Berlin")
 
 
 class Stage:
-    """A ledger with a clock and two nodes, a and b. `sound` at the end of a test: the audit must find nothing."""
+    """A ledger with a clock and two nodes, a and b. `sound` at the end of a test: the audit must find nothing.
 
-    def __init__(self, engine: Engine) -> None:
+    said    why people do here what they do
+    """
+
+    def __init__(self, engine: Engine, *, now: Instant = START, said: str = "") -> None:
         self.engine = engine
         self.ledger = engine.open_again()
-        self.clock = ManualClock(START)
+        self.clock = ManualClock(now)
         self.decide: Decide = Planner().decide
         self.audited = True
+        self.said = said
         self.join("a", "b")
 
     @property
     def now(self) -> Instant:
         return self.clock.now()
+
+    @now.setter
+    def now(self, now: Instant) -> None:
+        self.clock.set(now)
+
+    def change(self, actor: str, **more: Any) -> Change:
+        return Change(actor=actor, why=self.said, **more)
 
     def wait(self, seconds: float) -> None:
         self.clock.advance(seconds)
@@ -87,11 +98,11 @@ class Stage:
     def declare(
         self, *specs: JobSpec, quarantined: Sequence[QuarantineNotice] = (), keep: str | None = None
     ) -> SyncReport:
-        change = Change(actor="test", noticed_by="a test")
+        change = self.change("test", noticed_by="a test")
         return self.ledger.sync_catalogue(list(specs), list(quarantined), self.now, self.decide, change, keep=keep)
 
     def enable(self, name: str, enabled: bool, why: str = "", **more: Any) -> None:
-        self.ledger.set_enabled(name, enabled, self.now, self.decide, Change(actor="me", why=why, **more))
+        self.ledger.set_enabled(name, enabled, self.now, self.decide, Change(actor="me", why=why or self.said, **more))
 
     def turn(self, *closings: Closing, node: str = "a", room: int = 99, plan: bool = True, patience: float = 0) -> Turn:
         wait = round(patience * SECOND)
@@ -102,17 +113,18 @@ class Stage:
         return claimed
 
     def start(
-        self, *names: str, node: str = "a", skip_running: bool = False, change: Change = ME, **more: Any
+        self, *names: str, node: str = "a", skip_running: bool = False, change: Change | None = None, **more: Any
     ) -> tuple[Claimed, ...]:
         starts = [ManualStart(job_name=name, **more) for name in names]
-        return self.ledger.start_manual(node, self.now, starts, change, skip_running=skip_running)
+        return self.ledger.start_manual(node, self.now, starts, change or self.change("me"), skip_running=skip_running)
 
-    def ask(self, *names: str, change: Change = ME, **more: Any) -> tuple[int, ...]:
+    def ask(self, *names: str, change: Change | None = None, **more: Any) -> tuple[int, ...]:
         """Ask for a run of each job."""
-        return self.ledger.ask_for_runs(self.now, [ManualStart(job_name=name, **more) for name in names], change)
+        asked = [ManualStart(job_name=name, **more) for name in names]
+        return self.ledger.ask_for_runs(self.now, asked, change or self.change("me"))
 
-    def stop(self, run_id: int, change: Change = ME) -> StopAsked:
-        return self.ledger.ask_to_stop(run_id, self.now, change)
+    def stop(self, run_id: int, change: Change | None = None) -> StopAsked:
+        return self.ledger.ask_to_stop(run_id, self.now, change or self.change("me"))
 
     def lose(self, node: str = "a", *, max_attempts: int = 5) -> None:
         """Let everybody know that this node is lost."""

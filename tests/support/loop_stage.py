@@ -7,6 +7,7 @@ from typing import Any
 
 from support.ledger_stage import START, ending
 from support.loop_node import PACE, LoopNode
+from support.sqlite_engine import SqliteEngine
 from systemprompt.audit.auditor import audit
 from systemprompt.clock import Instant, ManualClock
 from systemprompt.errors import DatabaseBusy
@@ -51,11 +52,9 @@ class LoopStage(LoopNode):
     ledger: FailingLedger
 
     def __init__(self, path: Path, *, name: str = "one", pace: Pace = PACE, now: Instant = START) -> None:
-        self.path = path
         self.events: list[str] = []
-        self.real = SqliteLedger(str(path), patience=0.2, on_statement=self.events.append)
-        self.real.migrate()
-        self._others: list[SqliteLedger] = []
+        self._engine = SqliteEngine(path)
+        self.real = self._engine.open_again(patience=0.2, on_statement=self.events.append)
         super().__init__(FailingLedger(self.real), ManualClock(now), name, pace=pace, capacity=4)
 
     def declare(self, *specs: JobSpec) -> None:
@@ -79,10 +78,7 @@ class LoopStage(LoopNode):
 
     def other(self) -> SqliteLedger:
         """Return the ledger as another process has it."""
-        ledger = SqliteLedger(str(self.path))
-        ledger.migrate()
-        self._others.append(ledger)
-        return ledger
+        return self._engine.open_again()
 
     def statuses(self) -> list[str]:
         return [run.status for run in self.real.runs_between(0, 2**62)]
@@ -92,5 +88,4 @@ class LoopStage(LoopNode):
         assert report.ok, [finding.sentence for finding in report.findings]
 
     def close(self) -> None:
-        for ledger in (self.real, *self._others):
-            ledger.close()
+        self._engine.close()

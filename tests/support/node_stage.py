@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from support.sqlite_engine import SqliteEngine
 from systemprompt.audit.auditor import audit
 from systemprompt.clock import SystemClock
 from systemprompt.discovery.definition import Catalogue, JobDefinition, JobSource
@@ -14,7 +15,6 @@ from systemprompt.jobs.job import FunctionJob
 from systemprompt.jobs.policies import Policies
 from systemprompt.jobs.settings import JobSettings
 from systemprompt.ledger.records import Change, JobSpec
-from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.views import HistoryQuery, RunView
 from systemprompt.nodes.events import Listeners, NodeEvent
 from systemprompt.nodes.hooks import Pace
@@ -48,18 +48,13 @@ class NodeStage:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "ledger.db"
+        self._engine = SqliteEngine(self.path)
         self.clock = SystemClock()
-        self.ledger = self.open()
+        self.ledger = self._engine.open_again()
         self.events: list[NodeEvent] = []
         self.listeners = Listeners(self._hear)
         self._changed = threading.Condition()
         self._nodes: list[Node] = []
-        self._opened: list[SqliteLedger] = []
-
-    def open(self) -> SqliteLedger:
-        ledger = SqliteLedger(str(self.path))
-        ledger.migrate()
-        return ledger
 
     def declare(self, *definitions: JobDefinition) -> None:
         specs = [
@@ -80,8 +75,7 @@ class NodeStage:
         if declared:
             self.declare(*definitions)
         pace = Pace(poll=0.02, heartbeat=0.1, lease=more.pop("lease", 30.0))
-        ledger = self.open()
-        self._opened.append(ledger)
+        ledger = self._engine.open_again()
         node = Node(
             ledger=ledger,
             clock=self.clock,
@@ -118,8 +112,7 @@ class NodeStage:
             assert node.error is None, node.error
         report = audit(self.ledger, now=self.clock.now(), alive=lambda _: None)
         assert report.ok, [finding.sentence for finding in report.findings]
-        for ledger in (self.ledger, *self._opened):
-            ledger.close()
+        self._engine.close()
 
     def _hear(self, event: NodeEvent) -> None:
         with self._changed:
