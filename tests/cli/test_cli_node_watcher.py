@@ -10,13 +10,12 @@ from typing import Any
 
 import pytest
 
+from support.waiting import WAIT_S
 from systemprompt.cli import node_watcher
 from systemprompt.cli.node_watcher import NodeWatcher
 from systemprompt.cli.settings import CliSettings
 from systemprompt.clock import ManualClock
 from systemprompt.nodes.events import NodeEvent, RunFinished, RunStarted
-
-WAIT_S = 20.0
 
 
 class Terminal(io.StringIO):

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import systemprompt
-from support.embedded_node import PATIENCE, Heard, Held, audit_is_clean, nothing_is_left_running, profile_in
+from support.embedded_node import Held, audit_is_clean, nothing_is_left_running, profile_in
+from support.waiting import WAIT_S, Heard
 from systemprompt import JobContext, NodeEvent, job
 from systemprompt.embedding.serving_node import ServingNode
 from systemprompt.errors import JobNotFound, LedgerReplaced, ProfileNotFound, UsageError
@@ -33,7 +34,7 @@ def profile(tmp_path: Path) -> Path:
 
 async def told(event: threading.Event) -> None:
     """Wait in the event loop for what a thread sets."""
-    assert await asyncio.get_running_loop().run_in_executor(None, event.wait, PATIENCE)
+    assert await asyncio.get_running_loop().run_in_executor(None, event.wait, WAIT_S)
 
 
 def test_a_program_runs_jobs_while_its_own_loop_goes_on(profile: Path) -> None:
@@ -87,7 +88,7 @@ def test_leaving_lets_a_job_finish_and_an_exception_passes(profile: Path) -> Non
             held.gate.set()
 
     async def main() -> None:
-        async with systemprompt.node(profile, jobs=[held], grace=PATIENCE, on_event=hear) as node:
+        async with systemprompt.node(profile, jobs=[held], grace=WAIT_S, on_event=hear) as node:
             await node.start("held")
             raise ZeroDivisionError
 
@@ -148,7 +149,7 @@ def test_cancelled_while_it_starts_it_is_left_again(profile: Path, monkeypatch: 
     def slow_begin(self: ServingNode) -> None:
         begin(self)
         started.set()
-        go_on.wait(PATIENCE)
+        go_on.wait(WAIT_S)
 
     monkeypatch.setattr(ServingNode, "begin", slow_begin)
 
@@ -172,7 +173,7 @@ def test_giving_up_on_a_run_leaves_it_running(profile: Path) -> None:
     held = Held()
 
     async def main() -> None:
-        async with systemprompt.node(profile, jobs=[held], grace=PATIENCE) as node:
+        async with systemprompt.node(profile, jobs=[held], grace=WAIT_S) as node:
             run_id = await node.start("held")
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0):

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import systemprompt
-from support.embedded_node import PATIENCE, audit_is_clean, profile_in
+from support.embedded_node import audit_is_clean, profile_in
+from support.waiting import WAIT_S
 
 # A shell that puts its tests in the background has them ignore Ctrl-C, and every child inherits that; so each program says it anew.
 JOB = """
@@ -61,7 +62,7 @@ def test_ctrl_c_drains_and_again_ends_at_once(tmp_path: Path, program: str, time
         assert process.stdout.readline() == "draining\n"
         if times == 2:
             process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=PATIENCE)
+        _, said = process.communicate(timeout=WAIT_S)
     finally:
         process.kill()
         process.communicate()

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 import systemprompt
-from support.embedded_node import PATIENCE, Heard, Held, audit_is_clean, nothing_is_left_running, profile_in, sp
+from support.embedded_node import Held, audit_is_clean, nothing_is_left_running, profile_in
+from support.installation import environ_of, sp
+from support.waiting import WAIT_S, Heard
 from systemprompt import Job, JobContext, JobResult, job
 from systemprompt.embedding.program import program_name
 from systemprompt.errors import (
@@ -97,7 +99,7 @@ def test_a_job_runs_on_its_schedule(profile: Path) -> None:
         ran.set()
 
     with systemprompt.node(profile, jobs=[tick]) as node:
-        assert ran.wait(PATIENCE)
+        assert ran.wait(WAIT_S)
         run = node.result(node.history("tick")[-1].run_id)
         assert run.succeeded
         assert run.origin == "schedule"
@@ -156,7 +158,7 @@ def test_leaving_lets_running_jobs_finish_within_the_grace(profile: Path) -> Non
 
     opener = threading.Thread(target=let_go)
     opener.start()
-    with systemprompt.node(profile, jobs=[held], grace=PATIENCE, on_event=heard) as node:
+    with systemprompt.node(profile, jobs=[held], grace=WAIT_S, on_event=heard) as node:
         node.start("held")
     opener.join()
     assert heard.wait("run_finished").status == "success"
@@ -169,7 +171,7 @@ def test_leaving_with_an_exception_still_drains_and_the_exception_passes(profile
     def program() -> None:
         with systemprompt.node(profile, jobs=[held], grace=0, on_event=heard) as node:
             node.start("held")
-            assert held.begun.wait(PATIENCE)
+            assert held.begun.wait(WAIT_S)
             raise ZeroDivisionError
 
     with nothing_is_left_running(), pytest.raises(ZeroDivisionError):
@@ -232,7 +234,7 @@ def test_a_node_that_ended_by_itself_says_so(profile: Path) -> None:
         with systemprompt.node(profile, jobs=[greet], on_event=heard) as node:
             (profile.parent / "app.ledger.db").unlink()
             with pytest.raises(LedgerReplaced):
-                node.wait(PATIENCE)
+                node.wait(WAIT_S)
             assert isinstance(node.error, LedgerReplaced)
 
     with nothing_is_left_running(), pytest.raises(LedgerReplaced):
@@ -327,9 +329,9 @@ def test_the_profiles_word_on_a_given_job_counts(tmp_path: Path) -> None:
 
 def test_sp_shows_jobs_given_as_objects_and_leaves_them_alone(profile: Path) -> None:
     with systemprompt.node(profile, jobs=[greet]) as node:
-        assert '"greet"' in sp(profile, "jobs", "list")
-        assert "only that program can run it" in sp(profile, "jobs", "run", "greet", code=6)
-        sp(profile, "jobs", "disable", "log_cleanup")
+        assert "greet" in [job["name"] for job in sp(environ_of(profile), "jobs", "list")["data"]["jobs"]]
+        assert "only that program can run it" in str(sp(environ_of(profile), "jobs", "run", "greet", code=6))
+        sp(environ_of(profile), "jobs", "disable", "log_cleanup")
         assert node.run("greet").succeeded
         with systemprompt.node(profile):
             assert node.run("greet").succeeded

@@ -10,16 +10,8 @@ import signal
 import subprocess
 from pathlib import Path
 
+from support.embedded_node import audit_is_clean
 from support.example_copy import PATIENCE, Example
-from systemprompt.operations.audit_jobs import AuditParams, audit_jobs
-from systemprompt.operations.context import OperationContext
-from systemprompt.system import open_system
-
-
-def audit_is_clean(example: Example) -> None:
-    with open_system(str(example.folder / "profile.yaml"), environ={}) as system:
-        report = audit_jobs(OperationContext.of(system), AuditParams())
-    assert report.clean, [finding.sentence for finding in report.findings]
 
 
 def test_a_profile_of_programs(tmp_path: Path) -> None:
@@ -29,7 +21,7 @@ def test_a_profile_of_programs(tmp_path: Path) -> None:
     assert "6 words" in said
     assert "attempt 1 of count_words@run-4" in said
     assert (example.folder / "notes.tar.gz").exists()
-    audit_is_clean(example)
+    audit_is_clean(example.folder / "profile.yaml")
 
 
 def test_a_job_with_progress_and_its_tests(tmp_path: Path) -> None:
@@ -40,7 +32,7 @@ def test_a_job_with_progress_and_its_tests(tmp_path: Path) -> None:
     assert "10 thumbnails" in said
     assert "cannot read picture-013.jpg" in said
     assert "2 passed" in said
-    audit_is_clean(example)
+    audit_is_clean(example.folder / "profile.yaml")
 
 
 def test_progress_is_seen_on_a_terminal(tmp_path: Path) -> None:
@@ -85,7 +77,7 @@ def test_a_fastapi_app_runs_jobs_and_tells_of_them(tmp_path: Path) -> None:
         assert app.process.poll() is None
         app.process.send_signal(signal.SIGTERM)
         app.line_with("Application shutdown complete")
-    audit_is_clean(example)
+    audit_is_clean(example.folder / "profile.yaml")
 
 
 def test_a_django_site_runs_jobs_that_use_its_models(tmp_path: Path) -> None:
@@ -100,4 +92,4 @@ def test_a_django_site_runs_jobs_that_use_its_models(tmp_path: Path) -> None:
     said = example.paste(after)
     assert "1 expired" in said
     assert "expire_carts" in said
-    audit_is_clean(example)
+    audit_is_clean(example.folder / "profile.yaml")

@@ -11,7 +11,9 @@ from types import FunctionType
 
 import pytest
 
-from support.node_stage import EVERY_SECOND, WAIT_S, NodeStage, catalogue, definition
+from support.ledger_stage import EVERY_SECOND
+from support.node_stage import NodeStage, catalogue, definition
+from support.waiting import WAIT_S
 from systemprompt.clock import SECOND
 from systemprompt.errors import JobAlreadyRunning
 from systemprompt.jobs.context import JobContext

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from support.node_stage import WAIT_S, NodeStage, definition
+from support.node_stage import NodeStage, definition
+from support.waiting import WAIT_S
 from systemprompt.jobs.context import JobContext
 from systemprompt.ledger.records import Change, ManualStart
 

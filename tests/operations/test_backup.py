@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 import os
 import sqlite3
 import stat
@@ -14,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from systemprompt.cli.main import main
-from systemprompt.cli.settings import CliSettings
+from support.cli_session import sp
 from systemprompt.clock import SECOND, ManualClock
 from systemprompt.errors import ConflictError, DatabaseUnreachable
 from systemprompt.ledger.records import Change, ManualStart
@@ -89,12 +86,9 @@ class Place:
         return db_restore(self.context(), params)
 
     def sp(self, *words: str, code: int = 0) -> dict[str, Any]:
-        out, err = io.StringIO(), io.StringIO()
-        settings = CliSettings(environ=self.environ, cwd=str(self.folder), stdout=out, stderr=err, clock=self.clock)
-        ended = main(["--json", "--profile", str(self.folder / "profile.yaml"), *words], settings)
-        assert ended == code, out.getvalue() + err.getvalue()
-        document: dict[str, Any] = json.loads(out.getvalue())
-        return document
+        answer = sp(["--json", "--profile", self.profile.path, *words], self.folder, self.environ, clock=self.clock)
+        assert answer.code == code, answer
+        return answer.document
 
     def left_over(self) -> list[str]:
         return [str(path) for path in self.folder.rglob("*") if ".part" in path.name]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 import os
 import sqlite3
 from contextlib import closing
@@ -12,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from systemprompt.cli.main import main
-from systemprompt.cli.settings import CliSettings
+from support import cli_session
 from systemprompt.clock import SECOND, ManualClock, iso
 from systemprompt.errors import ConflictError, UsageError
 from systemprompt.operations.context import OperationContext
@@ -23,12 +20,9 @@ from systemprompt.operations.profile import ProfileShowParams, show_profile
 
 
 def sp(folder: Path, *words: str, code: int = 0) -> dict[str, Any]:
-    out, err = io.StringIO(), io.StringIO()
-    environ = {"XDG_CACHE_HOME": str(folder / "cache"), "HOME": str(folder)}
-    settings = CliSettings(environ=environ, cwd=str(folder), stdout=out, stderr=err)
-    assert main(["--json", *words], settings) == code, out.getvalue() + err.getvalue()
-    document: dict[str, Any] = json.loads(out.getvalue())
-    return document
+    answer = cli_session.sp(["--json", *words], folder, {"XDG_CACHE_HOME": str(folder / "cache"), "HOME": str(folder)})
+    assert answer.code == code, answer
+    return answer.document
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.runner_stage import WAIT_S, LogDatabase, RunnerStage
+from support.runner_stage import LogDatabase, RunnerStage
+from support.waiting import WAIT_S
 from systemprompt.clock import ManualClock
 from systemprompt.jobs.context import JobContext
 from systemprompt.runner.run_logs import RunLogs

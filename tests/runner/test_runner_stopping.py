@@ -8,7 +8,8 @@ import weakref
 
 import pytest
 
-from support.runner_stage import WAIT_S, RunnerStage
+from support.runner_stage import RunnerStage
+from support.waiting import WAIT_S
 from systemprompt.clock import ManualClock
 from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.result import JobResult

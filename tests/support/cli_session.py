@@ -19,7 +19,7 @@ from systemprompt.system import System, open_system
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
 NOON = datetime(2026, 1, 14, 12, 0, tzinfo=UTC)
 
@@ -89,6 +89,13 @@ class Answer:
         return error
 
 
+def sp(words: Sequence[str], folder: Path, environ: Mapping[str, str], **settings: Any) -> Answer:
+    """Call `sp` in this process, as from this folder, with these settings of `CliSettings`."""
+    out, err = io.StringIO(), io.StringIO()
+    code = main(list(words), CliSettings(environ=environ, cwd=str(folder), stdout=out, stderr=err, **settings))
+    return Answer(code=code, out=out.getvalue(), err=err.getvalue())
+
+
 class CliSession:
     """One installation. `sp` answers in this process; `clock` stands at noon of 2026-01-14 unless `real_time`."""
 
@@ -106,19 +113,8 @@ class CliSession:
 
     def sp(self, line: str, *more: str) -> Answer:
         """Call `sp` with the words of a line, and with `more` as they are."""
-        settings = CliSettings(
-            environ=self.environ,
-            cwd=str(self.folder),
-            stdout=io.StringIO(),
-            stderr=io.StringIO(),
-            clock=self.clock,
-            width=self.width,
-            color=self.color,
-        )
-        code = main([*line.split(), *more], settings)
-        assert isinstance(settings.stdout, io.StringIO)
-        assert isinstance(settings.stderr, io.StringIO)
-        return Answer(code=code, out=settings.stdout.getvalue(), err=settings.stderr.getvalue())
+        words = [*line.split(), *more]
+        return sp(words, self.folder, self.environ, clock=self.clock, width=self.width, color=self.color)
 
     @contextmanager
     def system(self) -> Iterator[System]:

@@ -15,8 +15,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 30.0
+from support.waiting import WAIT_S
+
 SP = [sys.executable, "-m", "systemprompt"]
+
+
+def environ_of(profile: Path) -> dict[str, str]:
+    return {**os.environ, "SYSTEMPROMPT_PROFILE": str(profile), "XDG_CACHE_HOME": str(profile.parent / "cache")}
+
+
+def sp(environ: dict[str, str], *arguments: str, code: int = 0) -> dict[str, Any]:
+    """Return the answer of `sp --json` in a process of its own. It must end with this exit code."""
+    command = [*SP, "--json", *arguments]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=WAIT_S, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
 
 
 class Installation:
@@ -26,11 +40,7 @@ class Installation:
         self.folder = folder
         self.profile = folder / "profile.yaml"
         self.ledger = folder / "app.ledger.db"
-        self.environ = {
-            **os.environ,
-            "SYSTEMPROMPT_PROFILE": str(self.profile),
-            "XDG_CACHE_HOME": str(folder / "cache"),
-        }
+        self.environ = environ_of(self.profile)
         (folder / "jobs").mkdir()
         self.write_profile(extra)
 
@@ -43,12 +53,7 @@ class Installation:
         (self.folder / "jobs" / name).write_text(f"from systemprompt import job\n\n\n{text}", encoding="utf-8")
 
     def sp(self, *arguments: str, code: int = 0) -> dict[str, Any]:
-        done = subprocess.run(
-            [*SP, "--json", *arguments], env=self.environ, capture_output=True, text=True, timeout=PATIENCE, check=False
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        answer: dict[str, Any] = json.loads(done.stdout)
-        return answer
+        return sp(self.environ, *arguments, code=code)
 
 
 class NodeProcess:
@@ -62,7 +67,7 @@ class NodeProcess:
         self._reader.start()
 
     def wait(self, kind: str, fits: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + WAIT_S
         while True:
             event = self._events.get(timeout=max(0.0, deadline - time.monotonic()))
             assert event is not None, f"the node ended before {kind}: {self.seen[-10:]}"
@@ -77,13 +82,13 @@ class NodeProcess:
         self.process.send_signal(number)
 
     def ended(self) -> int:
-        return self.process.wait(PATIENCE)
+        return self.process.wait(WAIT_S)
 
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait(PATIENCE)
-        self._reader.join(PATIENCE)
+        self.process.wait(WAIT_S)
+        self._reader.join(WAIT_S)
 
     def _read(self) -> None:
         assert self.process.stderr is not None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from support.ledger_stage import EVERY_SECOND
 from support.sqlite_engine import SqliteEngine
+from support.waiting import Heard
 from systemprompt.audit.auditor import audit
 from systemprompt.clock import SystemClock
 from systemprompt.discovery.definition import Catalogue, JobDefinition, JobSource
@@ -21,11 +22,6 @@ from systemprompt.nodes.hooks import Pace
 from systemprompt.nodes.node import Node, NodeSettings
 from systemprompt.planning.planner import Planner
 from systemprompt.runner.run_logs import RunLogs
-
-WAIT_S = 20.0
-"""No test waits this long unless it is about to fail."""
-
-EVERY_SECOND = "* * * * * *"
 
 
 def definition(function: Callable[..., Any], schedule: str = EVERY_SECOND, **policies: Any) -> JobDefinition:
@@ -51,9 +47,9 @@ class NodeStage:
         self._engine = SqliteEngine(self.path)
         self.clock = SystemClock()
         self.ledger = self._engine.open_again()
-        self.events: list[NodeEvent] = []
-        self.listeners = Listeners(self._hear)
-        self._changed = threading.Condition()
+        self.heard = Heard()
+        self.events: list[NodeEvent] = self.heard.events
+        self.listeners = Listeners(self.heard)
         self._nodes: list[Node] = []
 
     def declare(self, *definitions: JobDefinition) -> None:
@@ -98,9 +94,8 @@ class NodeStage:
             mine = [e for e in self.events if e.kind == kind]
             return [e for e in mine if job_name is None or getattr(e, "run_id", 0) in runs]
 
-        with self._changed:
-            assert self._changed.wait_for(lambda: len(found()) >= count, WAIT_S), (kind, job_name, self.events)
-            return found()
+        self.heard.until(lambda: len(found()) >= count, (kind, job_name))
+        return found()
 
     def runs(self, name: str) -> list[RunView]:
         entries = self.ledger.history(HistoryQuery(job_names=(name,), limit=1_000)).entries
@@ -113,8 +108,3 @@ class NodeStage:
         report = audit(self.ledger, now=self.clock.now(), alive=lambda _: None)
         assert report.ok, [finding.sentence for finding in report.findings]
         self._engine.close()
-
-    def _hear(self, event: NodeEvent) -> None:
-        with self._changed:
-            self.events.append(event)
-            self._changed.notify_all()

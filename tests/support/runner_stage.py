@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from support.waiting import WAIT_S, Heard
 from systemprompt.clock import Clock, Instant, SystemClock
 from systemprompt.discovery.definition import JobDefinition, JobSource
 from systemprompt.errors import DatabaseBusy
@@ -20,9 +21,6 @@ from systemprompt.jobs.settings import JobSettings, Paths
 from systemprompt.runner.flight import Assignment, Finished
 from systemprompt.runner.run_logs import RunLogs
 from systemprompt.runner.runner import ChildDatabase, Runner
-
-WAIT_S = 20.0
-"""No test waits this long unless it is about to fail."""
 
 
 class LogDatabase:
@@ -93,17 +91,15 @@ class RunnerStage:
         self.clock = clock or SystemClock()
         self.database = LogDatabase()
         self.logs = RunLogs(self.database, ledger_id="a_ledger", lines_per_run=lines_per_run, flush_after_s=0.01)
-        self.heard: list[Finished] = []
-        self.progress: list[tuple[int, int, int | None, str]] = []
-        self._changed = threading.Condition()
+        self._heard = Heard()
         self._runs = 0
         self.runner = Runner(
             clock=self.clock,
             settings=settings or JobSettings(),
             database=self.database,
             logs=self.logs,
-            on_finished=self._finished,
-            on_progress=self._progressed,
+            on_finished=self._heard,
+            on_progress=lambda *told: self._heard(told),
             kill_grace=kill_grace,
             max_output_bytes=max_output_bytes,
             max_threads=max_threads,
@@ -162,16 +158,24 @@ class RunnerStage:
         )
         return Assignment(run_id=self._runs, definition=definition, fire_at=fire_at, **assigned)
 
+    @property
+    def heard(self) -> list[Finished]:
+        """The ends that were told, in their order."""
+        return [one for one in self._heard.events if isinstance(one, Finished)]
+
+    @property
+    def progress(self) -> list[tuple[int, int, int | None, str]]:
+        """The progress that was told, as (run id, done, total, note)."""
+        return [one for one in self._heard.events if isinstance(one, tuple)]
+
     def finished(self, run_id: int, *, late: bool = False) -> Finished:
         """Wait for a run's end, and return it."""
 
         def found() -> list[Finished]:
             return [one for one in self.heard if one.run_id == run_id and one.late is late]
 
-        with self._changed:
-            assert self._changed.wait_for(found, WAIT_S), f"run {run_id} did not end"
-            (finished,) = found()
-            return finished
+        (finished,) = self._heard.until(found, f"run {run_id} ended")
+        return finished
 
     def begun(self, *run_ids: int) -> None:
         """Wait until each of these jobs has told its first progress."""
@@ -179,8 +183,7 @@ class RunnerStage:
         def all_did() -> bool:
             return {run_id for run_id, *_ in self.progress} >= set(run_ids)
 
-        with self._changed:
-            assert self._changed.wait_for(all_did, WAIT_S), f"of {run_ids} began only {self.progress}"
+        self._heard.until(all_did, f"all of {run_ids} began")
 
     def lines(self, run_id: int, source: str | None = None) -> list[tuple[str, str, str]]:
         """Return what a run left in the log, as (level, source, message)."""
@@ -197,16 +200,6 @@ class RunnerStage:
 
         with self.database.committed:
             assert self.database.committed.wait_for(has_said, WAIT_S), f"never said {line!r}: {self.lines(run_id)}"
-
-    def _finished(self, finished: Finished) -> None:
-        with self._changed:
-            self.heard.append(finished)
-            self._changed.notify_all()
-
-    def _progressed(self, run_id: int, done: int, total: int | None, note: str) -> None:
-        with self._changed:
-            self.progress.append((run_id, done, total, note))
-            self._changed.notify_all()
 
 
 class Lifeline:

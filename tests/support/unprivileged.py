@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import ctypes
-import io
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from systemprompt.cli.main import main
-from systemprompt.cli.settings import CliSettings
+from support import finds_support
+from support.cli_session import sp
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from queue import SimpleQueue
 
 __all__ = ["answers_without_privileges"]
@@ -27,6 +26,7 @@ def answers_without_privileges(profile: Path, calls: list[list[str]]) -> list[tu
     """Make calls as a user for whom file permissions count, which root becomes too. Returns exit code, stdout, stderr."""
     done = subprocess.run(
         [sys.executable, __file__],
+        env=finds_support(),
         input=json.dumps({"profile": str(profile), "calls": calls}),
         capture_output=True,
         text=True,
@@ -56,17 +56,9 @@ def _answers(asked: dict[str, Any]) -> list[tuple[int, str, str]]:
         return {}
 
     serving._install = stop_at_once
-    answers = []
-    for words in asked["calls"]:
-        settings = CliSettings(
-            environ={"SYSTEMPROMPT_PROFILE": asked["profile"], "USER": "plain"},
-            cwd=os.getcwd(),
-            stdout=io.StringIO(),
-            stderr=io.StringIO(),
-        )
-        code = main(words, settings)
-        answers.append((code, settings.stdout.getvalue(), settings.stderr.getvalue()))  # type: ignore[attr-defined]  # StringIO
-    return answers
+    environ = {"SYSTEMPROMPT_PROFILE": asked["profile"], "USER": "plain"}
+    answers = [sp(words, Path.cwd(), environ) for words in asked["calls"]]
+    return [(answer.code, answer.out, answer.err) for answer in answers]
 
 
 if __name__ == "__main__":
