@@ -72,7 +72,7 @@ def retry_while_busy(path: str, patience: float, do: Callable[..., T], *values: 
             left = began + patience - now
             if left <= 0:
                 raise DatabaseBusy(
-                    f"database {path!r} was held by another connection for {now - began:.2g} s",
+                    f"database {path!r} was held by another connection for {now - began:.3g} s",
                     hint="nothing was written: try again, or look for a long transaction in another process; "
                     "`sp doctor` shows which nodes are alive",
                     details={"path": path, "waited_s": round(now - began, 3)},
