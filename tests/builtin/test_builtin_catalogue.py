@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -50,18 +48,6 @@ def test_each_module_submits_the_one_job_it_is_named_for() -> None:
         name: words for name, words in SCHEDULES.items() if words is not None
     }
     assert set(found) == set(SCHEDULES)
-
-
-def test_listing_the_jobs_loads_nothing_that_only_running_them_needs() -> None:
-    script = (
-        "import importlib, sys\n"
-        f"for module in {BUILTIN_MODULES!r}: importlib.import_module(module)\n"
-        "unwanted = {'yaml', 'jinja2', 'markdown_it', 'sqlite3', 'zoneinfo', 'logging', 'ipaddress', 'hashlib', 'mimetypes'}\n"
-        "print(sorted(unwanted & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-
-    assert done.stdout.strip() == "[]"
 
 
 def test_the_migration_runner_makes_the_tables_that_these_tests_use(tmp_path: Path) -> None:

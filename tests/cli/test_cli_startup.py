@@ -108,9 +108,18 @@ OF_EACH = {
         "record",
     },
 }
-"""What each of them loads besides, below `systemprompt`. In all these modules imports may stand in functions and
-`TYPE_CHECKING` may be
-a name of ours, to save a start the time; in no other."""
+"""What each of them loads besides, below `systemprompt`. In these modules imports may stand in functions, and `TYPE_CHECKING` may
+be a name of ours, to save a start the time; and in no others but those that are listed below."""
+LOADED_BY_DISCOVERY = {
+    "builtin.content.content_ingestion",
+    "builtin.content.publish_content",
+    "builtin.upkeep.ledger_audit",
+    "builtin.upkeep.prune_history",
+}
+"""Built-in jobs whose work needs heavy libraries: whoever only looks which jobs there are must not wait for these."""
+
+HEAVY_TO_RUN = {"jinja2", "markdown_it", "cronsim"}
+
 STARTING = {"systemprompt.__main__"}
 """It begins the process, before `PROBE` could look."""
 
@@ -191,9 +200,21 @@ def test_listing_jobs_loads_none_of_the_heavy_ones(cli: CliSession) -> None:
     assert not {name for name in found["loaded"] if name in BARRED or name.partition(".")[0] in BARRED}
 
 
+def test_looking_which_jobs_there_are_loads_nothing_heavy_that_only_running_them_needs() -> None:
+    script = (
+        "import importlib, sys\n"
+        f"for module in {BUILTIN_MODULES!r}: importlib.import_module(module)\n"
+        f"print(sorted({HEAVY_TO_RUN!r} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
+
+
 def test_tricks_to_start_quickly_stand_only_where_a_command_that_reads_is_the_quicker_for_it() -> None:
     source = Path(systemprompt.__file__).parent
-    free = COMMON | {f"systemprompt.{name}" for names in OF_EACH.values() for name in names} | STARTING
+    below = [*OF_EACH.values(), LOADED_BY_DISCOVERY]
+    free = COMMON | {f"systemprompt.{name}" for names in below for name in names} | STARTING
     tricky = set()
     for path in source.rglob("*.py"):
         module = ".".join(path.relative_to(source.parent).with_suffix("").parts).removesuffix(".__init__")

@@ -15,6 +15,11 @@ from systemprompt.ledger.records import NodeIdentity
 from systemprompt.ledger.seals import DAY, Seal, SealDraft, day_of
 from systemprompt.ledger.views import JobView
 
+__all__ = ["SETTLED", "Sealable", "Sealing", "seal_closed_days"]
+
+SETTLED = DAY
+"""How long a day has been over before it is sealed, in microseconds: a wall clock that is set back by less meets no sealed day."""
+
 
 class Sealable(Readable, Protocol):
     """What sealing needs of a ledger; see `systemprompt.ledger.protocol.Ledger` for the promises."""
@@ -22,12 +27,6 @@ class Sealable(Readable, Protocol):
     def next_account_at(self, at: Instant) -> Instant | None: ...
     def draft_seal(self, from_at: Instant, until_at: Instant) -> SealDraft: ...
     def seal(self, draft: SealDraft, now: Instant) -> Seal | None: ...
-
-
-__all__ = ["SETTLED", "Sealing", "seal_closed_days"]
-
-SETTLED = DAY
-"""How long a day has been over before it is sealed, in microseconds: a wall clock that is set back by less meets no sealed day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
 Row: TypeAlias = Mapping[str, Any]
 
 
-__all__ = ["Database", "Transaction"]
+__all__ = ["Database", "Parameters", "Row", "Transaction"]
 
 
 class Transaction(Protocol):

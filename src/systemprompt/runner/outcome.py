@@ -20,6 +20,7 @@ __all__ = [
     "FAILURE_REASONS",
     "MAX_ERROR_CHARS",
     "Outcome",
+    "Status",
     "Stop",
     "is_awaitable",
     "is_cancellation",

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
-from systemprompt.builtin.content.site_folder import ForeignFile, SiteFolder
-from systemprompt.builtin.content.site_pages import Page, RenderedPage, Site
-from systemprompt.clock import Clock, Instant, SystemClock
-from systemprompt.jobs.context import JobContext
+from systemprompt.clock import SystemClock
 from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
 from systemprompt.wording import counted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from systemprompt.builtin.content.site_folder import SiteFolder
+    from systemprompt.builtin.content.site_pages import Page, RenderedPage, Site
+    from systemprompt.clock import Clock, Instant
+    from systemprompt.jobs.context import JobContext
 
 __all__ = ["PublishContent"]
 
@@ -35,6 +40,9 @@ class PublishContent(Job):
         if target is None:
             return JobResult.success().with_message("Published nothing: the profile has no publish target")
 
+        from systemprompt.builtin.content.site_folder import SiteFolder
+        from systemprompt.builtin.content.site_pages import Site
+
         problems: list[str] = []
         waiting = ctx.db_pool.fetch_one(_WAITING, {"now": self.clock.now()})
         if waiting is not None and waiting["rows"]:
@@ -56,6 +64,8 @@ class PublishContent(Job):
 
 
 def _pages(ctx: JobContext, now: Instant, problems: list[str]) -> Iterator[Page]:
+    from systemprompt.builtin.content.site_pages import Page
+
     addresses: dict[str, str] = {}
     for row in ctx.db_pool.fetch(_TO_PUBLISH, {"now": now}):
         page = Page(
@@ -114,6 +124,8 @@ def _put_assets(folder: SiteFolder, rendered: RenderedPage, problems: list[str])
 
 
 def _put(folder: SiteFolder, address: str, data: bytes, problems: list[str]) -> bool:
+    from systemprompt.builtin.content.site_folder import ForeignFile
+
     try:
         folder.put(address, data)
     except ForeignFile as error:

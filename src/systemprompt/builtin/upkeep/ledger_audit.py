@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from systemprompt.audit.findings import AuditReport
-from systemprompt.audit.sealing import Sealing, seal_closed_days
-from systemprompt.audit.seals import audit_seals
 from systemprompt.builtin.upkeep.own_ledger import alive_at, kinds, open_ledger
-from systemprompt.clock import Clock, Instant, SystemClock
-from systemprompt.jobs.context import JobContext
+from systemprompt.clock import SystemClock
 from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
-from systemprompt.ledger.seals import DAY, Seal
-from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.wording import counted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from systemprompt.audit.findings import AuditReport
+    from systemprompt.audit.sealing import Sealing
+    from systemprompt.clock import Clock, Instant
+    from systemprompt.jobs.context import JobContext
+    from systemprompt.ledger.seals import Seal
+    from systemprompt.ledger.sqlite.ledger import SqliteLedger
 
 __all__ = ["LedgerAudit"]
 
@@ -45,6 +48,9 @@ class LedgerAudit(Job):
     settles: float = 90.0
 
     def execute(self, ctx: JobContext) -> JobResult:
+        from systemprompt.audit.sealing import seal_closed_days
+        from systemprompt.audit.seals import audit_seals
+
         now = self.clock.now()
         seals_on = ctx.get_parameter("seal", bool, default=True)
         everything = ctx.get_parameter("everything", bool, default=False)
@@ -72,6 +78,8 @@ class LedgerAudit(Job):
 
 
 def _chosen(ledger: SqliteLedger, now: Instant, *, everything: bool) -> Callable[[Seal], bool]:
+    from systemprompt.ledger.seals import DAY
+
     newest, turn = ledger.seal_state().seals, now // DAY % _ROUND
 
     def recheck(seal: Seal) -> bool:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from systemprompt.audit.sealing import Sealing, seal_closed_days
-from systemprompt.audit.seals import audit_seals, check_sealed_day
 from systemprompt.builtin.tables.cutoff import cutoff_before, span
 from systemprompt.builtin.upkeep.own_ledger import alive_at, kinds, open_ledger
-from systemprompt.clock import Clock, Instant, SystemClock, iso
-from systemprompt.jobs.context import JobContext
+from systemprompt.clock import SystemClock, iso
 from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
-from systemprompt.ledger.seals import DAY, Seal
-from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.wording import counted, size_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from systemprompt.audit.sealing import Sealing
+    from systemprompt.clock import Clock, Instant
+    from systemprompt.jobs.context import JobContext
+    from systemprompt.ledger.seals import Seal
+    from systemprompt.ledger.sqlite.ledger import SqliteLedger
 
 __all__ = ["PruneHistory"]
 
@@ -39,6 +42,9 @@ class PruneHistory(Job):
     breather: float = 0.02
 
     def execute(self, ctx: JobContext) -> JobResult:
+        from systemprompt.audit.seals import audit_seals
+        from systemprompt.ledger.seals import DAY
+
         now = self.clock.now()
         days = span(ctx, "days", ctx.settings.retention.runs_days)
         before = cutoff_before(now, days=days) // DAY * DAY
@@ -65,6 +71,8 @@ def _seal(
     ledger: SqliteLedger, now: Instant, before: Instant, *, dry_run: bool, breathe: Callable[[], object]
 ) -> Sealing | None:
     """Seal old days that no nightly audit has sealed. None where there are none."""
+    from systemprompt.audit.sealing import seal_closed_days
+
     state = ledger.seal_state()
     first = ledger.next_account_at(state.sealed_until if state.seals else -(2**62))
     if first is None or first >= before:
@@ -133,6 +141,8 @@ class _Pruning:
         return result.with_stats(self.accounts, faults)
 
     def _is_whole(self, seal: Seal) -> bool:
+        from systemprompt.audit.seals import check_sealed_day
+
         with self.ledger.snapshot():
             finding = check_sealed_day(self.ledger, seal)
         if finding is not None:
