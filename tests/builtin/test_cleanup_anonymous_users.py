@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from support.application import DAY, HOUR, NOW, App, an_app
-from systemprompt.builtin.sessions.cleanup_anonymous_users import CleanupAnonymousUsers, count, delete
+from systemprompt.builtin.sessions.cleanup_anonymous_users import CleanupAnonymousUsers
 from systemprompt.errors import ConfigurationError
 from systemprompt.jobs.context import CancelSignal, JobCancelled
 from systemprompt.jobs.settings import HostTable
@@ -98,8 +98,8 @@ def test_whoever_may_still_matter_is_spared_whole(app: App) -> None:
 def test_the_parameter_moves_the_threshold(app: App) -> None:
     user(app, "a", at=NOW - 3 * DAY)
 
-    assert count(app.context(parameters={"days": "2"}), now=NOW)["users"] == 1
-    assert count(app.context(parameters={"days": "3"}), now=NOW)["users"] == 0
+    assert run(app, parameters={"days": "2"}).message == "Would delete 1 anonymous user not seen for 2 days"
+    assert run(app, parameters={"days": "3"}).message == "Would delete 0 anonymous users not seen for 3 days"
 
 
 def test_children_go_first_so_that_a_crash_leaves_nobodys_rows(app: App) -> None:
@@ -113,19 +113,13 @@ def test_children_go_first_so_that_a_crash_leaves_nobodys_rows(app: App) -> None
         if note == "user_sessions":
             cancel.set("draining")
 
-    ctx = app.context(settings={"batch_size": 3}, cancel=cancel, on_progress=on_progress)
     with pytest.raises(JobCancelled):
-        delete(ctx, now=NOW)
+        run(app, enforce=True, settings={"batch_size": 3}, cancel=cancel, on_progress=on_progress)
 
     assert parts == ["session_requests", "session_requests", "user_sessions"]
     assert len(ids(app, "users")) == 4
     assert len(ids(app, "user_sessions")) == 1
-    assert {name: part.done for name, part in delete(app.context(), now=NOW).items()} == {
-        "requests": 0,
-        "sessions": 1,
-        "contexts": 0,
-        "users": 4,
-    }
+    assert run(app, enforce=True).message == "Deleted 4 anonymous users not seen for 30 days with 1 session"
 
 
 def test_a_user_whom_the_host_still_needs_is_held_back_and_counted(app: App) -> None:
@@ -173,8 +167,8 @@ def test_host_tables_with_different_clocks_are_each_read_by_their_own(app: App) 
 def test_where_nobody_could_say_who_came_back_nothing_is_deleted(app: App) -> None:
     user(app, "a")
     app.db.execute("CREATE TABLE visits (id INTEGER)")
-    ctx = app.context(settings={"tables": {"user_sessions": HostTable(table="visits")}})
+    mapped = {"tables": {"user_sessions": HostTable(table="visits")}}
 
     with pytest.raises(ConfigurationError, match="nobody could say who came back"):
-        delete(ctx, now=NOW)
+        run(app, enforce=True, settings=mapped)
     assert ids(app, "users") == ["a"]

@@ -15,8 +15,8 @@ from systemprompt.builtin.sessions import cleanup_empty_contexts, cleanup_inacti
 from systemprompt.builtin.upkeep import database_cleanup, log_cleanup
 from systemprompt.databases.sqlite_database import SqliteDatabase
 from systemprompt.errors import ConfigurationError, ParameterError
-from systemprompt.jobs.context import CancelSignal, JobCancelled, JobContext
-from systemprompt.jobs.settings import HostTable, JobSettings, Retention
+from systemprompt.jobs.context import CancelSignal, JobCancelled
+from systemprompt.jobs.settings import HostTable, Retention
 
 
 @pytest.fixture
@@ -30,6 +30,10 @@ def add_session(db: SqliteDatabase, name: str, last: int, ended: int | None = No
         "INSERT INTO user_sessions (id, started_at, last_activity_at, ended_at) VALUES (?, ?, ?, ?)",
         (name, last - HOUR, last, ended),
     )
+
+
+def first_number(message: str | None) -> int:
+    return int(next(word for word in (message or "").split() if word.isdigit()))
 
 
 def ids(db: SqliteDatabase, table: str) -> list[Any]:
@@ -65,11 +69,12 @@ def test_log_cleanup_says_what_the_reference_says(app: App) -> None:
 def test_parameters_move_the_threshold(app: App) -> None:
     add_session(app.db, "a", NOW - 3 * HOUR)
 
-    assert session_cleanup.count(app.context(parameters={"hours": "2"}), now=NOW) == 1
-    assert session_cleanup.count(app.context(parameters={"hours": "3"}), now=NOW) == 0
+    job = session_cleanup.SessionCleanup
+    assert app.run(job, app.context(parameters={"hours": "2"})).message == "Would delete 1 inactive session(s)"
+    assert app.run(job, app.context(parameters={"hours": "3"})).message == "Would delete 0 inactive session(s)"
     for bad in ("-1", "1000001", "soon"):
         with pytest.raises(ParameterError, match=bad):
-            session_cleanup.count(app.context(parameters={"hours": bad}), now=NOW)
+            app.run(job, app.context(parameters={"hours": bad}))
 
 
 def test_a_batch_is_one_short_transaction_and_cancelling_keeps_what_is_done(app: App) -> None:
@@ -83,9 +88,9 @@ def test_a_batch_is_one_short_transaction_and_cancelling_keeps_what_is_done(app:
         if done == 6:
             cancel.set("draining")
 
-    ctx = app.context(settings={"batch_size": 3}, on_progress=on_progress, cancel=cancel)
+    ctx = app.context(enforce=True, settings={"batch_size": 3}, on_progress=on_progress, cancel=cancel)
     with pytest.raises(JobCancelled):
-        session_cleanup.delete(ctx, now=NOW)
+        app.run(session_cleanup.SessionCleanup, ctx)
 
     assert seen == [(3, 10), (6, 10)]
     assert len(ids(app.db, "user_sessions")) == 4
@@ -140,7 +145,7 @@ def test_mapping_only_one_of_two_related_tables_deletes_nothing(app: App) -> Non
     ctx = app.context(settings={"tables": {"user_contexts": HostTable(table="chats")}}, enforce=True)
 
     with pytest.raises(ConfigurationError, match="every context would look empty"):
-        cleanup_empty_contexts.delete(ctx, now=NOW)
+        app.run(cleanup_empty_contexts.CleanupEmptyContexts, ctx)
     assert app.run(database_cleanup.DatabaseCleanup, ctx).items_processed == 0
     assert ids(app.db, "task_messages") == ["m"]
 
@@ -157,7 +162,6 @@ def test_database_cleanup_takes_orphans_and_expired_rows_and_gives_space_back(ap
     before = app.db.fetch("PRAGMA page_count")[0]["page_count"]
     dry = app.run(database_cleanup.DatabaseCleanup, app.context())
     assert dry.message == "Would delete 202 rows (200 orphaned messages, 1 orphaned requests, 1 old log entries)"
-    assert database_cleanup.count(app.context(), now=NOW)["orphaned messages"] == 200
 
     result = app.run(database_cleanup.DatabaseCleanup, app.context(enforce=True, settings={"batch_size": 37}))
 
@@ -211,16 +215,18 @@ def test_host_tables_keep_their_names_and_their_clocks(
         columns={"id": "pk", "last_activity_at": "last seen", "ended_at": "left at"},
         time_format=form,
     )
-    ctx = app.context(settings={"tables": {"user_sessions": host}}, enforce=True)
+    mapped = {"tables": {"user_sessions": host}}
 
-    assert cleanup_inactive_sessions.count(ctx, now=NOW) == 1
-    assert cleanup_inactive_sessions.end(ctx, now=NOW).done == 1
+    idle = cleanup_inactive_sessions.CleanupInactiveSessions
+    assert app.run(idle, settings=mapped).message == "Would end 1 session idle for more than 1 hour"
+    assert app.run(idle, settings=mapped, enforce=True).items_processed == 1
     ended = app.db.fetch('SELECT pk, "left at" AS at FROM "web ""v"" x" WHERE "left at" IS NOT NULL')
     expected = {"micros": NOW, "seconds": NOW // 10**6, "iso": "2026-01-14T10:30:00Z"}[form]
     assert [tuple(row.values()) for row in ended] == [(1, expected)]
 
-    assert session_cleanup.count(ctx, now=NOW) == 1
-    assert session_cleanup.delete(ctx, now=NOW).done == 1
+    inactive = session_cleanup.SessionCleanup
+    assert app.run(inactive, settings=mapped).message == "Would delete 1 inactive session(s)"
+    assert app.run(inactive, settings=mapped, enforce=True).items_processed == 1
     assert [row["pk"] for row in app.db.fetch('SELECT pk FROM "web ""v"" x" ORDER BY pk')] == [2, 3]
 
 
@@ -229,7 +235,7 @@ def test_a_column_that_the_host_does_not_have_is_named(app: App) -> None:
     ctx = app.context(settings={"tables": {"user_sessions": HostTable(table="visits")}})
 
     with pytest.raises(ConfigurationError, match=r"no column 'last_activity_at', needed as user_sessions") as error:
-        session_cleanup.count(ctx, now=NOW)
+        app.run(session_cleanup.SessionCleanup, ctx)
 
     assert error.value.hint is not None
     assert "did you mean 'last_activity'?" in error.value.hint
@@ -247,7 +253,8 @@ def test_a_dry_run_counts_exactly_what_a_run_takes(
 ) -> None:
     for leftover in tmp_path.glob("app.db*"):
         leftover.unlink()
-    db = App(tmp_path).db
+    app = App(tmp_path)
+    db = app.db
     for number, (age, shift, ended) in enumerate(ages):
         at = NOW - age * HOUR + shift
         add_session(db, f"s{number}", at, at if ended else None)
@@ -256,23 +263,23 @@ def test_a_dry_run_counts_exactly_what_a_run_takes(
             "INSERT INTO task_messages VALUES (?, ?, 'user', '', ?)", (f"m{number}", f"c{number if ended else 99}", at)
         )
         db.execute("INSERT INTO logs (created_at, level, message) VALUES (?, 'info', '')", (at - 24 * HOUR,))
-    retention = Retention(session_idle_hours=hours, empty_context_hours=hours, logs_days=1)
-    ctx = JobContext(
-        job_name="x",
-        database=db,
-        parameters={"hours": hours},
-        settings=JobSettings(batch_size=batch, retention=retention),
-    )
+    chosen = {
+        "batch_size": batch,
+        "retention": Retention(session_idle_hours=hours, empty_context_hours=hours, logs_days=1),
+    }
 
-    for count, change in (
-        (cleanup_inactive_sessions.count, cleanup_inactive_sessions.end),
-        (session_cleanup.count, session_cleanup.delete),
-        (cleanup_empty_contexts.count, cleanup_empty_contexts.delete),
-        (log_cleanup.count, log_cleanup.delete),
+    for job in (
+        cleanup_inactive_sessions.CleanupInactiveSessions,
+        session_cleanup.SessionCleanup,
+        cleanup_empty_contexts.CleanupEmptyContexts,
+        log_cleanup.LogCleanup,
+        database_cleanup.DatabaseCleanup,
     ):
-        expected = count(ctx, now=NOW)
-        assert change(ctx, now=NOW).done == expected
-        assert count(ctx, now=NOW) == 0
-    orphans = database_cleanup.count(ctx, now=NOW)
-    assert {name: changed.done for name, changed in database_cleanup.delete(ctx, now=NOW).items()} == orphans
+        dry, wet, again = (
+            app.run(job, settings=chosen, parameters={"hours": hours}, enforce=enforce)
+            for enforce in (False, True, False)
+        )
+        assert (first_number(dry.message), dry.items_processed) == (wet.items_processed, 0)
+        assert first_number(wet.message) == wet.items_processed
+        assert first_number(again.message) == 0
     db.close()

@@ -6,12 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from systemprompt.builtin.sessions.session_cleanup import count as count_sessions
-from systemprompt.builtin.upkeep.log_cleanup import count as count_log_entries
+from systemprompt.builtin.sessions.session_cleanup import inactive_sessions
+from systemprompt.builtin.tables.changing import count_rows
+from systemprompt.builtin.tables.table import Condition, Table
+from systemprompt.builtin.upkeep.log_cleanup import old_entries
+from systemprompt.clock import Instant
 from systemprompt.jobs.context import JobContext
 from systemprompt.operations.context import OperationContext
 from systemprompt.operations.parameters import param
 from systemprompt.operations.run_jobs import JobRun, RunJobsParams, run_jobs
+from systemprompt.wording import counted
 
 __all__ = [
     "CleanupSessionsParams",
@@ -88,7 +92,7 @@ def cleanup_sessions(context: OperationContext, params: CleanupSessionsParams) -
     def would(number: int) -> str:
         return f"Would clean up {number} inactive session(s)"
 
-    number, said = _clean(context, "session_cleanup", {"hours": params.hours}, params.dry_run, count_sessions, would)
+    number, said = _clean(context, "session_cleanup", {"hours": params.hours}, params.dry_run, inactive_sessions, would)
     return SessionCleanup(sessions_cleaned=number, hours_threshold=params.hours, dry_run=params.dry_run, **said)
 
 
@@ -101,10 +105,10 @@ def log_cleanup(context: OperationContext, params: LogCleanupParams) -> LogClean
     """
 
     def would(number: int) -> str:
-        entries = "log entry" if number == 1 else "log entries"
-        return f"Would delete {number} {entries} older than {params.days} day{'' if params.days == 1 else 's'}"
+        entries = counted(number, "log entry", "log entries")
+        return f"Would delete {entries} older than {counted(params.days, 'day')}"
 
-    number, said = _clean(context, "log_cleanup", {"days": params.days}, params.dry_run, count_log_entries, would)
+    number, said = _clean(context, "log_cleanup", {"days": params.days}, params.dry_run, old_entries, would)
     return LogCleanup(entries_deleted=number, days_threshold=params.days, dry_run=params.dry_run, **said)
 
 
@@ -113,7 +117,7 @@ def _clean(
     name: str,
     parameters: dict[str, int],
     dry_run: bool,
-    count: Callable[..., int],
+    rows: Callable[[JobContext, Instant], tuple[Table, Condition]],
     would: Callable[[int], str],
 ) -> tuple[int, dict[str, Any]]:
     """Run the job, or count what it would take; return the number, and what both results say of it."""
@@ -135,7 +139,7 @@ def _clean(
             settings=system.settings,
             database=system.database,
         )
-        number = count(looking, now=system.clock.now())
+        number = count_rows(looking, *rows(looking, system.clock.now()))
     return number, {
         "job_name": name,
         "message": would(number),

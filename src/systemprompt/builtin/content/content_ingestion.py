@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
-from systemprompt.builtin.content.content_files import shown_path
+from systemprompt.builtin.content.content_files import find_files, shown_path
+from systemprompt.builtin.content.markdown_files import (
+    MAX_FILE_BYTES,
+    PARSER_VERSION,
+    BadDocument,
+    Document,
+    digest,
+    read_document,
+)
+from systemprompt.builtin.tables.changing import delete_rows
 from systemprompt.builtin.tables.cutoff import cutoff_before
-from systemprompt.clock import SystemClock
+from systemprompt.builtin.tables.table import find_table
+from systemprompt.clock import Clock, Instant, SystemClock
+from systemprompt.databases.database import Row
+from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
 from systemprompt.wording import counted
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Any, TypeAlias
-
-    from systemprompt.builtin.content.markdown_files import Document
-    from systemprompt.clock import Clock, Instant
-    from systemprompt.databases.database import Row
-    from systemprompt.jobs.context import JobContext
-
-    Key: TypeAlias = tuple[str, str]  # source name, path below its folder
+Key: TypeAlias = tuple[str, str]  # source name, path below its folder
 
 __all__ = ["ContentIngestion"]
 
@@ -77,9 +82,6 @@ class _Scan:
 
 
 def _scan(ctx: JobContext, rows: dict[Key, Row]) -> _Scan:
-    from systemprompt.builtin.content.content_files import find_files
-    from systemprompt.builtin.content.markdown_files import BadDocument, digest, read_document
-
     parsed_as = _parsed_as(ctx)
     scan = _Scan()
     for source in ctx.settings.content_sources:
@@ -118,8 +120,6 @@ def _is_current(row: Row, content_hash: str, parsed_as: str) -> bool:
 
 
 def _read(path: str) -> bytes:
-    from systemprompt.builtin.content.markdown_files import MAX_FILE_BYTES
-
     # Not blocking: opening a pipe that nobody writes to would wait for ever.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
@@ -166,8 +166,6 @@ def _keeps_slug(row: Row | None, document: Document) -> bool:
 
 
 def _write(ctx: JobContext, scan: _Scan, rows: dict[Key, Row], now: Instant) -> None:
-    import json
-
     values: list[dict[str, Any]] = [
         {
             "source": source,
@@ -214,9 +212,6 @@ def _mark_removed(ctx: JobContext, scan: _Scan, rows: dict[Key, Row], now: Insta
 
 
 def _purge(ctx: JobContext, now: Instant) -> int:
-    from systemprompt.builtin.tables.changing import delete_rows
-    from systemprompt.builtin.tables.table import find_table
-
     content = find_table(ctx, "markdown_content", needs=("id", "removed_at"))
     cutoff = cutoff_before(now, days=ctx.settings.retention.content_removed_days)
     return delete_rows(ctx, content, content.before("removed_at", cutoff)).done
@@ -250,8 +245,6 @@ def _result(ctx: JobContext, scan: _Scan, *, new: int, removed: int, purged: int
 
 
 def _parsed_as(ctx: JobContext) -> str:
-    from systemprompt.builtin.content.markdown_files import PARSER_VERSION
-
     return f"{PARSER_VERSION} {ctx.settings.time_zone}"
 
 

@@ -12,7 +12,7 @@ from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
 from systemprompt.wording import counted
 
-__all__ = ["CleanupAnonymousUsers", "count", "delete"]
+__all__ = ["CleanupAnonymousUsers"]
 
 
 @submit_job
@@ -30,46 +30,25 @@ class CleanupAnonymousUsers(Job):
     clock: Clock = SystemClock()
 
     def execute(self, ctx: JobContext) -> JobResult:
-        now = self.clock.now()
+        steps = _steps(ctx, self.clock.now())
         not_seen = f"not seen for {counted(_days(ctx), 'day')}"
         if not ctx.enforce:
-            would = count(ctx, now=now)
+            would = {name: count_rows(ctx, *step) for name, step in steps.items()}
             users = counted(would["users"], "anonymous user")
             return JobResult.success().with_message(f"Would delete {users} {not_seen}{_with(would)}")
-        changed = delete(ctx, now=now)
-        users = counted(changed["users"].done, "anonymous user")
-        message = f"Deleted {users} {not_seen}{_with({name: part.done for name, part in changed.items()})}"
-        refused = sum(part.refused for part in changed.values())
-        if refused:
-            message += f"; {refused} held back by the database"
-        return JobResult.success().with_message(message).with_stats(changed["users"].done, refused)
+        changed = {name: delete_rows(ctx, *step) for name, step in steps.items()}
+        done = {name: part.done for name, part in changed.items()}
+        users = counted(done["users"], "anonymous user")
+        total = Changed(done=done["users"], refused=sum(part.refused for part in changed.values()))
+        return total.result(f"Deleted {users} {not_seen}{_with(done)}")
 
 
-def count(ctx: JobContext, *, now: Instant | None = None) -> dict[str, int]:
-    """Return how many rows of which kind `delete` would delete at `now`; `users` is always among them."""
-    return {name: count_rows(ctx, *step) for name, step in _steps(ctx, now).items()}
-
-
-def delete(ctx: JobContext, *, now: Instant | None = None) -> dict[str, Changed]:
-    """Delete them, children first, in bounded batches.
+def _steps(ctx: JobContext, now: Instant) -> dict[str, tuple[Table, Condition]]:
+    """Return the rows that go at `now`, by their kind, in the order in which they go: children first, `users` last.
 
     Each statement asks again who may go: who comes back in the middle keeps what was not deleted yet. A crash leaves people
     with fewer old rows and never rows without their person; the next run goes on.
     """
-    return {name: delete_rows(ctx, *step) for name, step in _steps(ctx, now).items()}
-
-
-def _days(ctx: JobContext) -> int:
-    return span(ctx, "days", ctx.settings.retention.anonymous_user_days)
-
-
-def _with(rows: dict[str, int]) -> str:
-    named = [counted(number, name.removesuffix("s")) for name, number in rows.items() if number and name != "users"]
-    return f" with {', '.join(named)}" if named else ""
-
-
-def _steps(ctx: JobContext, now: Instant | None) -> dict[str, tuple[Table, Condition]]:
-    """Return what goes, in the order in which it goes."""
     for other in ("user_sessions", "user_contexts", "task_messages"):
         if not same_side(ctx, other, "users"):
             raise ConfigurationError(
@@ -101,6 +80,15 @@ def _steps(ctx: JobContext, now: Instant | None) -> dict[str, tuple[Table, Condi
     steps["contexts"] = (contexts, Condition(sql=of_gone(contexts, "target"), parameters=values))
     steps["users"] = (users, gone("target"))
     return steps
+
+
+def _days(ctx: JobContext) -> int:
+    return span(ctx, "days", ctx.settings.retention.anonymous_user_days)
+
+
+def _with(rows: dict[str, int]) -> str:
+    named = [counted(number, name.removesuffix("s")) for name, number in rows.items() if number and name != "users"]
+    return f" with {', '.join(named)}" if named else ""
 
 
 def _gone(users: Table, sessions: Table, contexts: Table, messages: Table, cutoff: Instant, alias: str) -> Condition:

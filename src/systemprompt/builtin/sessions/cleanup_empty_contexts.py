@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from systemprompt.builtin.tables.changing import Changed, count_rows, delete_rows
+from systemprompt.builtin.tables.changing import count_rows, delete_rows
 from systemprompt.builtin.tables.cutoff import cutoff_before, span
 from systemprompt.builtin.tables.table import Condition, Table, find_table, same_side
 from systemprompt.clock import Clock, Instant, SystemClock
@@ -12,7 +12,7 @@ from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
 from systemprompt.wording import counted
 
-__all__ = ["CleanupEmptyContexts", "count", "delete"]
+__all__ = ["CleanupEmptyContexts"]
 
 
 @submit_job
@@ -26,33 +26,17 @@ class CleanupEmptyContexts(Job):
     clock: Clock = SystemClock()
 
     def execute(self, ctx: JobContext) -> JobResult:
-        now = self.clock.now()
+        contexts = _empty(ctx, self.clock.now())
         older = f"older than {counted(_hours(ctx), 'hour')}"
         if not ctx.enforce:
-            would = counted(count(ctx, now=now), "empty context")
+            would = counted(count_rows(ctx, *contexts), "empty context")
             return JobResult.success().with_message(f"Would delete {would} {older}")
-        changed = delete(ctx, now=now)
-        message = f"Deleted {counted(changed.done, 'empty context')} {older}"
-        if changed.refused:
-            message += f"; {changed.refused} held back by the database"
-        return JobResult.success().with_message(message).with_stats(changed.done, changed.refused)
+        changed = delete_rows(ctx, *contexts)
+        return changed.result(f"Deleted {counted(changed.done, 'empty context')} {older}")
 
 
-def count(ctx: JobContext, *, now: Instant | None = None) -> int:
-    """Return how many contexts `delete` would delete at `now`."""
-    return count_rows(ctx, *_empty(ctx, now))
-
-
-def delete(ctx: JobContext, *, now: Instant | None = None) -> Changed:
-    """Delete them, in bounded batches. A context that gets its first message before its batch is spared."""
-    return delete_rows(ctx, *_empty(ctx, now))
-
-
-def _hours(ctx: JobContext) -> int:
-    return span(ctx, "hours", ctx.settings.retention.empty_context_hours)
-
-
-def _empty(ctx: JobContext, now: Instant | None) -> tuple[Table, Condition]:
+def _empty(ctx: JobContext, now: Instant) -> tuple[Table, Condition]:
+    """Return the rows that go at `now`. A context that gets its first message before its batch is spared."""
     if not same_side(ctx, "task_messages", "user_contexts"):
         raise ConfigurationError(
             "only one of user_contexts and task_messages is a table of the host: every context would look empty",
@@ -67,3 +51,7 @@ def _empty(ctx: JobContext, now: Instant | None) -> tuple[Table, Condition]:
         )
     )
     return contexts, contexts.before("created_at", cutoff_before(now, hours=_hours(ctx))) & silent
+
+
+def _hours(ctx: JobContext) -> int:
+    return span(ctx, "hours", ctx.settings.retention.empty_context_hours)

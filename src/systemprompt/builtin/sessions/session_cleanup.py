@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from systemprompt.builtin.tables.changing import Changed, count_rows, delete_rows
+from systemprompt.builtin.tables.changing import count_rows, delete_rows
 from systemprompt.builtin.tables.cutoff import cutoff_before, span
 from systemprompt.builtin.tables.table import Condition, Table, find_table
 from systemprompt.clock import Clock, Instant, SystemClock
@@ -10,7 +10,7 @@ from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
 
-__all__ = ["SessionCleanup", "count", "delete", "hours_threshold"]
+__all__ = ["SessionCleanup", "inactive_sessions"]
 
 
 @submit_job
@@ -25,35 +25,19 @@ class SessionCleanup(Job):
     clock: Clock = SystemClock()
 
     def execute(self, ctx: JobContext) -> JobResult:
-        now = self.clock.now()
+        sessions = inactive_sessions(ctx, self.clock.now())
         if not ctx.enforce:
-            return JobResult.success().with_message(f"Would delete {count(ctx, now=now)} inactive session(s)")
-        changed = delete(ctx, now=now)
-        message = f"Cleaned up {changed.done} inactive session(s)"
-        if changed.refused:
-            message += f"; {changed.refused} held back by the database"
-        return JobResult.success().with_message(message).with_stats(changed.done, changed.refused)
+            return JobResult.success().with_message(f"Would delete {count_rows(ctx, *sessions)} inactive session(s)")
+        changed = delete_rows(ctx, *sessions)
+        return changed.result(f"Cleaned up {changed.done} inactive session(s)")
 
 
-def count(ctx: JobContext, *, now: Instant | None = None) -> int:
-    """Return how many sessions `delete` would delete at `now`."""
-    return count_rows(ctx, *_inactive(ctx, now))
-
-
-def delete(ctx: JobContext, *, now: Instant | None = None) -> Changed:
-    """Delete them, in bounded batches."""
-    return delete_rows(ctx, *_inactive(ctx, now))
-
-
-def hours_threshold(ctx: JobContext) -> int:
-    """Return the parameter `hours`, by default 1.
+def inactive_sessions(ctx: JobContext, now: Instant) -> tuple[Table, Condition]:
+    """Return the rows that go at `now`: sessions whose last activity is more than `hours` ago, by default 1.
 
     Raises:
-        ParameterError: it is no whole number, or below 0.
+        ParameterError: `hours` is no whole number, or below 0. ConfigurationError: the table is not as the profile says.
     """
-    return span(ctx, "hours", 1)
-
-
-def _inactive(ctx: JobContext, now: Instant | None) -> tuple[Table, Condition]:
+    cutoff = cutoff_before(now, hours=span(ctx, "hours", 1))
     sessions = find_table(ctx, "user_sessions", needs=("id", "last_activity_at"))
-    return sessions, sessions.before("last_activity_at", cutoff_before(now, hours=hours_threshold(ctx)))
+    return sessions, sessions.before("last_activity_at", cutoff)

@@ -10,6 +10,7 @@ from systemprompt.builtin.tables.table import Condition, Table
 from systemprompt.databases.database import Transaction
 from systemprompt.errors import RowRefused
 from systemprompt.jobs.context import JobContext
+from systemprompt.jobs.result import JobResult
 
 __all__ = ["Changed", "count_rows", "delete_rows", "update_rows"]
 
@@ -23,6 +24,12 @@ class Changed:
 
     def __add__(self, other: Changed) -> Changed:
         return Changed(done=self.done + other.done, refused=self.refused + other.refused)
+
+    def result(self, message: str) -> JobResult:
+        """Return how a job ends that changed these; rows that were held back are told and counted."""
+        if self.refused:
+            message += f"; {self.refused} held back by the database"
+        return JobResult.success().with_message(message).with_stats(self.done, self.refused)
 
 
 def count_rows(ctx: JobContext, table: Table, where: Condition) -> int:

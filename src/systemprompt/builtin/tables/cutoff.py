@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from systemprompt.clock import SECOND, Instant, SystemClock
+from systemprompt.clock import SECOND, Instant
 from systemprompt.errors import ParameterError
 from systemprompt.jobs.context import JobContext
 
@@ -26,6 +26,6 @@ def span(ctx: JobContext, name: str, default: int) -> int:
     return value
 
 
-def cutoff_before(now: Instant | None, *, hours: int = 0, days: int = 0) -> Instant:
-    """Return the instant so long before `now`, or before this moment."""
-    return (SystemClock().now() if now is None else now) - (days * 24 + hours) * 3600 * SECOND
+def cutoff_before(now: Instant, *, hours: int = 0, days: int = 0) -> Instant:
+    """Return the instant so long before `now`."""
+    return now - (days * 24 + hours) * 3600 * SECOND

@@ -14,7 +14,7 @@ from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
 from systemprompt.wording import counted, size_text
 
-__all__ = ["DatabaseCleanup", "count", "delete"]
+__all__ = ["DatabaseCleanup"]
 
 
 @submit_job
@@ -46,20 +46,6 @@ class DatabaseCleanup(Job):
         if before is not None and after is not None:
             message += f"; database {size_text(before)} -> {size_text(after)}"
         return _result(message, problems, total)
-
-
-def count(ctx: JobContext, *, now: Instant | None = None) -> dict[str, int]:
-    """Return how many rows of which kind `delete` would delete at `now`.
-
-    Raises:
-        ConfigurationError: a table is not as the profile says.
-    """
-    return {name: count_rows(ctx, *step) for name, step in _steps(ctx, _now(now))}
-
-
-def delete(ctx: JobContext, *, now: Instant | None = None) -> dict[str, Changed]:
-    """Delete them, in bounded batches."""
-    return {name: delete_rows(ctx, *step) for name, step in _steps(ctx, _now(now))}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,11 +92,6 @@ def _each(ctx: JobContext, now: Instant, problems: list[str], *, change: bool) -
         else:
             parts[planned.name] = Changed(done=count_rows(ctx, *step))
     return parts
-
-
-def _steps(ctx: JobContext, now: Instant) -> list[tuple[str, tuple[Table, Condition]]]:
-    steps = ((planned.name, _step(ctx, planned, now)) for planned in _PLAN)
-    return [(name, step) for name, step in steps if step is not None]
 
 
 def _step(ctx: JobContext, planned: _Orphans | _Expired, now: Instant) -> tuple[Table, Condition] | None:
@@ -162,16 +143,11 @@ def _named(parts: dict[str, Changed]) -> str:
 
 
 def _result(message: str, problems: list[str], total: Changed) -> JobResult:
-    if total.refused:
-        message += f"; {total.refused} held back by the database"
-    if problems:
-        message += f"; {'; '.join(problems)}"
-    result = JobResult.failure(message) if problems else JobResult.success().with_message(message)
-    return result.with_stats(total.done, total.refused + len(problems))
-
-
-def _now(now: Instant | None) -> Instant:
-    return SystemClock().now() if now is None else now
+    result = total.result(message)
+    if not problems:
+        return result
+    failed = JobResult.failure(f"{result.message}; {'; '.join(problems)}")
+    return failed.with_stats(total.done, total.refused + len(problems))
 
 
 _INCREMENTAL = 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from systemprompt.builtin.tables.changing import Changed, count_rows, delete_rows
+from systemprompt.builtin.tables.changing import count_rows, delete_rows
 from systemprompt.builtin.tables.cutoff import cutoff_before, span
 from systemprompt.builtin.tables.table import Condition, Table, find_table
 from systemprompt.clock import Clock, Instant, SystemClock
@@ -11,7 +11,7 @@ from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
 from systemprompt.wording import counted
 
-__all__ = ["LogCleanup", "count", "days_threshold", "delete"]
+__all__ = ["LogCleanup", "old_entries"]
 
 
 @submit_job
@@ -25,37 +25,24 @@ class LogCleanup(Job):
     clock: Clock = SystemClock()
 
     def execute(self, ctx: JobContext) -> JobResult:
-        now = self.clock.now()
-        older = f"older than {counted(days_threshold(ctx), 'day')}"
+        logs = old_entries(ctx, self.clock.now())
+        older = f"older than {counted(_days(ctx), 'day')}"
         if not ctx.enforce:
-            would = counted(count(ctx, now=now), "log entry", "log entries")
+            would = counted(count_rows(ctx, *logs), "log entry", "log entries")
             return JobResult.success().with_message(f"Would delete {would} {older}")
-        changed = delete(ctx, now=now)
-        message = f"Deleted {counted(changed.done, 'log entry', 'log entries')} {older}"
-        if changed.refused:
-            message += f"; {changed.refused} held back by the database"
-        return JobResult.success().with_message(message).with_stats(changed.done, changed.refused)
+        changed = delete_rows(ctx, *logs)
+        return changed.result(f"Deleted {counted(changed.done, 'log entry', 'log entries')} {older}")
 
 
-def count(ctx: JobContext, *, now: Instant | None = None) -> int:
-    """Return how many entries `delete` would delete at `now`."""
-    return count_rows(ctx, *_old(ctx, now))
-
-
-def delete(ctx: JobContext, *, now: Instant | None = None) -> Changed:
-    """Delete them, in bounded batches."""
-    return delete_rows(ctx, *_old(ctx, now))
-
-
-def days_threshold(ctx: JobContext) -> int:
-    """Return the parameter `days`, by default `retention.logs_days`.
+def old_entries(ctx: JobContext, now: Instant) -> tuple[Table, Condition]:
+    """Return the rows that go at `now`: entries older than `days`, by default `retention.logs_days`.
 
     Raises:
-        ParameterError: it is no whole number, or below 0.
+        ParameterError: `days` is no whole number, or below 0. ConfigurationError: the table is not as the profile says.
     """
-    return span(ctx, "days", ctx.settings.retention.logs_days)
-
-
-def _old(ctx: JobContext, now: Instant | None) -> tuple[Table, Condition]:
     logs = find_table(ctx, "logs", needs=("id", "created_at"))
-    return logs, logs.before("created_at", cutoff_before(now, days=days_threshold(ctx)))
+    return logs, logs.before("created_at", cutoff_before(now, days=_days(ctx)))
+
+
+def _days(ctx: JobContext) -> int:
+    return span(ctx, "days", ctx.settings.retention.logs_days)
