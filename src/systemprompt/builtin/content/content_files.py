@@ -5,34 +5,11 @@ from __future__ import annotations
 import os
 import re
 import stat
-from dataclasses import dataclass
 from functools import lru_cache
 
-__all__ = ["Found", "find_files", "shown_path", "walk_files"]
+__all__ = ["shown_path", "walk_files"]
 
 from collections.abc import Iterator
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What lies below a source's folder.
-
-    files       path relative to the folder, with `/` -> absolute path; in order
-    unreadable  relative folders that could not be listed -> why: what lies below them is unknown, not gone
-    """
-
-    files: dict[str, str]
-    unreadable: dict[str, str]
-
-
-def find_files(root: str, pattern: str) -> Found:
-    """List the files below `root` that match the glob. Hidden files and folders are left out.
-
-    Symbolic links are followed and each real folder is visited once: a loop of links ends, and its files are listed under
-    the first path in order.
-    """
-    unreadable: dict[str, str] = {}
-    return Found(files=dict(walk_files(root, pattern, unreadable)), unreadable=unreadable)
 
 
 def shown_path(path: str) -> str:
@@ -41,7 +18,12 @@ def shown_path(path: str) -> str:
 
 
 def walk_files(root: str, pattern: str, unreadable: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield what `find_files` lists, one folder at a time; what could not be listed is put into `unreadable` on the way."""
+    """Yield the files below `root` that match the glob, in order, one folder at a time: (path relative to it, with `/`; absolute).
+
+    Hidden files and folders are left out. Symbolic links are followed and each real folder is visited once: a loop of links ends,
+    and its files are listed under the first path in order. A folder that cannot be listed is put into `unreadable`, with why, on
+    the way: what lies below it is unknown, not gone.
+    """
     matches = _matcher(pattern)
     seen: set[tuple[int, int]] = set()
     waiting = [""]

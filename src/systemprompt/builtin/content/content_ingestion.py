@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from systemprompt.builtin.content.content_files import find_files, shown_path
+from systemprompt.builtin.content.account import account_of_files, purge_removed
+from systemprompt.builtin.content.content_files import shown_path, walk_files
 from systemprompt.builtin.content.markdown_files import (
     MAX_FILE_BYTES,
     PARSER_VERSION,
@@ -18,15 +19,11 @@ from systemprompt.builtin.content.markdown_files import (
     digest,
     read_document,
 )
-from systemprompt.builtin.tables.changing import delete_rows
-from systemprompt.builtin.tables.cutoff import cutoff_before
-from systemprompt.builtin.tables.table import find_table
 from systemprompt.clock import Clock, Instant, SystemClock
 from systemprompt.databases.database import Row
 from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
-from systemprompt.wording import counted
 
 Key: TypeAlias = tuple[str, str]  # source name, path below its folder
 
@@ -57,7 +54,7 @@ class ContentIngestion(Job):
         new = sum(1 for key in scan.changed if key not in rows)
         _write(ctx, scan, rows, now)
         removed = _mark_removed(ctx, scan, rows, now)
-        purged = _purge(ctx, now)
+        purged = purge_removed(ctx, "markdown_content", now)
         return _result(ctx, scan, new=new, removed=removed, purged=purged)
 
 
@@ -85,15 +82,16 @@ def _scan(ctx: JobContext, rows: dict[Key, Row]) -> _Scan:
     parsed_as = _parsed_as(ctx)
     scan = _Scan()
     for source in ctx.settings.content_sources:
-        found = find_files(ctx.path(source.path), source.pattern)
-        for folder, why in found.unreadable.items():
+        unreadable: dict[str, str] = {}
+        files = list(walk_files(ctx.path(source.path), source.pattern, unreadable))
+        for folder, why in unreadable.items():
             place = shown_path(os.path.normpath(os.path.join(source.path, folder)))
             scan.unknown.append((source.name, f"{folder}/" if folder else ""))
             scan.problems.append(f"{place}: {why}")
             scan.lost_sources += not folder
-        for number, (path, absolute) in enumerate(found.files.items(), start=1):
+        for number, (path, absolute) in enumerate(files, start=1):
             ctx.raise_if_cancelled()
-            ctx.progress(number, len(found.files), source.name)
+            ctx.progress(number, len(files), source.name)
             key = (source.name, path)
             scan.seen.add(key)
             try:
@@ -211,37 +209,12 @@ def _mark_removed(ctx: JobContext, scan: _Scan, rows: dict[Key, Row], now: Insta
     return len(gone)
 
 
-def _purge(ctx: JobContext, now: Instant) -> int:
-    content = find_table(ctx, "markdown_content", needs=("id", "removed_at"))
-    cutoff = cutoff_before(now, days=ctx.settings.retention.content_removed_days)
-    return delete_rows(ctx, content, content.before("removed_at", cutoff)).done
-
-
 def _result(ctx: JobContext, scan: _Scan, *, new: int, removed: int, purged: int) -> JobResult:
     for problem in scan.problems:
         ctx.logger.warning("%s", problem)
-    processed, failed = len(scan.changed) + len(scan.same), len(scan.problems)
-    message = f"Ingested {counted(processed, 'file')}"
-    parts = [
-        f"{number} {word}"
-        for number, word in (
-            (new, "new"),
-            (len(scan.changed) - new, "changed"),
-            (len(scan.same), "unchanged"),
-            (removed, "removed"),
-            (purged, "purged"),
-        )
-        if number
-    ]
-    if parts and parts != [f"{processed} new"]:
-        message += f" ({', '.join(parts)})"
-    if failed:
-        shown = "; ".join(scan.problems[:_SHOWN_PROBLEMS])
-        more = f"; and {failed - _SHOWN_PROBLEMS} more in the log" if failed > _SHOWN_PROBLEMS else ""
-        message += f"; {failed} failed: {shown}{more}"
-    nothing_worked = scan.lost_sources > 0 or (failed > 0 and processed == 0)
-    result = JobResult.failure(message) if nothing_worked else JobResult.success().with_message(message)
-    return result.with_stats(processed, failed)
+    changed = len(scan.changed) - new
+    counts = {"new": new, "changed": changed, "unchanged": len(scan.same), "removed": removed, "purged": purged}
+    return account_of_files("Ingested", counts, scan.problems, lost=scan.lost_sources > 0)
 
 
 def _parsed_as(ctx: JobContext) -> str:
@@ -252,8 +225,6 @@ def _batches(values: list[dict[str, Any]], size: int) -> Iterable[list[dict[str,
     size = max(1, size)
     return (values[start : start + size] for start in range(0, len(values), size))
 
-
-_SHOWN_PROBLEMS = 5
 
 _STORED = """
     SELECT id, source, path, slug, content_hash, parsed_as, ingested_at, removed_at

@@ -12,17 +12,14 @@ from mimetypes import MimeTypes
 from secrets import token_hex
 from typing import Any
 
+from systemprompt.builtin.content.account import SHOWN_PROBLEMS, account_of_files, purge_removed
 from systemprompt.builtin.content.content_files import shown_path, walk_files
-from systemprompt.builtin.tables.changing import delete_rows
-from systemprompt.builtin.tables.cutoff import cutoff_before
-from systemprompt.builtin.tables.table import find_table
 from systemprompt.clock import SECOND, Clock, Instant, SystemClock
 from systemprompt.databases.database import Row
 from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
 from systemprompt.jobs.settings import FileSource
-from systemprompt.wording import counted
 
 __all__ = ["FileIngestion"]
 
@@ -50,7 +47,7 @@ class FileIngestion(Job):
         for source in ctx.settings.file_sources:
             scan.walk(source)
         scan.mark_gone(_OF_NO_SOURCE, [])
-        return scan.result(_purge(ctx, scan.now))
+        return scan.result(purge_removed(ctx, "files", scan.now))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -110,27 +107,9 @@ class _Scan:
             )
 
     def result(self, purged: int) -> JobResult:
-        message = f"Recorded {counted(self.recorded, 'file')}"
-        parts = [
-            f"{number} {word}"
-            for number, word in (
-                (self.new, "new"),
-                (self.changed, "changed"),
-                (self.same, "unchanged"),
-                (self.removed, "removed"),
-                (purged, "purged"),
-            )
-            if number
-        ]
-        if parts and parts != [f"{self.recorded} new"]:
-            message += f" ({', '.join(parts)})"
-        if self.failed:
-            more = self.failed - len(self.problems)
-            message += f"; {self.failed} failed: {'; '.join(self.problems)}"
-            message += f"; and {more} more in the log" if more else ""
-        nothing_worked = self.lost_sources > 0 or (self.failed > 0 and self.recorded == 0)
-        result = JobResult.failure(message) if nothing_worked else JobResult.success().with_message(message)
-        return result.with_stats(self.recorded, self.failed)
+        counts = {"new": self.new, "changed": self.changed, "unchanged": self.same, "removed": self.removed}
+        lost = self.lost_sources > 0
+        return account_of_files("Recorded", counts | {"purged": purged}, self.problems, failed=self.failed, lost=lost)
 
     @property
     def _batch(self) -> int:
@@ -194,7 +173,7 @@ class _Scan:
         problem = f"{shown_path(os.path.normpath(os.path.join(source.path, path)))}: {why}"
         self.failed += 1
         self.ctx.logger.warning("%s", problem)
-        if len(self.problems) < _SHOWN_PROBLEMS:
+        if len(self.problems) < SHOWN_PROBLEMS:
             self.problems.append(problem)
 
 
@@ -243,17 +222,10 @@ def _is_text(path: str) -> bool:
     return True
 
 
-def _purge(ctx: JobContext, now: Instant) -> int:
-    files = find_table(ctx, "files", needs=("id", "removed_at"))
-    cutoff = cutoff_before(now, days=ctx.settings.retention.content_removed_days)
-    return delete_rows(ctx, files, files.before("removed_at", cutoff)).done
-
-
 _COARSEST_TICK = 2 * SECOND
 """FAT keeps modification times in steps of two seconds; everything else is finer."""
 
 _PIECE = 1 << 20
-_SHOWN_PROBLEMS = 5
 
 _KNOWN = """
     SELECT id, path, modified_at, stamp, hashed_at, removed_at FROM files

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 
-from systemprompt.clock import SystemClock
+from systemprompt.builtin.content.account import account
+from systemprompt.builtin.content.site_folder import ForeignFile, SiteFolder
+from systemprompt.builtin.content.site_pages import Page, RenderedPage, Site
+from systemprompt.clock import Clock, Instant, SystemClock
+from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
 from systemprompt.wording import counted
@@ -124,7 +128,6 @@ def _put_assets(folder: SiteFolder, rendered: RenderedPage, problems: list[str])
 
 
 def _put(folder: SiteFolder, address: str, data: bytes, problems: list[str]) -> bool:
-    from systemprompt.builtin.content.site_folder import ForeignFile
 
     try:
         folder.put(address, data)
@@ -144,15 +147,8 @@ def _result(ctx: JobContext, published: list[Page], folder: SiteFolder, problems
         f"Published {counted(len(published), 'page')} "
         f"({counted(folder.written, 'file')} written, {folder.unchanged} unchanged, {folder.removed} removed)"
     )
-    if problems:
-        more = f"; and {len(problems) - _SHOWN_PROBLEMS} more in the log" if len(problems) > _SHOWN_PROBLEMS else ""
-        message += f"; {len(problems)} failed: {'; '.join(problems[:_SHOWN_PROBLEMS])}{more}"
-    nothing_worked = bool(problems) and not published
-    result = JobResult.failure(message) if nothing_worked else JobResult.success().with_message(message)
-    return result.with_stats(len(published), len(problems))
+    return account(message, len(published), problems)
 
-
-_SHOWN_PROBLEMS = 5
 
 _TO_PUBLISH = """
     SELECT id, source, path, slug, title, description, tags, published_at, updated_at, ingested_at
