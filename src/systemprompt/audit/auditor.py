@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Generic, TypeVar
 
 from systemprompt.audit.accounts import check_accounts
-from systemprompt.audit.case import JobCase, Readable, Setting, fallen_behind
+from systemprompt.audit.case import JobCase, Setting, fallen_behind
 from systemprompt.audit.counts import Tally
 from systemprompt.audit.course import Course, LastClaim
 from systemprompt.audit.fates import check_range_fate, check_run_fate
@@ -19,6 +19,7 @@ from systemprompt.audit.runs import check_run
 from systemprompt.audit.seals import check_pruned, check_seals
 from systemprompt.clock import SECOND, Instant
 from systemprompt.errors import JobNotFound
+from systemprompt.ledger.reader import LedgerReader
 from systemprompt.ledger.records import NodeIdentity
 from systemprompt.ledger.views import AttemptView, JobView, RangeView, RunView
 
@@ -32,7 +33,7 @@ Row = TypeVar("Row")
 
 
 def audit(
-    ledger: Readable,
+    ledger: LedgerReader,
     *,
     now: Instant,
     alive: Callable[[NodeIdentity], bool | None],
@@ -65,7 +66,7 @@ def audit(
         return findings.report(now=now, start=start, end=end)
 
 
-def _jobs(ledger: Readable, job_name: str | None) -> list[JobView]:
+def _jobs(ledger: LedgerReader, job_name: str | None) -> list[JobView]:
     jobs = ledger.jobs(retired=True)
     if job_name is None:
         # In the order of the streams of runs and ranges.
@@ -76,7 +77,7 @@ def _jobs(ledger: Readable, job_name: str | None) -> list[JobView]:
     return chosen
 
 
-def _setting(ledger: Readable, now: Instant) -> Setting:
+def _setting(ledger: LedgerReader, now: Instant) -> Setting:
     clock_events = ledger.clock_events()
     slack = _TOLERANCE + fallen_behind(clock_events)
     nodes = {node.node_id: node for node in ledger.nodes()}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
-from systemprompt.audit.case import Readable
 from systemprompt.audit.findings import Finding, Findings
 from systemprompt.clock import SECOND, Instant, iso
+from systemprompt.ledger.reader import LedgerReader
 from systemprompt.ledger.views import AttemptView, JobView, RangeView, RunView
 
 _Tried = tuple[RunView, tuple[AttemptView, ...]]
@@ -27,7 +27,7 @@ class Tally:
 
     def __init__(
         self,
-        ledger: Readable,
+        ledger: LedgerReader,
         findings: Findings,
         *,
         only: int | None,

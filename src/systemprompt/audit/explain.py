@@ -13,8 +13,8 @@ from systemprompt.ledger.records import REASONS
 from systemprompt.ledger.views import RunView
 
 if TYPE_CHECKING:
-    from systemprompt.audit.case import Readable
     from systemprompt.clock import Instant
+    from systemprompt.ledger.reader import LedgerReader
     from systemprompt.ledger.views import AttemptView, JobView, RangeView, VersionView
 
 __all__ = ["Explanation", "explain"]
@@ -41,7 +41,7 @@ class Explanation:
     sentences: tuple[str, ...]
 
 
-def explain(ledger: Readable, job_name: str, at: Instant) -> Explanation:
+def explain(ledger: LedgerReader, job_name: str, at: Instant) -> Explanation:
     """Explain one instant of a job, from one snapshot.
 
     Raises:
@@ -86,7 +86,7 @@ def _around(version: VersionView | None, at: Instant) -> tuple[bool, Instant | N
     return oracle.names(at), oracle.last_in(version.valid_from, at - 1), oracle.first_after(at)
 
 
-def _account(ledger: Readable, job: JobView, at: Instant) -> RunView | RangeView | None:
+def _account(ledger: LedgerReader, job: JobView, at: Instant) -> RunView | RangeView | None:
     for run in ledger.runs_between(at - 1, at, job_id=job.job_id):
         if run.fire_at == at:
             return run
@@ -133,7 +133,7 @@ def _accounting(job: JobView, account: RunView | RangeView | None, at: Instant, 
     return said
 
 
-def _remaining(ledger: Readable, at: Instant) -> list[str]:
+def _remaining(ledger: LedgerReader, at: Instant) -> list[str]:
     """Say what the seal of a pruned day still tells. Accounts in ranges are counted with the day in which the range ends."""
     return [
         f"of {seal.day} remains seal {seal.seal}: {plural(seal.fire_times, 'fire time')} in {plural(seal.runs, 'run')} and "

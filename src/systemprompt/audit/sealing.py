@@ -4,29 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from systemprompt.audit.auditor import audit
-from systemprompt.audit.case import Readable, oracle_of
+from systemprompt.audit.case import oracle_of
 from systemprompt.audit.findings import AuditReport
 from systemprompt.clock import Instant, iso
 from systemprompt.errors import CronError
+from systemprompt.ledger.protocol import Ledger
 from systemprompt.ledger.records import NodeIdentity
 from systemprompt.ledger.seals import DAY, Seal, SealDraft, day_of
 from systemprompt.ledger.views import JobView
 
-__all__ = ["SETTLED", "Sealable", "Sealing", "seal_closed_days"]
+__all__ = ["SETTLED", "Sealing", "seal_closed_days"]
 
 SETTLED = DAY
 """How long a day has been over before it is sealed, in microseconds: a wall clock that is set back by less meets no sealed day."""
-
-
-class Sealable(Readable, Protocol):
-    """What sealing needs of a ledger; see `systemprompt.ledger.protocol.Ledger` for the promises."""
-
-    def next_account_at(self, at: Instant) -> Instant | None: ...
-    def draft_seal(self, from_at: Instant, until_at: Instant) -> SealDraft: ...
-    def seal(self, draft: SealDraft, now: Instant) -> Seal | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +39,7 @@ class Sealing:
 
 
 def seal_closed_days(
-    ledger: Sealable,
+    ledger: Ledger,
     *,
     now: Instant,
     alive: Callable[[NodeIdentity], bool | None],
@@ -86,7 +78,7 @@ def seal_closed_days(
     return Sealing(report=report, drafts=tuple(drafts), sealed=tuple(sealed), held=held, waits_for=waits_for)
 
 
-def _days(ledger: Sealable, from_at: Instant | None, until: Instant) -> Iterator[tuple[Instant, Instant]]:
+def _days(ledger: Ledger, from_at: Instant | None, until: Instant) -> Iterator[tuple[Instant, Instant]]:
     """Yield [from, until) for each day that holds anything, each from where the one before ended."""
     at = ledger.next_account_at(-(2**62) if from_at is None else from_at)
     while at is not None and at < until:
@@ -96,7 +88,7 @@ def _days(ledger: Sealable, from_at: Instant | None, until: Instant) -> Iterator
         at = ledger.next_account_at(from_at)
 
 
-def _believed(ledger: Sealable, now: Instant) -> Instant:
+def _believed(ledger: Ledger, now: Instant) -> Instant:
     """Return the latest instant that is taken for true: a wall clock that jumped forward by days is not believed for a day.
 
     Days sealed on a wrong date would refuse starts by hand until that date has come.
@@ -105,7 +97,7 @@ def _believed(ledger: Sealable, now: Instant) -> Instant:
     return min([now, *(jump.seen_at - jump.delta_us for jump in jumps if now - SETTLED < jump.seen_at <= now)])
 
 
-def _closed_until(ledger: Sealable, before: Instant) -> tuple[Instant, str | None]:
+def _closed_until(ledger: Ledger, before: Instant) -> tuple[Instant, str | None]:
     """Return the end of the last day that is closed, if it is not after `before`, and what keeps the next one from it."""
     until, waits_for = before // DAY * DAY, None
     for run in ledger.open_runs():
@@ -120,7 +112,7 @@ def _closed_until(ledger: Sealable, before: Instant) -> tuple[Instant, str | Non
     return until, waits_for
 
 
-def _owed(ledger: Sealable, job: JobView, until: Instant) -> Instant | None:
+def _owed(ledger: Ledger, job: JobView, until: Instant) -> Instant | None:
     """Return the first fire time before `until` that this job's cursor has not reached."""
     if not job.schedule or job.planned_through >= until - 1:
         return None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from systemprompt.audit.case import Readable
 from systemprompt.audit.findings import AuditReport, Finding, Findings, plural
 from systemprompt.clock import Instant, iso
+from systemprompt.ledger.reader import LedgerReader
 from systemprompt.ledger.seals import DayContent, Seal, SealState, day_of, digest_of, first_previous
 from systemprompt.ledger.views import JobView
 
@@ -15,7 +15,7 @@ __all__ = ["audit_seals", "check_pruned", "check_sealed_day", "check_seals"]
 _EVER = 2**62
 
 
-def audit_seals(ledger: Readable, *, now: Instant, recheck: Callable[[Seal], bool]) -> AuditReport:
+def audit_seals(ledger: LedgerReader, *, now: Instant, recheck: Callable[[Seal], bool]) -> AuditReport:
     """Check the chain of seals, what was pruned, and what is left of those sealed days that `recheck` chooses."""
     with ledger.snapshot():
         findings = Findings()
@@ -24,7 +24,7 @@ def audit_seals(ledger: Readable, *, now: Instant, recheck: Callable[[Seal], boo
         return findings.report(now=now, start=None, end=None)
 
 
-def check_seals(ledger: Readable, findings: Findings, *, recheck: Callable[[Seal], bool]) -> None:
+def check_seals(ledger: LedgerReader, findings: Findings, *, recheck: Callable[[Seal], bool]) -> None:
     """Recompute the digest of each seal, follow the chain, and count and digest the chosen days again."""
     state, seals = ledger.seal_state(), ledger.seals()
     for sentence, at in _chain_faults(state, seals):
@@ -36,7 +36,7 @@ def check_seals(ledger: Readable, findings: Findings, *, recheck: Callable[[Seal
                 findings.add(finding)
 
 
-def check_sealed_day(ledger: Readable, seal: Seal) -> Finding | None:
+def check_sealed_day(ledger: LedgerReader, seal: Seal) -> Finding | None:
     """Count and digest one sealed day again. It must not have been pruned."""
     # Before the first seal there is nothing: what is found there was put there since.
     low = seal.from_at if seal.seal > 1 else -_EVER
@@ -54,7 +54,7 @@ def check_sealed_day(ledger: Readable, seal: Seal) -> Finding | None:
     )
 
 
-def check_pruned(ledger: Readable, jobs: Iterable[JobView], findings: Findings) -> None:
+def check_pruned(ledger: LedgerReader, jobs: Iterable[JobView], findings: Findings) -> None:
     """Check that what is gone was sealed: of the whole ledger, and of each job."""
     state = ledger.seal_state()
     if state.pruned_until and state.pruned_until not in {seal.until_at for seal in ledger.seals()}:
