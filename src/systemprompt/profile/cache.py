@@ -26,27 +26,14 @@ __all__ = ["CachedProfile", "cached_ledger_path", "remember"]
 class CachedProfile:
     """What a reading command needs of a profile. The catalogue's files are unchanged too, at the moment this was made.
 
-    path, name, database_path, ledger_path, time_zone   as in `Profile`
-    catalogue_files   path -> fingerprint, as `Catalogue.files` had it
+    ledger_path, time_zone   as in `Profile`
     """
 
-    __slots__ = ("catalogue_files", "database_path", "ledger_path", "name", "path", "time_zone")
+    __slots__ = ("ledger_path", "time_zone")
 
-    def __init__(
-        self,
-        path: str,
-        name: str,
-        database_path: str,
-        ledger_path: str,
-        time_zone: str,
-        catalogue_files: Mapping[str, str],
-    ) -> None:
-        self.path = path
-        self.name = name
-        self.database_path = database_path
+    def __init__(self, ledger_path: str, time_zone: str) -> None:
         self.ledger_path = ledger_path
         self.time_zone = time_zone
-        self.catalogue_files = catalogue_files
 
 
 def cached_ledger_path(profile_path: str, environ: Mapping[str, str]) -> CachedProfile | None:
@@ -72,9 +59,8 @@ def cached_ledger_path(profile_path: str, environ: Mapping[str, str]) -> CachedP
             return None
         if any(fingerprint_of(file) != was for file, was in files.items()):
             return None
-        name, database_path, ledger_path, time_zone, own = rest
-        catalogue_files = {file: was for file, was in files.items() if file != path or own}
-        return CachedProfile(path, name, database_path, ledger_path, time_zone, catalogue_files)
+        ledger_path, time_zone = rest
+        return CachedProfile(ledger_path, time_zone)
     except (ValueError, TypeError, EOFError, AttributeError):  # written by something that only looks like us
         return None
 
@@ -98,13 +84,7 @@ def remember(profile: Profile, catalogue_files: Mapping[str, str], environ: Mapp
             _about(),
             {name: _seen(name, value) for name, value in profile.environment_read.items()},
             {**catalogue_files, profile.path: own},
-            (
-                profile.name,
-                profile.database.path,
-                profile.ledger.path,
-                profile.time_zone,
-                profile.path in catalogue_files,
-            ),
+            (profile.ledger.path, profile.time_zone),
         )
     )
     return _write(file, _MAGIC + _checksum(body) + body)
