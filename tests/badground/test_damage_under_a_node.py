@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import sqlite3
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support.installation import Installation, serving
+from support.installation import Installation, NodeProcess, serving
 
 UNUSABLE = 5
 STEADY = '@job(schedule="* * * * * *")\nasync def steady() -> None:\n    pass\n'
@@ -31,6 +32,18 @@ def cut_off(path: Path) -> None:
         file.truncate(0)
 
 
+def stop_with_an_empty_log(node: NodeProcess, ledger: Path) -> None:
+    """Stop a node between two commits, its log emptied: what stood there would be read in place of a damaged page."""
+    with closing(sqlite3.connect(ledger, timeout=0)) as other:
+        while True:
+            node.signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, node.process.pid, os.WSTOPPED)
+            (busy, *_) = other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if not busy:
+                return
+            node.signal(signal.SIGCONT)
+
+
 @pytest.mark.parametrize("damage", [header, pages, cut_off], ids=lambda damage: damage.__name__)
 def test_a_node_ends_with_its_damaged_ledger_and_goes_on_after_a_restore(
     tmp_path: Path, damage: Callable[[Path], None]
@@ -40,9 +53,9 @@ def test_a_node_ends_with_its_damaged_ledger_and_goes_on_after_a_restore(
     with serving(installation) as node:
         node.run_of("steady")
         installation.sp("db", "backup", str(tmp_path / "copy.db"))
-        with closing(sqlite3.connect(installation.ledger)) as other:
-            other.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # else the log still has every page
+        stop_with_an_empty_log(node, installation.ledger)
         damage(installation.ledger)
+        node.signal(signal.SIGCONT)
 
         assert str(installation.ledger) in node.wait("failed")["error"]
         assert node.ended() == UNUSABLE
