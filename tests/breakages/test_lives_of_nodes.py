@@ -22,9 +22,8 @@ from troubles import Node, Troubles
 from worker import Worker
 
 from support.campaign import LONG
-from support.ledger_stage import AUTUMN, DAY, HOUR, spec
+from support.ledger_stage import AUTUMN, DAY, HOUR, audit_finds_nothing, spec
 from support.loop_node import PACE
-from systemprompt.audit.auditor import audit
 from systemprompt.audit.case import oracle_of
 from systemprompt.audit.sealing import seal_closed_days
 from systemprompt.clock import SECOND, ManualClock
@@ -286,8 +285,7 @@ class Lives(Troubles):
 
     @invariant()
     def the_audit_finds_nothing(self) -> None:
-        report = audit(self.ledger, now=self.clock.now(), alive=lambda _: None)
-        assert report.ok, [finding.sentence for finding in report.findings]
+        audit_finds_nothing(self.ledger, self.clock.now())
 
     @invariant()
     def every_fire_time_has_one_account(self) -> None:

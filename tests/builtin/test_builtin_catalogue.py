@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from support.application import an_app
+from support import REPOSITORY
+from support.application import MIGRATIONS, an_app
 from systemprompt.builtin import BUILTIN_MODULES
 from systemprompt.builtin.tables.application_file import MIGRATIONS
 from systemprompt.cron import Schedule
@@ -82,7 +83,7 @@ def test_every_table_is_strict(tmp_path: Path, table: str) -> None:
 def test_the_docs_name_every_job_and_every_weight() -> None:
     from systemprompt.builtin.sessions.address_scoring import WEIGHTS
 
-    page = (Path(__file__).resolve().parents[2] / "docs" / "builtin-jobs.md").read_text(encoding="utf-8")
+    page = (REPOSITORY / "docs" / "builtin-jobs.md").read_text(encoding="utf-8")
 
     assert [module for module in BUILTIN_MODULES if f"| `{module.rpartition('.')[2]}` |" not in page] == []
     scored = page.partition("## How an address is scored")[2].partition("## Every job")[0]

@@ -7,7 +7,6 @@ import os
 import re
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from support.installation import SP
+from support.ledger_stage import DAY, HOUR, HOURLY, START, ending, node, spec
 from systemprompt.audit.auditor import audit
 from systemprompt.audit.explain import explain
 from systemprompt.builtin.upkeep.ledger_audit import LedgerAudit
@@ -25,13 +26,11 @@ from systemprompt.errors import ConfigurationError, DatabaseUnreachable
 from systemprompt.jobs.context import CancelSignal, JobCancelled, JobContext
 from systemprompt.jobs.result import JobResult
 from systemprompt.jobs.settings import JobSettings, Retention
-from systemprompt.ledger.records import Change, Closing, JobSpec, NodeIdentity
+from systemprompt.ledger.records import Change
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.views import HistoryQuery
 from systemprompt.planning.planner import Planner
 
-START = 1_767_225_600 * SECOND  # 2026-01-01T00:00:00Z
-HOUR, DAY = 3_600, 86_400
 DECIDE = Planner().decide
 
 
@@ -45,10 +44,8 @@ class Installation:
         self.ledger.migrate()
         # No test cuts the power.
         self.ledger._store.connection.execute("PRAGMA synchronous = OFF")
-        node = {"kind": "serve", "host": "here", "machine": "m", "pid": 1, "pid_started_at": 1, "program": "test"}
-        self.ledger.join(NodeIdentity(node_id="a", lease_ms=10**12, capacity=9, started_at=START, **node))  # type: ignore[arg-type]  # by name
-        job = {"description": "", "time_zone": "UTC", "enabled": True, "policies": {}}
-        specs = [JobSpec(name=name, schedule="0 0 * * * *", **job) for name in ("one", "two")]  # type: ignore[arg-type]  # by name
+        self.ledger.join(node("a", START, lease_ms=10**12, capacity=9))
+        specs = [spec(name, HOURLY) for name in ("one", "two")]
         self.ledger.sync_catalogue(specs, [], START, DECIDE, Change(actor="test"))
 
     def work(self, days: float, every: float = 6 * HOUR) -> None:
@@ -56,16 +53,7 @@ class Installation:
             self.clock.advance(every)
             now = self.clock.now()
             for run in self.ledger.turn("a", now, DECIDE, room=9).claimed:
-                closing = Closing(
-                    run_id=run.run_id,
-                    attempt=run.attempt,
-                    fence=run.fence,
-                    status="success",
-                    started_at=now,
-                    finished_at=now,
-                    message="x" * 4_000,
-                )
-                self.ledger.turn("a", now, DECIDE, closings=[closing])
+                self.ledger.turn("a", now, DECIDE, closings=[ending(run, now, message="x" * 4_000)])
 
     def context(self, name: str, *, retention: int = 5, **more: Any) -> JobContext:
         settings = JobSettings(
@@ -380,7 +368,7 @@ def test_nodes_that_stopped_before_the_retention_are_forgotten(here: Installatio
 
 def test_both_run_in_a_real_installation_in_processes_of_their_own(tmp_path: Path) -> None:
     def sp(*words: str) -> str:
-        command = [sys.executable, "-m", "systemprompt", *words]
+        command = [*SP, *words]
         environ = {key: value for key, value in os.environ.items() if not key.startswith("SYSTEMPROMPT_")}
         done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from campaigns import CAMPAIGNS, TESTS, Outcome, command, main
+
+from support import REPOSITORY
 
 
 def test_every_test_that_a_campaign_names_is_there() -> None:
@@ -41,7 +41,7 @@ def test_the_table_counts_what_was_done() -> None:
 
 
 def test_the_docs_name_every_campaign() -> None:
-    text = (Path(__file__).resolve().parents[2] / "docs" / "campaigns.md").read_text()
+    text = (REPOSITORY / "docs" / "campaigns.md").read_text()
     assert [name for name in CAMPAIGNS if f"`{name}`" not in text] == []
 
 

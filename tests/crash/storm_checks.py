@@ -13,7 +13,7 @@ from typing import Any
 from crash_checks import EVER, alive
 from storm_weather import LEASE, Answer, Spell
 
-from systemprompt.audit.auditor import audit
+from support.ledger_stage import audit_finds_nothing
 from systemprompt.clock import SECOND, from_datetime
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.views import AttemptView, RangeView, RunView
@@ -47,8 +47,7 @@ def read_account(ledger: SqliteLedger) -> Account:
 
 
 def check_ledger(ledger: SqliteLedger, now: int) -> None:
-    report = audit(ledger, now=now, alive=alive)
-    assert report.ok, [finding.sentence for finding in report.findings]
+    audit_finds_nothing(ledger, now, alive)
     assert ledger.upkeep.faults() == []
     assert ledger.open_runs() == []
 

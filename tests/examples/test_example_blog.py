@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-BLOG = ROOT / "examples" / "blog"
+from support import REPOSITORY, environ_of_a_user
+from support.installation import SP
+
+BLOG = REPOSITORY / "examples" / "blog"
 INSTALL = "pip install ./examples/blog"
 
 
@@ -31,9 +33,7 @@ def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         timeout=120,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
     )
-    kept = {name: value for name, value in os.environ.items() if name != "SYSTEMPROMPT_PROFILE"}
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return {**kept, "PYTHONPATH": str(site), "PATH": path, "HOME": str(site)}
+    return environ_of_a_user(PYTHONPATH=str(site), HOME=str(site))
 
 
 def lines() -> list[str]:
@@ -66,7 +66,7 @@ def test_every_line_of_the_readme_works_when_pasted(environ: dict[str, str], tmp
 def test_the_jobs_answer_has_the_shape_that_the_reference_shows(environ: dict[str, str], tmp_path: Path) -> None:
     def sp(*words: str) -> dict[str, Any]:
         done = subprocess.run(
-            [sys.executable, "-m", "systemprompt", "--json", *words],
+            [*SP, "--json", *words],
             cwd=tmp_path,
             env=environ,
             capture_output=True,

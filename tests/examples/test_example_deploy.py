@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from support import REPOSITORY
 from systemprompt.cli.exit_codes import exit_code_of
 from systemprompt.cli.parse import parse
 from systemprompt.errors import DatabaseBusy, ProfileInvalid, UsageError
 from systemprompt.jobs.policies import seconds_of
 from systemprompt.profile.profile import Limits
 
-ROOT = Path(__file__).resolve().parents[2]
-UNIT = ROOT / "examples/deploy/systemprompt.service"
-CONTAINER = ROOT / "examples/deploy/Containerfile"
-OPERATING = (ROOT / "docs/operating.md").read_text(encoding="utf-8")
+UNIT = REPOSITORY / "examples/deploy/systemprompt.service"
+CONTAINER = REPOSITORY / "examples/deploy/Containerfile"
+OPERATING = (REPOSITORY / "docs/operating.md").read_text(encoding="utf-8")
 
 LAST_COMMITS_S = 30
 """What `Node.drain` may take beyond both graces: ten seconds each for the runs, the runner and the ledger."""
@@ -174,9 +174,9 @@ def test_the_container_is_healthy_where_doctor_finds_no_fault() -> None:
 
 def test_what_the_recipe_copies_is_there_and_is_enough_to_build(tmp_path: Path) -> None:
     copied = [source for word, rest in instructions() if word == "COPY" for source in rest.split()[:-1]]
-    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    project = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
 
-    assert [source for source in copied if not (ROOT / source).exists()] == []
+    assert [source for source in copied if not (REPOSITORY / source).exists()] == []
     for named in ("README.md", "LICENSE"):
         assert f'"{named}"' in project
         assert named in copied

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from support.campaign import LONG
-from support.ledger_stage import START, ending, node, spec
-from systemprompt.audit.auditor import audit
+from support.ledger_stage import START, audit_finds_nothing, ending, node, spec
 from systemprompt.audit.sealing import seal_closed_days
 from systemprompt.clock import SECOND
 from systemprompt.errors import ConflictError
@@ -188,8 +187,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def the_audit_finds_nothing(self) -> None:
-        report = audit(self.ledger, now=self.now, alive=lambda _: None)
-        assert report.ok, [finding.sentence for finding in report.findings]
+        audit_finds_nothing(self.ledger, self.now)
 
 
 TestLife = Life.TestCase

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from support.ledger_stage import DAY, EVERY_SECOND, HOUR, START, Stage, at, spec
+from support.sqlite_engine import SqliteEngine
 from systemprompt.audit.auditor import audit
 from systemprompt.clock import SECOND
 from systemprompt.ledger.records import STATUSES
@@ -23,20 +24,10 @@ from systemprompt.ledger.statements import load_statements
 from systemprompt.ledger.views import HistoryQuery, Place, RangeView, RunView
 
 
-class _File:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def open_again(self) -> SqliteLedger:
-        ledger = SqliteLedger(str(self.path))
-        ledger.migrate()
-        return ledger
-
-
 @pytest.fixture
 def lived(tmp_path: Path) -> Iterator[Stage]:
     """Some days of four jobs: successes, failures, overlaps, downtime, a backlog being worked off, starts by hand, open runs."""
-    stage = Stage(_File(tmp_path / "ledger.db"))
+    stage = Stage(SqliteEngine(tmp_path / "ledger.db"))
     backlog = spec("backlog", "*/30 * * * * *", catch_up="all")
     stage.declare(spec("well"), spec("ill"), spec("by_hand", ""), backlog)
     for minute in range(10):
@@ -145,7 +136,7 @@ def short_and_long(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[S
 
 def _filled(path: Path, rows: int) -> SqliteLedger:
     """Return a ledger with this many closed runs in the same hundred hours: of 1,000, two failed and one was started by hand."""
-    stage = Stage(_File(path))
+    stage = Stage(SqliteEngine(path))
     stage.declare(spec("busy", EVERY_SECOND, enabled=False), spec("other", EVERY_SECOND, enabled=False))
     connection = stage.ledger._store.connection  # type: ignore[attr-defined]  # rows by the thousand, behind the ledger's back
     connection.execute("PRAGMA synchronous = OFF")

@@ -12,9 +12,9 @@ import pytest
 
 from support.ledger_stage import EVERY_SECOND, START, Stage, at, spec
 from support.raw_ledger import raw_ledger
+from support.sqlite_engine import SqliteEngine
 from systemprompt.clock import iso
 from systemprompt.ledger.rows import AttemptRow, ClosedRun, OpenRun
-from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.views import AttemptView, RunView
 
 REFERENCE = (
@@ -75,12 +75,7 @@ class Sight:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.stage = Stage(self)
-
-    def open_again(self) -> SqliteLedger:
-        ledger = SqliteLedger(str(self.path))
-        ledger.migrate()
-        return ledger
+        self.stage = Stage(SqliteEngine(path))
 
     def rows(self, *columns: str) -> list[tuple[object, ...]]:
         with closing(sqlite3.connect(self.path)) as connection:

@@ -10,7 +10,6 @@ the rest  text, ini, sh, sql, ...: for reading; `make TARGET` lines of sh blocks
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
@@ -20,9 +19,9 @@ from pathlib import Path
 
 import yaml
 
+from support import REPOSITORY, environ_of_a_user
 from systemprompt.profile.load import load_profile
 
-ROOT = Path(__file__).resolve().parents[2]
 RUN = ("bash", "console", "python", "yaml")
 READ = ("text", "ini", "sh", "dockerfile", "json")
 
@@ -38,7 +37,11 @@ class Block:
 
 def pages() -> list[Path]:
     """Return every page that makes promises, but what lies in hidden folders."""
-    return [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("examples/**/*.md"))]
+    return [
+        *sorted(REPOSITORY.glob("*.md")),
+        *sorted(REPOSITORY.glob("docs/**/*.md")),
+        *sorted(REPOSITORY.glob("examples/**/*.md")),
+    ]
 
 
 def blocks(page: Path) -> list[Block]:
@@ -63,10 +66,7 @@ class Shell:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.nodes: list[subprocess.Popen[str]] = []
-        beside = Path(sys.executable).parent
-        hidden = ("SYSTEMPROMPT_PROFILE", "PYTHONPATH")
-        self.environ = {name: value for name, value in os.environ.items() if name not in hidden}
-        self.environ |= {"PATH": f"{beside}:{self.environ['PATH']}", "HOME": str(folder), "NO_COLOR": "1"}
+        self.environ = environ_of_a_user(HOME=str(folder), NO_COLOR="1")
 
     def carry_out(self, block: Block) -> None:
         if block.language == "bash":
@@ -149,4 +149,4 @@ def plain(line: str) -> str:
 
 
 def make_targets() -> set[str]:
-    return set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    return set(re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))

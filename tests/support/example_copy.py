@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+from support import REPOSITORY, environ_of_a_user
+
+EXAMPLES = REPOSITORY / "examples"
 PATIENCE = 60.0
 
 
@@ -24,13 +24,7 @@ class Example:
         )
         text = (self.folder / "README.md").read_text(encoding="utf-8")
         self.blocks = [part.partition("```")[0].strip() for part in text.split("```sh\n")[1:]]
-        hidden = ("SYSTEMPROMPT_PROFILE", "PYTHONPATH", "DJANGO_SETTINGS_MODULE")
-        self.environ = {name: value for name, value in os.environ.items() if name not in hidden}
-        self.environ |= {
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "XDG_CACHE_HOME": str(folder / "cache"),
-            "PYTHONUNBUFFERED": "1",
-        }
+        self.environ = environ_of_a_user(XDG_CACHE_HOME=str(folder / "cache"), PYTHONUNBUFFERED="1")
 
     def paste(self, lines: str) -> str:
         """Run lines in one shell; each must end with 0. Return what they said, both streams."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from systemprompt.audit.auditor import audit
 from systemprompt.clock import SECOND, Instant, ManualClock
-from systemprompt.ledger.protocol import Ledger
+from systemprompt.ledger.protocol import Ledger, LedgerReader
 from systemprompt.ledger.records import (
     Change,
     Claimed,
@@ -171,9 +171,15 @@ class Stage:
 
     def sound(self) -> None:
         if self.audited:
-            report = audit(self.ledger, now=self.now, alive=lambda _: None)
-            assert report.ok, [finding.sentence for finding in report.findings]
+            audit_finds_nothing(self.ledger, self.now)
         assert self.ledger.upkeep.faults() == []
+
+
+def audit_finds_nothing(
+    ledger: LedgerReader, now: Instant, alive: Callable[[NodeIdentity], bool | None] = lambda _: None
+) -> None:
+    report = audit(ledger, now=now, alive=alive)
+    assert report.ok, [finding.sentence for finding in report.findings]
 
 
 def node(name: str, now: Instant, **more: Any) -> NodeIdentity:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from support.ledger_stage import START, ending
+from support.ledger_stage import START, audit_finds_nothing, ending
 from support.loop_node import PACE, LoopNode
 from support.sqlite_engine import SqliteEngine
-from systemprompt.audit.auditor import audit
 from systemprompt.clock import Instant, ManualClock
 from systemprompt.errors import DatabaseBusy
 from systemprompt.ledger.records import Change, Claimed, JobSpec
@@ -84,8 +83,7 @@ class LoopStage(LoopNode):
         return [run.status for run in self.real.runs_between(0, 2**62)]
 
     def sound(self) -> None:
-        report = audit(self.real, now=self.clock.now(), alive=lambda _: None)
-        assert report.ok, [finding.sentence for finding in report.findings]
+        audit_finds_nothing(self.real, self.clock.now())
 
     def close(self) -> None:
         self._engine.close()

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from support.ledger_stage import EVERY_SECOND
+from support.ledger_stage import EVERY_SECOND, audit_finds_nothing
 from support.sqlite_engine import SqliteEngine
 from support.waiting import Heard
-from systemprompt.audit.auditor import audit
 from systemprompt.clock import SystemClock
 from systemprompt.discovery.definition import Catalogue, JobDefinition, JobSource
 from systemprompt.jobs.job import FunctionJob
@@ -105,6 +104,5 @@ class NodeStage:
         for node in self._nodes:
             node.close()
             assert node.error is None, node.error
-        report = audit(self.ledger, now=self.clock.now(), alive=lambda _: None)
-        assert report.ok, [finding.sentence for finding in report.findings]
+        audit_finds_nothing(self.ledger, self.clock.now())
         self._engine.close()
