@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support import REPOSITORY
-from support.application import MIGRATIONS, an_app
+from support.application import an_app
 from systemprompt.builtin import BUILTIN_MODULES
 from systemprompt.builtin.tables.application_file import MIGRATIONS
 from systemprompt.cron import Schedule

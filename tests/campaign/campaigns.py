@@ -51,18 +51,18 @@ class Campaign:
 def say_points(outcome: Outcome) -> str:
     kills = Counter[str]()
     for one in outcome.did:
-        kills[one["life"]] += one["kills"]
-    lives = ", ".join(f"{life} {number:,}" for life, number in kills.items())
-    return f"{kills.total():,} kill points ({lives})"
+        kills[one["scenario"]] += one["kills"]
+    scenarios = ", ".join(f"{scenario} {number:,}" for scenario, number in kills.items())
+    return f"{kills.total():,} kill points ({scenarios})"
 
 
 def say_storm(outcome: Outcome) -> str:
     said = []
     for one in outcome.did:
-        deeds = one["deeds"]
-        faults = sum(number for deed, number in deeds.items() if deed.startswith(("killed", "stopped")))
-        commands = sum(number for deed, number in deeds.items() if deed.startswith("sp "))
-        edits = sum(number for deed, number in deeds.items() if deed.endswith("edited"))
+        acts = one["acts"]
+        faults = sum(number for act, number in acts.items() if act.startswith(("killed", "stopped")))
+        commands = sum(number for act, number in acts.items() if act.startswith("sp "))
+        edits = sum(number for act, number in acts.items() if act.endswith("edited"))
         counts = f"{one['fire_times']:,} fire times, {faults} faults, {commands} commands, {edits} edits"
         said.append(f"{counts}; untouched nodes: {one['calm']}; at least one node: {one['with_a_node']}")
     return "; ".join(said)

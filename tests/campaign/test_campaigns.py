@@ -24,14 +24,14 @@ def test_a_name_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_the_table_counts_what_was_done() -> None:
     points = [
-        {"life": "clockwork", "kills": 700},
-        {"life": "clockwork", "kills": 680},
-        {"life": "restore", "kills": 48},
+        {"scenario": "clockwork", "kills": 700},
+        {"scenario": "clockwork", "kills": 680},
+        {"scenario": "restore", "kills": 48},
     ]
     assert CAMPAIGNS["points"].says(_outcome(points)) == "1,428 kill points (clockwork 1,380, restore 48)"
     storm = {
         "fire_times": 2345,
-        "deeds": {"killed": 9, "stopped": 3, "sp jobs run": 40, "edited.py edited": 7, "commands killed": 2},
+        "acts": {"killed": 9, "stopped": 3, "sp jobs run": 40, "edited.py edited": 7, "commands killed": 2},
         "calm": "a",
         "with_a_node": "b",
     }

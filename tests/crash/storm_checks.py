@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from crash_checks import EVER, alive
-from storm_weather import LEASE, Answer, Spell
+from storm_acts import LEASE, Answer, Spell
 
 from support.ledger_stage import audit_finds_nothing
 from systemprompt.clock import SECOND, from_datetime

@@ -1,4 +1,4 @@
-"""The crash campaign exercises every transaction that the code has: found in the source, and heard when the lives are lived."""
+"""The crash campaign exercises every transaction that the code has: found in the source, and heard when scenarios are played."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from crash_victim import LIVES, STATEMENTS, live
+from crash_scenarios import SCENARIOS, STATEMENTS, play
 from recorder import PLUMBING, Event, writes
 
 import systemprompt
@@ -23,12 +23,12 @@ CHANGING = {"INSERT", "UPDATE", "DELETE", "REPLACE"}
 
 @cache
 def heard() -> frozenset[Event]:
-    """Live every life to its end."""
+    """Play every scenario to its end."""
     events: set[Event] = set()
-    for name, life in LIVES.items():
+    for name, scenario in SCENARIOS.items():
         with tempfile.TemporaryDirectory() as folder:
-            life.prepare(folder)
-            events.update(live(name, folder))
+            scenario.prepare(folder)
+            events.update(play(name, folder))
     return frozenset(events)
 
 
@@ -85,7 +85,7 @@ def in_the_source() -> set[str]:
 
 
 def test_every_transaction_in_the_source_is_lived_through() -> None:
-    """A new one needs a life in tests/crash that comes by it: then it is killed at each of its statements."""
+    """Add a scenario in tests/crash for a new one: then it is killed at each of its statements."""
     assert in_the_source() - {event.transaction for event in heard()} == set()
 
 

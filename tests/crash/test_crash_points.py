@@ -1,6 +1,6 @@
 """A process killed with SIGKILL at every event of every transaction that the engine has, and what the next one makes of it.
 
-In `make test` one event of each kind and life, chosen by a seed; in `make campaign` every event, on three grounds.
+In `make test` one event of each kind and scenario, chosen by a seed; in `make campaign` every event, on three grounds.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import crash_victim
+import crash_scenarios
 import pytest
 from crash_checks import read_what_is_there
-from crash_victim import LIVES
+from crash_scenarios import SCENARIOS
 from recorder import Event
 
 from support import finds_support
@@ -35,26 +35,26 @@ GROUNDS = {
 }
 SHARDS = 2
 MOST = 24
-CASES = [(life, ground, shard) for ground in GROUNDS for life in LIVES for shard in range(SHARDS)]
+CASES = [(scenario, ground, shard) for ground in GROUNDS for scenario in SCENARIOS for shard in range(SHARDS)]
 if not LONG:
-    CASES = [(life, "as it is", 0) for life in LIVES]
+    CASES = [(scenario, "as it is", 0) for scenario in SCENARIOS]
 SEED = chosen_seed()
 
 
 class Victims:
-    """The process that forks them, and the folder where they lived."""
+    """The process that forks them, and the folder where they work."""
 
-    def __init__(self, life: str, pragmas: tuple[str, ...]) -> None:
+    def __init__(self, scenario: str, pragmas: tuple[str, ...]) -> None:
         # Nothing here cuts the power, so memory is as good as a disk and spares it the work.
         place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self.folder = Path(tempfile.mkdtemp(prefix="crash-", dir=place))
-        self.life = life
+        self.scenario = scenario
         self._pragmas = pragmas
         (self.folder / "template").mkdir()
-        LIVES[life].prepare(str(self.folder / "template"))
+        SCENARIOS[scenario].prepare(str(self.folder / "template"))
         with (self.folder / "said.txt").open("w") as said:
             self._process = subprocess.Popen(
-                [sys.executable, crash_victim.__file__],
+                [sys.executable, crash_scenarios.__file__],
                 env=finds_support(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -64,17 +64,17 @@ class Victims:
         self.whole = self.folder / "0"
         self.events: list[Event] = []
 
-    def live_to_the_end(self) -> None:
-        answer = self.live(0)
+    def play_to_the_end(self) -> None:
+        answer = self.play(0)
         assert (answer["signal"], answer["status"]) == (0, 0), self.said()
         self.events = [Event(*event) for event in answer["events"]]
 
-    def live(self, kill_at: int) -> dict[str, Any]:
+    def play(self, kill_at: int) -> dict[str, Any]:
         folder = self.folder / str(kill_at)
         shutil.copytree(self.folder / "template", folder)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps((self.life, str(folder), kill_at, *self._pragmas)) + "\n")
+        self._process.stdin.write(json.dumps((self.scenario, str(folder), kill_at, *self._pragmas)) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         assert line, f"whoever forks the victims is gone: {self.said()}"
@@ -90,38 +90,38 @@ class Victims:
 
 
 @pytest.fixture
-def victims(life: str, ground: str) -> Iterator[Victims]:
-    victims = Victims(life, GROUNDS[ground])
+def victims(scenario: str, ground: str) -> Iterator[Victims]:
+    victims = Victims(scenario, GROUNDS[ground])
     try:
-        victims.live_to_the_end()
+        victims.play_to_the_end()
         yield victims
     finally:
         victims.close()
 
 
-@pytest.mark.parametrize(("life", "ground", "shard"), CASES)
+@pytest.mark.parametrize(("scenario", "ground", "shard"), CASES)
 def test_killed_at_any_event_the_next_process_makes_it_whole(
-    victims: Victims, life: str, ground: str, shard: int
+    victims: Victims, scenario: str, ground: str, shard: int
 ) -> None:
-    LIVES[life].recover(str(victims.whole))
-    LIVES[life].check(str(victims.whole), str(victims.whole))
+    SCENARIOS[scenario].recover(str(victims.whole))
+    SCENARIOS[scenario].check(str(victims.whole), str(victims.whole))
     points = list(range(1 + shard, len(victims.events) + 1, SHARDS)) if LONG else chosen(victims.events)
     for kill_at in points:
         folder = victims.folder / str(kill_at)
-        answer = victims.live(kill_at)
+        answer = victims.play(kill_at)
         try:
             assert answer["signal"] == 9, "it was not killed"
             if ground == "power cut":
                 tear_logs(folder)
             read_what_is_there(str(folder))
-            LIVES[life].recover(str(folder))
-            LIVES[life].check(str(folder), str(victims.whole))
+            SCENARIOS[scenario].recover(str(folder))
+            SCENARIOS[scenario].check(str(folder), str(victims.whole))
         except Exception as error:
             last = ", ".join(map(str, victims.events[max(0, kill_at - 4) : kill_at]))
-            at = f"{life}, {ground}, SEED={SEED}: killed at event {kill_at} of {len(victims.events)}: {last}"
+            at = f"{scenario}, {ground}, SEED={SEED}: killed at event {kill_at} of {len(victims.events)}: {last}"
             raise AssertionError(f"{at}\n{type(error).__name__}: {error}") from error
         shutil.rmtree(folder)
-    record(campaign="crash points", life=life, ground=ground, kills=len(points), seed=SEED)
+    record(campaign="crash points", scenario=scenario, ground=ground, kills=len(points), seed=SEED)
 
 
 def chosen(events: list[Event]) -> list[int]:

@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from storm_acts import LEASE, Spell, Storm, draw_acts, edited, environment, profile, spells
 from storm_checks import (
     check_answers,
     check_ledger,
@@ -22,7 +23,6 @@ from storm_checks import (
     read_account,
     with_a_node,
 )
-from storm_weather import LEASE, Spell, Weather, edited, environment, forecast, profile, spells
 
 from support.campaign import LONG, chosen_seconds, chosen_seed, record
 from systemprompt.clock import SECOND
@@ -36,8 +36,8 @@ SECONDS = chosen_seconds(300.0) if LONG else 30.0
 
 
 def test_the_same_seed_gives_the_same_storm() -> None:
-    assert forecast(7, 60, 3) == forecast(7, 60, 3)
-    assert forecast(7, 60, 3) != forecast(8, 60, 3)
+    assert draw_acts(7, 60, 3) == draw_acts(7, 60, 3)
+    assert draw_acts(7, 60, 3) != draw_acts(8, 60, 3)
 
 
 @pytest.mark.storm
@@ -48,19 +48,19 @@ def test_nodes_in_a_storm_leave_a_ledger_that_agrees_with_what_really_ran(
     seed = chosen_seed()
     print(f"the storm's seed: SEED={seed}")
     install(tmp_path, seed)
-    weather = Weather(tmp_path, environment(tmp_path), nodes)
+    storm = Storm(tmp_path, environment(tmp_path), nodes)
     try:
-        began = weather.rage(forecast(seed, SECONDS, nodes), SECONDS)
-        weather.calm()
+        began = storm.carry_out(draw_acts(seed, SECONDS, nodes), SECONDS)
+        storm.end()
         install(tmp_path, seed)
         for name in ("WITNESS", "XDG_CACHE_HOME"):
-            monkeypatch.setenv(name, weather.environ[name])
+            monkeypatch.setenv(name, storm.environ[name])
         with open_system(str(tmp_path / "profile.yaml"), environ=dict(os.environ)) as system:
             make_whole(system)
-            said = look(system, weather, began)
-        assert weather.run("audit").code == 0
+            said = look(system, storm, began)
+        assert storm.run("audit").code == 0
     finally:
-        weather.close()
+        storm.close()
     record(campaign=f"storm, {nodes} nodes", seed=seed, seconds=round(SECONDS), **said)
 
 
@@ -89,15 +89,15 @@ def make_whole(system: System) -> None:
     assert node.error is None
 
 
-def look(system: System, weather: Weather, began: int) -> dict[str, object]:
+def look(system: System, storm: Storm, began: int) -> dict[str, object]:
     """Check everything, and return what there was."""
     check_ledger(system.ledger, system.clock.now())
     account = read_account(system.ledger)
-    ends = check_witness(account, Path(weather.environ["WITNESS"]))
+    ends = check_witness(account, Path(storm.environ["WITNESS"]))
     check_starts(account)
-    answers = check_answers(account, weather.answers)
+    answers = check_answers(account, storm.answers)
     joined = [node.started_at for node in system.ledger.nodes() if node.kind == "serve"]
-    sheltered = lateness(account, with_a_node(weather.untouched, dict.fromkeys(range(weather.nodes), joined)))
+    sheltered = lateness(account, with_a_node(storm.untouched, dict.fromkeys(range(storm.nodes), joined)))
     calm = lateness(
         account,
         [
@@ -111,7 +111,7 @@ def look(system: System, weather: Weather, began: int) -> dict[str, object]:
         "fire_times": fire_times(account),
         "runs": dict(results.most_common()),
         "attempts": dict(ends.most_common()),
-        "deeds": dict(weather.done.most_common()),
+        "acts": dict(storm.done.most_common()),
         "answers": dict(answers.most_common()),
         "calm": str(calm),
         "with_a_node": str(sheltered),

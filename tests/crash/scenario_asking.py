@@ -59,7 +59,7 @@ def prepare(folder: str) -> None:
     ledger.close()
 
 
-def live(folder: str) -> None:
+def play(folder: str) -> None:
     ledger = ledger_in(folder)
     clock = ManualClock(BEGIN)
     worker = Worker(ledger, clock, folder)

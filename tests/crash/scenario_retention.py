@@ -75,7 +75,7 @@ def badly(run: Claimed, now: int) -> Closing:
     return end
 
 
-def live(folder: str) -> None:
+def play(folder: str) -> None:
     ledger = ledger_in(folder)
     worker = Worker(ledger, ManualClock(NOW), folder)
     worker.step(10)

@@ -34,7 +34,7 @@ def prepare(folder: str) -> None:
     ledger.close()
 
 
-def live(folder: str) -> None:
+def play(folder: str) -> None:
     ledger = ledger_in(folder)
     clock = ManualClock(START + round(10.5 * SECOND))
     worker = Worker(ledger, clock, folder)

@@ -55,7 +55,7 @@ def prepare(folder: str) -> None:
         worker.step(10)
 
 
-def live(folder: str) -> None:
+def play(folder: str) -> None:
     params = DbRestoreParams(file="ledger.copy", database="app.copy", replace=True)
     db_restore(_context(folder, ManualClock(START + 60 * SECOND)), params)
 
@@ -66,7 +66,7 @@ def _context(folder: str, clock: ManualClock) -> OperationContext:
 
 
 def recover(folder: str) -> None:
-    live(folder)
+    play(folder)
     take_over(folder, LATER)
 
 

@@ -73,7 +73,7 @@ def prepare(folder: str) -> None:
         database.execute("CREATE TABLE notes (note TEXT NOT NULL)")
 
 
-def live(folder: str) -> None:
+def play(folder: str) -> None:
     with _opened(folder) as system:
         _work(system)
         _pay(system)

@@ -33,7 +33,7 @@ def prepare(folder: str) -> None:
         stream.write(PROFILE)
 
 
-def live(folder: str) -> None:
+def play(folder: str) -> None:
     behind = ledger_in(folder)
     behind.migrate()
     behind.close()
@@ -49,7 +49,7 @@ def recover(folder: str) -> None:
     new = ledger_of_new(folder)
     if os.path.exists(new):
         open_reading_ledger(new).close()  # a new ledger is whole as soon as it is there
-    live(folder)
+    play(folder)
     ledger = ledger_in(folder)
     ledger.sync_catalogue(JOBS, [], START, DECIDE, Change(actor="test"))
     ledger.close()

@@ -53,7 +53,7 @@ def prepare(folder: str) -> None:
     ledger.close()
 
 
-def live(folder: str) -> None:
+def play(folder: str) -> None:
     ledger = ledger_in(folder)
     clock = ManualClock(START)
     worker = Worker(ledger, clock, folder)

@@ -1,4 +1,4 @@
-"""What happens to the nodes of a storm and around them, drawn from a seed beforehand; and the hand that does it."""
+"""What happens to the nodes of a storm and around them, drawn from a seed beforehand; and what carries it out."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ RUNNING, ASKED_FOR = "a run that is at work", "a run that was asked for"
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Deed:
+class Act:
     """What is done `at` seconds after the beginning: to a node, for so long, or with a command or a file."""
 
     at: float
@@ -90,14 +90,14 @@ class Deed:
     killed_after: float | None = None
 
 
-def forecast(seed: int, seconds: float, nodes: int) -> list[Deed]:
+def draw_acts(seed: int, seconds: float, nodes: int) -> list[Act]:
     """Draw what will happen. The same seed, duration and number of nodes give the same."""
-    deeds: list[Deed] = []
+    acts: list[Act] = []
     for node in range(nodes):
-        deeds += _faults(random.Random(f"{seed} node {node}"), seconds, node)
-    deeds += _commands(random.Random(f"{seed} commands"), seconds)
-    deeds += _edits(random.Random(f"{seed} edits"), seconds)
-    return sorted(deeds)
+        acts += _faults(random.Random(f"{seed} node {node}"), seconds, node)
+    acts += _commands(random.Random(f"{seed} commands"), seconds)
+    acts += _edits(random.Random(f"{seed} edits"), seconds)
+    return sorted(acts)
 
 
 def spells(seconds: float) -> list[tuple[float, float]]:
@@ -110,7 +110,7 @@ def spells(seconds: float) -> list[tuple[float, float]]:
     return found
 
 
-def _faults(chance: random.Random, seconds: float, node: int) -> list[Deed]:
+def _faults(chance: random.Random, seconds: float, node: int) -> list[Act]:
     faults, at, calm = [], chance.uniform(0.5, 3.0), spells(seconds)
     while at < seconds:
         drawn = chance.random()
@@ -124,13 +124,13 @@ def _faults(chance: random.Random, seconds: float, node: int) -> list[Deed]:
             kind, lasts = "stop and kill", chance.uniform(0.5, LEASE * 1.8)
         over = at + lasts
         if not any(start < over and at < end for start, end in calm):
-            faults.append(Deed(at, kind, node, lasts))
+            faults.append(Act(at, kind, node, lasts))
         at = over + chance.uniform(1.5, 6.0)
     return faults
 
 
-def _commands(chance: random.Random, seconds: float) -> list[Deed]:
-    deeds, at = [], 1.0
+def _commands(chance: random.Random, seconds: float) -> list[Act]:
+    acts, at = [], 1.0
     while at < seconds:
         drawn = chance.random()
         if drawn < 0.3:
@@ -146,24 +146,24 @@ def _commands(chance: random.Random, seconds: float) -> list[Deed]:
         else:
             words = ("audit",)
         killed = chance.uniform(0.1, 0.9) if chance.random() < 0.15 else None
-        deeds.append(Deed(at, "command", words=words, killed_after=killed))
+        acts.append(Act(at, "command", words=words, killed_after=killed))
         at += chance.uniform(0.8, 3.0)
-    return deeds
+    return acts
 
 
-def _edits(chance: random.Random, seconds: float) -> list[Deed]:
-    deeds, at = [], 2.0
+def _edits(chance: random.Random, seconds: float) -> list[Act]:
+    acts, at = [], 2.0
     while at < seconds:
         drawn = chance.random()
         if drawn < 0.2:
-            deeds.append(Deed(at, "edit", words=("edited.py", "def broken(:\n")))
+            acts.append(Act(at, "edit", words=("edited.py", "def broken(:\n")))
         elif drawn < 0.7:
-            deeds.append(Deed(at, "edit", words=("edited.py", edited(chance))))
+            acts.append(Act(at, "edit", words=("edited.py", edited(chance))))
         else:
             schedule = chance.choice(("*/2 * * * * *", "*/3 * * * * *", "@every 4s"))
-            deeds.append(Deed(at, "edit", words=("profile.yaml", profile(schedule))))
+            acts.append(Act(at, "edit", words=("profile.yaml", profile(schedule))))
         at += chance.uniform(2.0, 7.0)
-    return deeds
+    return acts
 
 
 def edited(chance: random.Random) -> str:
@@ -206,8 +206,8 @@ class _Command:
 
 
 @dataclass(slots=True)
-class Weather:
-    """Carries a forecast out. A node that ends of anything but our SIGKILL is a failure."""
+class Storm:
+    """Carries acts out. A node that ends of anything but our SIGKILL is a failure."""
 
     folder: Path
     environ: dict[str, str]
@@ -221,21 +221,21 @@ class Weather:
     _commands: list[_Command] = field(default_factory=list)
     _pause: threading.Event = field(default_factory=threading.Event)
 
-    def rage(self, deeds: list[Deed], seconds: float) -> int:
+    def carry_out(self, acts: list[Act], seconds: float) -> int:
         """Do it all, each at its time; return the instant when it began."""
         self._running = [self._start(node) for node in range(self.nodes)]
         began, epoch = time.monotonic(), _now()
-        waiting = [*deeds, Deed(seconds, "end")]
+        waiting = [*acts, Act(seconds, "end")]
         heapq.heapify(waiting)
         while waiting:
-            deed = heapq.heappop(waiting)
-            self._pause.wait(max(0.0, began + deed.at - time.monotonic()))
+            act = heapq.heappop(waiting)
+            self._pause.wait(max(0.0, began + act.at - time.monotonic()))
             self._alive()
-            for later in self._do(deed, time.monotonic() - began):
+            for later in self._do(act, time.monotonic() - began):
                 heapq.heappush(waiting, later)
         return epoch
 
-    def calm(self) -> None:
+    def end(self) -> None:
         """End the nodes as an operator does; wait for the commands that are still at work."""
         self._alive()
         for node, process in enumerate(self._running):
@@ -265,44 +265,44 @@ class Weather:
         lines = (self.folder / "nodes.txt").read_text().splitlines()
         return "\n".join(line for line in lines[-200:] if not line.startswith("{") or '"error": {' in line)
 
-    def _do(self, deed: Deed, now: float) -> list[Deed]:
-        if deed.kind == "command":
-            return self._give(deed, now)
-        if deed.kind == "edit":
-            name, text = deed.words
+    def _do(self, act: Act, now: float) -> list[Act]:
+        if act.kind == "command":
+            return self._give(act, now)
+        if act.kind == "edit":
+            name, text = act.words
             beside = self.folder / f"{name}.new"
             beside.write_text(text)
             beside.replace(self.folder / name)
             self.done[f"{name} edited"] += 1
             return []
-        if deed.node < 0:
+        if act.node < 0:
             return []
-        process = self._running[deed.node]
-        self._touched(deed.node)
-        if deed.kind in ("kill", "dies"):
-            self.done["killed" if deed.kind == "kill" else "killed while stopped"] += 1
+        process = self._running[act.node]
+        self._touched(act.node)
+        if act.kind in ("kill", "dies"):
+            self.done["killed" if act.kind == "kill" else "killed while stopped"] += 1
             process.kill()
             process.wait(30)
-            self._down.add(deed.node)
-            return [Deed(now + (deed.lasts if deed.kind == "kill" else 0.0), "start", deed.node)]
-        if deed.kind == "start":
-            self._down.discard(deed.node)
-            self._running[deed.node] = self._start(deed.node)
-        elif deed.kind == "go on":
+            self._down.add(act.node)
+            return [Act(now + (act.lasts if act.kind == "kill" else 0.0), "start", act.node)]
+        if act.kind == "start":
+            self._down.discard(act.node)
+            self._running[act.node] = self._start(act.node)
+        elif act.kind == "go on":
             process.send_signal(signal.SIGCONT)
-            self._since[deed.node] = _now()
+            self._since[act.node] = _now()
         else:
-            self.done["stopped for longer than its lease" if deed.lasts > LEASE else "stopped"] += 1
+            self.done["stopped for longer than its lease" if act.lasts > LEASE else "stopped"] += 1
             process.send_signal(signal.SIGSTOP)
-            return [Deed(now + deed.lasts, "go on" if deed.kind == "stop" else "dies", deed.node)]
+            return [Act(now + act.lasts, "go on" if act.kind == "stop" else "dies", act.node)]
         return []
 
-    def _give(self, deed: Deed, now: float) -> list[Deed]:
+    def _give(self, act: Act, now: float) -> list[Act]:
         for command in [command for command in self._commands if command.process.poll() is not None]:
             self._hear(command, patience=10)
             self._commands.remove(command)
-        if deed.killed_after is not None and deed.lasts:
-            running = [command for command in self._commands if command.words == deed.words]
+        if act.killed_after is not None and act.lasts:
+            running = [command for command in self._commands if command.words == act.words]
             for command in running:
                 command.process.kill()
                 self.done["commands killed"] += 1
@@ -310,12 +310,12 @@ class Weather:
         if len(self._commands) >= 4:
             self.done["commands left out: four were at work"] += 1
             return []
-        words = tuple(self._number_of(word) if word in (RUNNING, ASKED_FOR) else word for word in deed.words)
+        words = tuple(self._number_of(word) if word in (RUNNING, ASKED_FOR) else word for word in act.words)
         self.done[f"sp jobs {words[0]}{' --detach' if '--detach' in words else ''}"] += 1
         self._commands.append(self._command(words))
-        if deed.killed_after is None:
+        if act.killed_after is None:
             return []
-        return [Deed(now + deed.killed_after, "command", lasts=1.0, words=words, killed_after=0.0)]
+        return [Act(now + act.killed_after, "command", lasts=1.0, words=words, killed_after=0.0)]
 
     def _number_of(self, which: str) -> str:
         """Return the newest run of that kind, as far as anybody outside can know; it may have ended by now."""

@@ -30,7 +30,7 @@ def prepare(folder: str) -> None:
     ledger.close()
 
 
-def live(folder: str) -> None:
+def play(folder: str) -> None:
     ledger = ledger_in(folder)
     clock = ManualClock(START)
     slow, quick = Worker(ledger, clock, folder), Worker(ledger, clock, folder)
