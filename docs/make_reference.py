@@ -336,7 +336,7 @@ KINDS = {
     "text": "text",
     "texts": "list of texts",
     "time_zone": "IANA name",
-    "timeout": "duration, or `none`",
+    "limit": "duration, or `none`",
     "url": "URL",
     "values": "mapping",
     "whole": "whole number",

@@ -207,7 +207,7 @@ class System:
                 schedule=job.schedule,
                 time_zone=job.time_zone,
                 enabled=job.enabled,
-                policies=job.policies.as_dict(),
+                policies=job.policies,
                 tags=job.tags,
                 owner=job.owner,
                 source=f"{job.source.kind}:{job.source.name}",

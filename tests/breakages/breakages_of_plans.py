@@ -37,8 +37,8 @@ def asked(ask: Callable[[JobToPlan, int], tuple[JobToPlan, int]]) -> Callable[[B
     return lambda breaker: breaker.patch(Planner, "decide", make)
 
 
-def with_policies(job: JobToPlan, **policies: object) -> JobToPlan:
-    return replace(job, policies={**job.policies, **policies})
+def with_policies(job: JobToPlan, **policies: Any) -> JobToPlan:
+    return replace(job, policies=replace(job.policies, **policies))
 
 
 def ranges(**change: Callable[[PlannedRange], Any]) -> Callable[[Breaker], None]:
@@ -107,7 +107,7 @@ def _without_last_fire_time(count: Callable[[PlannedRange], Any]) -> Callable[[B
 
 
 def _everything_by_one_range(job: JobToPlan, now: int, decision: Decision) -> Decision:
-    if job.policies.get("catch_up") != "all" or len(decision.runs) < 3:
+    if job.policies.catch_up != "all" or len(decision.runs) < 3:
         return decision
     *old, last = decision.runs
     span = PlannedRange(

@@ -222,13 +222,13 @@ OF_RESCUES = (
         what="runs again what says on_lost: fail",
         area="rescue",
         kinds=("unexplained",),
-        plant=_rescued(on_lost="rerun"),
+        plant=_rescued(policies='{"on_lost": "rerun"}'),
     ),
     Breakage(
         what="fails what says on_lost: rerun",
         area="rescue",
         kinds=("unexplained",),
-        plant=_rescued(on_lost="fail"),
+        plant=_rescued(policies='{"on_lost": "fail"}'),
     ),
     Breakage(
         what="declares a node lost and leaves its runs running",

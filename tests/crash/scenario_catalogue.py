@@ -92,7 +92,7 @@ def check(folder: str, whole: str) -> None:
         for spec in LAST:
             seen, now = jobs[spec.name], ledger.versions(jobs[spec.name].job_id)[-1]
             assert (seen.schedule, seen.enabled, seen.quarantine_error) == (spec.schedule, True, None), spec.name
-            assert (now.schedule, now.policies, now.valid_until) == (spec.schedule, dict(spec.policies), None)
+            assert (now.schedule, now.policies, now.valid_until) == (spec.schedule, spec.policies.as_dict(), None)
         assert ledger.quarantined_sources() == []
 
 

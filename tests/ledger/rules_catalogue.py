@@ -101,12 +101,11 @@ class CatalogueRules:
         (version,) = stage.ledger.versions(stage.job_id("job"))
         assert (version.cause, version.actor, version.noticed_by) == ("added", actor, "a test")
 
-    def test_a_number_is_kept_as_it_was_written_whatever_other_jobs_wrote(self, stage: Stage) -> None:
-        specs = [spec("a", timeout_s=60), spec("b", timeout_s=60.0), spec("c", timeout_s=True)]
-        stage.declare(*specs)
+    def test_a_duration_is_kept_alike_however_it_was_written(self, stage: Stage) -> None:
+        stage.declare(spec("a", timeout_s=60), spec("b", timeout_s=60.0), spec("c", timeout_s=True))
         kept = {version.job_id: version.policies["timeout_s"] for version in stage.ledger.versions()}
-        assert [repr(kept[stage.job_id(name)]) for name in "abc"] == ["60", "60.0", "True"]
-        assert stage.declare(*reversed(specs)) == SyncReport()
+        assert [repr(kept[stage.job_id(name)]) for name in "abc"] == ["60.0", "60.0", "1.0"]
+        assert stage.declare(spec("c", timeout_s=1), spec("b", timeout_s=60), spec("a", timeout_s=60.0)) == SyncReport()
 
     def test_a_changed_description_is_no_new_version(self, stage: Stage) -> None:
         stage.declare(spec("job"))

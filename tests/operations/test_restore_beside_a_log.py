@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from systemprompt.clock import ManualClock
+from systemprompt.jobs.policies import Policies
 from systemprompt.ledger.records import Change, JobSpec
 from systemprompt.operations.backup import DbBackupParams, db_backup
 from systemprompt.operations.context import OperationContext
@@ -23,7 +24,7 @@ def test_the_log_of_a_deleted_ledger_is_not_taken_for_that_of_the_restored_one(t
     ledger, log = tmp_path / "ledger.db", tmp_path / "ledger.db-wal"
     with open_system(str(path), environ=environ, clock=clock) as system:
         db_backup(context, DbBackupParams(file="copy.db"))
-        extra = JobSpec(name="since", description="", schedule="", time_zone="UTC", enabled=True, policies={})
+        extra = JobSpec(name="since", description="", schedule="", time_zone="UTC", enabled=True, policies=Policies())
         system.ledger.sync_catalogue([extra], [], NOW, system.decide, Change(actor="test"))
         shutil.copy(log, tmp_path / "kept")
     ledger.unlink()

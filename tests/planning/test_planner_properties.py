@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from systemprompt.clock import SECOND, from_datetime
 from systemprompt.cron import Schedule
+from systemprompt.jobs.policies import Policies
 from systemprompt.ledger.records import REASONS, Decision, JobToPlan
 from systemprompt.planning.planner import BACKLOG, Planner
 
@@ -45,11 +46,11 @@ def planned(draw: st.DrawFn) -> tuple[JobToPlan, int, Planner]:
         version=1,
         schedule=expression,
         time_zone=draw(st.sampled_from(ZONES)),
-        policies={
-            "catch_up": draw(st.sampled_from(("latest", "skip", "all"))),
-            "dst_gap": draw(st.sampled_from(("run", "skip"))),
-            "dst_fold": draw(st.sampled_from(("first", "second", "both"))),
-        },
+        policies=Policies(
+            catch_up=draw(st.sampled_from(("latest", "skip", "all"))),
+            dst_gap=draw(st.sampled_from(("run", "skip"))),
+            dst_fold=draw(st.sampled_from(("first", "second", "both"))),
+        ),
         enabled=draw(st.integers(0, 4)) > 0,
         quarantined=draw(st.integers(0, 4)) == 0,
         planned_through=cursor,
@@ -61,8 +62,7 @@ def planned(draw: st.DrawFn) -> tuple[JobToPlan, int, Planner]:
 
 
 def schedule_of(job: JobToPlan) -> Schedule:
-    policies = {name: str(job.policies[name]) for name in ("dst_gap", "dst_fold")}
-    return Schedule(job.schedule, job.time_zone, **policies)
+    return Schedule(job.schedule, job.time_zone, dst_gap=job.policies.dst_gap, dst_fold=job.policies.dst_fold)
 
 
 @settings(deadline=None, max_examples=400)
@@ -107,12 +107,12 @@ def test_what_starts_is_what_the_policies_allow(case: tuple[JobToPlan, int, Plan
     if job.quarantined or not job.enabled:
         assert not decision.runs
         assert {span.reason for span in decision.ranges} <= {"disabled" if not job.enabled else "quarantined"}
-    elif job.policies["catch_up"] == "all":
+    elif job.policies.catch_up == "all":
         assert job.open_runs + len(queued) <= max(BACKLOG, job.open_runs)
         assert not [span for span in decision.ranges if span.reason in ("superseded", "down")]
     else:
         assert len(queued) <= (1 if job.open_run is None else 0)
-        if job.policies["catch_up"] == "skip":
+        if job.policies.catch_up == "skip":
             assert all(run.fire_at >= now - planner.grace for run in queued)
 
 
@@ -141,7 +141,7 @@ def test_the_next_look_is_ahead_and_never_past_a_fire_time_that_would_start(
     (
         JobToPlan(
             job_id=1, job_name="job", version=1, schedule="* * * * * *", time_zone="UTC",
-            policies={"catch_up": "all", "dst_gap": "run", "dst_fold": "first"},
+            policies=Policies(catch_up="all"),
             enabled=True, quarantined=False, planned_through=BASE, open_run=3, open_runs=1, catching_up=False,
         ),
         BASE + HOUR * SECOND,

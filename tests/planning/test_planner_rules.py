@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from systemprompt.clock import SECOND, from_datetime
+from systemprompt.jobs.policies import Policies
 from systemprompt.ledger.records import Decision, JobToPlan, PlannedRange, PlannedRun
 from systemprompt.planning.planner import BACKLOG, Planner
 
@@ -23,13 +24,13 @@ JOB = JobToPlan(
     version=1,
     schedule="0 * * * * *",
     time_zone="UTC",
-    policies={},
+    policies=Policies(),
     enabled=True,
     quarantined=False,
     planned_through=NOON,
 )
-SKIP = replace(JOB, policies={"catch_up": "skip"})
-ALL = replace(JOB, policies={"catch_up": "all"})
+SKIP = replace(JOB, policies=Policies(catch_up="skip"))
+ALL = replace(JOB, policies=Policies(catch_up="all"))
 
 
 def minute(number: int) -> int:
@@ -100,14 +101,14 @@ def test_a_zone_that_left_the_machine_leaves_everything_owed_and_is_looked_for_i
 @pytest.mark.parametrize(
     ("policies", "fires"),
     [
-        ({}, "2025-03-30T01:00"),
-        ({"dst_gap": "run"}, "2025-03-30T01:00"),
-        ({"dst_gap": "skip"}, "2025-03-31T00:30"),
-        ({"dst_fold": "first"}, "2025-10-26T00:30"),
-        ({"dst_fold": "second"}, "2025-10-26T01:30"),
+        (Policies(), "2025-03-30T01:00"),
+        (Policies(dst_gap="run"), "2025-03-30T01:00"),
+        (Policies(dst_gap="skip"), "2025-03-31T00:30"),
+        (Policies(dst_fold="first"), "2025-10-26T00:30"),
+        (Policies(dst_fold="second"), "2025-10-26T01:30"),
     ],
 )
-def test_the_policies_for_the_nights_of_the_clocks_reach_the_schedule(policies: dict[str, object], fires: str) -> None:
+def test_the_policies_for_the_nights_of_the_clocks_reach_the_schedule(policies: Policies, fires: str) -> None:
     # Berlin has no 02:30 on 30 March and two on 26 October.
     due = from_datetime(datetime.fromisoformat(fires).replace(tzinfo=UTC))
     job = replace(JOB, schedule="0 30 2 * * *", time_zone="Europe/Berlin", policies=policies)
@@ -152,7 +153,7 @@ def test_only_the_newest_starts_and_the_older_ones_are_superseded() -> None:
 
 
 def test_latest_is_the_policy_where_none_is_given() -> None:
-    named = replace(JOB, policies={"catch_up": "latest"})
+    named = replace(JOB, policies=Policies(catch_up="latest"))
     assert PLANNER.decide(named, minute(4)) == PLANNER.decide(JOB, minute(4))
 
 

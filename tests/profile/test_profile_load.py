@@ -13,7 +13,7 @@ import pytest
 from systemprompt.builtin.tables.application_file import MIGRATIONS
 from systemprompt.databases.address import Address
 from systemprompt.discovery.overrides import Extension, JobOverride
-from systemprompt.jobs.policies import CHOICES, seconds_of
+from systemprompt.jobs.policies import POLICIES, seconds_of
 from systemprompt.jobs.settings import ContentSource, FileSource, HostTable, Paths, PublishTarget, Retention
 from systemprompt.profile.load import load_profile
 from systemprompt.profile.profile import Limits, Profile
@@ -278,7 +278,9 @@ def test_the_table_of_keys_and_the_records_agree_on_defaults() -> None:
 def test_every_key_has_a_meaning_and_every_policy_a_key() -> None:
     places = dict(walk())
     assert all(key.meaning for key in places.values())
-    assert {f"scheduler.jobs.NAME.{name}" for name in CHOICES} <= set(places)
+    for policy in POLICIES:
+        key = places[f"scheduler.jobs.NAME.{policy.written}"]
+        assert (key.choices, key.meaning) == (policy.choices, policy.meaning)
     assert find_key("database") in PROFILE.keys
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from systemprompt.audit.auditor import audit
 from systemprompt.clock import SECOND, Instant, ManualClock
-from systemprompt.ledger.protocol import Ledger, LedgerReader
+from systemprompt.jobs.policies import Policies
+from systemprompt.ledger.protocol import Ledger
+from systemprompt.ledger.reader import LedgerReader
 from systemprompt.ledger.records import (
     Change,
     Claimed,
@@ -56,7 +58,7 @@ def spec(name: str, schedule: str = EVERY_MINUTE, *, enabled: bool = True, **mor
         if key in more
     }
     values = {"description": "", "time_zone": "UTC", "source": "file:jobs.py", **shown}
-    return JobSpec(name=name, schedule=schedule, enabled=enabled, policies=more, **values)
+    return JobSpec(name=name, schedule=schedule, enabled=enabled, policies=Policies(**more), **values)
 
 
 berlin_spec = partial(spec, time_zone="Europe/Berlin")

@@ -59,7 +59,7 @@ class NodeStage:
                 schedule=one.schedule,
                 time_zone=one.time_zone,
                 enabled=one.enabled,
-                policies=one.policies.as_dict(),
+                policies=one.policies,
             )
             for one in definitions
         ]

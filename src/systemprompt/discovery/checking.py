@@ -13,7 +13,7 @@ from systemprompt.discovery.names import check_name, check_time_zone
 from systemprompt.discovery.overrides import JobOverride
 from systemprompt.errors import JobDefinitionError
 from systemprompt.jobs.job import Job
-from systemprompt.jobs.policies import CHOICES, Policies, seconds_of
+from systemprompt.jobs.policies import POLICIES, Policies, Policy, seconds_of
 
 __all__ = ["define_command", "define_job", "name_of", "read_job"]
 
@@ -75,10 +75,7 @@ def define_job(job: Job, source: JobSource, override: JobOverride | None, time_z
     """
     said = override or _NOTHING_SAID
     zone = said.time_zone or job.time_zone or time_zone
-    answers: dict[str, Any] = {name: getattr(job, name) for name in CHOICES}
-    if "timeout_s" not in said.policies:
-        answers["timeout_s"] = _timeout(job)
-    answers.update(said.policies)
+    answers = {one.name: _answer(job, one) for one in POLICIES if one.name not in said.policies}
     return _checked(
         JobDefinition(
             name=job.name,
@@ -87,7 +84,7 @@ def define_job(job: Job, source: JobSource, override: JobOverride | None, time_z
             time_zone=zone,
             enabled=_flag(job) if said.enabled is None else said.enabled,
             tags=_tags(job) if said.tags is None else said.tags,
-            policies=_policies(job.name, answers),
+            policies=_policies(job.name, {**answers, **said.policies}),
             parameters={**_parameters(job), **said.parameters},
             enforce=bool(said.enforce),
             owner=said.owner,
@@ -111,7 +108,7 @@ def _set_by(said: JobOverride, *, zone: bool) -> frozenset[str]:
 
 _NOTHING: frozenset[str] = frozenset()
 _ZONE = frozenset({"time_zone"})
-_EVERYTHING = frozenset(("schedule", "time_zone", "enabled", *Policies().as_dict()))
+_EVERYTHING = frozenset(("schedule", "time_zone", "enabled", *(one.name for one in POLICIES)))
 
 
 def define_command(said: JobOverride, source: JobSource, time_zone: str) -> JobDefinition:
@@ -176,13 +173,16 @@ def _shared(**answers: Any) -> Policies:
     return Policies(**answers)
 
 
-def _timeout(job: Job) -> float | None:
+def _answer(job: Job, policy: Policy) -> Any:
+    value = getattr(job, policy.written)
+    if policy.choices:
+        return value
     try:
-        return seconds_of(job.timeout)
+        return seconds_of(value)
     except JobDefinitionError as error:
         if error.__cause__ is not None:  # no text and no number
-            raise _wrong(job, "timeout", "seconds, a timedelta, or text such as 5m") from error
-        raise JobDefinitionError(f"job {job.name!r}: timeout: {error.message}", hint=error.hint) from error
+            raise _wrong(job, policy.written, "seconds, a timedelta, or text such as 5m") from error
+        raise JobDefinitionError(f"job {job.name!r}: {policy.written}: {error.message}", hint=error.hint) from error
 
 
 def _text(job: Job, attribute: str) -> str:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from systemprompt.jobs.context import JobContext
+from systemprompt.jobs.policies import Policies
 from systemprompt.jobs.result import JobResult
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -17,6 +18,8 @@ __all__ = ["MODULE_JOBS", "FunctionJob", "Job", "job", "submit_job"]
 
 MODULE_JOBS = "__systemprompt_jobs__"
 """The module attribute that holds the jobs a module submitted. Discovery reads it; there is no global registry."""
+
+_USUAL = Policies()
 
 
 class Job:
@@ -37,13 +40,13 @@ class Job:
     tags: Sequence[str] = ()
     time_zone: str | None = None
     parameters: dict[str, Any] = {}  # noqa: RUF012  # a default to be overridden whole, never changed in place
-    timeout: float | timedelta | str | None = None
-    isolation: str = "thread"
-    catch_up: str = "latest"
-    overlap: str = "skip"
-    on_lost: str = "fail"
-    dst_gap: str = "run"
-    dst_fold: str = "first"
+    timeout: float | timedelta | str | None = _USUAL.timeout_s
+    catch_up: str = _USUAL.catch_up
+    overlap: str = _USUAL.overlap
+    on_lost: str = _USUAL.on_lost
+    isolation: str = _USUAL.isolation
+    dst_gap: str = _USUAL.dst_gap
+    dst_fold: str = _USUAL.dst_fold
 
     def execute(self, ctx: JobContext) -> JobResult | Awaitable[JobResult | None] | None:
         """Do the work, plain or async. Return a `JobResult`, or nothing for a success; raise for a failure."""
@@ -78,19 +81,20 @@ def job(
     tags: Sequence[str] = (),
     time_zone: str | None = None,
     parameters: dict[str, Any] | None = None,
-    timeout: float | timedelta | str | None = None,
-    isolation: str = "thread",
-    catch_up: str = "latest",
-    overlap: str = "skip",
-    on_lost: str = "fail",
-    dst_gap: str = "run",
-    dst_fold: str = "first",
+    timeout: float | timedelta | str | None = _USUAL.timeout_s,
+    catch_up: str = _USUAL.catch_up,
+    overlap: str = _USUAL.overlap,
+    on_lost: str = _USUAL.on_lost,
+    isolation: str = _USUAL.isolation,
+    dst_gap: str = _USUAL.dst_gap,
+    dst_fold: str = _USUAL.dst_fold,
 ) -> Callable[[F], F]:
     """Make a job of a function, async or plain, and register it with the calling module.
 
     The name defaults to the function's, the description to its docstring's first line. The function itself is returned
     unchanged, so it can be called and tested as it is.
     """
+    said = locals().copy()  # each argument is an attribute of the job
     caller = sys._getframe(1).f_globals  # noqa: SLF001  # the calling module is the registry
 
     def register(function: F) -> F:
@@ -99,21 +103,11 @@ def job(
         doc = (function.__doc__ or "").strip().split("\n")[0]
         attributes = {
             "name": name or function.__name__,
-            "schedule": schedule,
             "description": doc if description is None else description,
-            "enabled": enabled,
             "tags": tuple(tags),
-            "time_zone": time_zone,
             "parameters": dict(parameters or {}),
-            "timeout": timeout,
-            "isolation": isolation,
-            "catch_up": catch_up,
-            "overlap": overlap,
-            "on_lost": on_lost,
-            "dst_gap": dst_gap,
-            "dst_fold": dst_fold,
         }
-        _submit(FunctionJob(function, takes_context, attributes), caller)
+        _submit(FunctionJob(function, takes_context, said | attributes), caller)
         return function
 
     return register

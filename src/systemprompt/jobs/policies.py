@@ -1,64 +1,130 @@
-"""What a job wants done when things do not go to plan."""
+"""What a job wants done when things do not go to plan.
+
+The record `Policies` is the one list of policies. What `@job`, `Job`, a profile and the ledger know of a policy is made from its
+field here, or a test compares it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
+from typing import NamedTuple
 
 from systemprompt.errors import JobDefinitionError, did_you_mean
 
-__all__ = ["CHOICES", "Policies", "seconds_of"]
+from collections.abc import Mapping
+from typing import Any
 
-CHOICES: dict[str, tuple[str, ...]] = {
-    "catch_up": ("latest", "skip", "all"),
-    "overlap": ("skip",),
-    "on_lost": ("fail", "rerun"),
-    "isolation": ("thread", "process"),
-    "dst_gap": ("run", "skip"),
-    "dst_fold": ("first", "second", "both"),
-}
-"""Every policy that is a choice, with the choices; the first is the default."""
+__all__ = ["POLICIES", "Policies", "Policy", "seconds_of"]
+
+
+def _choice(choices: tuple[str, ...], meaning: str) -> Any:
+    return field(default=choices[0], metadata={"choices": choices, "meaning": meaning})
+
+
+def _duration(meaning: str) -> Any:
+    return field(default=None, metadata={"choices": (), "meaning": meaning})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
     """One immutable set of answers; part of a job's version, so the ledger keeps every set that was ever in force.
 
-    catch_up   fire times nobody could start on time: run the `latest`, `skip` them, or run `all` in order
-    overlap    due while still running: `skip`, with an account that names the blocking run
-    on_lost    the node died in mid-run: `fail` (side effects at most once) or `rerun` (at least once)
-    isolation  where plain functions run: in a `thread`, or in a `process` of their own that can be ended for certain
-    timeout_s  seconds until the work is stopped and the run fails with reason `timeout`; None means no limit
-    dst_gap, dst_fold   as `systemprompt.cron.Schedule` takes them
+    A field is a choice, or a duration: its name ends in `_s`, its value is a positive number of seconds, None for no limit.
+    `dst_gap` and `dst_fold` are as `systemprompt.cron.Schedule` takes them.
+
+    Raises:
+        JobDefinitionError: a value is not allowed.
     """
 
-    catch_up: str = "latest"
-    overlap: str = "skip"
-    on_lost: str = "fail"
-    isolation: str = "thread"
-    timeout_s: float | None = None
-    dst_gap: str = "run"
-    dst_fold: str = "first"
+    timeout_s: float | None = _duration("the work is stopped after this long; none for no limit")
+    catch_up: str = _choice(
+        ("latest", "skip", "all"),
+        "what happens to fire times that nobody could start on time, after a stop for example",
+    )
+    overlap: str = _choice(("skip",), "what happens when the job is due while it is still running")
+    on_lost: str = _choice(
+        ("fail", "rerun"),
+        "a run whose node died: fail keeps side effects at most once, rerun makes them at least once",
+    )
+    isolation: str = _choice(
+        ("thread", "process"),
+        "where a plain function runs: in a thread, or in a process of its own that can be ended for certain",
+    )
+    dst_gap: str = _choice(
+        ("run", "skip"),
+        "a fixed time that the spring clock change leaves out: run it at the gap's end, or skip it",
+    )
+    dst_fold: str = _choice(("first", "second", "both"), "a fixed time that the autumn clock change brings twice")
 
     def __post_init__(self) -> None:
-        for name, allowed in CHOICES.items():
-            value = getattr(self, name)
-            if value not in allowed:
-                near = did_you_mean(str(value), allowed)
-                raise JobDefinitionError(
-                    f"{name} {value!r} is not one of {', '.join(allowed)}",
-                    hint=f"did you mean {near!r}?" if near else None,
-                )
-        timeout: object = self.timeout_s
-        if timeout is not None and not (isinstance(timeout, (int, float)) and 0 < timeout < _MOST):
-            raise JobDefinitionError(f"timeout {timeout!r} is not a positive number of seconds")
+        for policy in POLICIES:
+            value = getattr(self, policy.name)
+            if not policy.allows(value):
+                raise policy.refusal(value)
+            if isinstance(value, int):
+                # 60 and 60.0 are one duration, so a version writes them alike.
+                object.__setattr__(self, policy.name, float(value))
+
+    @classmethod
+    def from_version(cls, said: Mapping[str, object]) -> Policies:
+        """Return what a version in the ledger says.
+
+        A policy has its default where the version does not name it, or names a value that only a newer program knows.
+        """
+        answers: dict[str, Any] = {
+            policy.name: said[policy.name]
+            for policy in POLICIES
+            if policy.name in said and policy.allows(said[policy.name])
+        }
+        return cls(**answers)
+
+    @property
+    def reruns(self) -> bool:
+        """Whether others may start a run again when its node is lost."""
+        return self.on_lost == "rerun"
 
     def as_dict(self) -> dict[str, object]:
         """Return the JSON form that a version keeps."""
-        return {name: getattr(self, name) for name in _NAMES}
+        return {policy.name: getattr(self, policy.name) for policy in POLICIES}
 
 
-_NAMES = tuple(one.name for one in fields(Policies))
+class Policy(NamedTuple):
+    """One field of `Policies`.
+
+    name      in the record and in a version
+    written   as authors and profiles write it: a duration without its `_s`
+    choices   the first is the default; empty for a duration
+    meaning   one line for people
+    """
+
+    name: str
+    written: str
+    choices: tuple[str, ...]
+    meaning: str
+
+    def allows(self, value: object) -> bool:
+        """Say whether the record may have this value."""
+        if self.choices:
+            return value in self.choices
+        return value is None or (isinstance(value, (int, float)) and 0 < value < _MOST)
+
+    def refusal(self, value: object) -> JobDefinitionError:
+        """Return the error that says why the record may not have this value."""
+        if not self.choices:
+            return JobDefinitionError(f"{self.written} {value!r} is not a positive number of seconds")
+        near = did_you_mean(str(value), self.choices)
+        return JobDefinitionError(
+            f"{self.written} {value!r} is not one of {', '.join(self.choices)}",
+            hint=f"did you mean {near!r}?" if near else None,
+        )
+
+
+POLICIES = tuple(
+    Policy(one.name, one.name.removesuffix("_s"), one.metadata["choices"], one.metadata["meaning"])
+    for one in fields(Policies)
+)
+"""Every policy, in the order in which people are shown them."""
 
 
 def seconds_of(duration: float | timedelta | str | None) -> float | None:

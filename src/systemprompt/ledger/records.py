@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from systemprompt.jobs.policies import Policies
+
 __all__ = [
     "REASONS",
     "STATUSES",
@@ -104,7 +106,7 @@ class JobSpec:
     schedule: str
     time_zone: str
     enabled: bool
-    policies: Mapping[str, object]
+    policies: Policies
     tags: tuple[str, ...] = ()
     owner: str | None = None
     source: str = ""
@@ -146,7 +148,7 @@ class JobToPlan:
     version: int
     schedule: str
     time_zone: str
-    policies: Mapping[str, object]
+    policies: Policies
     enabled: bool
     quarantined: bool
     planned_through: Instant

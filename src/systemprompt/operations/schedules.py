@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from systemprompt.jobs.policies import Policies
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from systemprompt.cron import Schedule
@@ -18,10 +20,5 @@ def schedule_of(view: JobView, version: VersionView | None) -> Schedule:
     """
     from systemprompt.cron import Schedule
 
-    policies = version.policies if version is not None else {}
-    return Schedule(
-        view.schedule,
-        view.time_zone,
-        dst_gap=policies.get("dst_gap", "run"),
-        dst_fold=policies.get("dst_fold", "first"),
-    )
+    policies = Policies.from_version(version.policies if version is not None else {})
+    return Schedule(view.schedule, view.time_zone, dst_gap=policies.dst_gap, dst_fold=policies.dst_fold)

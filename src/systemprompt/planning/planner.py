@@ -52,7 +52,7 @@ class Planner:
         if not job.schedule:
             return Decision(planned_through=max(now, job.planned_through), next_due=None, next_run=None)
         try:
-            schedule = _schedule(job.schedule, job.time_zone, _text(job, "dst_gap"), _text(job, "dst_fold"))
+            schedule = _schedule(job.schedule, job.time_zone, job.policies.dst_gap, job.policies.dst_fold)
         except CronError:
             # It was checked when the version was made, so its zone has left this machine. Owe it, and look again.
             return Decision(planned_through=job.planned_through, next_due=now + 60 * SECOND, next_run=None)
@@ -63,7 +63,7 @@ class Planner:
             return self._passed_over(job, schedule, newest, now)
         if newest is None:
             return self._decision(job, schedule, now)
-        if _text(job, "catch_up") == "all" and self._owes_all(job, schedule, now):
+        if job.policies.catch_up == "all" and self._owes_all(job, schedule, now):
             return self._every_one(job, schedule, now)
         if job.open_run is not None:
             return self._blocked(job, schedule, now)
@@ -78,13 +78,13 @@ class Planner:
 
     def _newest(self, job: JobToPlan, schedule: Schedule, newest: Instant, now: Instant) -> Decision:
         on_time = newest >= now - self.grace
-        if not on_time and _text(job, "catch_up") == "skip":
+        if not on_time and job.policies.catch_up == "skip":
             return self._decision(job, schedule, now, ranges=(self._missed(job, schedule, newest, "down"),))
         run = PlannedRun(fire_at=newest, status="queued", origin="schedule" if on_time else "catch_up")
         older = _last_before(schedule, newest)
         if older is None or older <= job.planned_through:
             return self._decision(job, schedule, now, runs=(run,))
-        reason = "down" if _text(job, "catch_up") == "skip" else "superseded"
+        reason = "down" if job.policies.catch_up == "skip" else "superseded"
         return self._decision(job, schedule, now, runs=(run,), ranges=(self._missed(job, schedule, older, reason),))
 
     def _blocked(self, job: JobToPlan, schedule: Schedule, now: Instant) -> Decision:
@@ -141,13 +141,6 @@ def _range(job: JobToPlan, schedule: Schedule, last: Instant, status: str, reaso
     assert first is not None, "a range has a last fire time, so it has a first"
     count = schedule.count_between(job.planned_through, last)
     return PlannedRange(first_at=first, last_at=last, count=count, status=status, reason=reason)
-
-
-_DEFAULTS = {"catch_up": "latest", "dst_gap": "run", "dst_fold": "first"}
-
-
-def _text(job: JobToPlan, policy: str) -> str:
-    return str(job.policies.get(policy, _DEFAULTS[policy]))
 
 
 @lru_cache(maxsize=65_536)

@@ -73,7 +73,7 @@ def _seconds(reader: Reader, node: yaml.Node, key: Key) -> float:
     return seconds
 
 
-def _timeout(reader: Reader, node: yaml.Node, key: Key) -> float | None:
+def _limit(reader: Reader, node: yaml.Node, key: Key) -> float | None:
     del key
     scalar = reader.values.scalar(node)
     return None if scalar.value == "none" else _duration(scalar)
@@ -211,6 +211,7 @@ KINDS: dict[str, Callable[[Reader, yaml.Node, Key], Any]] = {
     "identifier": _identifier,
     "identifiers": _identifiers,
     "ledger": _ledger,
+    "limit": _limit,
     "name": _name,
     "names": _names,
     "path": _path,
@@ -219,7 +220,6 @@ KINDS: dict[str, Callable[[Reader, yaml.Node, Key], Any]] = {
     "text": _text,
     "texts": _texts,
     "time_zone": _time_zone,
-    "timeout": _timeout,
     "url": _url,
     "values": _values,
     "whole": _whole,

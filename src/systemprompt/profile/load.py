@@ -11,7 +11,7 @@ from systemprompt.databases.address import Address
 from systemprompt.discovery.fingerprint import fingerprint_of
 from systemprompt.discovery.overrides import JobOverride
 from systemprompt.errors import CronError, ProfileInvalid, did_you_mean
-from systemprompt.jobs.policies import CHOICES, Policies
+from systemprompt.jobs.policies import POLICIES, Policies
 from systemprompt.jobs.settings import ContentSource, FileSource, HostTable, PublishTarget, Retention
 from systemprompt.profile.check import Checked, check
 from systemprompt.profile.document import Values, parse, read_bytes
@@ -101,9 +101,7 @@ def _tables(said: Iterable[tuple[str, str, dict[str, Any]]], checked: Checked) -
 
 
 def _override(name: str, place: str, said: dict[str, Any], zone: str, checked: Checked, home: str) -> JobOverride:
-    policies = {policy: said.pop(policy) for policy in CHOICES if policy in said}
-    if "timeout" in said:
-        policies["timeout_s"] = said.pop("timeout")
+    policies = {policy.name: said.pop(policy.written) for policy in POLICIES if policy.written in said}
     schedule = said.get("schedule")
     if schedule:
         _check_schedule(f"{place}.schedule", schedule, said.get("time_zone", zone), policies, checked)

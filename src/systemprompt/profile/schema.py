@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from systemprompt.jobs.policies import CHOICES
+from systemprompt.jobs.policies import POLICIES, Policy
 
 __all__ = ["HOST_TABLES", "PROFILE", "Key", "find_key", "walk"]
 
@@ -64,14 +64,11 @@ def find_key(place: str) -> Key:
 
 _HUNDRED_YEARS = 36_525
 
-_POLICIES = {
-    "catch_up": "what happens to fire times that nobody could start on time, after a stop for example",
-    "overlap": "what happens when the job is due while it is still running",
-    "on_lost": "a run whose node died: fail keeps side effects at most once, rerun makes them at least once",
-    "isolation": "where a plain function runs: in a thread, or in a process of its own that can be ended for certain",
-    "dst_gap": "a fixed time that the spring clock change leaves out: run it at the gap's end, or skip it",
-    "dst_fold": "a fixed time that the autumn clock change brings twice",
-}
+
+def _policy(policy: Policy) -> Key:
+    kind, example = ("choice", None) if policy.choices else ("limit", "10m")
+    return Key(name=policy.written, kind=kind, choices=policy.choices, meaning=policy.meaning, example=example)
+
 
 _JOB = (
     Key(
@@ -97,10 +94,7 @@ _JOB = (
     Key(name="owner", kind="text", meaning="who answers for the job", example="ops@example.org"),
     Key(name="description", kind="text", meaning="one line for people", example="Nightly report"),
     Key(name="tags", kind="texts", meaning="words to choose jobs by: sp jobs run --tag nightly", example="[nightly]"),
-    Key(
-        name="timeout", kind="timeout", meaning="the work is stopped after this long; none for no limit", example="10m"
-    ),
-    *(Key(name=name, kind="choice", choices=CHOICES[name], meaning=meaning) for name, meaning in _POLICIES.items()),
+    *map(_policy, POLICIES),
     Key(
         name="command",
         kind="words",

@@ -92,9 +92,10 @@ def _last_run(page: Page, data: JobDetails) -> Text:
 
 
 def _policy(name: str, value: object) -> str:
-    if name == "timeout_s":
-        return "no timeout" if value is None else f"timeout {value} s"
-    return f"{name} {value}"
+    if not name.endswith("_s"):
+        return f"{name} {value}"
+    written = name.removesuffix("_s")
+    return f"no {written}" if value is None else f"{written} {value} s"
 
 
 def _value(value: object) -> str:

@@ -19,6 +19,7 @@ from systemprompt.errors import (
     RunNotFound,
 )
 from systemprompt.ledger.bookkeeping import Books, begun, closed_waiting, manual
+from systemprompt.ledger.policy_texts import policies_of
 from systemprompt.ledger.records import Change, Claimed, ManualStart, StopAsked
 from systemprompt.ledger.rows import OpenRun
 from systemprompt.ledger.sqlite.clockwork import claimed, take_numbers
@@ -115,7 +116,7 @@ def _begin_here(
         running.setdefault(row.job_id, row.run_id)
         if in_the_way is None:
             rows.append(row)
-            held.append(claimed(row, job["job_name"], reruns=bool(job["reruns"])))
+            held.append(claimed(row, job["job_name"], reruns=policies_of(job["policies"]).reruns))
         elif skip_running:
             skipped.append(row.run_id)
             waiting = row._replace(node_id=None, attempt=0, fence=None, started_at=None)

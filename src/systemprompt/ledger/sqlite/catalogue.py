@@ -12,6 +12,7 @@ from typing import Any
 from systemprompt.clock import Instant
 from systemprompt.errors import JobNotFound, VersionChanged
 from systemprompt.ledger.bookkeeping import Books, closed_waiting
+from systemprompt.ledger.policy_texts import policies_of, text_of
 from systemprompt.ledger.records import Change, Decide, JobSpec, QuarantineNotice, SyncReport
 from systemprompt.ledger.rows import OpenRun
 from systemprompt.ledger.sqlite.clockwork import plan_new, plan_one
@@ -160,7 +161,7 @@ def _wanted(row: sqlite3.Row, spec: JobSpec) -> dict[str, Any]:
     return {
         "schedule": spec.schedule,
         "time_zone": spec.time_zone,
-        "policies": _text(spec.policies),
+        "policies": text_of(spec.policies),
         "enabled": int(spec.enabled if declared_again else row["enabled"]),
     }
 
@@ -183,7 +184,7 @@ def _differs(row: sqlite3.Row, spec: JobSpec) -> bool:
         int(spec.enabled),
         spec.schedule,
         spec.time_zone,
-        _text(spec.policies),
+        text_of(spec.policies),
         spec.description,
         _tags(spec.tags),
         spec.owner,
@@ -225,7 +226,7 @@ def _first(number: int, spec: JobSpec, now: Instant, change: Change) -> dict[str
         "version": 1,
         "schedule": spec.schedule,
         "time_zone": spec.time_zone,
-        "policies": _text(spec.policies),
+        "policies": text_of(spec.policies),
         "enabled": int(spec.enabled),
         "valid_from": now,
         "cause": "added",
@@ -261,9 +262,8 @@ def _change(store: Store, row: sqlite3.Row, spec: JobSpec, now: Instant, decide:
 def _touched(row: sqlite3.Row, spec: JobSpec, fields: Sequence[str]) -> list[str]:
     """Return which of the changed fields the profile sets, or has set until now."""
     sets = {*json.loads(row["profile_sets"]), *spec.profile_sets}
-    now_policies, before = dict(spec.policies), json.loads(row["policies"])
-    changed = {name for name in {*now_policies, *before} if now_policies.get(name) != before.get(name)}
-    return sorted(sets & ({*fields} | (changed if "policies" in fields else set())))
+    present, before = spec.policies.as_dict(), policies_of(row["policies"]).as_dict()
+    return sorted(sets & {*fields, *(name for name in present if present[name] != before[name])})
 
 
 def _whose(spec: JobSpec, touched: Sequence[str], change: Change) -> str:
@@ -329,19 +329,6 @@ def _next_version(
     store.run("open_version", version | dict(stated) | dict(opened))
 
 
-def _text(policies: Mapping[str, object]) -> str:
-    return _policies(**policies)
-
-
-# Thousands of jobs share a handful of texts. `typed`, since 60 and 60.0 are equal and written differently.
-@lru_cache(maxsize=1024, typed=True)
-def _policies(**policies: object) -> str:
-    return _encode(policies)
-
-
 @lru_cache(maxsize=1024)
 def _tags(tags: tuple[str, ...]) -> str:
-    return _encode(list(tags))
-
-
-_encode = json.JSONEncoder(sort_keys=True).encode
+    return json.dumps(list(tags))

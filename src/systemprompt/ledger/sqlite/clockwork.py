@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache, partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import count
 from typing import Any, NamedTuple
 
 from systemprompt.clock import Instant
 from systemprompt.errors import LedgerBroken
 from systemprompt.ledger.bookkeeping import Books, begun, closed_when_planned, planned
+from systemprompt.ledger.policy_texts import policies_of
 from systemprompt.ledger.records import Claimed, Closing, Decide, Decision, JobToPlan, Turn
 from systemprompt.ledger.rows import OpenRun
 from systemprompt.ledger.sqlite.closing import Ended, close_held, write_books
@@ -186,7 +187,7 @@ def _job_to_plan(job_id: int, job_name: str, version: int, state: Sequence[Any],
         version=version,
         schedule=said.schedule,
         time_zone=said.time_zone,
-        policies=_policies(said.policies),
+        policies=policies_of(said.policies),
         enabled=bool(said.enabled),
         quarantined=bool(quarantined),
         planned_through=planned_through,
@@ -194,13 +195,6 @@ def _job_to_plan(job_id: int, job_name: str, version: int, state: Sequence[Any],
         open_runs=open_runs,
         catching_up=bool(catching_up),
     )
-
-
-@lru_cache(maxsize=1024)
-def _policies(text: str) -> Mapping[str, object]:
-    # Thousands of jobs share a handful of policy texts.
-    loaded: dict[str, object] = json.loads(text)
-    return loaded
 
 
 def _write(
@@ -221,7 +215,10 @@ def _write(
             store, runs=number, fences=len(waiting) + len(at_once), through=through, node_id=node_id
         )
         if taker is not None and waiting and not stopped:
-            started = [(_begun(row, taker, next(fences), now), row["job_name"], bool(row["reruns"])) for row in waiting]
+            started = [
+                (_begun(row, taker, next(fences), now), row["job_name"], policies_of(row["policies"]).reruns)
+                for row in waiting
+            ]
             claim(store, [run for run, _, _ in started])
         fresh: list[OpenRun] = []
         for plan in plans:
@@ -234,7 +231,7 @@ def _write(
                 if taker is not None and not stopped and job_id in at_once:
                     at_once.remove(job_id)
                     row = begun(row, node_id=taker.node_id, fence=next(fences), now=now)
-                    started.append((row, plan.job_name, _policies(plan.policies).get("on_lost") == "rerun"))
+                    started.append((row, plan.job_name, policies_of(plan.policies).reruns))
                 fresh.append(row)
         if fresh:
             insert_open(store, fresh)

@@ -8,6 +8,7 @@ import sqlite3
 from systemprompt.clock import Instant
 from systemprompt.errors import LedgerBroken
 from systemprompt.ledger.bookkeeping import Books, Lost, Requeued, lost
+from systemprompt.ledger.policy_texts import policies_of
 from systemprompt.ledger.records import ClockEvent, NodeIdentity, Rescued
 from systemprompt.ledger.rows import OpenRun
 from systemprompt.ledger.sqlite.closing import take_out, write_books
@@ -67,8 +68,9 @@ def rescue(store: Store, node_id: str, seen_beat: int, now: Instant, *, max_atte
 
 def _settled(row: sqlite3.Row, node_id: str, now: Instant, *, max_attempts: int) -> Requeued | Lost:
     run = OpenRun.leading(row)
-    again = row["on_lost"] == "rerun" and run.attempt < max_attempts
-    tries = f" on attempt {run.attempt}, the last" if row["on_lost"] == "rerun" and not again else ""
+    reruns = policies_of(row["policies"]).reruns
+    again = reruns and run.attempt < max_attempts
+    tries = f" on attempt {run.attempt}, the last" if reruns and not again else ""
     return lost(run, again=again, now=now, error=f"node {node_id} was lost in mid-run{tries}")
 
 

@@ -1,5 +1,5 @@
 -- name: job_to_start
-SELECT j.job_id, j.job_name, j.version, j.quarantine_error, json_extract(v.policies, '$.on_lost') IS 'rerun' AS reruns,
+SELECT j.job_id, j.job_name, j.version, j.quarantine_error, v.policies,
        coalesce((SELECT min(o.run_id) FROM open_runs o WHERE o.job_id = j.job_id AND o.node_id IS NOT NULL),
                 (SELECT min(a.run_id) FROM abandoned_runs a WHERE a.job_id = j.job_id)) AS running_run
 FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version

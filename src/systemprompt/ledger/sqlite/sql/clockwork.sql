@@ -113,7 +113,7 @@ WHERE p.job_id BETWEEN :first AND :last ORDER BY p.job_id
 -- What may start now, by the instant from which it may: at most one run of a job, and none of a job that is running, quarantined,
 -- or has code that could not be stopped. A run that was not put off starts at once, whatever the wall clock says since.
 -- PostgreSQL adds FOR UPDATE SKIP LOCKED.
-SELECT r.*, j.job_name, json_extract(v.policies, '$.on_lost') IS 'rerun' AS reruns
+SELECT r.*, j.job_name, v.policies
 FROM open_runs r JOIN jobs j ON j.job_id = r.job_id JOIN job_versions v ON v.job_id = r.job_id AND v.version = r.version
 WHERE r.node_id IS NULL AND (r.available_at <= :now OR r.available_at <= r.queued_at) AND j.quarantine IS NULL
   AND NOT EXISTS (SELECT 1 FROM open_runs e WHERE e.job_id = r.job_id

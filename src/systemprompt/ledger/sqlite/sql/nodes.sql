@@ -17,7 +17,7 @@ UPDATE nodes SET stopped_at = :now, fate = 'lost' WHERE node_id = :node_id AND b
 SELECT stopped_at IS NOT NULL AS stopped FROM nodes WHERE node_id = :node_id
 
 -- name: runs_to_rescue
-SELECT r.*, j.job_name, json_extract(v.policies, '$.on_lost') AS on_lost
+SELECT r.*, j.job_name, v.policies
 FROM open_runs r
 JOIN jobs j ON j.job_id = r.job_id
 JOIN job_versions v ON v.job_id = r.job_id AND v.version = r.version
