@@ -45,7 +45,7 @@ quick: $(READY) ## the fast folders alone, in under half a minute
 campaign: $(READY) ## kill, storm and fuzz for most of an hour (SEED=, MINUTES=, ONLY=storm3)
 	@$(BIN)/python tests/campaign/campaigns.py $(ONLY)
 
-mutants: $(READY) $(MUTANTS)/.ready ## change the rules one place at a time: does a test notice? (ONLY="planner cron", JOBS=)
+mutants: $(READY) $(MUTANTS)/.ready ## change the rules one place at a time: does a test notice? (ONLY="planning cron", JOBS=)
 	@MUTANTS_LIBRARY=$(MUTANTS) JOBS=$(JOBS) $(BIN)/python tests/mutants/mutants.py $(ONLY)
 
 lint: $(READY) ## ruff and mypy, strict

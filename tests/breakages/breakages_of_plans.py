@@ -13,6 +13,7 @@ from systemprompt.clock import SECOND
 from systemprompt.cron import Schedule
 from systemprompt.ledger.records import Decision, JobToPlan, PlannedRange
 from systemprompt.planning import planner
+from systemprompt.planning.judging import Fate
 from systemprompt.planning.planner import Planner
 
 Decide: TypeAlias = Callable[[Planner, JobToPlan, int], Decision]
@@ -96,10 +97,10 @@ def _starts_nothing(job: JobToPlan, now: int, decision: Decision) -> Decision:
 
 def _without_last_fire_time(count: Callable[[PlannedRange], Any]) -> Callable[[Breaker], None]:
     def make(real: Callable[..., PlannedRange]) -> Callable[..., PlannedRange]:
-        def made(job: JobToPlan, schedule: Schedule, last: int, status: str, reason: str) -> PlannedRange:
-            before = schedule.last_before(last)
-            short = before is not None and before > job.planned_through
-            return real(job, schedule, before if short else last, status, reason)
+        def made(schedule: Schedule, after: int, until: int, fate: Fate) -> PlannedRange:
+            last = schedule.last_before(until + 1)
+            before = None if last is None else schedule.last_before(last)
+            return real(schedule, after, before if before is not None and before > after else until, fate)
 
         return made
 
@@ -138,8 +139,8 @@ OF_PLANS = (
         what="forgets that an overlap needs an account",
         area="planner",
         kinds=("missing",),
-        plant=lambda breaker: breaker.patch(
-            Planner, "_blocked", lambda _: lambda self, job, schedule, now: self._decision(job, schedule, now)
+        plant=altered(
+            lambda job, now, made: replace(made, runs=tuple(run for run in made.runs if run.reason != "overlap"))
         ),
     ),
     Breakage(

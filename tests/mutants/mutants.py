@@ -1,4 +1,4 @@
-"""Change the rules one place at a time and see that a test notices: `make mutants ONLY="planner cron" JOBS=2`.
+"""Change the rules one place at a time and see that a test notices: `make mutants ONLY="planning cron" JOBS=2`.
 
 `mutants.toml` names the modules and the tests that must notice; `equivalent.toml` the mutants that change nothing that anybody
 could see, and why. With `-v` it tells what noticed each mutant. Exits with 1 if a mutant survives that is not explained, or if
@@ -59,7 +59,7 @@ class Explanation:
 def targets(only: list[str]) -> list[Target]:
     """Return the targets of these names, or of the groups before the slash; all where nothing is named.
 
-    `planner:76-82` is the target `planner`, and of it the mutants of these lines.
+    `planning/pieces:30-36` is the target `planning/pieces`, and of it the mutants of these lines.
     """
     tables = tomllib.loads((HERE / "mutants.toml").read_text())
     names = {name for table in tables for name in (table, table.partition("/")[0])}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import groupby
+from unittest.mock import patch
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -11,6 +13,9 @@ from systemprompt.clock import SECOND, from_datetime
 from systemprompt.cron import Schedule
 from systemprompt.jobs.policies import Policies
 from systemprompt.ledger.records import REASONS, Decision, JobToPlan
+from systemprompt.planning import planner as planner_module
+from systemprompt.planning.judging import Fate
+from systemprompt.planning.pieces import Piece
 from systemprompt.planning.planner import BACKLOG, Planner
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
@@ -65,20 +70,55 @@ def schedule_of(job: JobToPlan) -> Schedule:
     return Schedule(job.schedule, job.time_zone, dst_gap=job.policies.dst_gap, dst_fold=job.policies.dst_fold)
 
 
+def assert_each_owed_once(job: JobToPlan, decision: Decision) -> None:
+    """Rows and ranges are in order, have nothing in common, and are together the fire times between the cursors."""
+    owed = list(schedule_of(job).instants_between(job.planned_through, decision.planned_through))
+    rows = [(run.fire_at, run.fire_at, 1) for run in decision.runs]
+    spans = [(span.first_at, span.last_at, span.count) for span in decision.ranges]
+    assert (rows, spans) == (sorted(rows), sorted(spans))
+    told: list[int] = []
+    for first, last, count in sorted(rows + spans):
+        inside = [at for at in owed if first <= at <= last]
+        assert (inside[0], inside[-1], len(inside)) == (first, last, count)
+        told += inside
+    assert told == owed
+
+
+FATES = (
+    Fate("queued", None, in_rows=True),
+    Fate("skipped", "overlap", in_rows=True, blocked_by=7),
+    Fate("missed", "down", in_rows=False),
+    Fate("missed", "superseded", in_rows=False),
+    Fate("skipped", "disabled", in_rows=False),
+)
+
+
+@settings(deadline=None, max_examples=400)
+@given(planned(), st.lists(st.sampled_from(FATES), min_size=3, max_size=3), st.integers(0, 5_000))
+def test_whatever_the_fate_of_each_piece_every_fire_time_owed_has_one_account(
+    case: tuple[JobToPlan, int, Planner], fates: list[Fate], grace: int
+) -> None:
+    job, now, _ = case
+    of_pieces: dict[Piece, Fate] = {}
+
+    def judged(_job: JobToPlan, piece: Piece, _in_order: bool, _clock_jumped: bool) -> Fate:
+        return of_pieces.setdefault(piece, fates[len(of_pieces)])
+
+    with patch.object(planner_module, "judge", judged):
+        decision = Planner(grace=grace * SECOND).decide(job, now)
+    assert_each_owed_once(job, decision)
+    told = {(span.status, span.reason) for span in decision.ranges}
+    assert told | {(run.status, run.reason) for run in decision.runs} <= {(one.status, one.reason) for one in fates}
+    assert len(decision.ranges) <= len(list(groupby(of_pieces.values()))), "neighbours with one fate are one range"
+
+
 @settings(deadline=None, max_examples=400)
 @given(planned())
 def test_runs_and_ranges_are_exactly_the_fire_times_between_the_cursors(case: tuple[JobToPlan, int, Planner]) -> None:
     job, now, planner = case
     decision = planner.decide(job, now)
     assert job.planned_through <= decision.planned_through <= max(now, job.planned_through)
-    owed = list(schedule_of(job).instants_between(job.planned_through, decision.planned_through))
-    told = [run.fire_at for run in decision.runs]
-    for span in decision.ranges:
-        inside = [at for at in owed if span.first_at <= at <= span.last_at]
-        assert (inside[0], inside[-1], len(inside)) == (span.first_at, span.last_at, span.count)
-        told += inside
-    assert sorted(told) == owed
-    assert len(decision.ranges) <= 1
+    assert_each_owed_once(job, decision)
 
 
 @settings(deadline=None, max_examples=400)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from unittest.mock import patch
 
 import pytest
 
 from systemprompt.clock import SECOND, from_datetime
 from systemprompt.jobs.policies import Policies
 from systemprompt.ledger.records import Decision, JobToPlan, PlannedRange, PlannedRun
+from systemprompt.planning import planner as planner_module
+from systemprompt.planning.judging import Fate
+from systemprompt.planning.pieces import Piece
 from systemprompt.planning.planner import BACKLOG, Planner
 
 MINUTE, DAY = 60 * SECOND, 86_400 * SECOND
@@ -152,6 +156,19 @@ def test_only_the_newest_starts_and_the_older_ones_are_superseded() -> None:
     assert PLANNER.decide(JOB, minute(4)) == decided(minute(4), 5, queued(4), missed(1, 3, "superseded"))
 
 
+def test_the_newest_is_the_last_that_is_due_and_not_the_next() -> None:
+    now = minute(5) - 1
+    assert PLANNER.decide(JOB, now) == decided(now, 5, queued(4, origin="catch_up"), missed(1, 3, "superseded"))
+
+
+def test_after_the_last_fire_time_of_the_calendar_nothing_follows() -> None:
+    last = from_datetime(datetime(9999, 1, 1, tzinfo=UTC))
+    job = replace(JOB, schedule="0 0 0 1 1 *", planned_through=last - DAY)
+    assert PLANNER.decide(job, last) == Decision(
+        planned_through=last, next_due=None, next_run=None, runs=(PlannedRun(fire_at=last, status="queued"),)
+    )
+
+
 def test_latest_is_the_policy_where_none_is_given() -> None:
     named = replace(JOB, policies=Policies(catch_up="latest"))
     assert PLANNER.decide(named, minute(4)) == PLANNER.decide(JOB, minute(4))
@@ -195,6 +212,12 @@ def test_while_a_run_is_open_each_fire_time_is_an_overlap_or_missed_and_none_is_
     assert planner.decide(job, now) == decided(now, 6, overlaps(3, 4, 5), missed(1, 2, "down"))
     assert planner.decide(job, now + 1) == decided(now + 1, 6, overlaps(4, 5), missed(1, 3, "down"))
     assert planner.decide(job, now - 1) == decided(now - 1, 5, overlaps(3, 4), missed(1, 2, "down"))
+
+
+@pytest.mark.parametrize("job", [busy(JOB), busy(SKIP)])
+def test_while_a_run_is_open_one_fire_time_may_be_missed_and_the_next_an_overlap(job: JobToPlan) -> None:
+    decision = Planner(grace=MINUTE - 1).decide(job, minute(2))
+    assert decision == decided(minute(2), 3, overlaps(2), missed(1, 1, "down"))
 
 
 @pytest.mark.parametrize("job", [busy(JOB), busy(SKIP), busy(ALL)])
@@ -251,11 +274,27 @@ def test_of_a_backlog_without_room_the_cursor_waits_at_the_last_that_was_queued(
     )
 
 
+@pytest.mark.parametrize("owed", [1, 3])
 @pytest.mark.parametrize("open_runs", [BACKLOG, BACKLOG + 1, 3 * BACKLOG])
-def test_a_full_backlog_takes_nothing_and_the_cursor_stays(open_runs: int) -> None:
-    now = minute(3)
+def test_a_full_backlog_takes_nothing_and_the_cursor_stays(open_runs: int, owed: int) -> None:
+    now = minute(owed)
     decision = PLANNER.decide(busy(ALL, open_runs, catching_up=True), now)
     assert decision == Decision(planned_through=NOON, next_due=now + SECOND, next_run=minute(1))
+
+
+def test_a_range_before_a_full_backlog_is_told_and_the_cursor_waits_at_its_end() -> None:
+    def judged(_job: JobToPlan, piece: Piece, _in_order: bool, _clock_jumped: bool) -> Fate:
+        # No policy asks for both yet.
+        return Fate("queued", None, in_rows=True) if piece.on_time else Fate("missed", "down", in_rows=False)
+
+    with patch.object(planner_module, "judge", judged):
+        decision = Planner(grace=2 * MINUTE - 1).decide(busy(ALL, BACKLOG), minute(5))
+    assert decision == Decision(
+        planned_through=minute(3),
+        next_due=minute(5) + SECOND,
+        next_run=minute(4),
+        ranges=missed(1, 3, "down"),
+    )
 
 
 # --- disabled, quarantined -------------------------------------------------------------------------------------------

@@ -6,14 +6,12 @@ field here, or a test compares it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from systemprompt.errors import JobDefinitionError, did_you_mean
-
-from collections.abc import Mapping
-from typing import Any
 
 __all__ = ["POLICIES", "Policies", "Policy", "seconds_of"]
 

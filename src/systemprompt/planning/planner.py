@@ -2,24 +2,26 @@
 
 The fire times owed are those after the cursor and up to now, under the job's present version. Each gets exactly one account:
 
-    newest       starts if it is on time, that is not older than the grace; if it is older, `catch_up: latest` starts it all the
-                 same and `skip` misses it. Where an earlier run of the job is open it is skipped for `overlap`
-    older ones   missed: `superseded` by the newest, or `down` where catch-up is `skip`
-    catch_up: all    every one is queued in order, a bounded number ahead; the cursor waits for the rest
-    disabled, quarantined   skipped with that reason
+    cut       the stretch from the cursor to now falls into pieces: `planning.pieces`
+    judge     each piece has one fate: `planning.judging`
+    account   neighbours with the same fate become rows, one a fire time, or one range
 
-Fire times that share a fate become one range, so downtime costs a few steps of arithmetic, however long it was.
+Ranges are counted by arithmetic, so downtime costs a few steps, however long it was. Rows are bounded where they are runs to be:
+a job has at most `BACKLOG` of them open, and the cursor waits for the rest.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import groupby, islice
 
 from systemprompt.clock import SECOND, Instant
 from systemprompt.cron import CronError, Schedule
 from systemprompt.ledger.records import Decision, JobToPlan, PlannedRange, PlannedRun
+from systemprompt.planning.judging import Fate, judge, works_off
+from systemprompt.planning.pieces import Piece, cut
 
 __all__ = ["BACKLOG", "Planner"]
 
@@ -54,93 +56,90 @@ class Planner:
         try:
             schedule = _schedule(job.schedule, job.time_zone, job.policies.dst_gap, job.policies.dst_fold)
         except CronError:
-            # It was checked when the version was made, so its zone has left this machine. Owe it, and look again.
+            # It was checked when the version was made, so its zone has left this machine. Leave the cursor and look again.
             return Decision(planned_through=job.planned_through, next_due=now + 60 * SECOND, next_run=None)
-        newest = _last_before(schedule, now + 1) if now > job.planned_through else None
-        if newest is not None and newest <= job.planned_through:
-            newest = None
-        if job.quarantined or not job.enabled:
-            return self._passed_over(job, schedule, newest, now)
-        if newest is None:
-            return self._decision(job, schedule, now)
-        if job.policies.catch_up == "all" and self._owes_all(job, schedule, now):
-            return self._every_one(job, schedule, now)
-        if job.open_run is not None:
-            return self._blocked(job, schedule, now)
-        return self._newest(job, schedule, newest, now)
-
-    def _owes_all(self, job: JobToPlan, schedule: Schedule, now: Instant) -> bool:
-        # If a run is in the way: an on-time fire is an overlap; misfires and backlog are queued in order.
-        if job.catching_up or job.open_run is None:
-            return True
-        oldest = schedule.next_after(job.planned_through)
-        return oldest is not None and oldest < now - self.grace
-
-    def _newest(self, job: JobToPlan, schedule: Schedule, newest: Instant, now: Instant) -> Decision:
-        on_time = newest >= now - self.grace
-        if not on_time and job.policies.catch_up == "skip":
-            return self._decision(job, schedule, now, ranges=(self._missed(job, schedule, newest, "down"),))
-        run = PlannedRun(fire_at=newest, status="queued", origin="schedule" if on_time else "catch_up")
-        older = _last_before(schedule, newest)
-        if older is None or older <= job.planned_through:
-            return self._decision(job, schedule, now, runs=(run,))
-        reason = "down" if job.policies.catch_up == "skip" else "superseded"
-        return self._decision(job, schedule, now, runs=(run,), ranges=(self._missed(job, schedule, older, reason),))
-
-    def _blocked(self, job: JobToPlan, schedule: Schedule, now: Instant) -> Decision:
-        boundary = max(job.planned_through, now - self.grace - 1)
-        runs = tuple(
-            PlannedRun(fire_at=at, status="skipped", reason="overlap", blocked_by=job.open_run)
-            for at in schedule.instants_between(boundary, now)
-        )
-        late = schedule.last_before(boundary + 1)
-        if late is None or late <= job.planned_through:
-            return self._decision(job, schedule, now, runs=runs)
-        return self._decision(job, schedule, now, runs=runs, ranges=(self._missed(job, schedule, late, "down"),))
-
-    def _every_one(self, job: JobToPlan, schedule: Schedule, now: Instant) -> Decision:
-        room = max(0, BACKLOG - job.open_runs)
-        owed = tuple(islice(schedule.instants_between(job.planned_through, now), room + 1))
-        taken = owed[:room]
-        runs = tuple(
-            PlannedRun(fire_at=at, status="queued", origin="schedule" if at >= now - self.grace else "catch_up")
-            for at in taken
-        )
-        if len(owed) <= room:
-            return self._decision(job, schedule, now, runs=runs)
-        cursor = taken[-1] if taken else job.planned_through
-        return Decision(planned_through=cursor, next_due=now + _SOON, next_run=owed[room], runs=runs)
-
-    def _passed_over(self, job: JobToPlan, schedule: Schedule, newest: Instant | None, now: Instant) -> Decision:
-        ranges: tuple[PlannedRange, ...] = ()
-        if newest is not None:
-            # `disabled` is said first: it is what the operator chose, and stays true when the module is mended.
-            reason = "quarantined" if job.enabled else "disabled"
-            ranges = (_range(job, schedule, newest, "skipped", reason),)
-        cursor = max(now, job.planned_through)
-        return Decision(planned_through=cursor, next_due=cursor + _DAY, next_run=None, ranges=ranges)
-
-    def _missed(self, job: JobToPlan, schedule: Schedule, last: Instant, reason: str) -> PlannedRange:
-        return _range(job, schedule, last, "missed", "clock_jump" if self.clock_jumped else reason)
-
-    def _decision(
-        self,
-        job: JobToPlan,
-        schedule: Schedule,
-        now: Instant,
-        runs: tuple[PlannedRun, ...] = (),
-        ranges: tuple[PlannedRange, ...] = (),
-    ) -> Decision:
-        cursor = max(now, job.planned_through)
-        following = _next_after(schedule, cursor)
-        return Decision(planned_through=cursor, next_due=following, next_run=following, runs=runs, ranges=ranges)
+        oldest = _next_after(schedule, job.planned_through)
+        if oldest is None or oldest > now:
+            return _decision(job, max(now, job.planned_through), oldest)
+        late_until = now - self.grace - 1
+        in_order = works_off(job, oldest, late_until)
+        following = _next_after(schedule, oldest)
+        if following is None or following > now:
+            # Nearly always one fire time is owed: there is nothing to cut and nothing to count.
+            only = Piece(job.planned_through, now, on_time=oldest > late_until, newest=True)
+            fate = judge(job, only, in_order, self.clock_jumped)
+            if fate.in_rows and job.open_runs < BACKLOG:
+                return _decision(job, now, following, runs=tuple(_rows((oldest,), fate)))
+            return _account(job, schedule, now, [(fate, [only])])
+        newest = _last_before(schedule, now + 1)
+        assert newest is not None, "two fire times are owed"
+        pieces = cut(job.planned_through, now, newest=newest, late_until=late_until)
+        fates = groupby(pieces, lambda piece: judge(job, piece, in_order, self.clock_jumped))
+        return _account(job, schedule, now, fates)
 
 
-def _range(job: JobToPlan, schedule: Schedule, last: Instant, status: str, reason: str) -> PlannedRange:
-    first = schedule.next_after(job.planned_through)
-    assert first is not None, "a range has a last fire time, so it has a first"
-    count = schedule.count_between(job.planned_through, last)
-    return PlannedRange(first_at=first, last_at=last, count=count, status=status, reason=reason)
+def _account(
+    job: JobToPlan, schedule: Schedule, now: Instant, judged: Iterable[tuple[Fate, Iterable[Piece]]]
+) -> Decision:
+    """Return rows and ranges for neighbouring pieces, each group with its fate, as far as there is room for runs."""
+    runs: list[PlannedRun] = []
+    ranges: list[PlannedRange] = []
+    cursor, room = job.planned_through, max(0, BACKLOG - job.open_runs)
+    for fate, group in judged:
+        alike = list(group)
+        after, until = alike[0].after, alike[-1].until
+        if not fate.in_rows:
+            span = _range(schedule, after, until, fate)
+            if span is not None:
+                ranges.append(span)
+                cursor = span.last_at
+            continue
+        queued = fate.status == "queued"
+        owed = list(islice(schedule.instants_between(after, until), room + 1 if queued else None))
+        taken = owed[:room] if queued else owed
+        if taken:
+            runs += _rows(taken, fate)
+            cursor = taken[-1]
+        if len(taken) < len(owed):
+            look, waits = now + _SOON, owed[room]
+            return Decision(
+                planned_through=cursor, next_due=look, next_run=waits, runs=tuple(runs), ranges=tuple(ranges)
+            )
+        if queued:
+            room -= len(taken)
+    return _decision(job, now, _next_after(schedule, now), runs=tuple(runs), ranges=tuple(ranges))
+
+
+def _decision(
+    job: JobToPlan,
+    cursor: Instant,
+    following: Instant | None,
+    runs: tuple[PlannedRun, ...] = (),
+    ranges: tuple[PlannedRange, ...] = (),
+) -> Decision:
+    """Return the decision that accounts for everything up to the new cursor. `following`: the next fire time."""
+    if job.quarantined or not job.enabled:
+        return Decision(planned_through=cursor, next_due=cursor + _DAY, next_run=None, runs=runs, ranges=ranges)
+    return Decision(planned_through=cursor, next_due=following, next_run=following, runs=runs, ranges=ranges)
+
+
+def _rows(fire_times: Iterable[Instant], fate: Fate) -> list[PlannedRun]:
+    status, reason, _, origin, blocked_by = fate
+    return [
+        PlannedRun(fire_at=at, status=status, origin=origin, reason=reason, blocked_by=blocked_by) for at in fire_times
+    ]
+
+
+def _range(schedule: Schedule, after: Instant, until: Instant, fate: Fate) -> PlannedRange | None:
+    """Return the range of the fire times in (after, until], None where there is none."""
+    count = schedule.count_between(after, until)
+    if not count:
+        return None
+    first, last = _next_after(schedule, after), _last_before(schedule, until + 1)
+    assert first is not None, "there are some"
+    assert last is not None, "there are some"
+    assert fate.reason is not None, "what gets a range does not run"
+    return PlannedRange(first_at=first, last_at=last, count=count, status=fate.status, reason=fate.reason)
 
 
 @lru_cache(maxsize=65_536)

@@ -1,0 +1,39 @@
+"""Cut the stretch of time that a job owes into pieces, in each of which one answer holds for every fire time. Pure."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from systemprompt.clock import Instant
+
+__all__ = ["Piece", "cut"]
+
+
+class Piece(NamedTuple):
+    """The instants in (after, until]. All that a fire time is judged by is the same throughout.
+
+    on_time   they are no older than the grace
+    newest    of the fire times owed it has the newest, and no other
+    """
+
+    after: Instant
+    until: Instant
+    on_time: bool
+    newest: bool
+
+
+def cut(after: Instant, until: Instant, *, newest: Instant, late_until: Instant) -> list[Piece]:
+    """Return the pieces of (after, until] in order, without a gap: there are as many as edges lie within, and one more.
+
+    newest       the newest fire time up to `until`
+    late_until   what is due up to this instant is older than the grace
+    """
+    before_newest = newest - 1
+    edges = sorted({edge for edge in (late_until, before_newest) if after < edge < until})
+    return [
+        Piece(start, end, on_time=start >= late_until, newest=start >= before_newest)
+        for start, end in pairwise((after, *edges, until))
+    ]
