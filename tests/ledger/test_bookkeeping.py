@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -21,8 +22,8 @@ from systemprompt.ledger.bookkeeping import (
     settle,
     storable,
 )
-from systemprompt.ledger.records import ManualStart, PlannedRun
-from systemprompt.ledger.rows import AttemptRow, OpenRun
+from systemprompt.ledger.records import Closing, ManualStart, PlannedRun
+from systemprompt.ledger.rows import AttemptRow, ClosedRun, OpenRun
 
 # -- a run comes into being -----------------------------------------------------------------------------------------------
 
@@ -116,6 +117,13 @@ def test_an_account_keeps_all_that_the_closing_said() -> None:
     account = closed(**said)
     assert {name: getattr(account, name) for name in said} == said
     assert (account.blocked_by, account.abandoned, account.did_nothing) == (None, 0, 1)
+    elsewhere = {"run_id", "attempt", "fence", "started_at", "finished_at", "error", "output", "abandoned"}
+    assert {field.name for field in fields(Closing)} == {*said, *elsewhere}, "of these other tests here ask"
+
+
+@pytest.mark.parametrize("row", [waiting(), running(), closed()], ids=["waiting", "running", "closed"])
+def test_a_row_that_is_made_by_place_has_a_value_for_every_column(row: OpenRun | ClosedRun) -> None:
+    assert len(row) == len(row._fields)
 
 
 def test_an_end_that_says_nothing_more_leaves_nothing_behind_and_did_something() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,8 +16,14 @@ from support.raw_ledger import raw_ledger
 from support.sqlite_engine import SqliteEngine
 from systemprompt.clock import iso
 from systemprompt.ledger.rows import AttemptRow, ClosedRun, OpenRun
+from systemprompt.ledger.sqlite import clockwork
+from systemprompt.ledger.sqlite.closing import _Holder
+from systemprompt.ledger.sqlite.remembered import Terms
+from systemprompt.ledger.sqlite.run_views import run_view
+from systemprompt.ledger.statements import load_statements
 from systemprompt.ledger.views import AttemptView, RunView
 
+STATEMENTS = load_statements(str(Path(clockwork.__file__).parent / "sql"))
 REFERENCE = (
     "id",
     "job_name",
@@ -61,6 +68,60 @@ def test_a_closed_run_has_all_columns_of_its_open_row_in_their_order() -> None:
 @pytest.mark.parametrize("view", ["open_run_views", "closed_run_views"])
 def test_a_run_is_shown_in_the_columns_of_its_view(raw: sqlite3.Connection, view: str) -> None:
     assert columns(raw, view) == tuple(field.name for field in fields(RunView))
+
+
+def test_a_reader_is_shown_every_column_of_an_account_and_its_texts_in_place_of_their_hashes() -> None:
+    hashes, shown = {"error_hash", "output_hash"}, {"job_name", "error", "output"}
+    assert {field.name for field in fields(RunView)} - shown == set(ClosedRun._fields) - hashes
+
+
+@pytest.mark.parametrize(("table", "row"), [("open_runs", OpenRun), ("job_runs", ClosedRun)])
+def test_each_column_of_a_run_is_read_under_its_own_name_and_as_its_type(
+    raw: sqlite3.Connection, table: str, row: type[OpenRun] | type[ClosedRun]
+) -> None:
+    for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        raw.execute(f"DROP TRIGGER {name}")
+    raw.execute("PRAGMA ignore_check_constraints = ON")
+    raw.row_factory = sqlite3.Row
+    kinds = {column["name"]: column["type"] for column in raw.execute(f"PRAGMA table_info({table})")}
+    values: dict[str, object] = {
+        name: number if kinds[name] == "INTEGER" else f"text {number}" for number, name in enumerate(row._fields, 1_000)
+    }
+    values |= {"job_id": 1, "parameters": '{"days": 7}', "enforce": 1}
+    values |= {name: 1 for name in ("abandoned", "did_nothing") if name in values}
+    marks = ", ".join("?" * len(values))
+    raw.execute(f"INSERT INTO {table} VALUES ({marks})", list(values.values()))
+
+    view = "open_run_views" if table == "open_runs" else "closed_run_views"
+    (found,) = raw.execute(f"SELECT * FROM {view} WHERE run_id = ?", [values["run_id"]])
+    shown = run_view(found)
+
+    read = {"parameters": {"days": 7}, "enforce": True, "abandoned": True, "did_nothing": True}
+    for name in set(row._fields) - {"error_hash", "output_hash"}:
+        assert getattr(shown, name) == read.get(name, values[name]), name
+    for field in fields(RunView):
+        if field.type in ("bool", "bool | None"):
+            assert isinstance(getattr(shown, field.name), bool), field.name
+
+
+@pytest.mark.parametrize(
+    ("statement", "row"),
+    [("write_attempts", AttemptRow), ("keep_late_result", AttemptRow), ("holder_of_fence", _Holder)],
+)
+def test_a_statement_names_the_columns_of_its_row_in_their_order(
+    statement: str, row: type[AttemptRow | _Holder]
+) -> None:
+    text = STATEMENTS[statement]
+    columns = re.search(r"INTO \w+ \(([^)]*)\)|SELECT ([\w, ]+) FROM", text)
+    assert columns is not None
+    assert tuple(re.findall(r"\w+", columns[1] or columns[2])) == row._fields
+    assert text.count("?") == (len(row._fields) if columns[1] else 0)
+
+
+@pytest.mark.parametrize("statement", ["terms_of_jobs", "jobs_by_id_to_plan"])
+def test_what_a_version_says_is_read_in_the_columns_of_terms(raw: sqlite3.Connection, statement: str) -> None:
+    found = raw.execute(STATEMENTS[statement], {"ids": "[1]", "first": 1, "last": 1})
+    assert tuple(column[0] for column in found.description)[-len(Terms._fields) :] == Terms._fields
 
 
 def test_an_attempt_is_shown_in_the_columns_of_its_view(raw: sqlite3.Connection) -> None:

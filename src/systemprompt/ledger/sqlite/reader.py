@@ -324,18 +324,9 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _run(row: sqlite3.Row) -> RunView:
-    from systemprompt.ledger.views import RunView
+    from systemprompt.ledger.sqlite.run_views import run_view
 
-    values: dict[str, Any] = dict(row)
-    if values["parameters"] is not None:
-        import json
-
-        values["parameters"] = json.loads(values["parameters"])
-    if values["enforce"] is not None:
-        values["enforce"] = bool(values["enforce"])
-    for name in ("abandoned", "did_nothing"):
-        values[name] = bool(values[name])
-    return RunView(**values)
+    return run_view(row)
 
 
 _BY_JOB = attrgetter("job_id", "due_at", "run_id")

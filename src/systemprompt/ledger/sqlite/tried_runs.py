@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import fields
+from collections.abc import Iterable, Iterator
 from heapq import merge
 from operator import attrgetter
-from typing import Any
 
+from systemprompt.ledger.sqlite.run_views import run_views
 from systemprompt.ledger.views import AttemptView, RunView
 
 __all__ = ["with_attempts"]
 
-_AS_KEPT: dict[str, Callable[[Any], Any]] = {
-    "parameters": lambda text: None if text is None else json.loads(text),
-    "enforce": lambda number: None if number is None else bool(number),
-    "abandoned": bool,
-    "did_nothing": bool,
-}
 _BY_JOB = attrgetter("job_id", "due_at", "run_id")
 
 
@@ -34,7 +26,7 @@ def with_attempts(
     beside: defaultdict[int, list[sqlite3.Row]] = defaultdict(list)
     for row in kept:
         beside[row["run_id"]].append(row)
-    for run in merge(_runs(closed), _runs(waiting), key=_BY_JOB):
+    for run in merge(run_views(closed), run_views(waiting), key=_BY_JOB):
         rows = beside.get(run.run_id, ())
         late = {row["attempt"]: row for row in rows if row["kind"] == "late"}
         ended = [_attempt(run, row, late) for row in rows if row["kind"] == "ended"]
@@ -78,32 +70,3 @@ def _own_attempt(run: RunView, fence: int, late: dict[int, sqlite3.Row]) -> Atte
         late_result=None if came is None else came["result"],
         late_at=None if came is None else came["day_at"],
     )
-
-
-def _runs(rows: Iterator[sqlite3.Row]) -> Iterator[RunView]:
-    make: Callable[[sqlite3.Row], RunView] | None = None
-    for row in rows:
-        if make is None:
-            make = _maker(row.keys())
-        yield make(row)
-
-
-def _maker(columns: list[str]) -> Callable[[sqlite3.Row], RunView]:
-    """Return what makes a view of a row. Straight into the slots: a frozen dataclass's own way takes three times as long."""
-    plain, kept = [], []
-    for field in fields(RunView):
-        put, column = getattr(RunView, field.name).__set__, columns.index(field.name)
-        if field.name in _AS_KEPT:
-            kept.append((put, column, _AS_KEPT[field.name]))
-        else:
-            plain.append((put, column))
-
-    def make(row: sqlite3.Row) -> RunView:
-        made = object.__new__(RunView)
-        for put, column in plain:
-            put(made, row[column])
-        for put, column, read in kept:
-            put(made, read(row[column]))
-        return made
-
-    return make
