@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from typing import Any
 
@@ -170,12 +170,7 @@ def chained(draft: SealDraft, *, seal: int, previous: str, sealed_at: Instant) -
         day=day_of(draft.until_at - 1),
         from_at=draft.from_at,
         until_at=draft.until_at,
-        runs=draft.content.runs,
-        attempts=draft.content.attempts,
-        ranges=draft.content.ranges,
-        fire_times=draft.content.fire_times,
-        counts=draft.content.counts,
-        content=draft.content.content,
+        **asdict(draft.content),
         sealed_at=sealed_at,
         previous=previous,
         digest="",
@@ -198,20 +193,7 @@ def day_of(at: Instant) -> str:
     return iso(at)[:10]
 
 
-_CHAINED = (
-    "seal",
-    "format",
-    "day",
-    "from_at",
-    "until_at",
-    "runs",
-    "attempts",
-    "ranges",
-    "fire_times",
-    "counts",
-    "content",
-    "sealed_at",
-)
+_CHAINED = tuple(field.name for field in fields(Seal) if field.name not in ("previous", "digest"))
 
 
 def _line(*values: object) -> str:

@@ -11,11 +11,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from systemprompt.clock import Instant
-    from systemprompt.ledger.records import JobToPlan
-    from systemprompt.planning.pieces import Piece
+from systemprompt.clock import Instant
+from systemprompt.ledger.records import JobToPlan
+from systemprompt.planning.pieces import Piece
 
 __all__ = ["Fate", "judge", "works_off"]
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import NamedTuple
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from systemprompt.clock import Instant
+from systemprompt.clock import Instant
 
 __all__ = ["Piece", "cut"]
 

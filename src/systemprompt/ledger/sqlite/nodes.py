@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import asdict
 
 from systemprompt.clock import Instant
 from systemprompt.errors import LedgerBroken
@@ -16,24 +17,10 @@ from systemprompt.ledger.sqlite.store import Store
 
 __all__ = ["join", "leave", "record_clock_event", "rescue"]
 
-_IDENTITY = (
-    "node_id",
-    "kind",
-    "host",
-    "machine",
-    "pid",
-    "pid_started_at",
-    "program",
-    "zone_data",
-    "lease_ms",
-    "capacity",
-    "started_at",
-)
-
 
 def join(store: Store, node: NodeIdentity) -> None:
-    values = {name: getattr(node, name) for name in _IDENTITY}
-    store.run("join_node", values | {"labels": json.dumps(list(node.labels))})
+    # The statement names those of the fields that a new node has.
+    store.run("join_node", asdict(node) | {"labels": json.dumps(list(node.labels))})
 
 
 def leave(store: Store, node_id: str, now: Instant) -> None:
@@ -82,5 +69,4 @@ def _requeue(store: Store, requeued: list[Requeued]) -> None:
 
 
 def record_clock_event(store: Store, event: ClockEvent) -> None:
-    names = ("seen_at", "kind", "delta_us", "action", "node_id")
-    store.run("record_clock_event", {name: getattr(event, name) for name in names})
+    store.run("record_clock_event", asdict(event))

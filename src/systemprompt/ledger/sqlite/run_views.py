@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from functools import lru_cache
+from typing import Any
 
 from systemprompt.ledger.views import RunView
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Callable, Iterable, Iterator
-    from typing import Any
 
 __all__ = ["run_view", "run_views"]
 
