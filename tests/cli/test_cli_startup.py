@@ -65,6 +65,8 @@ OF_EACH = {
         "cron.fire_times",
         "cron.schedule",
         "cron.zones",
+        "jobs",
+        "jobs.policies",
         "ledger.views",
         "operations.instants",
         "operations.schedules",
@@ -89,6 +91,8 @@ OF_EACH = {
         "cron.fire_times",
         "cron.schedule",
         "cron.zones",
+        "jobs",
+        "jobs.policies",
         "ledger.views",
         "operations.cursors",
         "operations.instants",
@@ -111,12 +115,12 @@ OF_EACH = {
 """What each of them loads besides, below `systemprompt`. In these modules imports may stand in functions, and `TYPE_CHECKING` may
 be a name of ours, to save a start the time; and in no others but those that are listed below."""
 LOADED_BY_DISCOVERY = {
-    "builtin.content.content_ingestion",
+    "builtin.content.markdown_files",
     "builtin.content.publish_content",
     "builtin.upkeep.ledger_audit",
     "builtin.upkeep.prune_history",
 }
-"""Built-in jobs whose work needs heavy libraries: whoever only looks which jobs there are must not wait for these."""
+"""They need heavy libraries for the work of built-in jobs: whoever only looks which jobs there are must not wait for these."""
 
 HEAVY_TO_RUN = {"jinja2", "markdown_it", "cronsim"}
 

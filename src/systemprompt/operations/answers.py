@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from systemprompt.clock import iso
 from systemprompt.operations.operation import load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeVar
 
     from systemprompt.operations.operation import Operation
 
-__all__ = ["Answer", "check_fields", "entry_type", "plain"]
+    T = TypeVar("T")
+
+__all__ = ["Answer", "check_fields", "entry_of", "entry_type", "plain"]
 
 
 class Answer:
@@ -66,6 +69,18 @@ def check_fields(operation: Operation, params: Any) -> None:
                 from systemprompt.operations.parameters import none_of
 
                 raise none_of("fields", name, known)
+
+
+def entry_of(kind: type[T], view: object, /, **own: Any) -> T:
+    """Return a record for programs, made of what a view of the ledger has by the same names, and of what is its own.
+
+    Where the record has a text and the view an instant, it is written as ISO 8601 in UTC.
+    """
+    for name, field in kind.__dataclass_fields__.items():  # type: ignore[attr-defined]  # a dataclass
+        if name not in own:
+            value = getattr(view, name)
+            own[name] = iso(value) if value.__class__ is int and field.type.startswith("str") else value
+    return kind(**own)
 
 
 def entry_type(operation: Operation) -> Any:

@@ -10,6 +10,7 @@ from systemprompt.audit.auditor import audit
 from systemprompt.clock import iso
 from systemprompt.ledger.records import NodeIdentity
 from systemprompt.nodes.identity import is_gone, this_machine
+from systemprompt.operations.answers import entry_of
 from systemprompt.operations.context import OperationContext
 from systemprompt.operations.instants import iso_or_none, read_span
 from systemprompt.operations.parameters import FIELDS, param
@@ -81,19 +82,7 @@ def audit_jobs(context: OperationContext, params: AuditParams) -> AuditReport:
     with context.open_system() as system:
         report = audit(system.ledger, now=context.now(), alive=alive, job_name=params.job, start=start, end=end)
         schema = tuple(str(one) for one in system.ledger.upkeep.schema_state().harmful)
-    findings = tuple(
-        AuditFinding(
-            kind=found.kind,
-            job_name=found.job_name,
-            sentence=found.sentence,
-            at=iso_or_none(found.at),
-            until=iso_or_none(found.until),
-            run_id=found.run_id,
-            count=found.count,
-            details=found.details,
-        )
-        for found in report.findings
-    )
+    findings = tuple(entry_of(AuditFinding, found) for found in report.findings)
     verdict = report.verdict
     if schema:
         verdict = f"the ledger's schema was changed: {'; '.join(schema)}; apart from that {verdict}"

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from types import NoneType
 
 from systemprompt.clock import iso
+from systemprompt.operations.answers import entry_of
 from systemprompt.operations.cursors import cursor_at, place_of
-from systemprompt.operations.instants import iso_or_none, known_job, read_span
+from systemprompt.operations.instants import known_job, read_span
 from systemprompt.operations.parameters import CURSOR, FIELDS, none_of, param
 
 TYPE_CHECKING = False
@@ -60,29 +61,29 @@ class HistoryEntry:
     job_name: str
     status: str
     run_at: str
-    error: str | None
+    error: str | None = None
     kind: str
-    run_id: int | None
-    origin: str | None
-    fire_at: str | None
-    lateness_ms: float | None
-    finished_at: str | None
-    reason: str | None
-    duration_ms: int | None
-    attempt: int
-    items_processed: int
-    items_failed: int
-    message: str | None
-    actor: str | None
-    why: str | None
-    blocked_by: int | None
-    stop_asked_at: str | None
-    stop_by: str | None
-    stop_why: str | None
-    abandoned: bool
+    run_id: int | None = None
+    origin: str | None = None
+    fire_at: str | None = None
+    lateness_ms: float | None = None
+    finished_at: str | None = None
+    reason: str | None = None
+    duration_ms: int | None = None
+    attempt: int = 0
+    items_processed: int = 0
+    items_failed: int = 0
+    message: str | None = None
+    actor: str | None = None
+    why: str | None = None
+    blocked_by: int | None = None
+    stop_asked_at: str | None = None
+    stop_by: str | None = None
+    stop_why: str | None = None
+    abandoned: bool = False
     count: int
-    first_at: str | None
-    last_at: str | None
+    first_at: str | None = None
+    last_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,62 +146,26 @@ _MAYBE = (int, NoneType)
 
 
 def _of_run(run: RunView) -> HistoryEntry:
-    return HistoryEntry(
-        job_name=run.job_name,
-        status=run.status,
+    return entry_of(
+        HistoryEntry,
+        run,
         run_at=iso(run.due_at if run.started_at is None else run.started_at),
-        error=run.error,
         kind="run",
-        run_id=run.run_id,
-        origin=run.origin,
-        fire_at=iso_or_none(run.fire_at),
         lateness_ms=None if run.fire_at is None or run.started_at is None else (run.started_at - run.fire_at) / 1_000,
-        finished_at=iso_or_none(run.finished_at),
-        reason=run.reason,
-        duration_ms=run.duration_ms,
-        attempt=run.attempt,
-        items_processed=run.items_processed,
-        items_failed=run.items_failed,
-        message=run.message,
-        actor=run.actor,
-        why=run.why,
-        blocked_by=run.blocked_by,
-        stop_asked_at=iso_or_none(run.stop_asked_at),
-        stop_by=run.stop_by,
-        stop_why=run.stop_why,
-        abandoned=run.abandoned,
         count=1,
         first_at=None,
         last_at=None,
     )
 
 
-def _of_range(found: RangeView) -> HistoryEntry:
+def _of_range(told: RangeView) -> HistoryEntry:
     return HistoryEntry(
-        job_name=found.job_name,
-        status=found.status,
-        run_at=iso(found.last_at),
-        error=None,
+        job_name=told.job_name,
+        status=told.status,
+        run_at=iso(told.last_at),
         kind="range",
-        run_id=None,
-        origin=None,
-        fire_at=None,
-        lateness_ms=None,
-        finished_at=None,
-        reason=found.reason,
-        duration_ms=None,
-        attempt=0,
-        items_processed=0,
-        items_failed=0,
-        message=None,
-        actor=None,
-        why=None,
-        blocked_by=None,
-        stop_asked_at=None,
-        stop_by=None,
-        stop_why=None,
-        abandoned=False,
-        count=found.count,
-        first_at=iso(found.first_at),
-        last_at=iso(found.last_at),
+        reason=told.reason,
+        count=told.count,
+        first_at=iso(told.first_at),
+        last_at=iso(told.last_at),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from systemprompt.clock import iso
+from systemprompt.operations.answers import entry_of
 from systemprompt.operations.parameters import CURSOR, FIELDS, param
 
 TYPE_CHECKING = False
@@ -104,17 +104,4 @@ def _cursor(params: ListJobsParams, last: JobView) -> str:
 
 
 def _entry(view: JobView) -> JobEntry:
-    return JobEntry(
-        name=view.name,
-        description=view.description,
-        schedule=view.schedule,
-        enabled=view.enabled,
-        time_zone=view.time_zone,
-        tags=view.tags,
-        next_run=None if view.next_run is None else iso(view.next_run),
-        last_run=None if view.last_run is None else iso(view.last_run),
-        last_status=view.last_status,
-        running=view.running,
-        quarantined=view.quarantine_error is not None,
-        retired=view.retired_at is not None,
-    )
+    return entry_of(JobEntry, view, quarantined=view.quarantine_error is not None, retired=view.retired_at is not None)

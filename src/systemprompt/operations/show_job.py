@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from systemprompt.clock import iso
 from systemprompt.errors import CronError
-from systemprompt.operations.instants import iso_or_none, known_job
+from systemprompt.operations.answers import entry_of
+from systemprompt.operations.instants import known_job
 from systemprompt.operations.parameters import param
 from systemprompt.operations.schedules import schedule_of
 
@@ -84,30 +85,12 @@ def show_job(context: OperationContext, params: ShowJobParams) -> JobDetails:
         versions = ledger.versions(view.job_id)
     policies = versions[-1].policies if versions else {}
     words, fire_times = _fire_times(view, versions[-1] if versions else None, context.now())
-    return JobDetails(
-        name=view.name,
-        description=view.description,
-        schedule=view.schedule,
+    return entry_of(
+        JobDetails,
+        view,
         schedule_human=words,
-        enabled=view.enabled,
-        last_run=iso_or_none(view.last_run),
-        next_run=iso_or_none(view.next_run),
-        last_status=view.last_status,
-        last_error=view.last_error,
-        run_count=view.run_count,
-        time_zone=view.time_zone,
-        tags=view.tags,
-        owner=view.owner,
-        source=view.source,
-        declared_enabled=view.declared_enabled,
-        quarantine_error=view.quarantine_error,
-        retired_at=iso_or_none(view.retired_at),
-        running=view.running,
-        last_run_id=view.last_run_id,
-        version=view.version,
         versions=len(versions),
         policies=policies,
-        planned_through=iso(view.planned_through),
         next_fire_times=fire_times,
     )
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 
 from systemprompt.builtin.content.account import account
-from systemprompt.builtin.content.site_folder import ForeignFile, SiteFolder
-from systemprompt.builtin.content.site_pages import Page, RenderedPage, Site
 from systemprompt.clock import Clock, Instant, SystemClock
 from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.job import Job, submit_job
@@ -128,6 +126,7 @@ def _put_assets(folder: SiteFolder, rendered: RenderedPage, problems: list[str])
 
 
 def _put(folder: SiteFolder, address: str, data: bytes, problems: list[str]) -> bool:
+    from systemprompt.builtin.content.site_folder import ForeignFile
 
     try:
         folder.put(address, data)
