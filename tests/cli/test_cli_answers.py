@@ -30,6 +30,8 @@ def test_list_on_a_pipe_is_as_wide_as_it_needs_and_has_no_escape_sequence(busy: 
         Available Jobs  1
         NAME            SCHEDULE     STATE    LAST RUN         NEXT RUN  DESCRIPTION
         nightly_report  0 0 3 * * *  enabled  success 1 s ago  in 13 h   Writes the nightly report
+
+        no node serves: schedules start nothing; sp serve starts one, sp doctor says more
     """)
 
 
@@ -177,6 +179,8 @@ def test_upcoming_merges_all_schedules_and_names_what_is_left_out(busy: CliSessi
         publish_content         2026-01-14 13:30:00  in 29 min  Europe/Berlin
 
         left out: behavioral_analysis (disabled)
+
+        no node serves: schedules start nothing; sp serve starts one, sp doctor says more
     """)
 
 
@@ -186,7 +190,9 @@ def test_upcoming_keeps_each_fire_time_on_one_line_where_the_terminal_is_narrow(
     lines = busy.sp("jobs upcoming -n 3 --job cleanup_inactive_sessions").out.splitlines()
 
     assert lines[1].split() == ["JOB", "WHEN"]
-    assert [line.split()[0] for line in lines[2:]] == ["cleanup_inactive_sessions"] * 3
+    assert [line.split()[0] for line in lines[2:5]] == ["cleanup_inactive_sessions"] * 3
+    assert lines[5] == ""
+    assert lines[6].startswith("no node serves: ")
 
 
 def test_upcoming_within_hours_of_one_job(cli: CliSession) -> None:
@@ -211,6 +217,9 @@ def test_upcoming_within_hours_of_one_job(cli: CliSession) -> None:
         "shown": 2,
         "next_cursor": None,
         "left_out": [],
+        "serving": [],
+        "silent": [],
+        "clock_behind_s": 0,
     }
 
 

@@ -54,7 +54,13 @@ COMMON = {
 """What every command loads that only reads the ledger."""
 
 OF_EACH = {
-    "jobs list": {"operations.list_jobs"},
+    "jobs list": {
+        "ledger.node_identity",
+        "nodes",
+        "nodes.identity",
+        "operations.list_jobs",
+        "operations.serving",
+    },
     "jobs show nightly_report": {
         "cron",
         "cron.day_times",
@@ -67,12 +73,17 @@ OF_EACH = {
         "cron.zones",
         "jobs",
         "jobs.policies",
+        "ledger.node_identity",
         "ledger.views",
+        "nodes",
+        "nodes.identity",
         "operations.instants",
         "operations.schedules",
+        "operations.serving",
         "operations.show_job",
     },
     "jobs history": {
+        "ledger.node_identity",
         "ledger.records",
         "ledger.sqlite.history",
         "ledger.tallies",
@@ -93,10 +104,14 @@ OF_EACH = {
         "cron.zones",
         "jobs",
         "jobs.policies",
+        "ledger.node_identity",
         "ledger.views",
+        "nodes",
+        "nodes.identity",
         "operations.cursors",
         "operations.instants",
         "operations.schedules",
+        "operations.serving",
         "operations.upcoming",
     },
     "jobs explain nightly_report": {
@@ -105,6 +120,7 @@ OF_EACH = {
         "audit.explain",
         "audit.findings",
         "audit.oracle",
+        "ledger.node_identity",
         "ledger.records",
         "ledger.views",
         "operations.explain_fire_time",

@@ -138,6 +138,14 @@ class LedgerReader(Protocol):
         """Return the highest fence ever given out, 0 where nothing was claimed."""
         ...
 
+    def failed_in_a_row(self, job_id: int) -> int:
+        """Return how many of a job's last runs failed with no success since, at most 100. What did not run does not count."""
+        ...
+
+    def decided_up_to(self) -> Instant:
+        """Return the latest instant that a turn decided by or a job is planned through: no clock should stand before it."""
+        ...
+
     def high_water(self) -> Instant:
         """Return the furthest instant that any job was ever planned through. A wall clock behind it was set back."""
         ...

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from systemprompt.clock import Instant
+from systemprompt.ledger.node_identity import NodeIdentity
 from systemprompt.record import record
 
 TYPE_CHECKING = False
@@ -267,37 +268,6 @@ class Turn:
     claimed: tuple[Claimed, ...] = ()
     next_due: Instant | None = None
     more: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeIdentity:
-    """One process. `node_id` is fresh for each, never the host's name.
-
-    machine          boot id and process namespace: where two are equal, `pid` and `pid_started_at` can be checked directly
-    beat, lease_ms   the counter others watch, and how long it may stand still
-    labels           which jobs it may take; zone_data   the release of its time zone data
-    clock_offset_us  how far its clock stands before the database's; degraded   what does not work on it
-    """
-
-    node_id: str
-    kind: str
-    host: str
-    machine: str
-    pid: int
-    pid_started_at: int
-    program: str
-    lease_ms: int
-    capacity: int
-    started_at: Instant
-    labels: tuple[str, ...] = ()
-    zone_data: str = ""
-    beat: int = 0
-    beat_at: Instant = 0
-    clock_offset_us: int = 0
-    degraded: tuple[str, ...] = ()
-    draining_at: Instant | None = None
-    stopped_at: Instant | None = None
-    fate: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

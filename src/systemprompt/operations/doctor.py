@@ -9,27 +9,29 @@ from shutil import disk_usage
 from zoneinfo import TZPATH, ZoneInfo, ZoneInfoNotFoundError
 
 from systemprompt.builtin.tables.table import find_table
-from systemprompt.clock import SECOND, iso
+from systemprompt.clock import SECOND, Instant, iso
 from systemprompt.errors import ConfigurationError, DatabaseError, SystempromptError
 from systemprompt.jobs.context import JobContext
+from systemprompt.ledger.reader import LedgerReader
 from systemprompt.ledger.upkeep import DatabaseUpkeep
-from systemprompt.nodes.identity import is_gone, this_machine
+from systemprompt.nodes.identity import this_machine
 from systemprompt.operations.context import OperationContext
 from systemprompt.operations.database import DatabaseState, database_states
 from systemprompt.operations.parameters import FIELDS, param
-from systemprompt.profile.profile import Profile
+from systemprompt.operations.serving import condition, last_served, node_state, overdue_since
+from systemprompt.profile.profile import Limits, Profile
 from systemprompt.system import System, application_upkeep, ledger_upkeep
 
 __all__ = ["Check", "Diagnosis", "DoctorParams", "doctor"]
 
 _LITTLE_SPACE, _NO_SPACE = 500 * 2**20, 20 * 2**20
-_BEHIND_BY = 5 * SECOND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoctorParams:
     """How to show it."""
 
+    serving: bool = param("only whether a node serves and keeps up: a health check for containers and systemd", False)
     fields: tuple[str, ...] = param(FIELDS, ())
 
 
@@ -54,13 +56,13 @@ class Diagnosis:
     healthy: bool
 
 
-def doctor(context: OperationContext, params: DoctorParams) -> Diagnosis:  # noqa: ARG001  # as every operation
+def doctor(context: OperationContext, params: DoctorParams) -> Diagnosis:
     """Look at everything a node needs. A check that fails never keeps the others from being made, where they can be.
 
     Not finding a profile is a finding too. Nothing is changed but what any command would bring up to date: pending migrations
     are reported, not applied.
     """
-    checks = tuple(_checks(context))
+    checks = tuple(_serving(context) if params.serving else _checks(context))
     failures = sum(check.status == "fail" for check in checks)
     return Diagnosis(
         checks=checks,
@@ -92,11 +94,23 @@ def _checks(context: OperationContext) -> Iterator[Check]:
         if all(check.status == "ok" for check in databases):
             yield from _host_tables(system)
         yield from _jobs(system)
-        if all(check.status == "ok" for check in databases):  # else opening the ledger would make or migrate it
+        if any(check.name == "ledger database" and check.status == "ok" for check in databases):
             try:
                 yield from _ledger(system)
             except DatabaseError as error:
                 yield Check(name="ledger", status="fail", message=error.message, mend=error.hint)
+        elif any(state.name == "ledger" and state.state == "absent" for state in states):  # opening it would make it
+            yield Check(name="nodes", status="warn", message="no node has served yet", mend="sp serve")
+
+
+def _serving(context: OperationContext) -> Iterator[Check]:
+    """Look at the nodes alone. It opens an existing ledger and changes nothing in it."""
+    try:
+        limits = context.load_profile().limits
+        with context.open_ledger() as ledger:
+            yield from _nodes(ledger, context.now(), limits, must_serve=True)
+    except SystempromptError as error:
+        yield Check(name="nodes", status="fail", message=error.message, mend=error.hint)
 
 
 def _databases(profile: Profile, states: list[DatabaseState]) -> Iterator[Check]:
@@ -229,38 +243,56 @@ def _jobs(system: System) -> Iterator[Check]:
 
 
 def _ledger(system: System) -> Iterator[Check]:
-    now = system.clock.now()
-    cursors = (job.planned_through for job in system.ledger.jobs())
-    high = max(system.ledger.high_water(), *cursors, 0)
-    if now < high - _BEHIND_BY:
+    now, decided = system.clock.now(), system.ledger.decided_up_to()
+    if condition(system.ledger, now)["clock_behind_s"]:
         yield Check(
             name="clock",
-            status="warn",
-            message=f"the clock says {iso(now)}, and the ledger has decided up to {iso(high)}",
-            mend="set the clock (timedatectl, chronyc); nothing fires twice, and nothing fires before the clock is past that",
+            status="fail",
+            message=f"the clock says {iso(now)}, and the ledger has decided up to {iso(decided)}: until then nothing fires",
+            mend="where this clock is wrong, set it (timedatectl, chronyc); where it is right now and was ahead, run by hand what"
+            " cannot wait (sp jobs run NAME), or restore a backup from before: docs/operating.md, Clocks",
         )
     else:
         yield Check(name="clock", status="ok", message=f"{iso(now)}, not behind the ledger")
-    yield from _nodes(system)
+    yield from _nodes(system.ledger, now, system.profile.limits)
 
 
-def _nodes(system: System) -> Iterator[Check]:
-    machine = this_machine()
+def _nodes(ledger: LedgerReader, now: Instant, limits: Limits, *, must_serve: bool = False) -> Iterator[Check]:
+    """Look who serves. A new installation, where nobody ever did, is well; `must_serve` asks for more."""
+    machine, served = this_machine(), last_served(ledger)
     serving = 0
-    for node in system.ledger.living_nodes():
+    for node in ledger.living_nodes():
+        state = node_state(node, now, machine)
         where = f"{node.kind} node {node.node_id} on {node.host}, pid {node.pid}"
-        if node.stopped_at is not None or is_gone(node, machine):
+        if state == "gone":
             yield Check(
                 name="nodes",
                 status="warn",
                 message=f"{where}, is gone and its runs are not settled yet",
                 mend="the next node settles them: sp serve",
             )
+        elif state == "silent":
+            yield Check(
+                name="nodes",
+                status="fail",
+                message=f"{where}, is silent since {iso(node.beat_at)}, for longer than its lease of {node.lease_ms / 1_000:g} s",
+                mend=f"see what holds it up (ps {node.pid}), or end it and start another: sp serve",
+            )
         else:
             serving += node.kind == "serve"
             yield Check(name="nodes", status="ok", message=f"{where}, last beat {iso(node.beat_at)}")
     if not serving:
-        yield Check(name="nodes", status="warn", message="no node is serving: schedules start nothing", mend="sp serve")
+        since = "no node has served yet" if served is None else f"no node serves since {iso(served)}"
+        status = "fail" if must_serve else "warn"
+        yield Check(name="nodes", status=status, message=f"{since}: schedules start nothing", mend="sp serve")
+    late = overdue_since(ledger, now, round(limits.misfire_grace * SECOND))
+    if late is not None and (served is not None or must_serve):
+        yield Check(
+            name="planning",
+            status="fail",
+            message=f"the fire time {iso(late)} has passed and has no account yet",
+            mend="start a node, which accounts for all that passed: sp serve",
+        )
 
 
 def _file_in_the_way(path: str, folder: str) -> str | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from systemprompt.operations.answers import entry_of
 from systemprompt.operations.parameters import CURSOR, FIELDS, param
+from systemprompt.operations.serving import ServingNode, condition
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class JobEntry:
     last_run      when it last started
     running       how many of its runs are open and running
     quarantined   whether it cannot be loaded; `jobs show` has the error
+    failed_in_a_row   how many of its last runs failed with no success since, at most 100
     retired       whether it left the installation
     """
 
@@ -50,6 +52,7 @@ class JobEntry:
     last_run: str | None
     last_status: str | None
     running: int
+    failed_in_a_row: int
     quarantined: bool
     retired: bool
 
@@ -59,12 +62,16 @@ class JobList:
     """The jobs by name. `broken_sources` has what could not be loaded at all: source -> error.
 
     total, shown   how many jobs match, and how many are here; next_cursor   leads to the next, null where there are none
+    serving, silent, clock_behind_s   whether schedules are kept: see `systemprompt.operations.serving.condition`
     """
 
     jobs: tuple[JobEntry, ...]
     total: int
     shown: int
     next_cursor: str | None
+    serving: tuple[ServingNode, ...]
+    silent: tuple[ServingNode, ...]
+    clock_behind_s: int
     broken_sources: Mapping[str, str]
 
 
@@ -75,18 +82,21 @@ def list_jobs(context: OperationContext, params: ListJobsParams) -> JobList:
         UsageError: `cursor` is none, or that of another question.
     """
     after = "" if params.cursor is None else _after(params)
-    with context.open_ledger() as ledger:
+    with context.open_ledger() as ledger, ledger.snapshot():
         views = ledger.jobs(retired=params.all)
+        state = condition(ledger, context.now())
+        failing = {view.name: ledger.failed_in_a_row(view.job_id) for view in views if view.last_status == "failed"}
         broken = {notice.source: notice.error for notice in ledger.quarantined_sources()}
     chosen = [view for view in views if not params.tag or set(params.tag) & set(view.tags)]
     left = [view for view in chosen if view.name > after]
     shown = left[: params.limit]
     return JobList(
-        jobs=tuple(map(_entry, shown)),
+        jobs=tuple(_entry(view, failing.get(view.name, 0)) for view in shown),
         total=len(chosen),
         shown=len(shown),
         next_cursor=_cursor(params, shown[-1]) if 0 < len(shown) < len(left) else None,
         broken_sources=broken,
+        **state,
     )
 
 
@@ -103,5 +113,11 @@ def _cursor(params: ListJobsParams, last: JobView) -> str:
     return cursor_at(params, last.name)
 
 
-def _entry(view: JobView) -> JobEntry:
-    return entry_of(JobEntry, view, quarantined=view.quarantine_error is not None, retired=view.retired_at is not None)
+def _entry(view: JobView, failed_in_a_row: int) -> JobEntry:
+    return entry_of(
+        JobEntry,
+        view,
+        failed_in_a_row=failed_in_a_row,
+        quarantined=view.quarantine_error is not None,
+        retired=view.retired_at is not None,
+    )

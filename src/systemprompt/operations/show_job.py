@@ -10,6 +10,7 @@ from systemprompt.operations.answers import entry_of
 from systemprompt.operations.instants import known_job
 from systemprompt.operations.parameters import param
 from systemprompt.operations.schedules import schedule_of
+from systemprompt.operations.serving import ServingNode, condition
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class JobDetails:
     policies          what the job wants done when things do not go to plan
     version           the state in force; `versions` is how many there were
     planned_through   up to when every fire time has its account in the ledger
+    failed_in_a_row   how many of its last runs failed with no success since, at most 100
+    serving, silent, clock_behind_s   whether schedules are kept: see `systemprompt.operations.serving.condition`
     next_fire_times   the next five of its schedule, whether or not it is enabled
     """
 
@@ -72,6 +75,10 @@ class JobDetails:
     policies: Mapping[str, Any]
     planned_through: str
     next_fire_times: tuple[str, ...]
+    failed_in_a_row: int
+    serving: tuple[ServingNode, ...]
+    silent: tuple[ServingNode, ...]
+    clock_behind_s: int
 
 
 def show_job(context: OperationContext, params: ShowJobParams) -> JobDetails:
@@ -83,6 +90,8 @@ def show_job(context: OperationContext, params: ShowJobParams) -> JobDetails:
     with context.open_ledger() as ledger, ledger.snapshot():
         view = known_job(ledger, params.name)
         versions = ledger.versions(view.job_id)
+        state = condition(ledger, context.now())
+        failed_in_a_row = ledger.failed_in_a_row(view.job_id)
     policies = versions[-1].policies if versions else {}
     words, fire_times = _fire_times(view, versions[-1] if versions else None, context.now())
     return entry_of(
@@ -92,6 +101,8 @@ def show_job(context: OperationContext, params: ShowJobParams) -> JobDetails:
         versions=len(versions),
         policies=policies,
         next_fire_times=fire_times,
+        failed_in_a_row=failed_in_a_row,
+        **state,
     )
 
 
@@ -103,7 +114,7 @@ def _fire_times(view: JobView, version: VersionView | None, now: Instant) -> tup
     except CronError as error:  # a zone that left the machine's data: still worth showing the rest of the job
         return str(error), ()
     times: list[str] = []
-    at = schedule.next_after(now) if view.retired_at is None else None
+    at = schedule.next_after(max(now, view.planned_through)) if view.retired_at is None else None
     while at is not None and len(times) < _FIRE_TIMES:
         times.append(iso(at))
         at = schedule.next_after(at)

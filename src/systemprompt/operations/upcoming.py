@@ -9,6 +9,7 @@ from systemprompt.operations.cursors import cursor_at, place_of
 from systemprompt.operations.instants import known_job
 from systemprompt.operations.parameters import CURSOR, FIELDS, param
 from systemprompt.operations.schedules import schedule_of
+from systemprompt.operations.serving import ServingNode, condition
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Upcoming:
 
     total, shown   how many there are within `hours`, null without it, since they never end; and how many are here
     next_cursor    leads to those that follow, null where there are none
+    serving, silent, clock_behind_s   whether schedules are kept: see `systemprompt.operations.serving.condition`
     """
 
     entries: tuple[UpcomingRun, ...]
@@ -65,6 +67,9 @@ class Upcoming:
     shown: int
     next_cursor: str | None
     left_out: tuple[LeftOut, ...]
+    serving: tuple[ServingNode, ...]
+    silent: tuple[ServingNode, ...]
+    clock_behind_s: int
 
 
 def upcoming(context: OperationContext, params: UpcomingParams) -> Upcoming:
@@ -82,6 +87,7 @@ def upcoming(context: OperationContext, params: UpcomingParams) -> Upcoming:
     until = None if params.hours is None else begin + round(params.hours * 3600 * SECOND)
     with context.open_ledger() as ledger, ledger.snapshot():
         views = [known_job(ledger, name) for name in dict.fromkeys(params.job)] if params.job else ledger.jobs()
+        state = condition(ledger, now)
         versions = {version.job_id: version for version in ledger.versions() if version.valid_until is None}
     left_out = [LeftOut(job_name=view.name, why=why) for view in views if (why := _why_not(view)) is not None]
     schedules: list[tuple[JobView, Schedule]] = []
@@ -92,7 +98,8 @@ def upcoming(context: OperationContext, params: UpcomingParams) -> Upcoming:
             except ValueError as error:  # CronError: a time zone that left the machine's data
                 left_out.append(LeftOut(job_name=view.name, why=str(error)))
     start = after[0] - 1 if after else begin
-    times = merge(*(_times(view, schedule, start, until) for view, schedule in schedules))
+    # What is planned has its account: where the ledger is ahead of the clock, nothing fires before the clock has caught up.
+    times = merge(*(_times(view, one, max(start, view.planned_through), until) for view, one in schedules))
     left = list(islice((one for one in times if [*one[:2]] > after), params.limit + 1))
     shown = left[: params.limit]
     return Upcoming(
@@ -106,10 +113,13 @@ def upcoming(context: OperationContext, params: UpcomingParams) -> Upcoming:
             )
             for at, name, view in shown
         ),
-        total=None if until is None else sum(one.count_between(begin, until) for _, one in schedules),
+        total=None
+        if until is None
+        else sum(one.count_between(max(begin, view.planned_through), until) for view, one in schedules),
         shown=len(shown),
         next_cursor=cursor_at(params, begin, *shown[-1][:2]) if len(shown) < len(left) else None,
         left_out=tuple(sorted(left_out, key=lambda one: one.job_name)),
+        **state,
     )
 
 

@@ -63,9 +63,7 @@ def jobs(page: Page, data: JobList) -> None:
     for source, error in data.broken_sources.items():
         page.blank()
         page.line(page.status("fail", "not loaded"), f": {source}\n{error}")
-    if any(page.is_overdue(job.next_run) for job in data.jobs):
-        page.blank()
-        page.line(page.status("warn", "overdue"), ": no node seems to serve; sp doctor says more, sp serve starts one")
+    _condition(page, data, any(job.next_run for job in data.jobs))
 
 
 def runs(page: Page, data: RunJobsResult) -> None:
@@ -143,6 +141,7 @@ def upcoming(page: Page, data: Upcoming) -> None:
     if data.left_out:
         page.blank()
         page.line(page.dim("left out: " + ", ".join(f"{one.job_name} ({one.why})" for one in data.left_out)))
+    _condition(page, data, bool(data.entries))
 
 
 def logs(page: Page, data: RunLogs) -> None:
@@ -218,6 +217,24 @@ def checks(page: Page, data: Diagnosis) -> None:
 def _counted(shown: int, total: int | None) -> str:
     """Return how much of a list is shown: `20 of 345`, or `the first 20` of what never ends."""
     return f"the first {shown}" if total is None else f"{shown} of {total}" if shown < total else str(total)
+
+
+def _condition(page: Page, data: JobList | Upcoming, waits: bool) -> None:
+    """Say what keeps schedules from being kept, where something waits for them."""
+    said = [
+        (f"node {node.node_id} (pid {node.pid})", f"is silent since {page.time(node.last_beat)}: sp doctor says more")
+        for node in data.silent
+    ]
+    if waits and not data.serving:
+        said.append(("no node serves", ": schedules start nothing; sp serve starts one, sp doctor says more"))
+    if data.clock_behind_s:
+        said.append(
+            ("the clock", f"stands {data.clock_behind_s:,} s behind the ledger: nothing fires until it has caught up")
+        )
+    if said:
+        page.blank()
+    for what, is_so in said:
+        page.line(page.status("warn", what), is_so if is_so.startswith(":") else f" {is_so}")
 
 
 def _state(job: JobEntry) -> str:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from typing import Any, Literal
 
     from systemprompt.clock import Instant
+    from systemprompt.ledger.node_identity import NodeIdentity
     from systemprompt.ledger.reader import LedgerUpkeep
-    from systemprompt.ledger.records import ClockEvent, NodeIdentity, QuarantineNotice
+    from systemprompt.ledger.records import ClockEvent, QuarantineNotice
     from systemprompt.ledger.seals import DayContent, Seal, SealDraft, SealState
     from systemprompt.ledger.sqlite.store import Store
     from systemprompt.ledger.views import (
@@ -180,6 +181,13 @@ class SqliteReader:
     def last_fence(self) -> int:
         return int(self._store.fetch("state")[0]["fence"])
 
+    def failed_in_a_row(self, job_id: int) -> int:
+        statuses = [row["status"] for row in self._store.fetch("last_ends", {"job_id": job_id})]
+        return next((number for number, status in enumerate(statuses) if status != "failed"), len(statuses))
+
+    def decided_up_to(self) -> Instant:
+        return int(self._store.fetch("decided_up_to")[0][0])
+
     def high_water(self) -> Instant:
         return int(self._store.fetch("state")[0]["high_water"])
 
@@ -339,7 +347,7 @@ def _range(row: sqlite3.Row) -> RangeView:
 
 
 def _node(row: sqlite3.Row) -> NodeIdentity:
-    from systemprompt.ledger.records import NodeIdentity
+    from systemprompt.ledger.node_identity import NodeIdentity
 
     values: dict[str, Any] = dict(row)
     return NodeIdentity(**values | {name: _names(values[name]) for name in ("labels", "degraded")})

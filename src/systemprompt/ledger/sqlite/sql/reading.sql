@@ -159,6 +159,14 @@ ORDER BY node_id
 -- name: state
 SELECT ledger_id, fence, last_run, runs_left_out, high_water FROM ledger_state
 
+-- name: decided_up_to
+SELECT max(high_water, coalesce((SELECT max(planned_through) FROM job_cursors), 0)) FROM ledger_state
+
+-- name: last_ends
+-- Newest first, along the index of a job's accounts: as many as a person wants to know of.
+SELECT status FROM job_runs INDEXED BY job_runs_one_account
+WHERE job_id = :job_id AND status IN ('success', 'failed') ORDER BY due_at DESC LIMIT 100
+
 -- name: seal_state
 SELECT ledger_id, seals, sealed_until, pruned_until, last_run,
        coalesce((SELECT max(range_id) FROM job_run_ranges), 0) AS last_range,
