@@ -24,10 +24,19 @@ if TYPE_CHECKING:
     from systemprompt.nodes.events import Listeners
     from systemprompt.nodes.installation import Served
     from systemprompt.nodes.node import Node
+    from systemprompt.profile.cache import CachedProfile
     from systemprompt.profile.profile import Profile
     from systemprompt.runner.runner import ChildDatabase
 
-__all__ = ["System", "application_upkeep", "ledger_upkeep", "open_reader", "open_system"]
+__all__ = [
+    "System",
+    "application_upkeep",
+    "ledger_upkeep",
+    "open_known_database",
+    "open_known_ledger",
+    "open_reader",
+    "open_system",
+]
 
 
 def open_system(
@@ -64,9 +73,9 @@ def open_reader(
     Otherwise the catalogue is read and the ledger made to agree first; where the ledger cannot be written, it is read as it is.
     """
     from systemprompt.ledger.sqlite.reader import open_reading_ledger
-    from systemprompt.profile.cache import cached_ledger_path
+    from systemprompt.profile.cache import cached_profile
 
-    known = cached_ledger_path(profile_path, environ)
+    known = cached_profile(profile_path, environ)
     if known is not None and os.path.exists(known.ledger_path):
         return open_reading_ledger(known.ledger_path)
     from systemprompt.profile.load import load_profile
@@ -79,6 +88,20 @@ def open_reader(
         if not os.path.exists(profile.ledger.path):
             raise
     return open_reading_ledger(profile.ledger.path)
+
+
+def open_known_ledger(known: CachedProfile) -> SqliteReader:
+    """Open the ledger to read that a profile led to when it last read without faults."""
+    from systemprompt.ledger.sqlite.reader import open_reading_ledger
+
+    return open_reading_ledger(known.ledger_path)
+
+
+def open_known_database(known: CachedProfile) -> Database:
+    """Open the application's database of a profile to read: as it is, and never made."""
+    from systemprompt.databases.sqlite_database import SqliteDatabase
+
+    return SqliteDatabase(known.database_path, read_only=True)
 
 
 def ledger_upkeep(profile: Profile) -> LedgerUpkeep:

@@ -10,7 +10,7 @@ import pytest
 
 from systemprompt.discovery.fingerprint import fingerprint_of
 from systemprompt.profile import cache
-from systemprompt.profile.cache import cached_ledger_path, remember
+from systemprompt.profile.cache import cached_profile, remember
 from systemprompt.profile.load import load_profile
 
 if TYPE_CHECKING:
@@ -48,10 +48,10 @@ def kept(profile: Profile, environ: dict[str, str], *files: str) -> Path:
 
 
 def test_what_was_remembered_comes_back(profile: Profile, environ: dict[str, str], job_file: str) -> None:
-    assert cached_ledger_path(profile.path, environ) is None
+    assert cached_profile(profile.path, environ) is None
     file = kept(profile, environ, job_file)
 
-    found = cached_ledger_path(profile.path, environ)
+    found = cached_profile(profile.path, environ)
 
     assert found is not None
     assert found.ledger_path == profile.ledger.path
@@ -63,12 +63,12 @@ def test_a_changed_profile_is_read_again(profile: Profile, environ: dict[str, st
     kept(profile, environ)
     with open(profile.path, "a") as file:
         file.write("# x\n")
-    assert cached_ledger_path(profile.path, environ) is None
+    assert cached_profile(profile.path, environ) is None
 
 
 def test_a_profile_that_changed_while_it_was_read_is_not_remembered(profile: Profile, environ: dict[str, str]) -> None:
     assert not remember(profile, {profile.path: "1:2:3"}, environ)
-    assert cached_ledger_path(profile.path, environ) is None
+    assert cached_profile(profile.path, environ) is None
 
 
 @pytest.mark.parametrize("change", [{"SECRET": "other"}, {"SECRET": None}, {"TZ_NAME": "UTC"}])
@@ -76,9 +76,9 @@ def test_a_changed_variable_counts_and_others_do_not(
     profile: Profile, environ: dict[str, str], change: dict[str, str | None]
 ) -> None:
     kept(profile, environ)
-    assert cached_ledger_path(profile.path, environ | {"OTHER": "1"}) is not None
+    assert cached_profile(profile.path, environ | {"OTHER": "1"}) is not None
     changed = {name: value for name, value in (environ | change).items() if value is not None}
-    assert cached_ledger_path(profile.path, changed) is None
+    assert cached_profile(profile.path, changed) is None
 
 
 def test_a_changed_removed_or_new_job_file_counts(
@@ -86,14 +86,14 @@ def test_a_changed_removed_or_new_job_file_counts(
 ) -> None:
     absent = str(tmp_path / "later.py")
     kept(profile, environ, job_file, absent)
-    assert cached_ledger_path(profile.path, environ) is not None
+    assert cached_profile(profile.path, environ) is not None
     with open(absent, "w") as file:
         file.write("")
-    assert cached_ledger_path(profile.path, environ) is None
+    assert cached_profile(profile.path, environ) is None
     os.unlink(absent)
-    assert cached_ledger_path(profile.path, environ) is not None
+    assert cached_profile(profile.path, environ) is not None
     os.unlink(job_file)
-    assert cached_ledger_path(profile.path, environ) is None
+    assert cached_profile(profile.path, environ) is None
 
 
 def test_another_release_or_interpreter_does_not_believe_it(
@@ -101,11 +101,11 @@ def test_another_release_or_interpreter_does_not_believe_it(
 ) -> None:
     kept(profile, environ)
     monkeypatch.setattr(cache, "__version__", "9.9.9")
-    assert cached_ledger_path(profile.path, environ) is None
+    assert cached_profile(profile.path, environ) is None
     monkeypatch.undo()
-    assert cached_ledger_path(profile.path, environ) is not None
+    assert cached_profile(profile.path, environ) is not None
     monkeypatch.setattr("sys.prefix", "/other")
-    assert cached_ledger_path(profile.path, environ) is None
+    assert cached_profile(profile.path, environ) is None
 
 
 def test_a_foreign_or_broken_file_counts_as_nothing(profile: Profile, environ: dict[str, str]) -> None:
@@ -117,21 +117,21 @@ def test_a_foreign_or_broken_file_counts_as_nothing(profile: Profile, environ: d
         bodies.append(cache._MAGIC + cache._checksum(body) + body)
     for body in bodies:
         file.write_bytes(body)
-        assert cached_ledger_path(profile.path, environ) is None
+        assert cached_profile(profile.path, environ) is None
     file.write_bytes(whole)
-    assert cached_ledger_path(profile.path, environ) is not None
+    assert cached_profile(profile.path, environ) is not None
 
 
 def test_a_file_that_others_may_write_is_not_believed(profile: Profile, environ: dict[str, str]) -> None:
     file = kept(profile, environ)
     file.chmod(0o622)
-    assert cached_ledger_path(profile.path, environ) is None
+    assert cached_profile(profile.path, environ) is None
     file.unlink()
     file.symlink_to("/etc/hostname")
-    assert cached_ledger_path(profile.path, environ) is None
+    assert cached_profile(profile.path, environ) is None
     file.unlink()
     file.mkdir()
-    assert cached_ledger_path(profile.path, environ) is None
+    assert cached_profile(profile.path, environ) is None
 
 
 def test_a_folder_that_cannot_be_written_is_no_error(profile: Profile, tmp_path: Path) -> None:
@@ -143,13 +143,13 @@ def test_a_folder_that_cannot_be_written_is_no_error(profile: Profile, tmp_path:
         {"XDG_CACHE_HOME": "relative"},
     ):
         assert not remember(profile, {}, environ)
-        assert cached_ledger_path(profile.path, environ) is None
+        assert cached_profile(profile.path, environ) is None
 
 
 def test_without_a_cache_folder_of_its_own_it_lies_in_the_home(profile: Profile, tmp_path: Path) -> None:
     environ = {"HOME": str(tmp_path / "me"), "SECRET": "hunter2"}
     assert remember(profile, {}, environ)
-    assert cached_ledger_path(profile.path, environ) is not None
+    assert cached_profile(profile.path, environ) is not None
     assert [entry.name for entry in (tmp_path / "me/.cache").iterdir()] == ["systemprompt"]
 
 

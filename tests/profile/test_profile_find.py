@@ -87,7 +87,7 @@ def test_finding_and_remembering_load_nothing_heavy() -> None:
     script = (
         "import sys; before = set(sys.modules);"
         "import systemprompt.profile.find, systemprompt.profile.cache as c;"
-        "c.cached_ledger_path('/nowhere/profile.yaml', {'HOME': '/nowhere'});"
+        "c.cached_profile('/nowhere/profile.yaml', {'HOME': '/nowhere'});"
         "heavy = {'yaml', 're', 'typing', 'dataclasses', 'json', 'inspect', 'enum', 'logging', 'pathlib', 'hashlib'};"
         "print(sorted(heavy & (set(sys.modules) - before)))"
     )

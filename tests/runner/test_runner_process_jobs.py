@@ -98,6 +98,7 @@ def work(ctx):
         assert (end.outcome.items_processed, end.outcome.items_failed, end.outcome.exit_code) == (3, 1, 0)
         assert stage.progress == [(run, 2, 2, "both")]
         assert sorted(stage.lines(run)) == [
+            ("DEBUG", "progress", "2 of 2, both"),
             ("INFO", "job", "3 pages"),
             ("INFO", "stdout", "on stdout True"),
             ("WARNING", "job", "from a library"),

@@ -15,6 +15,7 @@ from systemprompt.cli.render import (
     render_note,
     render_result,
     render_traceback,
+    render_warning,
 )
 from systemprompt.cli.settings import CliSettings
 from systemprompt.cli.table import Command
@@ -90,6 +91,8 @@ def _answer(call: Call, settings: CliSettings) -> int:
             context.listeners.add(held.enter_context(load(command.watcher)(settings)))
         answer = Answer(operation, call.parameters, catalogue.call(context, operation, call.parameters))
     zone = context.time_zone() if settings.for_people and operation.needs in ("ledger", "system") else "UTC"
+    for note in context.notes:
+        render_warning(settings, note)
     render_result(settings, answer, zone)
     return 1 if answer.failed else 0
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 
-from systemprompt.cli.render import render_note, render_status
+from systemprompt.cli.render import render_events, render_line, render_note, render_status
 from systemprompt.cli.settings import CliSettings
 from systemprompt.nodes.events import NodeEvent, RunFinished, RunProgressed, RunStarted
+from systemprompt.operations.answers import plain
+from systemprompt.operations.run_logs import RunSaid
 
-__all__ = ["RunWatcher", "duration", "ending", "progress"]
+__all__ = ["LogFollower", "RunWatcher", "duration", "ending", "progress"]
 
 _REDRAW_EVERY_S = 0.1
 
@@ -41,6 +43,30 @@ class RunWatcher:
     def _say(self, text: str) -> None:
         render_status(self._settings, "")
         render_note(self._settings, text)
+
+
+class LogFollower:
+    """Shows what a run says while `jobs logs --follow` waits for it: to people on stdout, to programs as JSON lines on stderr."""
+
+    def __init__(self, settings: CliSettings) -> None:
+        self._settings = settings
+
+    def __enter__(self) -> LogFollower:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def __call__(self, event: NodeEvent) -> None:
+        if not isinstance(event, RunSaid):
+            return
+        if self._settings.for_people:
+            line = event.line
+            source = "" if line.source == "job" else f"[{line.source}] "
+            fields = "".join(f" {key}={value}" for key, value in (line.fields or {}).items())
+            render_line(self._settings, f"{line.at}  {line.level:<8}{source}{line.message}{fields}")
+        else:
+            render_events(self._settings, [{"event": event.kind, **plain(event)}])
 
 
 def duration(milliseconds: int | None) -> str:

@@ -18,12 +18,14 @@ __all__ = [
     "render_error",
     "render_events",
     "render_help",
+    "render_line",
     "render_lost_answer",
     "render_note",
     "render_notes",
     "render_result",
     "render_status",
     "render_traceback",
+    "render_warning",
 ]
 
 
@@ -53,6 +55,20 @@ def render_error(settings: CliSettings, error: SystempromptError) -> None:
     if error.hint:
         lines.append(_painted(settings, "hint", "36") + f": {printable(error.hint)}")
     _write_lines(settings.stderr, lines)
+
+
+def render_warning(settings: CliSettings, text: str) -> None:
+    """Say on stderr, to people and programs alike, what they should know of an answer."""
+    from systemprompt.cli.printable import printable
+
+    _write_lines(settings.stderr, [_painted(settings, "warning", "33") + f": {printable(text)}"])
+
+
+def render_line(settings: CliSettings, text: str) -> None:
+    """Show one line of an answer that comes bit by bit, to a person."""
+    from systemprompt.cli.printable import printable
+
+    _write(settings, printable(text) + "\n")
 
 
 def render_help(settings: CliSettings, text: str, title: str) -> None:

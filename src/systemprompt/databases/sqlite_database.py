@@ -35,11 +35,12 @@ class SqliteDatabase:
 
     dialect = "sqlite"
 
-    def __init__(self, path: str, *, patience: float = 30.0) -> None:
+    def __init__(self, path: str, *, patience: float = 30.0, read_only: bool = False) -> None:
         if path == ":memory:":
             raise UsageError("a database in memory would be another one in each thread", hint="name a file")
         self.path = os.path.abspath(path)
         self._patience = patience
+        self._read_only = read_only
         self._local = threading.local()
         self._slots: weakref.WeakSet[_Slot] = weakref.WeakSet()
         self._guard = threading.Lock()
@@ -103,7 +104,7 @@ class SqliteDatabase:
             self._inherited.append(slot)
             slot = None
         if slot is None and not self._closed:
-            slot = _Slot(open_connection(self.path, patience=self._patience))
+            slot = _Slot(open_connection(self.path, patience=self._patience, read_only=self._read_only))
             self._local.slot = slot
             with self._guard:
                 self._slots.add(slot)

@@ -142,6 +142,10 @@ class LedgerReader(Protocol):
         """Return how many of a job's last runs failed with no success since, at most 100. What did not run does not count."""
         ...
 
+    def usual_ms(self, job_id: int) -> int | None:
+        """Return the median of what a job's last 20 successes took, in milliseconds; None where it never succeeded."""
+        ...
+
     def decided_up_to(self) -> Instant:
         """Return the latest instant that a turn decided by or a job is planned through: no clock should stand before it."""
         ...

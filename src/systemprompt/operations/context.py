@@ -10,9 +10,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from systemprompt.clock import Clock, Instant
+    from systemprompt.databases.database import Database
+    from systemprompt.errors import ProfileInvalid
     from systemprompt.ledger.reader import LedgerReader
     from systemprompt.ledger.records import Change
     from systemprompt.nodes.events import Listeners, NodeEvent
+    from systemprompt.profile.cache import CachedProfile
     from systemprompt.profile.profile import Profile
     from systemprompt.system import System
 
@@ -26,11 +29,12 @@ class OperationContext:
     cwd        the folder that relative paths of params begin at
     profile    the profile that was named, not yet looked for; None: that of the environment, or the nearest one
     listeners  are told what a node does that the operation starts, from any thread
+    notes      what whoever looks should know of how the answer came about
     on_step    is told how far a long copy is: parts that are left, and all
     system     an installation that is open already: operations use it, and leave it open
     """
 
-    __slots__ = ("_clock", "_found", "_listeners", "_system", "actor", "cwd", "environ", "on_step", "profile")
+    __slots__ = ("_clock", "_found", "_listeners", "_system", "actor", "cwd", "environ", "notes", "on_step", "profile")
 
     def __init__(
         self,
@@ -53,6 +57,7 @@ class OperationContext:
         self._clock = clock
         self._system = system
         self._found: str | None = None
+        self.notes: list[str] = []
 
     @property
     def listeners(self) -> Listeners:
@@ -79,6 +84,12 @@ class OperationContext:
 
     def now(self) -> Instant:
         return self.clock.now()
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass before looking again at what another process does."""
+        from time import sleep
+
+        sleep(seconds)
 
     def change(self, why: str = "") -> Change:
         """Return who acts and why, for the ledger."""
@@ -112,19 +123,32 @@ class OperationContext:
         """Return the zone in which a date without an offset is read, and in which people read times: the profile's."""
         if self._system is not None:
             return self._system.profile.time_zone
-        from systemprompt.profile.cache import cached_ledger_path
-
-        cached = cached_ledger_path(self.profile_path(), self.environ)
-        return cached.time_zone if cached is not None else self.load_profile().time_zone
+        return self._profile_to_read().time_zone
 
     def open_ledger(self) -> AbstractContextManager[LedgerReader]:
         """Open the ledger to read, the quick way where nothing changed since the last command."""
         if self._system is not None:
             return nullcontext(self._system.ledger)
-        from systemprompt.system import open_reader
+        from systemprompt.errors import ProfileInvalid
+        from systemprompt.system import open_known_ledger, open_reader
 
         path = self.profile_path()
-        return closing(open_reader(path, environ=self.environ, clock=self._clock, opened_by=self.actor))
+        try:
+            return closing(open_reader(path, environ=self.environ, clock=self._clock, opened_by=self.actor))
+        except ProfileInvalid as error:
+            return closing(open_known_ledger(self._last_read(error)))
+
+    def open_application(self) -> AbstractContextManager[Database]:
+        """Open the application's database to read. It is not made, nor brought to the newest schema.
+
+        Raises:
+            DatabaseUnreachable: it is not there.
+        """
+        if self._system is not None:
+            return nullcontext(self._system.database)
+        from systemprompt.system import open_known_database
+
+        return closing(open_known_database(self._profile_to_read()))
 
     def open_system(self) -> AbstractContextManager[System]:
         """Open the whole installation: profile, catalogue, ledger, database."""
@@ -133,3 +157,28 @@ class OperationContext:
         from systemprompt.system import open_system
 
         return open_system(self.profile_path(), environ=self.environ, clock=self._clock, opened_by=self.actor)
+
+    def _profile_to_read(self) -> CachedProfile:
+        """Return what reading needs of the profile; where it has faults now, as it was when it last read without any."""
+        from systemprompt.errors import ProfileInvalid
+        from systemprompt.profile.cache import CachedProfile, cached_profile
+
+        cached = cached_profile(self.profile_path(), self.environ)
+        if cached is not None:
+            return cached
+        try:
+            profile = self.load_profile()
+        except ProfileInvalid as error:
+            return self._last_read(error)
+        return CachedProfile(profile.ledger.path, profile.database.path, profile.time_zone)
+
+    def _last_read(self, error: ProfileInvalid) -> CachedProfile:
+        from systemprompt.profile.cache import cached_profile
+
+        known = cached_profile(self.profile_path(), self.environ, stale=True)
+        if known is None:
+            raise error
+        note = f"the profile has faults now ({error.message.splitlines()[0]}): this is by what it said when it last had none"
+        if note not in self.notes:
+            self.notes.append(note)
+        return known

@@ -20,26 +20,28 @@ if TYPE_CHECKING:
 
     from systemprompt.profile.profile import Profile
 
-__all__ = ["CachedProfile", "cached_ledger_path", "remember"]
+__all__ = ["CachedProfile", "cached_profile", "remember"]
 
 
 class CachedProfile:
     """What a reading command needs of a profile. The catalogue's files are unchanged too, at the moment this was made.
 
-    ledger_path, time_zone   as in `Profile`
+    ledger_path, database_path, time_zone   as in `Profile`
     """
 
-    __slots__ = ("ledger_path", "time_zone")
+    __slots__ = ("database_path", "ledger_path", "time_zone")
 
-    def __init__(self, ledger_path: str, time_zone: str) -> None:
+    def __init__(self, ledger_path: str, database_path: str, time_zone: str) -> None:
         self.ledger_path = ledger_path
+        self.database_path = database_path
         self.time_zone = time_zone
 
 
-def cached_ledger_path(profile_path: str, environ: Mapping[str, str]) -> CachedProfile | None:
+def cached_profile(profile_path: str, environ: Mapping[str, str], *, stale: bool = False) -> CachedProfile | None:
     """Return what was remembered of a profile, or None where anything at all differs from then. Never raises.
 
-    Reads only a file that this user owns and nobody else may write.
+    Reads only a file that this user owns and nobody else may write. `stale`: what it last led to, whatever differs now; for whoever
+    wants to look while the profile has faults.
     """
     path = os.path.abspath(profile_path)
     file = _file_for(path, environ)
@@ -51,16 +53,13 @@ def cached_ledger_path(profile_path: str, environ: Mapping[str, str]) -> CachedP
         return None
     try:
         of, about, variables, files, rest = marshal.loads(body)  # noqa: S302  # our own file, its owner and checksum were checked
-        if (
-            of != path
-            or about != _about()
-            or any(_seen(name, environ.get(name)) != was for name, was in variables.items())
-        ):
+        if of != path or about != _about():
             return None
-        if any(fingerprint_of(file) != was for file, was in files.items()):
+        if not stale and any(_seen(name, environ.get(name)) != was for name, was in variables.items()):
             return None
-        ledger_path, time_zone = rest
-        return CachedProfile(ledger_path, time_zone)
+        if not stale and any(fingerprint_of(file) != was for file, was in files.items()):
+            return None
+        return CachedProfile(*rest)
     except (ValueError, TypeError, EOFError, AttributeError):  # written by something that only looks like us
         return None
 
@@ -84,13 +83,13 @@ def remember(profile: Profile, catalogue_files: Mapping[str, str], environ: Mapp
             _about(),
             {name: _seen(name, value) for name, value in profile.environment_read.items()},
             {**catalogue_files, profile.path: own},
-            (profile.ledger.path, profile.time_zone),
+            (profile.ledger.path, profile.database.path, profile.time_zone),
         )
     )
     return _write(file, _MAGIC + _checksum(body) + body)
 
 
-_MAGIC = b"systemprompt-cache-1\n"
+_MAGIC = b"systemprompt-cache-2\n"
 _LARGEST = 8_388_608
 
 

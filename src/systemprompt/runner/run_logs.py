@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from systemprompt.clock import Clock, Instant, SystemClock
+from systemprompt.clock import SECOND, Clock, Instant, SystemClock
 from systemprompt.databases.database import Database
 from systemprompt.errors import DatabaseBusy, DatabaseUnreachable
 from systemprompt.runner.log_records import RunLogger, clean, encode_fields
@@ -20,6 +20,7 @@ __all__ = ["LINES_PER_RUN", "LogLine", "RunLog", "RunLogs"]
 LINES_PER_RUN = 10_000
 """Lines one attempt may leave; one more says that the rest was dropped."""
 
+_TELL_EVERY = 5 * SECOND
 _MAX_PENDING_CHARS = 16 * 1024 * 1024
 _BATCH = 500
 _INSERT = (
@@ -216,6 +217,7 @@ class RunLog:
         self._run_id = run_id
         self._attempt = attempt
         self._written = 0
+        self._told_at: Instant = 0
         self._lock = threading.Lock()
 
     @property
@@ -245,6 +247,11 @@ class RunLog:
             if self._written > self._logs.lines_per_run:
                 message = f"further lines dropped: a run keeps its first {self._logs.lines_per_run}"
                 level, source, fields = "WARNING", "runner", None
+        self._keep(message, level, source, fields, at)
+
+    def _keep(
+        self, message: str, level: str, source: str, fields: Mapping[str, Any] | None, at: Instant | None = None
+    ) -> None:
         self._logs.write(
             LogLine(
                 created_at=self._logs.clock.now() if at is None else at,
@@ -256,6 +263,21 @@ class RunLog:
                 run_id=self._run_id,
                 attempt=self._attempt,
             )
+        )
+
+    def progress(self, done: int, total: int | None, note: str) -> None:
+        """Keep how far the work is, for those who look from elsewhere: one line in five seconds, and the last of all."""
+        now = self._logs.clock.now()
+        with self._lock:
+            if now - self._told_at < _TELL_EVERY and done != total:
+                return
+            self._told_at = now
+        of = f" of {total}" if total else ""
+        self._keep(
+            f"{done}{of}" + (f", {note}" if note else ""),
+            "DEBUG",
+            "progress",
+            {"done": done, "total": total, "note": note},
         )
 
     def logger(self) -> logging.Logger:

@@ -20,7 +20,7 @@ from systemprompt.runner.executors.process import ProcessExecutor
 from systemprompt.runner.executors.thread import ThreadExecutor
 from systemprompt.runner.flight import Assignment, Executor, Finished, Flight
 from systemprompt.runner.outcome import CANCEL_REASONS, Outcome, Stop, outcome_of_exception, stopped
-from systemprompt.runner.run_logs import RunLogs
+from systemprompt.runner.run_logs import RunLog, RunLogs
 
 __all__ = ["Assignment", "ChildDatabase", "Finished", "Runner"]
 
@@ -200,12 +200,13 @@ class Runner:
 
     def _flight(self, assignment: Assignment) -> Flight:
         run_id, definition = assignment.run_id, assignment.definition
+        log = self._logs.open(job_name=definition.name, run_id=run_id, attempt=assignment.attempt)
         flight = Flight(
             assignment,
             clock=self._clock,
-            log=self._logs.open(job_name=definition.name, run_id=run_id, attempt=assignment.attempt),
+            log=log,
             on_land=self._landed,
-            on_progress=partial(self._progress, run_id),
+            on_progress=partial(self._progress, run_id, log),
         )
         flight.executor = self._executor_of(assignment)
         return flight
@@ -264,7 +265,8 @@ class Runner:
         if flight.executor is not None and not flight.landed:
             flight.executor.force(flight)
 
-    def _progress(self, run_id: int, done: int, total: int | None, note: str) -> None:
+    def _progress(self, run_id: int, log: RunLog, done: int, total: int | None, note: str) -> None:
+        log.progress(done, total, note)
         if self._on_progress is None:
             return
         try:

@@ -19,6 +19,7 @@ VIEWS: dict[str, Callable[[Page, Any], None]] = {
     "History": tables.history,
     "Upcoming": tables.upcoming,
     "RunLogs": tables.logs,
+    "ActiveRuns": tables.active,
     "AuditReport": tables.audit,
     "FireTimeExplained": cards.fire_time,
     "DbStatus": tables.databases,

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from systemprompt.cli.people.page import Page
 from systemprompt.cli.progress import duration
+from systemprompt.operations.active_runs import ActiveRun, ActiveRuns
 from systemprompt.operations.audit_jobs import AuditReport
 from systemprompt.operations.database import DbStatus
 from systemprompt.operations.doctor import Diagnosis
@@ -18,7 +19,7 @@ from systemprompt.operations.run_jobs import RunJobsResult
 from systemprompt.operations.run_logs import RunLogs
 from systemprompt.operations.upcoming import Upcoming
 
-__all__ = ["audit", "checks", "chosen", "databases", "history", "jobs", "logs", "runs", "upcoming"]
+__all__ = ["active", "audit", "checks", "chosen", "databases", "history", "jobs", "logs", "runs", "upcoming"]
 
 
 def chosen(page: Page, data: Any, fields: Sequence[str], entries: Sequence[Mapping[str, Any]]) -> None:
@@ -148,7 +149,7 @@ def logs(page: Page, data: RunLogs) -> None:
     page.heading(
         page.title, f"{data.job_name}, {data.status}, {_counted(data.shown, data.total)} lines, {page.zone_name}"
     )
-    for entry in data.entries:
+    for entry in () if data.followed else data.entries:
         when = page.time(entry.at)[11:]
         fields = "".join(f" {key}={value}" for key, value in (entry.fields or {}).items())
         page.line(
@@ -163,6 +164,32 @@ def logs(page: Page, data: RunLogs) -> None:
         page.line(f"{above}\n" if above else "", page.status("failed", last))
     elif not data.total:
         page.line("No lines.")
+
+
+def active(page: Page, data: ActiveRuns) -> None:
+    page.heading(page.title, f"{data.running} running, {data.total - data.running} waiting")
+    if not data.entries:
+        page.line("Nothing runs and nothing waits.")
+    else:
+        page.table(
+            ["RUN", "JOB", "STATUS", "FOR", "USUALLY", "LIMIT", "NODE", "HOW FAR"],
+            [
+                [
+                    str(run.run_id),
+                    Text(run.job_name, style="bold"),
+                    page.status("cancelled", "being stopped") if run.stop_asked_at else page.status(run.status),
+                    duration(round(run.elapsed_s * 1_000)),
+                    duration(None if run.usual_s is None else round(run.usual_s * 1_000)),
+                    duration(None if run.timeout_s is None else round(run.timeout_s * 1_000)),
+                    _holder(page, run),
+                    _how_far(run.progress),
+                ]
+                for run in data.entries
+            ],
+            right=("RUN", "FOR", "USUALLY", "LIMIT"),
+            optional=("LIMIT", "USUALLY"),
+        )
+    _condition(page, data, bool(data.entries))
 
 
 def audit(page: Page, data: AuditReport) -> None:
@@ -219,7 +246,21 @@ def _counted(shown: int, total: int | None) -> str:
     return f"the first {shown}" if total is None else f"{shown} of {total}" if shown < total else str(total)
 
 
-def _condition(page: Page, data: JobList | Upcoming, waits: bool) -> None:
+def _holder(page: Page, run: ActiveRun) -> Text:
+    if run.node_id is None:
+        return Text("")
+    shown = f"{run.node_id} on {run.node_host}" if run.node_host else run.node_id
+    return Text(shown) if run.node_state == "serving" else page.status("warn", f"{shown}, {run.node_state}")
+
+
+def _how_far(progress: Mapping[str, Any] | None) -> str:
+    if progress is None:
+        return ""
+    of = f" of {progress['total']}" if progress.get("total") else ""
+    return f"{progress['done']}{of}" + (f", {progress['note']}" if progress.get("note") else "")
+
+
+def _condition(page: Page, data: JobList | Upcoming | ActiveRuns, waits: bool) -> None:
     """Say what keeps schedules from being kept, where something waits for them."""
     said = [
         (f"node {node.node_id} (pid {node.pid})", f"is silent since {page.time(node.last_beat)}: sp doctor says more")

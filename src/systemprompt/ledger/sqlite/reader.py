@@ -185,6 +185,10 @@ class SqliteReader:
         statuses = [row["status"] for row in self._store.fetch("last_ends", {"job_id": job_id})]
         return next((number for number, status in enumerate(statuses) if status != "failed"), len(statuses))
 
+    def usual_ms(self, job_id: int) -> int | None:
+        took = sorted(row["duration_ms"] for row in self._store.fetch("last_successes", {"job_id": job_id}))
+        return took[len(took) // 2] if took else None
+
     def decided_up_to(self) -> Instant:
         return int(self._store.fetch("decided_up_to")[0][0])
 

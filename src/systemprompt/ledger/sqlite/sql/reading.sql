@@ -159,6 +159,10 @@ ORDER BY node_id
 -- name: state
 SELECT ledger_id, fence, last_run, runs_left_out, high_water FROM ledger_state
 
+-- name: last_successes
+SELECT duration_ms FROM job_runs INDEXED BY job_runs_one_account
+WHERE job_id = :job_id AND status = 'success' AND duration_ms IS NOT NULL ORDER BY due_at DESC LIMIT 20
+
 -- name: decided_up_to
 SELECT max(high_water, coalesce((SELECT max(planned_through) FROM job_cursors), 0)) FROM ledger_state
 
