@@ -235,6 +235,7 @@ class System:
                 owner=job.owner,
                 source=f"{job.source.kind}:{job.source.name}",
                 profile_sets=tuple(sorted(job.profile_sets)),
+                described=job.described(),
             )
             for job in catalogue.jobs.values()
         ]

@@ -81,18 +81,22 @@ def test_a_run_whose_node_was_killed_is_not_shown_as_if_it_ran(
 def test_a_log_is_followed_until_the_run_has_ended(beside: tuple[CliSession, subprocess.Popen[bytes]]) -> None:
     cli, _ = beside
     words = [sys.executable, "-m", "systemprompt", "--json", "--profile", str(cli.profile), "jobs", "logs", "--follow"]
-    following = subprocess.Popen(
-        words, env={**cli.environ, "PATH": "/usr/bin:/bin"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert following.stderr is not None
-    first = json.loads(following.stderr.readline())
-    assert (first["event"], first["job_name"], first["line"]["message"]) == ("said", "long_one", "began")
+    said = cli.folder / "said"
+    with said.open("wb") as stderr:
+        following = subprocess.Popen(
+            words, env={**cli.environ, "PATH": "/usr/bin:/bin"}, stdout=subprocess.PIPE, stderr=stderr
+        )
+    deadline = time.monotonic() + 30
+    while b"pages" not in said.read_bytes():
+        assert time.monotonic() < deadline
+    assert b"went on" not in said.read_bytes()
     (cli.folder / "go").touch()
-    out, err = following.communicate(timeout=30)
-    told = [json.loads(line)["line"]["message"] for line in err.splitlines()]
+    out, _ = following.communicate(timeout=30)
+    told = [json.loads(line) for line in said.read_text(encoding="utf-8").splitlines()]
     document = json.loads(out)["data"]
-    assert "went on" in told
-    assert [first["line"]["message"], *told] == [entry["message"] for entry in document["entries"]]
+    assert {(one["event"], one["job_name"]) for one in told} == {("said", "long_one")}
+    assert [one["line"]["message"] for one in told] == [entry["message"] for entry in document["entries"]]
+    assert [one["line"]["message"] for one in told] == ["began", "3 of 10, pages", "went on", "10 of 10, pages"]
     assert (document["status"], document["followed"]) == ("success", True)
 
 

@@ -226,7 +226,7 @@ def test_upcoming_within_hours_of_one_job(cli: CliSession) -> None:
 def test_switching_twice_changes_nothing_and_says_so(cli: CliSession) -> None:
     assert cli.sp("jobs disable broken_feed --dry-run").out == "Job 'broken_feed' would be disabled\n"
     assert cli.sp("jobs disable broken_feed --why", "feed is down").out == "Job 'broken_feed' has been disabled\n"
-    assert cli.sp("jobs disable broken_feed").out == "Job 'broken_feed' has been disabled (it was already)\n"
+    assert cli.sp("jobs disable broken_feed").out == "Job 'broken_feed' is disabled already\n"
     assert cli.sp("--json jobs show broken_feed").data["versions"] == 2
     assert cli.sp("jobs enable broken_feed").out == block("""
         Job 'broken_feed' has been enabled

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from systemprompt.jobs.job import Job
+from systemprompt.jobs.job import FunctionJob, Job
 from systemprompt.jobs.policies import Policies
 
 __all__ = ["Catalogue", "JobDefinition", "JobSource", "Quarantined"]
@@ -53,6 +54,19 @@ class JobDefinition:
     working_dir: str | None = None
     job: Job | None = None
     profile_sets: frozenset[str] = frozenset()
+
+    def described(self) -> str:
+        """Return what the job is, for whoever looks, as JSON text. Of variables only the names: values may be secrets."""
+        kind = "command" if self.command is not None else "function" if isinstance(self.job, FunctionJob) else "class"
+        said = {
+            "kind": kind,
+            "command": self.command,
+            "working_dir": self.working_dir,
+            "environment": sorted(self.environment),
+            "parameters": self.parameters,
+            "enforce": self.enforce,
+        }
+        return json.dumps(said, default=str, sort_keys=True, ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from systemprompt.clock import Instant
 from systemprompt.ledger.records import ClockEvent, NodeIdentity, QuarantineNotice
@@ -140,6 +140,10 @@ class LedgerReader(Protocol):
 
     def failed_in_a_row(self, job_id: int) -> int:
         """Return how many of a job's last runs failed with no success since, at most 100. What did not run does not count."""
+        ...
+
+    def described(self, job_id: int) -> Mapping[str, Any]:
+        """Return what a job is, as its code and the profile had it when they were last read: command, parameters and the like."""
         ...
 
     def usual_ms(self, job_id: int) -> int | None:

@@ -99,6 +99,7 @@ class Change:
 class JobSpec:
     """What code and profile say of a job now; `sync_catalogue` turns a change into a new version.
 
+    described      what it is, as JSON: command, parameters and the like; for whoever looks, no part of a version
     profile_sets   what the profile says of `schedule`, `time_zone`, `enabled` and each policy, by name: the code says the rest
     """
 
@@ -112,6 +113,7 @@ class JobSpec:
     owner: str | None = None
     source: str = ""
     profile_sets: tuple[str, ...] = ()
+    described: str = "{}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from systemprompt.ledger.views import JobView, VersionView
     from systemprompt.operations.context import OperationContext
 
-__all__ = ["JobDetails", "ShowJobParams", "show_job"]
+__all__ = ["JobChange", "JobDetails", "ShowJobParams", "show_job"]
 
 _FIRE_TIMES = 5
 
@@ -31,6 +31,29 @@ class ShowJobParams:
     """Which job to show."""
 
     name: str = param("the job's name")
+    versions: bool = param("also what changed in each of its versions, by whom, when and why", False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobChange:
+    """One version of a job: what opened it. Instants are ISO 8601 in UTC.
+
+    cause     `added`, `changed`, `returned`, `enabled`, `disabled` or `quarantined`
+    fields    what it says otherwise than the version before: `schedule`, `time_zone`, `enabled`, or a policy
+    actor     whose doing it was: a person, `profile`, `code`; noticed_by   who saw a change of profile or code
+    """
+
+    version: int
+    cause: str
+    fields: tuple[str, ...]
+    actor: str
+    noticed_by: str
+    why: str
+    valid_from: str
+    valid_until: str | None
+    schedule: str
+    time_zone: str
+    enabled: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +66,10 @@ class JobDetails:
     run_count         runs started so far
     declared_enabled  what code and profile say of `enabled`; `jobs enable` and `jobs disable` win over it
     quarantine_error  why it cannot be loaded, or null
+    kind              `function`, `class` or `command`; command, working_dir, names in environment, default parameters are of it
+    enforce           whether scheduled runs may do what a job of this kind otherwise only reports
+    switched          the version in which somebody last enabled or disabled it by hand, or null
+    changes           every version in order, with `versions`; else empty
     policies          what the job wants done when things do not go to plan
     version           the state in force; `versions` is how many there were
     planned_through   up to when every fire time has its account in the ledger
@@ -72,6 +99,14 @@ class JobDetails:
     last_run_id: int | None
     version: int
     versions: int
+    kind: str | None
+    command: tuple[str, ...] | None
+    working_dir: str | None
+    environment: tuple[str, ...]
+    parameters: Mapping[str, Any]
+    enforce: bool
+    switched: JobChange | None
+    changes: tuple[JobChange, ...]
     policies: Mapping[str, Any]
     planned_through: str
     next_fire_times: tuple[str, ...]
@@ -91,19 +126,38 @@ def show_job(context: OperationContext, params: ShowJobParams) -> JobDetails:
         view = known_job(ledger, params.name)
         versions = ledger.versions(view.job_id)
         state = condition(ledger, context.now())
+        described = ledger.described(view.job_id)
         failed_in_a_row = ledger.failed_in_a_row(view.job_id)
     policies = versions[-1].policies if versions else {}
+    changes = tuple(_change(one, before) for one, before in zip(versions, [None, *versions], strict=False))
     words, fire_times = _fire_times(view, versions[-1] if versions else None, context.now())
     return entry_of(
         JobDetails,
         view,
         schedule_human=words,
         versions=len(versions),
+        kind=described.get("kind"),
+        command=described.get("command"),
+        working_dir=described.get("working_dir"),
+        environment=tuple(described.get("environment", ())),
+        parameters=described.get("parameters", {}),
+        enforce=described.get("enforce", False),
+        switched=next((one for one in reversed(changes) if one.cause in ("enabled", "disabled")), None),
+        changes=changes if params.versions else (),
         policies=policies,
         next_fire_times=fire_times,
         failed_in_a_row=failed_in_a_row,
         **state,
     )
+
+
+def _change(version: VersionView, before: VersionView | None) -> JobChange:
+    def said(of: VersionView) -> dict[str, Any]:
+        return {"schedule": of.schedule, "time_zone": of.time_zone, "enabled": of.enabled, **of.policies}
+
+    now, then = said(version), said(before) if before is not None else {}
+    fields = [name for name in now if now[name] != then.get(name)] if before is not None else []
+    return entry_of(JobChange, version, fields=tuple(fields))
 
 
 def _fire_times(view: JobView, version: VersionView | None, now: Instant) -> tuple[str, tuple[str, ...]]:

@@ -24,7 +24,7 @@ class SwitchJobParams:
 class JobSwitched:
     """What the job is now.
 
-    changed    whether this call changed anything: doing it twice does not
+    changed    whether this call switched anything: doing it twice does not, though another reason is kept
     dry_run    whether it only said what it would do
     next_run   the next fire time that will start a run; null where none will
     """
@@ -66,10 +66,10 @@ def _switch(context: OperationContext, params: SwitchJobParams, *, enabled: bool
         if not params.dry_run:
             change = context.change(params.why)
             after = system.ledger.set_enabled(params.name, enabled, system.clock.now(), system.decide, change)
-    if not params.dry_run:
-        message = f"Job {after.name!r} has been {word}"
-    else:
-        message = f"Job {after.name!r} would be {word}" if changed else f"Job {after.name!r} is {word} already"
+    done = "would be" if params.dry_run else "has been"
+    message = f"Job {after.name!r} {done} {word}" if changed else f"Job {after.name!r} is {word} already"
+    if not changed and after.version != before.version:
+        message += ", now for this reason"
     return JobSwitched(
         job_name=after.name,
         enabled=after.enabled,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from rich.text import Text
 from systemprompt.cli.people.page import Page
 from systemprompt.operations.explain_fire_time import FireTimeExplained
 from systemprompt.operations.profile import ProfileShown
-from systemprompt.operations.show_job import JobDetails
+from systemprompt.operations.show_job import JobChange, JobDetails
 
 __all__ = ["fire_time", "job", "profile"]
 
@@ -34,6 +35,12 @@ def job(page: Page, data: JobDetails) -> None:
     if data.last_error:
         rows.append(("last error", page.status("failed", data.last_error.strip().splitlines()[-1])))
     rows += [
+        ("by hand", _switched(page, data.switched)),
+        ("command", shlex.join(data.command) if data.command else ""),
+        ("folder", data.working_dir or ""),
+        ("variables", ", ".join(data.environment)),
+        ("parameters", ", ".join(f"{name}={value!r}" for name, value in data.parameters.items())),
+        ("enforce", "yes: it does what such jobs otherwise only report" if data.enforce else ""),
         ("tags", ", ".join(data.tags) or "none"),
         ("owner", data.owner or "nobody"),
         ("source", data.source),
@@ -42,6 +49,22 @@ def job(page: Page, data: JobDetails) -> None:
         ("accounted up to", page.time_and_zone(data.planned_through)),
     ]
     page.facts([row for row in rows if row[1]])
+    if data.changes:
+        page.blank()
+        page.table(
+            ["VERSION", "SINCE", "WHAT", "BY", "WHY"],
+            [
+                [
+                    str(one.version),
+                    page.time(one.valid_from),
+                    f"{one.cause}: {', '.join(one.fields)}" if one.fields else one.cause,
+                    one.actor + (f", noticed by {one.noticed_by}" if one.noticed_by else ""),
+                    one.why if one.cause in ("enabled", "disabled") else "",
+                ]
+                for one in data.changes
+            ],
+            right=("VERSION",),
+        )
     if data.next_fire_times:
         page.blank()
         idle = "" if data.next_run else ", none of them starts it"
@@ -61,6 +84,13 @@ def profile(page: Page, data: ProfileShown) -> None:
     page.heading(page.title, data.profile)
     page.blank()
     page.facts([(name, value) for name, value in _flat(data.settings)])
+
+
+def _switched(page: Page, change: JobChange | None) -> str:
+    if change is None:
+        return ""
+    why = f": {change.why}" if change.why else ""
+    return f"{change.cause} {page.time_and_zone(change.valid_from)} by {change.actor}{why}"
 
 
 def _state(page: Page, data: JobDetails) -> Text:

@@ -35,8 +35,7 @@ __all__ = [
 
 
 def switched(page: Page, data: JobSwitched) -> None:
-    already = "" if data.changed or data.dry_run else " (it was already)"
-    page.line(data.message, page.dim(already))
+    page.line(data.message)
     if data.next_run is not None and not data.dry_run:
         page.line(page.dim(f"next run: {page.time_and_zone(data.next_run)}"))
 

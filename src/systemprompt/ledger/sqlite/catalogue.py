@@ -102,7 +102,10 @@ def set_enabled(store: Store, job_name: str, enabled: bool, now: Instant, decide
         if row["enabled"]:
             plan_one(store, row["job_id"], now, decide)
     if bool(row["enabled"]) == enabled:
-        return
+        # Said again for another reason: the later word is the one that people will look for.
+        said = store.run("why_switched", {"job_id": row["job_id"], "version": row["version"]}).fetchone()["why"]
+        if said is None or not change.why or change.why == said:
+            return
     cursor = plan_one(store, row["job_id"], now, decide)
     opened = {"cause": "enabled" if enabled else "disabled", "actor": change.actor, "noticed_by": change.noticed_by}
     _next_version(store, row, _stated(row) | {"enabled": int(enabled)}, cursor, opened | {"why": change.why})
@@ -174,6 +177,7 @@ def _shown(spec: JobSpec) -> dict[str, Any]:
         "source": spec.source,
         "declared_enabled": int(spec.enabled),
         "profile_sets": _tags(spec.profile_sets),
+        "described": spec.described,
     }
 
 
@@ -190,6 +194,7 @@ def _differs(row: sqlite3.Row, spec: JobSpec) -> bool:
         spec.owner,
         spec.source,
         _tags(spec.profile_sets),
+        spec.described,
     )
 
 
@@ -204,6 +209,7 @@ _held = itemgetter(
     "owner",
     "source",
     "profile_sets",
+    "described",
 )
 
 
@@ -302,7 +308,7 @@ def _add_quarantined(store: Store, name: str, notices: _Notices, now: Instant, d
     notice = notices.by_name[name]
     job_id = store.run("last_job_id").fetchone()["job_id"] + 1
     shown = {"description": "", "tags": "[]", "owner": None, "source": notice.source, "declared_enabled": 1}
-    quarantine = {"quarantine": "load", "quarantine_error": notice.error, "profile_sets": "[]"}
+    quarantine = {"quarantine": "load", "quarantine_error": notice.error, "profile_sets": "[]", "described": "{}"}
     store.run("add_jobs", {"job_id": job_id, "name": name, "now": now} | quarantine | shown)
     store.run("add_cursors", {"job_id": job_id, "now": now})
     stated = {"schedule": "", "time_zone": "UTC", "policies": "{}", "enabled": 1}

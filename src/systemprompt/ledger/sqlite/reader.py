@@ -185,6 +185,12 @@ class SqliteReader:
         statuses = [row["status"] for row in self._store.fetch("last_ends", {"job_id": job_id})]
         return next((number for number, status in enumerate(statuses) if status != "failed"), len(statuses))
 
+    def described(self, job_id: int) -> Mapping[str, Any]:
+        import json
+
+        found: dict[str, Any] = json.loads(self._store.fetch("described", {"job_id": job_id})[0]["described"])
+        return found
+
     def usual_ms(self, job_id: int) -> int | None:
         took = sorted(row["duration_ms"] for row in self._store.fetch("last_successes", {"job_id": job_id}))
         return took[len(took) // 2] if took else None

@@ -85,6 +85,7 @@ CREATE TABLE jobs (
     source           TEXT    NOT NULL DEFAULT '',
     declared_enabled INTEGER NOT NULL DEFAULT 1 CHECK (declared_enabled IN (0, 1)),
     profile_sets     TEXT    NOT NULL DEFAULT '[]',
+    described        TEXT    NOT NULL DEFAULT '{}',
     quarantine       TEXT    CHECK (quarantine IN ('load', 'ledger_conflict')),
     quarantine_error TEXT,
     retired_at       INTEGER,

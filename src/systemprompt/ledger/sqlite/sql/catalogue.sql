@@ -1,19 +1,23 @@
 -- name: all_jobs_for_sync
 -- No more than is compared and built on: there may be a hundred thousand.
 SELECT j.job_id, j.job_name, j.version, c.planned_through, v.enabled, j.retired_at, j.quarantine, j.quarantine_error,
-       j.declared_enabled, v.schedule, v.time_zone, v.policies, j.description, j.tags, j.owner, j.source, j.profile_sets
+       j.declared_enabled, v.schedule, v.time_zone, v.policies, j.description, j.tags, j.owner, j.source, j.profile_sets, j.described
 FROM jobs j
 JOIN job_cursors c ON c.job_id = j.job_id
 LEFT JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
 ORDER BY j.job_name
 
+-- name: why_switched
+-- What somebody said who switched the job by hand; NULL where its version came of something else.
+SELECT CASE WHEN cause IN ('enabled', 'disabled') THEN why END AS why FROM job_versions WHERE job_id = :job_id AND version = :version
+
 -- name: last_job_id
 SELECT coalesce(max(job_id), 0) AS job_id FROM jobs
 
 -- name: add_jobs
-INSERT INTO jobs (job_id, job_name, created_at, updated_at, description, tags, owner, source, declared_enabled, profile_sets, version,
-                  pruned_through, quarantine, quarantine_error)
-VALUES (:job_id, :name, :now, :now, :description, :tags, :owner, :source, :declared_enabled, :profile_sets, 1, :now, :quarantine,
+INSERT INTO jobs (job_id, job_name, created_at, updated_at, description, tags, owner, source, declared_enabled, profile_sets, described,
+                  version, pruned_through, quarantine, quarantine_error)
+VALUES (:job_id, :name, :now, :now, :description, :tags, :owner, :source, :declared_enabled, :profile_sets, :described, 1, :now, :quarantine,
         :quarantine_error)
 
 -- name: add_cursors
@@ -30,7 +34,7 @@ UPDATE job_versions SET valid_until = :valid_until WHERE job_id = :job_id AND va
 -- A quarantine for a conflict in the ledger stays: the code had no part in it.
 UPDATE jobs
 SET updated_at = :now, description = :description, tags = :tags, owner = :owner, source = :source,
-    declared_enabled = :declared_enabled, profile_sets = :profile_sets, version = :version, retired_at = NULL,
+    declared_enabled = :declared_enabled, profile_sets = :profile_sets, described = :described, version = :version, retired_at = NULL,
     quarantine_error = CASE WHEN quarantine = 'load' THEN NULL ELSE quarantine_error END,
     quarantine = CASE WHEN quarantine = 'load' THEN NULL ELSE quarantine END
 WHERE job_id = :job_id

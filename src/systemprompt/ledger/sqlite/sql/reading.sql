@@ -159,6 +159,9 @@ ORDER BY node_id
 -- name: state
 SELECT ledger_id, fence, last_run, runs_left_out, high_water FROM ledger_state
 
+-- name: described
+SELECT described FROM jobs WHERE job_id = :job_id
+
 -- name: last_successes
 SELECT duration_ms FROM job_runs INDEXED BY job_runs_one_account
 WHERE job_id = :job_id AND status = 'success' AND duration_ms IS NOT NULL ORDER BY due_at DESC LIMIT 20
