@@ -102,8 +102,9 @@ def to_datetime(at: Instant) -> datetime:
 
 
 def iso(at: Instant) -> str:
-    """Return an instant as `2026-01-14T10:30:02Z`, with a fraction only where there is one."""
-    return to_datetime(at).isoformat().replace("+00:00", "Z")
+    """Return an instant as `2026-01-14T10:30:02Z`; a fraction has the digits that it needs, such as `.5`, and no more."""
+    text = to_datetime(at).isoformat()[:-6]
+    return (text.rstrip("0") if at % SECOND else text) + "Z"
 
 
 def micros(duration: timedelta) -> int:

@@ -40,9 +40,52 @@ def test_list_gives_up_the_description_where_the_terminal_is_narrow(busy: CliSes
 
     answer = busy.sp("jobs list")
 
-    assert "DESCRIPTION" not in answer.out
+    assert "DESCRIPTION" not in answer.out.splitlines()[1]
+    assert "for want of width without DESCRIPTION" in answer.out
     assert max(map(len, answer.out.splitlines())) <= 80
-    assert "cleanup_inactive_sessions  0 0 */2 * * *   enabled                   in 59 min" in answer.out
+    assert "cleanup_inactive_sessions *  0 0 */2 * * *   enabled                   in 59 min" in answer.out
+
+
+def test_list_gives_up_the_state_before_the_schedule_and_shows_what_is_off_as_having_no_next_run(
+    busy: CliSession,
+) -> None:
+    busy.sp("jobs disable nightly_report")
+    busy.width = 74
+
+    lines = busy.sp("jobs list").out.splitlines()
+
+    assert lines[1].split() == ["NAME", "SCHEDULE", "LAST", "RUN", "NEXT", "RUN"]
+    assert "for want of width without DESCRIPTION, STATE" in lines
+    assert next(line for line in lines if line.startswith("nightly_report")).endswith("disabled")
+
+
+def test_the_jobs_of_ones_own_come_first_and_the_others_are_marked(busy: CliSession) -> None:
+    names = [line.split("  ")[0] for line in busy.sp("jobs list").out.splitlines()[2:]]
+
+    assert names[:4] == ["broken_feed", "by_hand", "nightly_report", "behavioral_analysis *"]
+    assert names[-1] == "* comes with systemprompt"
+    jobs = busy.sp("--json jobs list").data["jobs"]
+    assert [job["name"] for job in jobs] == sorted(job["name"] for job in jobs)
+    assert sum(job["builtin"] for job in jobs) == len(BUILTIN_MODULES)
+
+
+def test_history_at_80_columns_has_the_time_of_day_and_cuts_a_long_message(cli: CliSession) -> None:
+    cli.ran("broken_feed", status="failed", reason="exception", message="ValueError: " + "no luck " * 99)
+    cli.width = 80
+
+    lines = cli.sp("jobs history").out.splitlines()
+
+    assert "13:00:00" in lines[2]
+    assert len(lines) < 8
+    assert any(line.endswith("…") for line in lines)
+    cli.width = None
+    assert "no luck " * 98 in cli.sp("jobs history").out
+
+
+def test_the_next_commands_are_never_broken_over_two_lines(cli: CliSession) -> None:
+    cli.width = 40
+
+    assert "  sp jobs run content_ingestion publish_content --sequential\n" in cli.sp("init other").out
 
 
 def test_list_has_colours_that_mean_something_on_a_terminal_only(busy: CliSession) -> None:
@@ -115,6 +158,7 @@ def test_a_range_is_one_entry_for_programs_with_its_count_and_ends(busy: CliSess
                 "items_processed": 0,
                 "items_failed": 0,
                 "message": None,
+                "exit_code": None,
                 "actor": None,
                 "why": None,
                 "blocked_by": None,
@@ -191,8 +235,8 @@ def test_upcoming_keeps_each_fire_time_on_one_line_where_the_terminal_is_narrow(
 
     assert lines[1].split() == ["JOB", "WHEN"]
     assert [line.split()[0] for line in lines[2:5]] == ["cleanup_inactive_sessions"] * 3
-    assert lines[5] == ""
-    assert lines[6].startswith("no node serves: ")
+    assert lines[5] == "for want of width without ITS ZONE"
+    assert lines[7].startswith("no node serves: ")
 
 
 def test_upcoming_within_hours_of_one_job(cli: CliSession) -> None:
@@ -255,9 +299,54 @@ def test_a_failed_run_has_its_traceback_in_the_answer_for_programs(live: CliSess
     failed, fine = answer.data["jobs_run"]
     assert failed["reason"] == "exception"
     assert failed["error"].startswith("Traceback")
+    assert failed["result"]["message"] is None
     assert failed["result"]["success"] is False
     assert fine["status"] == "success"
     assert answer.err == ""
+
+
+@pytest.mark.parametrize(
+    ("message", "error", "shown"),
+    [
+        ("ConnectionError: no route to feed.example", TRACEBACK, None),
+        ("gave up", "gave up\n", None),
+        ("read 3 of 9", TRACEBACK, "read 3 of 9"),
+        ("gave up", None, "gave up"),
+    ],
+)
+def test_history_has_no_text_twice(cli: CliSession, message: str, error: str | None, shown: str | None) -> None:
+    cli.ran("broken_feed", status="failed", reason="exception", message=message, error=error)
+
+    (entry,) = cli.sp("--json jobs history").data["entries"]
+
+    assert (entry["message"], entry["error"]) == (shown, error)
+
+
+def test_an_exception_of_several_lines_is_told_by_its_first(cli: CliSession) -> None:
+    said = "ValueError: two faults:\n- one\n- two"
+    cli.ran(
+        "broken_feed", status="failed", reason="exception", message=said, error=f'T:\n  File "a.py"\n    x()\n{said}'
+    )
+
+    assert cli.sp("jobs history").out.splitlines()[-1].endswith("ValueError: two faults:")
+
+
+def test_history_has_the_exit_code_of_a_command(cli: CliSession) -> None:
+    cli.ran("by_hand", status="failed", reason="exit_nonzero", exit_code=3)
+
+    assert cli.sp("--json jobs history").data["entries"][0]["exit_code"] == 3
+
+
+def test_the_last_run_that_show_and_list_tell_is_the_instant_in_history(live: CliSession) -> None:
+    live.sp("jobs run by_hand")
+
+    entry = live.sp("--json jobs history").data["entries"][0]
+
+    assert live.sp("--json jobs show by_hand").data["last_run"] == entry["run_at"]
+    assert (
+        next(job for job in live.sp("--json jobs list").data["jobs"] if job["name"] == "by_hand")["last_run"]
+        == entry["run_at"]
+    )
 
 
 def test_run_by_tag_and_without_running(live: CliSession) -> None:

@@ -69,7 +69,7 @@ def test_programs_read_one_line_of_json_an_event() -> None:
             watch(event)
 
     begun, ended = map(json.loads, terminal.getvalue().splitlines())
-    at = "2023-11-14T22:13:20.123000Z"
+    at = "2023-11-14T22:13:20.123Z"
     assert begun == {
         "at": at,
         "event": "run_started",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-__all__ = ["Answer", "check_fields", "entry_of", "entry_type", "plain"]
+__all__ = ["Answer", "check_fields", "entry_of", "entry_type", "plain", "said_once"]
 
 
 class Answer:
@@ -81,6 +81,12 @@ def entry_of(kind: type[T], view: object, /, **own: Any) -> T:
             value = getattr(view, name)
             own[name] = iso(value) if value.__class__ is int and field.type.startswith("str") else value
     return kind(**own)
+
+
+def said_once(message: str | None, error: str | None) -> str | None:
+    """Return the message, or None where the error ends with it: a traceback does, and nobody wants to read one text twice."""
+    repeated = message and error and error.rstrip().endswith(message.rstrip())
+    return None if repeated else message
 
 
 def entry_type(operation: Operation) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import NoneType
 
 from systemprompt.clock import iso
-from systemprompt.operations.answers import entry_of
+from systemprompt.operations.answers import entry_of, said_once
 from systemprompt.operations.cursors import cursor_at, place_of
 from systemprompt.operations.instants import known_job, read_span
 from systemprompt.operations.parameters import CURSOR, FIELDS, none_of, param
@@ -44,6 +44,8 @@ class HistoryEntry:
 
     run_at        when it started; for what never started, the instant it stands for; for a range its last one
     error         the failure in full, or null
+    message       what the job said of how it went; null where `error` ends with the same text
+    exit_code     what a command, or a job's process, ended with; null where there was none
     kind          `run` or `range`
     run_id        the run's number; null for a range
     origin        `schedule`, `catch_up`, `manual`, `backfill` or `bootstrap`; null for a range
@@ -74,6 +76,7 @@ class HistoryEntry:
     items_processed: int = 0
     items_failed: int = 0
     message: str | None = None
+    exit_code: int | None = None
     actor: str | None = None
     why: str | None = None
     blocked_by: int | None = None
@@ -151,6 +154,7 @@ def _of_run(run: RunView) -> HistoryEntry:
         run,
         run_at=iso(run.due_at if run.started_at is None else run.started_at),
         kind="run",
+        message=said_once(run.message, run.error),
         lateness_ms=None if run.fire_at is None or run.started_at is None else (run.started_at - run.fire_at) / 1_000,
         count=1,
         first_at=None,

@@ -40,6 +40,7 @@ class JobEntry:
     quarantined   whether it cannot be loaded; `jobs show` has the error
     failed_in_a_row   how many of its last runs failed with no success since, at most 100
     retired       whether it left the installation
+    builtin       whether it comes with systemprompt
     """
 
     name: str
@@ -55,6 +56,7 @@ class JobEntry:
     failed_in_a_row: int
     quarantined: bool
     retired: bool
+    builtin: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,4 +122,5 @@ def _entry(view: JobView, failed_in_a_row: int) -> JobEntry:
         failed_in_a_row=failed_in_a_row,
         quarantined=view.quarantine_error is not None,
         retired=view.retired_at is not None,
+        builtin=view.source.startswith("builtin:"),
     )

@@ -22,6 +22,7 @@ from systemprompt.errors import (
 from systemprompt.ledger.records import Change, Claimed, ManualStart
 from systemprompt.ledger.views import JobView
 from systemprompt.nodes.node import Node
+from systemprompt.operations.answers import said_once
 from systemprompt.operations.context import OperationContext
 from systemprompt.operations.parameters import param
 from systemprompt.runner.flight import Finished
@@ -47,7 +48,7 @@ class RunJobsParams:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRunResult:
-    """What the job said of its own work."""
+    """What the job said of its own work. `message` is null where the run's `error` ends with the same text."""
 
     success: bool
     message: str | None
@@ -226,19 +227,20 @@ def _as_result(system: System, name: str, run: Claimed | None, node: Node) -> Jo
         error = f"this process was taken for lost; its {outcome.status} came too late and is kept with attempt {run.attempt}"
         return JobRun(job_name=name, status=account.status, run_id=run.run_id, reason=account.reason, error=error)
     success = outcome.status == "success"
+    failure = None if success else outcome.error or outcome.message
     return JobRun(
         job_name=name,
         status=outcome.status,
         duration_ms=outcome.duration_ms,
         result=JobRunResult(
             success=success,
-            message=outcome.message,
+            message=said_once(outcome.message, failure),
             items_processed=outcome.items_processed,
             items_failed=outcome.items_failed,
         ),
         run_id=run.run_id,
         reason=outcome.reason,
-        error=None if success else outcome.error or outcome.message,
+        error=failure,
         exit_code=outcome.exit_code,
     )
 

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from systemprompt.cli.printable import printable
 from systemprompt.cli.settings import CliSettings
-from systemprompt.clock import SECOND, from_datetime
+from systemprompt.clock import SECOND, from_datetime, to_datetime
 
 __all__ = ["STYLES", "Page"]
 
@@ -48,6 +48,7 @@ STYLES = {
 
 _WIDE = 100_000
 _NARROW = 110
+_CELL = 100
 _OVERDUE = 60 * SECOND
 
 
@@ -108,6 +109,7 @@ class Page:
     ) -> None:
         """Write a table. Where the terminal is too narrow the `optional` columns go, in their order, and the last one folds.
 
+        A line below names the columns that went.
         `least` is how many columns of the terminal the last one needs to be worth showing.
         """
         if self._is_plain and self._write_plain(columns, rows, right):
@@ -125,6 +127,9 @@ class Page:
         for row in rows:
             table.add_row(*(_shown(row[number]) for number in kept))
         self._console.print(table)
+        if len(kept) < len(columns):
+            gone = ", ".join(name for number, name in enumerate(columns) if number not in kept)
+            self.line(self.dim(f"for want of width without {gone}"))
 
     def _write_plain(self, columns: Sequence[str], rows: Sequence[Sequence[str | Text]], right: Sequence[str]) -> bool:
         """Write what `rich` would onto a pipe, in a small part of its time: 10,000 jobs took it nine seconds.
@@ -178,6 +183,20 @@ class Page:
     def time(self, iso: str | None) -> str:
         """Return an instant on the profile's wall clock: `2026-01-14 11:30:02`; the heading names the zone."""
         return "" if iso is None else self._local(iso).strftime("%Y-%m-%d %H:%M:%S")
+
+    def short_time(self, iso: str) -> str:
+        """Return an instant for a narrow column: the time if it is of today, else the date and the minute."""
+        at = self._local(iso)
+        of_today = at.date() == to_datetime(self.now).astimezone(self.zone).date()
+        return at.strftime("%H:%M:%S" if of_today else "%Y-%m-%d %H:%M")
+
+    def cut(self, text: str) -> str:
+        """Return a text as a cell of a terminal's table holds it: a few lines, with `…` where it was cut. A pipe gets all."""
+        return text if self.width is None or len(text) <= _CELL else text[: _CELL - 1].rstrip() + "…"
+
+    def command(self, text: str) -> None:
+        """Write a command on one line, whatever the width: a line end within it would be copied with it."""
+        self._console.print(_shown(f"  {text}"), soft_wrap=True)
 
     def time_and_zone(self, iso: str | None) -> str:
         return "" if iso is None else f"{self.time(iso)} {self._local(iso).tzname()}, {self.relative(iso)}"

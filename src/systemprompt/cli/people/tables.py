@@ -37,26 +37,30 @@ def jobs(page: Page, data: JobList) -> None:
         page.line("No job matches.")
         return
     rows = []
-    for job in data.jobs:
+    # The user's own jobs first: a new installation has two of them and thirteen that are built in.
+    for job in sorted(data.jobs, key=lambda one: one.builtin):
         last = page.status(job.last_status) if job.last_status else Text("")
         if job.last_run:
             last.append(f" {page.relative(job.last_run)}", style="dim")
         rows.append(
             [
-                Text(job.name, style="bold" if not job.retired else "dim"),
+                _name(page, job),
                 job.schedule or ("" if job.quarantined else page.dim("by hand")),
                 page.status(_state(job)),
                 last,
-                page.due(job.next_run),
+                page.due(job.next_run) if job.next_run or not page.narrow else page.status(_state(job)),
                 page.dim(job.description),
             ]
         )
     page.table(
         ["NAME", "SCHEDULE", "STATE", "LAST RUN", "NEXT RUN", "DESCRIPTION"],
         rows,
-        optional=("DESCRIPTION", "SCHEDULE", "LAST RUN"),
+        optional=("DESCRIPTION", "STATE", "LAST RUN"),
         least=56,
     )
+    if any(job.builtin for job in data.jobs):
+        page.blank()
+        page.line(page.dim("* comes with systemprompt"))
     broken = [job.name for job in data.jobs if job.quarantined]
     if broken:
         page.blank()
@@ -79,7 +83,7 @@ def runs(page: Page, data: RunJobsResult) -> None:
                 str(run.run_id or ""),
                 str(run.result.items_processed) if run.result else "",
                 str(run.result.items_failed) if run.result else "",
-                _why(run.reason, run.error, run.result.message if run.result else None),
+                page.cut(_why(run.reason, run.error, run.result.message if run.result else None)),
             ]
             for run in data.jobs_run
         ],
@@ -114,7 +118,7 @@ def history(page: Page, data: History) -> None:
                 str(entry.run_id or ""),
                 Text(entry.job_name, style="bold"),
                 _status(page, entry.status, None if page.narrow else entry.reason),
-                page.relative(entry.run_at) if page.narrow else page.time(entry.run_at),
+                page.short_time(entry.run_at) if page.narrow else page.time(entry.run_at),
                 duration(entry.duration_ms),
                 entry.origin or "",
                 _what(page, entry),
@@ -278,6 +282,11 @@ def _condition(page: Page, data: JobList | Upcoming | ActiveRuns, waits: bool) -
         page.line(page.status("warn", what), is_so if is_so.startswith(":") else f" {is_so}")
 
 
+def _name(page: Page, job: JobEntry) -> Text:
+    shown = Text(job.name, style="dim" if job.retired else "" if job.builtin else "bold")
+    return shown.append(page.dim(" *")) if job.builtin else shown
+
+
 def _state(job: JobEntry) -> str:
     if job.retired:
         return "retired"
@@ -295,7 +304,7 @@ def _status(page: Page, status: str, reason: str | None) -> Text:
 
 def _what(page: Page, entry: HistoryEntry) -> str:
     told = _told(page, entry)
-    return " ".join(filter(None, (f"({entry.reason})", told))) if page.narrow and entry.reason else told
+    return page.cut(" ".join(filter(None, (f"({entry.reason})", told))) if page.narrow and entry.reason else told)
 
 
 def _told(page: Page, entry: HistoryEntry) -> str:
@@ -318,13 +327,15 @@ def _why(reason: str | None, error: str | None, message: str | None) -> str:
     """Return the line that says most: of an exception its message, of a program the last that it wrote to stderr."""
     if reason == "exception" and message:
         return message
-    return _last_line(error) or message or ""
+    return _what_went_wrong(error) or message or ""
 
 
-def _last_line(text: str | None) -> str:
-    """Return the line of a traceback that says what went wrong."""
+def _what_went_wrong(text: str | None) -> str:
+    """Return the line of a traceback that names the exception, which may have more lines below it; else the last line."""
     lines = (text or "").strip().splitlines()
-    return lines[-1] if lines else ""
+    frames = [at for at, line in enumerate(lines) if line.startswith('  File "')]
+    below = lines[frames[-1] :] if frames else []
+    return next((line for line in below if not line.startswith(" ")), lines[-1] if lines else "")
 
 
 def _size(number: int) -> str:

@@ -57,7 +57,7 @@ def steps(page: Page, data: Initialised | NewJob) -> None:
     page.blank()
     page.line(page.dim("next:"))
     for command in data.next_commands:
-        page.line("  ", command)
+        page.command(command)
 
 
 def message(page: Page, data: ProfileCheck) -> None:

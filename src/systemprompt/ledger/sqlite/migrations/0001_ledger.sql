@@ -596,14 +596,14 @@ BEGIN SELECT RAISE(ROLLBACK, 'ledger: a seal is never deleted'); END;
 CREATE VIEW scheduled_jobs (id, job_name, schedule, enabled, last_run, next_run, last_status, last_error, run_count, created_at,
                             updated_at) AS
 SELECT 'job_' || j.job_name, j.job_name, v.schedule, v.enabled,
-       strftime('%Y-%m-%dT%H:%M:', t.last_run / 1000000, 'unixepoch')
-           || printf('%02d.%06dZ', (t.last_run / 1000000) % 60, t.last_run % 1000000),
+       strftime('%Y-%m-%dT%H:%M:%S', t.last_run / 1000000, 'unixepoch')
+           || rtrim(rtrim(printf('.%06d', t.last_run % 1000000), '0'), '.') || 'Z',
        strftime('%Y-%m-%dT%H:%M:%SZ', c.next_run / 1000000, 'unixepoch'),
        t.last_status, t.last_error, t.run_count,
-       strftime('%Y-%m-%dT%H:%M:', j.created_at / 1000000, 'unixepoch')
-           || printf('%02d.%06dZ', (j.created_at / 1000000) % 60, j.created_at % 1000000),
-       strftime('%Y-%m-%dT%H:%M:', j.updated_at / 1000000, 'unixepoch')
-           || printf('%02d.%06dZ', (j.updated_at / 1000000) % 60, j.updated_at % 1000000)
+       strftime('%Y-%m-%dT%H:%M:%S', j.created_at / 1000000, 'unixepoch')
+           || rtrim(rtrim(printf('.%06d', j.created_at % 1000000), '0'), '.') || 'Z',
+       strftime('%Y-%m-%dT%H:%M:%S', j.updated_at / 1000000, 'unixepoch')
+           || rtrim(rtrim(printf('.%06d', j.updated_at % 1000000), '0'), '.') || 'Z'
 FROM jobs j
 JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
 JOIN job_cursors c ON c.job_id = j.job_id
