@@ -55,7 +55,7 @@ def test_list_gives_up_the_state_before_the_schedule_and_shows_what_is_off_as_ha
     lines = busy.sp("jobs list").out.splitlines()
 
     assert lines[1].split() == ["NAME", "SCHEDULE", "LAST", "RUN", "NEXT", "RUN"]
-    assert "for want of width without DESCRIPTION, STATE" in lines
+    assert "for want of width without STATE, DESCRIPTION" in lines
     assert next(line for line in lines if line.startswith("nightly_report")).endswith("disabled")
 
 

@@ -16,6 +16,7 @@ from systemprompt.cli.node_watcher import NodeWatcher
 from systemprompt.cli.settings import CliSettings
 from systemprompt.clock import ManualClock
 from systemprompt.nodes.events import NodeEvent, RunFinished, RunStarted
+from systemprompt.operations.serve import ServeParams
 
 
 class Terminal(io.StringIO):
@@ -26,11 +27,20 @@ class Terminal(io.StringIO):
         self.goes_on = threading.Event()
         self.goes_on.set()
         self.is_writing = threading.Event()
+        self.changed = threading.Condition()
 
     def write(self, text: str) -> int:
         self.is_writing.set()
         assert self.goes_on.wait(WAIT_S)
-        return super().write(text)
+        with self.changed:
+            written = super().write(text)
+            self.changed.notify_all()
+        return written
+
+    def wrote(self, text: str) -> bool:
+        """Wait until this was written."""
+        with self.changed:
+            return self.changed.wait_for(lambda: text in self.getvalue(), WAIT_S)
 
 
 def watcher(terminal: Terminal, **flags: Any) -> NodeWatcher:
@@ -47,6 +57,12 @@ def started(run_id: int) -> NodeEvent:
 
 def finished(run_id: int) -> RunFinished:
     return RunFinished(run_id=run_id, job_name="feeds", status="success", reason=None, message=None, duration_ms=3)
+
+
+def failed(run_id: int) -> RunFinished:
+    return RunFinished(
+        run_id=run_id, job_name="feeds", status="failed", reason="exception", message="no route", duration_ms=3
+    )
 
 
 def test_people_read_one_line_an_event_in_the_order_they_came() -> None:
@@ -109,8 +125,70 @@ def test_a_terminal_that_stays_held_does_not_keep_the_command_from_ending(monkey
     terminal.goes_on.set()
 
 
-def test_who_asked_for_quiet_is_told_nothing() -> None:
+def test_who_asked_for_quiet_is_told_of_failures_alone() -> None:
     terminal = Terminal()
     with watcher(terminal, quiet=True) as watch:
+        for event in (started(1), finished(1), started(2), failed(2)):
+            watch(event)
+
+    assert terminal.getvalue() == "2023-11-14T22:13:20Z  feeds: run 2 failed (exception) in 3 ms: no route\n"
+
+
+def test_a_failure_is_red_on_a_terminal_alone() -> None:
+    said = []
+    for tty in (True, False):
+        terminal = Terminal()
+        terminal.isatty = lambda tty=tty: tty  # type: ignore[method-assign,misc]
+        with watcher(terminal, color=True) as watch:
+            watch(finished(1))
+            watch(failed(2))
+        said.append([("\x1b[1;31m" in line) for line in terminal.getvalue().splitlines()])
+
+    assert said == [[False, True], [False, False]]
+
+
+def test_busy_seconds_have_a_line_each_and_failures_one_of_their_own() -> None:
+    terminal = Terminal()
+    clock = ManualClock(1_700_000_000_000_000)
+    watch = NodeWatcher(CliSettings(environ={}, cwd="/", stdout=io.StringIO(), stderr=terminal, clock=clock))
+    with watch:
+        for _second in range(3):
+            for run_id in range(100):
+                watch(started(run_id))
+                watch(failed(run_id) if run_id == 50 else finished(run_id))
+            clock.advance(1)
+        clock.advance(5)
+        watch(started(7))
+
+    lines = [line.removeprefix("2023-11-14T22:13:") for line in terminal.getvalue().splitlines()]
+    assert lines[:10] == ["20Z  feeds: started, run 0 (schedule)", *lines[1:10]]
+    assert lines[10:] == [
+        "20Z  feeds: run 50 failed (exception) in 3 ms: no route",
+        "20Z  95 more started, 94 more success",
+        "21Z  feeds: run 50 failed (exception) in 3 ms: no route",
+        "21Z  100 started, 99 success",
+        "22Z  feeds: run 50 failed (exception) in 3 ms: no route",
+        "22Z  100 started, 99 success",
+        "28Z  feeds: started, run 7 (schedule)",
+    ]
+
+
+def test_the_count_of_the_last_busy_second_is_told_though_nothing_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node_watcher, "_SECOND_OVER_S", 0.01)
+    terminal = Terminal()
+    with watcher(terminal) as watch:
+        for run_id in range(20):
+            watch(started(run_id))
+        assert terminal.wrote("10 more started")
+
+
+@pytest.mark.parametrize(("format_", "log_format", "as_json"), [("text", "json", True), ("json", "text", False)])
+def test_log_format_is_chosen_apart_from_the_answers(format_: str, log_format: str, as_json: bool) -> None:
+    terminal = Terminal()
+    settings = CliSettings(
+        environ={}, cwd="/", stdout=io.StringIO(), stderr=terminal, clock=ManualClock(0), format=format_
+    )
+    with NodeWatcher(settings, ServeParams(log_format=log_format)) as watch:
         watch(started(1))
-    assert not terminal.is_writing.is_set()
+
+    assert terminal.getvalue().startswith("{") is as_json

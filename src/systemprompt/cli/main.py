@@ -88,7 +88,7 @@ def _answer(call: Call, settings: CliSettings) -> int:
             _ran_jobs.append(True)
             held.enter_context(guarded_stdout(settings))
         if command.watcher:
-            context.listeners.add(held.enter_context(load(command.watcher)(settings)))
+            context.listeners.add(held.enter_context(load(command.watcher)(settings, call.parameters)))
         answer = Answer(operation, call.parameters, catalogue.call(context, operation, call.parameters))
     zone = context.time_zone() if settings.for_people and operation.needs in ("ledger", "system") else "UTC"
     for note in context.notes:

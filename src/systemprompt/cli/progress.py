@@ -19,7 +19,7 @@ _REDRAW_EVERY_S = 0.1
 class RunWatcher:
     """Follows `jobs run` on stderr: a line when a job starts and ends, one moving line while it works. Any thread may call it."""
 
-    def __init__(self, settings: CliSettings) -> None:
+    def __init__(self, settings: CliSettings, params: object = None) -> None:  # noqa: ARG002  # as every watcher
         self._settings = settings
         self._lock = threading.Lock()
         self._drawn_at = 0.0

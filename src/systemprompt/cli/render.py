@@ -19,6 +19,7 @@ __all__ = [
     "render_events",
     "render_help",
     "render_line",
+    "render_log",
     "render_lost_answer",
     "render_note",
     "render_notes",
@@ -91,6 +92,18 @@ def render_notes(settings: CliSettings, texts: Sequence[str]) -> None:
         from systemprompt.cli.printable import printable
 
         _write_lines(settings.stderr, [printable("\n".join(texts))])
+
+
+def render_log(settings: CliSettings, lines: Sequence[tuple[str, bool]]) -> None:
+    """Write a node's log on stderr with one call: lines of text, those that are marked in red on a person's terminal."""
+    from systemprompt.cli.printable import printable
+
+    if lines:
+        colored = settings.color and settings.stderr.isatty()
+        shown = [(printable(text), marked) for text, marked in lines]
+        _write_lines(
+            settings.stderr, [f"\x1b[1;31m{text}\x1b[0m" if marked and colored else text for text, marked in shown]
+        )
 
 
 def render_status(settings: CliSettings, text: str) -> None:

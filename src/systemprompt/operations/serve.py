@@ -23,12 +23,17 @@ __all__ = ["ServeParams", "ServeResult", "serve"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeParams:
-    """How long a stopping node waits."""
+    """How long a stopping node waits, and how a command tells what it does; an operation by itself tells its listeners."""
 
     grace: float | None = param(
         "Seconds that running jobs get to finish on SIGTERM (default: the profile's)",
         None,
         minimum=0,
+    )
+    log_format: str | None = param(
+        "How the node tells on stderr what happens (default: text, with --json lines of JSON)",
+        None,
+        choices=("text", "json"),
     )
 
 
