@@ -497,6 +497,21 @@ def test_help_at_each_level_has_an_example(cli: CliSession) -> None:
     assert cli.sp("--json jobs --help").data == {"text": cli.sp("jobs --help").out}
 
 
+@pytest.mark.parametrize("width", [60, 80])
+def test_help_wraps_between_words_and_in_its_column(cli: CliSession, width: int) -> None:
+    for path in (*(group.path for group in GROUPS), *(command.path for command in COMMANDS)):
+        cli.width = None
+        whole = cli.sp(" ".join((*path, "--help"))).out
+        cli.width = width
+        told = cli.sp(" ".join((*path, "--help"))).out
+
+        assert told.split() == whole.split()
+        assert whole.splitlines()[-1] == told.splitlines()[-1]
+        assert all(
+            len(line) <= width or len(line.split()) <= 3 or line.startswith("example") for line in told.splitlines()
+        )
+
+
 def test_help_of_a_command(cli: CliSession) -> None:
     usage = (
         "usage: sp jobs run [NAME...] [--all] [--tag TAG]... [--param KEY=VALUE]... [--sequential] [--detach]"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Iterator
+
 from systemprompt.cli.parse import GLOBAL_FLAGS, HOME_GROUP, Flag, flags_of
 from systemprompt.cli.table import COMMANDS, GROUPS, Command, Group
 from systemprompt.version import __version__
@@ -13,9 +16,13 @@ def version_text() -> str:
     return f"systemprompt {__version__}\n"
 
 
-def help_text(target: Command | Group) -> str:
-    """Return the help of a command or a group, with an example that works."""
-    return _of_command(target) if isinstance(target, Command) else _of_group(target)
+def help_text(target: Command | Group, width: int | None = None) -> str:
+    """Return the help of a command or a group, with an example that works.
+
+    Where it has a width, explanations go on in their column and sentences at the left, between words; the example stays one line.
+    """
+    text = _of_command(target) if isinstance(target, Command) else _of_group(target)
+    return text if width is None else "".join(f"{line}\n" for line in _wrapped(text.splitlines(), width))
 
 
 def usage(command: Command) -> str:
@@ -68,6 +75,39 @@ def _of_command(command: Command) -> str:
     if command.path[0] == HOME_GROUP:
         lines.append(f"`sp {command.name}` is the same command.")
     return "\n".join([*lines, "", f"example: {command.example}"]) + "\n"
+
+
+def _wrapped(lines: list[str], width: int) -> Iterator[str]:
+    for line in lines:
+        if len(line) <= width or line.startswith("example: "):
+            yield line
+            continue
+        # In a list the explanation begins after the last gap of two blanks; what it begins with there stays in its column.
+        gap = line.rfind("  ") + 2 if line.startswith("  ") else 4 if line.startswith("usage: ") else 0
+        indent = " " * (gap if width - gap >= _READABLE else 8)
+        for part in textwrap.wrap(
+            _with_flags_whole(line) if line.startswith("usage: ") else line,
+            max(width, _READABLE),
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        ):
+            yield part.replace(_NO_BREAK, " ")
+
+
+_NO_BREAK = "\u00a0"
+
+
+def _with_flags_whole(usage: str) -> str:
+    """Return a usage line in which no flag can be parted from its value."""
+    before, *optional = usage.split("[")
+    return "[".join(
+        [before, *(one.partition("]")[0].replace(" ", _NO_BREAK) + "]" + one.partition("]")[2] for one in optional)]
+    )
+
+
+_READABLE = 24
+"""Columns below which a text is not worth a column of its own."""
 
 
 def _spelled(flag: Flag) -> str:

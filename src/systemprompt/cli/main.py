@@ -103,7 +103,11 @@ def _explain(call: Call, settings: CliSettings) -> int:
     if "--version" in call.globals:
         render_help(settings, version_text(), "Version")
     else:
-        render_help(settings, help_text(call.target), " ".join(("sp", *call.target.path)))
+        render_help(
+            settings,
+            help_text(call.target, settings.width if settings.for_people else None),
+            " ".join(("sp", *call.target.path)),
+        )
     return 0
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from systemprompt.clock import Instant
+from systemprompt.clock import Instant
 
 __all__ = ["NodeIdentity"]
 
