@@ -11,6 +11,7 @@ import pytest
 from support.cli_session import CliSession
 from systemprompt.cli.completion import SHELLS
 from systemprompt.cli.table import COMMANDS
+from systemprompt.ledger.records import STATUSES
 
 
 def completed(cli: CliSession, tmp_path: Path, line: str) -> set[str]:
@@ -20,8 +21,9 @@ def completed(cli: CliSession, tmp_path: Path, line: str) -> set[str]:
     quoted = " ".join(f"'{word}'" for word in words)
     fake = 'sp() { echo \'{"data": {"jobs": [{"name": "alpha", "x": 1}, {"name": "beta", "x": 2}]}}\'; }'
     code = f"{fake}; source {script}; COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}; _sp; printf '%s\\n' \"${{COMPREPLY[@]}}\""
-    done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=True)
-    return set(done.stdout.split())
+    done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stderr == ""
+    return set(filter(None, done.stdout.split("\n")))
 
 
 @pytest.mark.parametrize(
@@ -41,6 +43,37 @@ def test_bash_completes_commands_flags_and_job_names(
     cli: CliSession, tmp_path: Path, line: str, some: set[str]
 ) -> None:
     assert some <= completed(cli, tmp_path, line)
+
+
+@pytest.mark.parametrize(
+    ("line", "all_of_them"),
+    [
+        ("sp jobs history --status ", set(STATUSES)),
+        ("sp jobs history --status = s", {"success", "skipped"}),
+        ("sp jobs history --origin m", {"manual"}),
+        ("sp --json infra jobs history --job alpha --status su", {"success"}),
+        ("sp jobs logs --level w", {"warning"}),
+        ("sp serve --log-format ", {"text", "json"}),
+        ("sp jobs list --tag ", set()),
+        ("sp jobs history --limit ", set()),
+        ("sp jobs history -n ", set()),
+        ("sp jobs run --why x ", {"alpha", "beta"}),
+        ("sp jobs run --tag run a", {"alpha"}),
+        ("sp completion ", {"bash", "zsh", "fish"}),
+        ("sp --profile some", {"some file.yaml", "some_folder"}),
+        ("sp db backup some", {"some file.yaml", "some_folder"}),
+        ("sp db restore some", {"some file.yaml", "some_folder"}),
+        ("sp init some", {"some_folder"}),
+        ("sp jobs new ", set()),
+    ],
+)
+def test_bash_completes_values_by_what_the_flag_takes(
+    cli: CliSession, tmp_path: Path, line: str, all_of_them: set[str]
+) -> None:
+    (tmp_path / "some_folder").mkdir()
+    (tmp_path / "some file.yaml").touch()
+
+    assert completed(cli, tmp_path, line) == all_of_them
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from systemprompt.cli.parse import GLOBAL_FLAGS, HOME_GROUP, flags_of
+from systemprompt.cli.parse import GLOBAL_FLAGS, HOME_GROUP, Flag, flags_of
 from systemprompt.cli.table import COMMANDS, GROUPS, Command
+from systemprompt.ledger.records import STATUSES
 from systemprompt.operations.context import OperationContext
 from systemprompt.operations.parameters import param
 
@@ -72,46 +73,98 @@ def _takes_job(command: Command) -> bool:
     )
 
 
+def _values(flag: Flag) -> tuple[str, str]:
+    """Return what the value of a flag is, `words`, `jobs`, `files`, `folders` or `any`, and the words where they are known."""
+    if flag.choices or "|" in flag.metavar:
+        return "words", " ".join(flag.choices or flag.metavar.split("|"))
+    if flag.field == "status":
+        return "words", " ".join(STATUSES)
+    if flag.field == "job" or (flag.positional and flag.field in ("name", "names")):
+        return "jobs", ""
+    if flag.metavar in ("FILE", "DIR"):
+        return {"FILE": "files", "DIR": "folders"}[flag.metavar], ""
+    return "any", ""
+
+
 def _bash() -> str:
-    groups, cases = [], []
+    cases, of_flags = [], []
     for path, words, command in _entries():
         listed = " ".join(word for word, _ in words)
-        if command is None:
-            groups.append(path)
-            cases.append(f'    "{path}") words="{listed}" ;;')
-        else:
-            jobs = " jobs=yes" if _takes_job(command) else ""
-            cases.append(f'    "{path}") words="{listed}"{jobs} ;;')
+        argument = ""
+        if command is not None:
+            argument = "".join(_bash_argument(command))
+            for flag in flags_of(command):
+                if not flag.positional and flag.kind != "bool":
+                    kind, known_words = _values(flag)
+                    names = " | ".join(f'"{path} {name}"' for name in (flag.long, flag.short) if name)
+                    of_flags.append(f'    {names}) kind={kind} known="{known_words}" ;;')
+        cases.append(f'    "{path}") words="{listed}"{argument} ;;')
+    valued = sorted(
+        {
+            name
+            for command in COMMANDS
+            for flag in flags_of(command)
+            if not flag.positional and flag.kind != "bool"
+            for name in (flag.long, flag.short)
+            if name
+        }
+    )
     known = " | ".join(f'"{path}"' for path, _, _ in _entries() if path)
     return "\n".join(
         [
             "# sp: completion for bash. Load it with: source <(sp completion bash)",
             "_sp() {",
-            '  local cur="${COMP_WORDS[COMP_CWORD]}" prev="${COMP_WORDS[COMP_CWORD-1]}" path="" words="" jobs="" word i',
+            '  local cur="${COMP_WORDS[COMP_CWORD]}" prev="${COMP_WORDS[COMP_CWORD-1]}" word i',
+            '  local path="" words="" kind="" known="" argument=""',
+            "  # bash splits --flag=value into three words.",
+            '  [[ "$cur" == "=" ]] && cur=""',
+            '  [[ "$prev" == "=" ]] && prev="${COMP_WORDS[COMP_CWORD-2]}"',
             "  for ((i = 1; i < COMP_CWORD; i++)); do",
             '    word="${COMP_WORDS[i]}"',
             '    case "$word" in',
-            "      --profile) i=$((i + 1)); continue ;;",
+            f'      --profile | {" | ".join(valued)}) i=$((i + 1)); [[ "${{COMP_WORDS[i]}}" == "=" ]] && i=$((i + 1)); continue ;;',
             "      -*) continue ;;",
             "    esac",
             '    case "${path:+$path }$word" in',
             f'      {known}) path="${{path:+$path }}$word" ;;',
             "    esac",
             "  done",
-            '  case "$prev" in',
-            f'    --job) COMPREPLY=($(compgen -W "$({_JOB_NAMES})" -- "$cur")); return ;;',
-            '    --profile | --dir) COMPREPLY=($(compgen -f -- "$cur")); return ;;',
+            '  case "$path $prev" in',
+            *of_flags,
+            '    *" --profile") kind=files ;;',
             "  esac",
             '  case "$path" in',
             *cases,
             "  esac",
-            f'  [[ "$cur" == -* ]] && words="$words {_GLOBAL}"',
-            f'  [[ -n "$jobs" && "$cur" != -* ]] && words="$({_JOB_NAMES})"',
+            f'  [[ -z "$kind" && "$cur" == -* ]] && words="$words {_GLOBAL}"',
+            '  [[ -z "$kind" && "$cur" != -* && -n "$argument" ]] && kind="$argument"',
+            '  case "$kind" in',
+            '    words) words="$known" ;;',
+            f'    jobs) words="$({_JOB_NAMES})" ;;',
+            "    files | folders)",
+            "      # The shell then quotes names with blanks and goes on below a folder.",
+            "      compopt -o filenames 2>/dev/null",
+            '      local names; names="$(if [[ $kind == files ]]; then compgen -f -- "$cur"; else compgen -d -- "$cur"; fi)"',
+            "      COMPREPLY=()",
+            '      while IFS= read -r word; do [[ -n "$word" ]] && COMPREPLY+=("$word"); done <<< "$names"',
+            "      return ;;",
+            '    any) words="" ;;',
+            "  esac",
             '  COMPREPLY=($(compgen -W "$words" -- "$cur"))',
             "}",
             "complete -F _sp sp systemprompt",
         ]
     )
+
+
+def _bash_argument(command: Command) -> Iterator[str]:
+    """Yield what sets the kind of a command's arguments: that of the first, also for those that follow it."""
+    for flag in flags_of(command)[:1]:
+        kind, known_words = _values(flag)
+        if flag.positional:
+            yield " argument=any" if kind == "jobs" and not _takes_job(command) else f" argument={kind}"
+            if kind == "words":
+                yield f' known="{known_words}"'
 
 
 def _zsh() -> str:
@@ -153,13 +206,27 @@ def _fish() -> str:
                 if command is None:
                     lines.append(f"complete -c {name} -n '__sp_at \"{path}\"' -a {word} -d {_fish_text(text)}")
                 else:
-                    value = " -x -a '(__sp_jobs)'" if word == "--job" else ""
+                    flag = next(one for one in flags_of(command) if one.long == word)
+                    value = _fish_value(flag)
                     lines.append(
                         f"complete -c {name} -n '__sp_at \"{path}\" more' -l {word[2:]}{value} -d {_fish_text(text)}"
                     )
             if command is not None and _takes_job(command):
                 lines.append(f"complete -c {name} -n '__sp_at \"{path}\" more' -a '(__sp_jobs)'")
     return "\n".join(lines)
+
+
+def _fish_value(flag: Flag) -> str:
+    if flag.kind == "bool":
+        return ""
+    kind, known_words = _values(flag)
+    return {
+        "words": f" -x -a {_fish_text(known_words)}",
+        "jobs": " -x -a '(__sp_jobs)'",
+        "files": " -r -F",
+        "folders": " -x -a '(__fish_complete_directories)'",
+        "any": " -x",
+    }[kind]
 
 
 def _fish_text(text: str) -> str:
