@@ -48,7 +48,7 @@ class RunWatcher:
 class LogFollower:
     """Shows what a run says while `jobs logs --follow` waits for it: to people on stdout, to programs as JSON lines on stderr."""
 
-    def __init__(self, settings: CliSettings) -> None:
+    def __init__(self, settings: CliSettings, params: object = None) -> None:  # noqa: ARG002  # as every watcher
         self._settings = settings
 
     def __enter__(self) -> LogFollower:

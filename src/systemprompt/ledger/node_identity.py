@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from systemprompt.clock import Instant
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from systemprompt.clock import Instant
 
 __all__ = ["NodeIdentity"]
 

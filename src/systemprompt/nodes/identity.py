@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-import secrets
-import socket
 
-import psutil
-
-from systemprompt.clock import Instant
 from systemprompt.ledger.node_identity import NodeIdentity
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from systemprompt.clock import Instant
 
 __all__ = ["is_gone", "this_machine", "this_process"]
 
 
 def this_process(*, kind: str, program: str, lease_s: float, capacity: int, now: Instant) -> NodeIdentity:
     """Return a fresh identity for this process. The host's name is shown to people and decides nothing."""
+    import secrets
+    import socket
+
     pid = os.getpid()
     return NodeIdentity(
         node_id=secrets.token_hex(6),
@@ -37,6 +39,10 @@ def this_machine() -> str:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
             return f"{stream.read().strip()}/{os.readlink('/proc/self/ns/pid')}"
     except OSError:
+        import socket
+
+        import psutil
+
         return f"{socket.gethostname()}/{int(psutil.boot_time())}"
 
 
@@ -78,6 +84,8 @@ def _started_at(pid: int) -> int | None:
 
 
 def _started_at_elsewhere(pid: int) -> int | None:
+    import psutil
+
     try:
         process = psutil.Process(pid)
         return None if process.status() == psutil.STATUS_ZOMBIE else int(process.create_time())

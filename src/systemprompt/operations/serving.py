@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from systemprompt.clock import SECOND, Instant, iso
-from systemprompt.ledger.node_identity import NodeIdentity
-from systemprompt.ledger.reader import LedgerReader
-from systemprompt.ledger.views import JobView
+from systemprompt.clock import SECOND, iso
 from systemprompt.nodes.identity import is_gone, this_machine
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from systemprompt.clock import Instant
+    from systemprompt.ledger.node_identity import NodeIdentity
+    from systemprompt.ledger.reader import LedgerReader
+    from systemprompt.ledger.views import JobView
 
 __all__ = ["ServingNode", "condition", "is_overdue", "last_served", "node_state", "overdue_since"]
 

@@ -17,7 +17,6 @@ from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 import yaml
-from markdown_it import MarkdownIt
 
 from systemprompt.clock import Instant, from_datetime
 
@@ -298,6 +297,8 @@ def _plain(value: Any) -> Any:
 
 @lru_cache(maxsize=1)
 def _markdown() -> Any:
+    from markdown_it import MarkdownIt
+
     return MarkdownIt("commonmark")
 
 

@@ -228,6 +228,7 @@ def databases(page: Page, data: DbStatus) -> None:
 
 
 def checks(page: Page, data: Diagnosis) -> None:
+    on_a_pipe = page.width is None
     page.heading(page.title)
     page.table(
         ["", "CHECK", "WHAT IS SO"],
@@ -235,11 +236,19 @@ def checks(page: Page, data: Diagnosis) -> None:
             [
                 page.status(check.status),
                 check.name,
-                Text.assemble(check.message, *((("\nmend it: " + check.mend, "cyan"),) if check.mend else ())),
+                Text.assemble(
+                    check.message, *((("\nmend it: " + check.mend, "cyan"),) if check.mend and on_a_pipe else ())
+                ),
             ]
             for check in data.checks
         ],
     )
+    # On a terminal the column would break a command over two lines, and nobody could copy it.
+    for check in () if on_a_pipe else data.checks:
+        if check.mend:
+            page.blank()
+            page.line(page.status(check.status), f" {check.name}, mend it:")
+            page.command(check.mend)
     page.blank()
     counted = f"{data.total} checks, {data.failures} failed, {data.warnings} want a look"
     page.line(page.status("ok" if data.healthy else "fail", counted))
