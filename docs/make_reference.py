@@ -137,7 +137,9 @@ def builtin_jobs() -> str:
             lines += [f"### {job.name}", "", f"`{job.schedule}` ({words}); tags {tags}.", ""]
             lines += [*_paragraphs(job.__doc__ or ""), ""]
             given = ", ".join(
-                f"`{name}: {str(value).lower() or chr(34) * 2}`" for name, value in job.parameters.items()
+                f"`{name}: {str(value).lower() or chr(34) * 2}`"
+                for name, value in job.parameters.items()
+                if value is not None
             )
             lines += [f"Parameters, as they are if nobody says otherwise: {given}.", ""] if given else []
     return "\n".join(lines)

@@ -141,6 +141,7 @@ def test_without_enforce_sessions_are_flagged_and_nobody_is_banned(app: App) -> 
 
     assert result.message == "Scored 4 sessions: 3 flagged; would ban 1 user"
     assert (result.items_processed, result.items_failed) == (4, 0)
+    assert result.dry_run
     assert statuses(app) == {"person": "active", "scanner": "active"}
     rows = {row["id"]: row for row in app.db.fetch("SELECT * FROM user_sessions")}
     assert rows["s-person"]["flagged_at"] is None
@@ -152,9 +153,12 @@ def test_what_a_dry_run_would_ban_a_run_with_enforce_bans(app: App) -> None:
     app.run(BehavioralAnalysis)
     assert count_bans(app.context()) == 1
 
+    kept = app.run(BehavioralAnalysis, enforce=True, parameters={"dry_run": "true"})
+    assert (kept.message, kept.dry_run) == ("Scored 0 sessions: 0 flagged; would ban 1 user", True)
+
     result = app.run(BehavioralAnalysis, enforce=True)
 
-    assert result.message == "Scored 0 sessions: 0 flagged, 1 user banned"
+    assert (result.message, result.dry_run) == ("Scored 0 sessions: 0 flagged, 1 user banned", False)
     row = app.db.fetch_one("SELECT * FROM users WHERE id = 'scanner'")
     assert row is not None
     assert (row["status"], row["banned_at"]) == ("banned", NOW)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,17 +69,17 @@ def test_who_is_gone_goes_with_sessions_requests_and_empty_contexts(app: App) ->
     talk(app, gone)
     visit(app, user(app, "member", anonymous=False))
 
-    dry = run(app)
+    dry = run(app, parameters={"dry_run": "true"})
     assert dry.message == "Would delete 1 anonymous user not seen for 30 days with 2 requests, 2 sessions, 1 context"
     assert len(ids(app, "users")) == 2
-    done = run(app, enforce=True)
+    done = run(app)
 
     assert done.message == "Deleted 1 anonymous user not seen for 30 days with 2 requests, 2 sessions, 1 context"
     assert (done.items_processed, done.items_failed) == (1, 0)
     assert ids(app, "users") == ["member"]
     assert ids(app, "session_requests", "session_id") == ids(app, "user_sessions") == [f"member-{OLD}"]
     assert ids(app, "user_contexts") == []
-    assert run(app, enforce=True).message == "Deleted 0 anonymous users not seen for 30 days"
+    assert run(app).message == "Deleted 0 anonymous users not seen for 30 days"
 
 
 def test_whoever_may_still_matter_is_spared_whole(app: App) -> None:
@@ -91,15 +92,21 @@ def test_whoever_may_still_matter_is_spared_whole(app: App) -> None:
     user(app, "member", anonymous=False)
     before = {table: ids(app, table) for table in TABLES}
 
-    assert run(app, enforce=True).items_processed == 0
+    assert run(app).items_processed == 0
     assert {table: ids(app, table) for table in TABLES} == before
 
 
 def test_the_parameter_moves_the_threshold(app: App) -> None:
     user(app, "a", at=NOW - 3 * DAY)
 
-    assert run(app, parameters={"days": "2"}).message == "Would delete 1 anonymous user not seen for 2 days"
-    assert run(app, parameters={"days": "3"}).message == "Would delete 0 anonymous users not seen for 3 days"
+    assert (
+        run(app, parameters={"days": "2", "dry_run": "true"}).message
+        == "Would delete 1 anonymous user not seen for 2 days"
+    )
+    assert (
+        run(app, parameters={"days": "3", "dry_run": "true"}).message
+        == "Would delete 0 anonymous users not seen for 3 days"
+    )
 
 
 def test_children_go_first_so_that_a_crash_leaves_nobodys_rows(app: App) -> None:
@@ -114,12 +121,12 @@ def test_children_go_first_so_that_a_crash_leaves_nobodys_rows(app: App) -> None
             cancel.set("draining")
 
     with pytest.raises(JobCancelled):
-        run(app, enforce=True, settings={"batch_size": 3}, cancel=cancel, on_progress=on_progress)
+        run(app, settings={"batch_size": 3}, cancel=cancel, on_progress=on_progress)
 
     assert parts == ["session_requests", "session_requests", "user_sessions"]
     assert len(ids(app, "users")) == 4
     assert len(ids(app, "user_sessions")) == 1
-    assert run(app, enforce=True).message == "Deleted 4 anonymous users not seen for 30 days with 1 session"
+    assert run(app).message == "Deleted 4 anonymous users not seen for 30 days with 1 session"
 
 
 def test_a_user_whom_the_host_still_needs_is_held_back_and_counted(app: App) -> None:
@@ -128,7 +135,7 @@ def test_a_user_whom_the_host_still_needs_is_held_back_and_counted(app: App) -> 
     app.db.execute("CREATE TABLE orders (user_id TEXT REFERENCES users (id))")
     app.db.execute("INSERT INTO orders VALUES ('a')")
 
-    result = run(app, enforce=True)
+    result = run(app)
 
     assert result.message == "Deleted 1 anonymous user not seen for 30 days; 1 held back by the database"
     assert (result.items_processed, result.items_failed) == (1, 1)
@@ -157,8 +164,15 @@ def test_host_tables_with_different_clocks_are_each_read_by_their_own(app: App) 
         "user_contexts": HostTable(table="chats"),
         "task_messages": HostTable(table="words"),
     }
+    tables = {name: replace(table, clean=True) for name, table in tables.items()}
 
-    result = run(app, enforce=True, settings={"tables": tables})
+    spared = run(app, settings={"tables": tables | {"user_sessions": replace(tables["user_sessions"], clean=False)}})
+    assert spared.message == (
+        "Would delete 1 anonymous user not seen for 30 days with 1 session; tables.user_sessions: the profile has no"
+        " `clean: true` there, so this only reports"
+    )
+    assert (spared.dry_run, ids(app, "people", "pk")) == (True, [1, 2, 3, 4])
+    result = run(app, settings={"tables": tables})
 
     assert result.message == "Deleted 1 anonymous user not seen for 30 days with 1 session"
     assert ids(app, "people", "pk") == [2, 3, 4]
@@ -170,5 +184,5 @@ def test_where_nobody_could_say_who_came_back_nothing_is_deleted(app: App) -> No
     mapped = {"tables": {"user_sessions": HostTable(table="visits")}}
 
     with pytest.raises(ConfigurationError, match="nobody could say who came back"):
-        run(app, enforce=True, settings=mapped)
+        run(app, settings=mapped)
     assert ids(app, "users") == ["a"]

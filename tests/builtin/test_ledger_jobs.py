@@ -66,10 +66,10 @@ class Installation:
         job.clock, job.breather, job.settles = self.clock, 0, 0
         return job.execute(self.context("ledger_audit", parameters=parameters, cancel=cancel))
 
-    def prunes(self, *, enforce: bool = True, **more: Any) -> JobResult:
+    def prunes(self, *, dry_run: bool = False, days: int | None = None, **more: Any) -> JobResult:
         job = PruneHistory()
         job.clock, job.breather = self.clock, 0
-        return job.execute(self.context("prune_history", enforce=enforce, **more))
+        return job.execute(self.context("prune_history", parameters={"dry_run": dry_run, "days": days}, **more))
 
     def sql(self, *statements: str) -> None:
         """Change the file behind the ledger's back: its triggers are away meanwhile."""
@@ -147,9 +147,10 @@ def test_the_next_night_audits_only_what_is_new(here: Installation) -> None:
 
 def test_without_sealing_it_only_says_what_could_be_sealed(here: Installation) -> None:
     here.work(5)
-    result = here.audits(seal="false")
+    result = here.audits(dry_run="true")
 
     assert "; 4 days could be sealed; no day is sealed yet" in (result.message or "")
+    assert result.dry_run
     assert here.ledger.seals() == []
 
 
@@ -228,7 +229,7 @@ def test_they_need_a_ledger(here: Installation) -> None:
 def test_a_ledger_that_was_deleted_is_not_made_anew_by_a_job(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     for job in (LedgerAudit(), PruneHistory()):
-        context = JobContext(job_name=job.name, settings=JobSettings(ledger=Address(path)), enforce=True)
+        context = JobContext(job_name=job.name, settings=JobSettings(ledger=Address(path)))
         with pytest.raises(DatabaseUnreachable, match="there is no ledger at"):
             job.execute(context)
     assert not path.exists()
@@ -237,16 +238,17 @@ def test_a_ledger_that_was_deleted_is_not_made_anew_by_a_job(tmp_path: Path) -> 
 # -- prune_history ----------------------------------------------------------------------------------------------------------
 
 
-def test_without_enforce_it_counts_and_changes_nothing(here: Installation) -> None:
+def test_a_dry_run_counts_and_changes_nothing(here: Installation) -> None:
     here.work(10)
-    result = here.prunes(enforce=False)
+    result = here.prunes(dry_run=True)
     accounts = len(list(here.ledger.runs_between(0, START + 5 * DAY * SECOND - 1)))
     accounts += len(list(here.ledger.ranges_between(0, START + 5 * DAY * SECOND - 1)))
 
     assert result.message == f"Would delete {accounts} accounts of 5 days older than 5 days"
+    assert result.dry_run
     assert here.ledger.seals() == []
     here.audits()
-    assert here.prunes(enforce=False).message == result.message
+    assert here.prunes(dry_run=True).message == result.message
     assert here.ledger.seal_state().pruned_until == 0
 
 
@@ -254,10 +256,11 @@ def test_it_seals_what_is_old_and_deletes_it_and_the_file_shrinks(here: Installa
     here.work(30)
     here.ledger.checkpoint()
     before = os.path.getsize(here.path)
-    dry = here.prunes(enforce=False).message or ""
+    dry = here.prunes(dry_run=True).message or ""
     result = here.prunes()
 
     assert result.succeeded
+    assert not result.dry_run
     assert result.message is not None
     assert result.message.startswith(dry.replace("Would delete", "Deleted"))
     assert os.path.getsize(here.path) < before * 0.5
@@ -337,7 +340,7 @@ def test_cancelled_between_batches_the_next_night_goes_on(here: Installation) ->
 
 def test_with_0_days_all_goes_that_is_sealed_and_the_last_day_that_is_over_stays(here: Installation) -> None:
     here.work(10)
-    result = here.prunes(parameters={"days": "0"})
+    result = here.prunes(days=0)
 
     assert "of 9 days older than 0 days" in (result.message or "")
     assert min(run.due_at for run in here.ledger.runs_between(0, 2**62)) >= START + 9 * DAY * SECOND
@@ -380,4 +383,4 @@ def test_both_run_in_a_real_installation_in_processes_of_their_own(tmp_path: Pat
     said = {run["job_name"]: run["result"]["message"] for run in answer["data"]["jobs_run"]}
     assert said["ledger_audit"].startswith("clean: ")
     assert said["ledger_audit"].endswith("; no day is sealed yet")
-    assert said["prune_history"] == "Would delete 0 accounts of 0 days older than 400 days"
+    assert said["prune_history"] == "Deleted 0 accounts of 0 days older than 400 days"

@@ -73,7 +73,8 @@ def test_a_scanner_is_listed_with_its_reason_and_a_visitor_is_not(app: App) -> N
 def test_without_enforce_it_only_says_what_it_would_list(app: App) -> None:
     visit(app, BAD)
 
-    assert run(app, enforce=False).message == f"Scored 1 address: would list 1; worst: {BAD} (83.5)"
+    for result in (run(app, enforce=False), run(app, dry_run="true")):
+        assert (result.message, result.dry_run) == (f"Scored 1 address: would list 1; worst: {BAD} (83.5)", True)
     assert listed(app) == {}
 
 

@@ -118,6 +118,7 @@ def test_show(busy: CliSession) -> None:
         tags             reports
         owner            ops
         source           file:{busy.home}/jobs/shop_jobs.py
+        enforce          no
         policies         catch_up latest, dst_fold first, dst_gap run, isolation thread, on_lost fail, overlap skip, no timeout
         version          1 of 1
         accounted up to  2026-01-14 13:00:00 CET, 1 s ago
@@ -166,6 +167,7 @@ def test_a_range_is_one_entry_for_programs_with_its_count_and_ends(busy: CliSess
                 "attempt": 0,
                 "items_processed": 0,
                 "items_failed": 0,
+                "dry_run": False,
                 "message": None,
                 "exit_code": None,
                 "actor": None,
@@ -541,7 +543,7 @@ def test_help_of_a_command(cli: CliSession) -> None:
               --sequential       run jobs one at a time (default: parallel)
               --detach           only ask for the runs: a node that serves takes them
               --why TEXT         the reason, kept with the runs
-              --enforce          let destructive jobs do what they otherwise only report
+              --enforce          let jobs that act on people do what they otherwise only report
               --dry-run          say what would run, and run nothing
 
         global flags: --json --yaml --profile --non-interactive --no-color --quiet --verbose --version --help

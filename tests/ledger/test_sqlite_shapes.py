@@ -88,7 +88,7 @@ def test_each_column_of_a_run_is_read_under_its_own_name_and_as_its_type(
         name: number if kinds[name] == "INTEGER" else f"text {number}" for number, name in enumerate(row._fields, 1_000)
     }
     values |= {"job_id": 1, "parameters": '{"days": 7}', "enforce": 1}
-    values |= {name: 1 for name in ("abandoned", "did_nothing") if name in values}
+    values |= {name: 1 for name in ("abandoned", "did_nothing", "dry_run") if name in values}
     marks = ", ".join("?" * len(values))
     raw.execute(f"INSERT INTO {table} VALUES ({marks})", list(values.values()))
 
@@ -96,7 +96,7 @@ def test_each_column_of_a_run_is_read_under_its_own_name_and_as_its_type(
     (found,) = raw.execute(f"SELECT * FROM {view} WHERE run_id = ?", [values["run_id"]])
     shown = run_view(found)
 
-    read = {"parameters": {"days": 7}, "enforce": True, "abandoned": True, "did_nothing": True}
+    read = {"parameters": {"days": 7}, "enforce": True, "abandoned": True, "did_nothing": True, "dry_run": True}
     for name in set(row._fields) - {"error_hash", "output_hash"}:
         assert getattr(shown, name) == read.get(name, values[name]), name
     for field in fields(RunView):

@@ -43,7 +43,7 @@ def test_the_template_shows_every_section_and_every_key_of_a_job() -> None:
 
 
 def test_what_the_template_has_commented_out_is_right_too(tmp_path: Path) -> None:
-    keys = {key.name for _, key in walk()} | {"disk_report", "database_cleanup", "user_sessions"}
+    keys = {key.name for _, key in walk()} | {"disk_report", "behavioral_analysis", "user_sessions"}
     lines = []
     for line in template().splitlines():
         bare = line.lstrip().removeprefix("#").lstrip()
@@ -62,8 +62,15 @@ def test_what_the_template_has_commented_out_is_right_too(tmp_path: Path) -> Non
     profile = load_profile(str(path), {})
 
     assert profile.jobs["disk_report"].command == ("df", "-h", "/")
-    assert profile.jobs["database_cleanup"].enforce is True
+    assert profile.jobs["behavioral_analysis"].enforce is True
     assert profile.tables["user_sessions"].columns == {"last_activity_at": "seen_at"}
+
+
+def test_the_template_keeps_the_schedule_that_the_reference_gives_content_ingestion(tmp_path: Path) -> None:
+    path = tmp_path / "profile.yaml"
+    path.write_text(template())
+
+    assert load_profile(str(path), {}).jobs["content_ingestion"].schedule == "0 0 * * * *"
 
 
 def test_the_example_jobs_are_found_and_run(tmp_path: Path) -> None:

@@ -81,6 +81,12 @@ def test_an_outcome_survives_the_way_between_processes() -> None:
     assert Outcome.from_dict(outcome.as_dict() | {"from_a_newer_release": 1}) == outcome
 
 
+@pytest.mark.parametrize("result", [JobResult.success(), JobResult.failure("no")])
+def test_a_job_can_say_that_it_only_reported(result: JobResult) -> None:
+    assert outcome_of_value(result, took_ms=0).dry_run is False
+    assert outcome_of_value(result.with_dry_run(), took_ms=0).dry_run is True
+
+
 def test_a_reported_failure_is_a_failure_with_its_statistics() -> None:
     with RunnerStage() as stage:
         end = stage.finished(stage.start(lambda: JobResult.failure("feed is gone").with_stats(3, 1)))

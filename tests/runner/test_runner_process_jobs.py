@@ -77,7 +77,7 @@ def work(ctx):
     assert repr(ctx.settings) == ctx.get_parameter("settings"), ctx.settings
     assert sys.stdin.read() == ""
     said = (ctx.job_name, ctx.run_id, ctx.fire_at.isoformat(), ctx.attempt, ctx.fence, ctx.actor, ctx.enforce)
-    return JobResult.success().with_message(repr(said)).with_stats(3, 1)
+    return JobResult.success().with_message(repr(said)).with_stats(3, 1).with_dry_run()
 """
     with _process(
         tmp_path,
@@ -96,6 +96,7 @@ def work(ctx):
         assert end.outcome.status == "success", end.outcome.error
         assert end.outcome.message == "('work', 1, '2026-07-01T12:00:00+02:00', 2, 5, 'cli:alice', True)"
         assert (end.outcome.items_processed, end.outcome.items_failed, end.outcome.exit_code) == (3, 1, 0)
+        assert end.outcome.dry_run
         assert stage.progress == [(run, 2, 2, "both")]
         assert sorted(stage.lines(run)) == [
             ("DEBUG", "progress", "2 of 2, both"),

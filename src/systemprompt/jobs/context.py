@@ -67,7 +67,7 @@ class JobContext:
                        a lower one: then a zombie's late write cannot overwrite a newer attempt's
     parameters         text values from the profile and from `-p KEY=VALUE`, the latter winning
     actor              who caused it: `schedule`, `cli:alice`, `program:shop`, ...
-    enforce            False asks a destructive job only to report what it would do
+    enforce            False asks a job that acts on people only to report what it would do
     settings, paths    what the profile says to jobs
     cancel             set when the work should stop
     """
@@ -142,21 +142,21 @@ class JobContext:
     @overload
     def get_parameter(self, name: str, kind: type[T], default: T) -> T: ...
     def get_parameter(self, name: str, kind: type = str, default: Any = ...) -> Any:
-        """Return a parameter as `kind`: str, int, float, bool, timedelta, or list (comma separated text).
+        """Return a parameter as `kind`: str, int, float, bool, timedelta, or list (comma separated text). None is absent.
 
         Raises:
             ParameterError: it is absent and has no default, or its text does not parse; the message has the text.
         """
-        if name not in self.parameters:
+        value = self.parameters.get(name)
+        if value is None:
             if default is not ...:
                 return default
-            near = did_you_mean(name, self.parameters)
+            near = did_you_mean(name, self.parameters.keys() - {name})
             raise ParameterError(
                 f"job {self.job_name!r} needs the parameter {name!r}",
                 hint=f"{near!r} was given; did you mean {name!r}?" if near else f"pass it: -p {name}=VALUE",
                 details={"job_name": self.job_name, "parameter": name},
             )
-        value = self.parameters[name]
         try:
             return _parse(value, kind)
         except ValueError as error:

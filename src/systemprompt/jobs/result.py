@@ -15,6 +15,7 @@ class JobResult:
     message          one line for people; on failure it is the run's error
     items_processed, items_failed   whole numbers, 0 where the job counts nothing
     duration_ms      the job's own measure; where None, the runner's is kept
+    dry_run          True where the job only said what it would do; people see it wherever they see the run
     """
 
     succeeded: bool
@@ -22,6 +23,7 @@ class JobResult:
     items_processed: int = 0
     items_failed: int = 0
     duration_ms: int | None = None
+    dry_run: bool = False
 
     @classmethod
     def success(cls) -> JobResult:
@@ -41,3 +43,6 @@ class JobResult:
 
     def with_duration(self, duration_ms: int) -> JobResult:
         return replace(self, duration_ms=duration_ms)
+
+    def with_dry_run(self, dry_run: bool = True) -> JobResult:
+        return replace(self, dry_run=dry_run)

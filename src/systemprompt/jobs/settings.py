@@ -58,11 +58,13 @@ class HostTable:
 
     columns      our column name -> theirs, for those that differ
     time_format  how theirs keeps instants: `micros`, `seconds`, or `iso` text in UTC
+    clean        whether the clean-up jobs may change its rows; else they only say what they would do
     """
 
     table: str
     columns: Mapping[str, str] = field(default_factory=dict)
     time_format: str = "micros"
+    clean: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -181,6 +181,7 @@ def _close(books: Books, run: OpenRun, closing: Closing) -> None:
                 closing.exit_code,
                 1 if closing.abandoned else 0,
                 1 if closing.did_nothing else 0,
+                1 if closing.dry_run else 0,
             )
         ),
         error=error,

@@ -233,6 +233,7 @@ class Closing:
 
     abandoned   the account closes although the code still runs; when it ends, the node reports a late result
     did_nothing it succeeded and had nothing to do
+    dry_run     the job only said what it would do
     """
 
     run_id: int
@@ -251,6 +252,7 @@ class Closing:
     output: str | None = None
     abandoned: bool = False
     did_nothing: bool = False
+    dry_run: bool = False
 
 
 @record

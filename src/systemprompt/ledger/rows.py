@@ -86,6 +86,7 @@ class ClosedRun(NamedTuple):
     exit_code: int | None = None
     abandoned: int = 0
     did_nothing: int = 0
+    dry_run: int = 0
 
 
 class AttemptRow(NamedTuple):

@@ -371,6 +371,7 @@ def closing_of(finished: Finished) -> Closing:
         error=outcome.error,
         exit_code=outcome.exit_code,
         output=outcome.output,
+        dry_run=outcome.dry_run,
         abandoned=finished.abandoned,
     )
 

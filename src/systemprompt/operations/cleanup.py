@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from systemprompt.builtin.sessions.session_cleanup import inactive_sessions
-from systemprompt.builtin.tables.changing import count_rows
+from systemprompt.builtin.tables.changing import DRY_RUN, count_rows
 from systemprompt.builtin.tables.table import Condition, Table
 from systemprompt.builtin.upkeep.log_cleanup import old_entries
 from systemprompt.clock import Instant
@@ -39,7 +39,10 @@ class CleanupSessionsParams:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionCleanup:
-    """What went, or with `dry_run` what would go. `run_id` leads to the run's account and log; a dry run has none."""
+    """What went, or with `dry_run` what would go: it was asked for, or the table is the host's and has no `clean: true`.
+
+    run_id   leads to the run's account and log; null where a dry run was asked for
+    """
 
     job_name: str
     sessions_cleaned: int
@@ -65,7 +68,10 @@ class LogCleanupParams:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogCleanup:
-    """What went, or with `dry_run` what would go. `run_id` leads to the run's account and log; a dry run has none."""
+    """What went, or with `dry_run` what would go: it was asked for, or the table is the host's and has no `clean: true`.
+
+    run_id   leads to the run's account and log; null where a dry run was asked for
+    """
 
     job_name: str
     entries_deleted: int
@@ -93,7 +99,7 @@ def cleanup_sessions(context: OperationContext, params: CleanupSessionsParams) -
         return f"Would clean up {number} inactive session(s)"
 
     number, said = _clean(context, "session_cleanup", {"hours": params.hours}, params.dry_run, inactive_sessions, would)
-    return SessionCleanup(sessions_cleaned=number, hours_threshold=params.hours, dry_run=params.dry_run, **said)
+    return SessionCleanup(sessions_cleaned=number, hours_threshold=params.hours, **said)
 
 
 def log_cleanup(context: OperationContext, params: LogCleanupParams) -> LogCleanup:
@@ -109,7 +115,7 @@ def log_cleanup(context: OperationContext, params: LogCleanupParams) -> LogClean
         return f"Would delete {entries} older than {counted(params.days, 'day')}"
 
     number, said = _clean(context, "log_cleanup", {"days": params.days}, params.dry_run, old_entries, would)
-    return LogCleanup(entries_deleted=number, days_threshold=params.days, dry_run=params.dry_run, **said)
+    return LogCleanup(entries_deleted=number, days_threshold=params.days, **said)
 
 
 def _clean(
@@ -121,16 +127,25 @@ def _clean(
     would: Callable[[int], str],
 ) -> tuple[int, dict[str, Any]]:
     """Run the job, or count what it would take; return the number, and what both results say of it."""
-    if not dry_run:
-        run = _run(context, name, parameters)
-        number, message = _said(run)
-        return number, {
-            "job_name": name,
-            "message": message,
-            "status": run.status,
-            "run_id": run.run_id,
-            "error": run.error,
-        }
+    if dry_run:
+        number = _count(context, name, parameters, rows)
+        said: dict[str, Any] = {"message": would(number), "status": "would_run", "run_id": None, "error": None}
+        return number, {"job_name": name, "dry_run": True, **said}
+    run = _run(context, name, parameters)
+    number, message = _said(run)
+    only_reported = run.result is not None and run.result.dry_run
+    if only_reported:  # the table is the host's and not for us to clean; nothing has changed since
+        number = _count(context, name, parameters, rows)
+    said = {"message": message, "status": run.status, "run_id": run.run_id, "error": run.error}
+    return number, {"job_name": name, "dry_run": only_reported, **said}
+
+
+def _count(
+    context: OperationContext,
+    name: str,
+    parameters: dict[str, int],
+    rows: Callable[[JobContext, Instant], tuple[Table, Condition]],
+) -> int:
     with context.open_system() as system:
         looking = JobContext(
             job_name=name,
@@ -139,19 +154,12 @@ def _clean(
             settings=system.settings,
             database=system.database,
         )
-        number = count_rows(looking, *rows(looking, system.clock.now()))
-    return number, {
-        "job_name": name,
-        "message": would(number),
-        "status": "would_run",
-        "run_id": None,
-        "error": None,
-    }
+        return count_rows(looking, *rows(looking, system.clock.now()))
 
 
 def _run(context: OperationContext, name: str, parameters: dict[str, int]) -> JobRun:
     asked = {key: str(value) for key, value in parameters.items()}
-    return run_jobs(context, RunJobsParams(names=(name,), parameters=asked, enforce=True)).jobs_run[0]
+    return run_jobs(context, RunJobsParams(names=(name,), parameters=asked | {DRY_RUN: "false"})).jobs_run[0]
 
 
 def _said(run: JobRun) -> tuple[int, str]:

@@ -56,6 +56,7 @@ class HistoryEntry:
     blocked_by    the run that was in the way, for `skipped` with reason `overlap`
     stop_asked_at, stop_by, stop_why   when somebody asked to stop it, who, and what they said
     abandoned     whether its code was still running when the account was closed, because it could not be stopped
+    dry_run       whether its job only said what it would do
     count         fire times accounted for: 1, or a range's number
     first_at, last_at   a range's first and last fire time, both included
     """
@@ -75,6 +76,7 @@ class HistoryEntry:
     attempt: int = 0
     items_processed: int = 0
     items_failed: int = 0
+    dry_run: bool = False
     message: str | None = None
     exit_code: int | None = None
     actor: str | None = None

@@ -23,6 +23,7 @@ class Run:
     origin      why it exists: `schedule`, `catch_up`, `manual`, `backfill` or `bootstrap`
     fire_at     the fire time it accounts for; None for a start by hand
     started_at, finished_at   None for what never started, or has not ended
+    dry_run     its job only said what it would do
     message     one line for people; `error` has the traceback, or the end of what a command wrote to stderr
     """
 
@@ -38,6 +39,7 @@ class Run:
     duration_ms: int | None
     items_processed: int
     items_failed: int
+    dry_run: bool
     message: str | None
     error: str | None
     parameters: Mapping[str, Any]
@@ -68,6 +70,7 @@ def run_of(view: RunView, time_zone: str) -> Run:
         duration_ms=view.duration_ms,
         items_processed=view.items_processed,
         items_failed=view.items_failed,
+        dry_run=view.dry_run,
         message=view.message,
         error=view.error,
         parameters=dict(view.parameters or {}),

@@ -42,18 +42,23 @@ class RunJobsParams:
     sequential: bool = param("Run jobs one at a time (default: parallel)", False)
     detach: bool = param("Only ask for the runs: a node that serves takes them", False)
     why: str = param("The reason, kept with the runs", "")
-    enforce: bool = param("Let destructive jobs do what they otherwise only report", False)
+    enforce: bool = param("Let jobs that act on people do what they otherwise only report", False)
     dry_run: bool = param("Say what would run, and run nothing", False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRunResult:
-    """What the job said of its own work. `message` is null where the run's `error` ends with the same text."""
+    """What the job said of its own work.
+
+    message   null where the run's `error` ends with the same text
+    dry_run   it only said what it would do
+    """
 
     success: bool
     message: str | None
     items_processed: int
     items_failed: int
+    dry_run: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +242,7 @@ def _as_result(system: System, name: str, run: Claimed | None, node: Node) -> Jo
             message=said_once(outcome.message, failure),
             items_processed=outcome.items_processed,
             items_failed=outcome.items_failed,
+            dry_run=outcome.dry_run,
         ),
         run_id=run.run_id,
         reason=outcome.reason,

@@ -67,7 +67,7 @@ class JobDetails:
     declared_enabled  what code and profile say of `enabled`; `jobs enable` and `jobs disable` win over it
     quarantine_error  why it cannot be loaded, or null
     kind              `function`, `class` or `command`; command, working_dir, names in environment, default parameters are of it
-    enforce           whether scheduled runs may do what a job of this kind otherwise only reports
+    enforce           what the profile says of it: whether a job that acts on people may; each start by hand can say otherwise
     switched          the version in which somebody last enabled or disabled it by hand, or null
     changes           every version in order, with `versions`; else empty
     policies          what the job wants done when things do not go to plan

@@ -88,7 +88,7 @@ _JOB = (
     Key(
         name="enforce",
         kind="flag",
-        meaning="true lets a destructive job really delete; else it only reports",
+        meaning="true lets a job that acts on people ban or list them; else it only reports",
         example="true",
     ),
     Key(name="owner", kind="text", meaning="who answers for the job", example="ops@example.org"),
@@ -144,6 +144,12 @@ _TABLE = (
         default="micros",
         meaning="how your table keeps instants: whole numbers since 1970, or ISO text in UTC",
     ),
+    Key(
+        name="clean",
+        kind="flag",
+        default=False,
+        meaning="true lets the clean-up jobs delete and end rows of your table; else they only report",
+    ),
 )
 
 
@@ -162,7 +168,7 @@ def _span(name: str, default: str, lowest: float, meaning: str) -> Key:
 _RETENTION = (
     _days("logs_days", 30, "log entries older than this are deleted by log_cleanup"),
     _days("runs_days", 400, "sealed days older than this leave the ledger by prune_history; their seals stay"),
-    _hours("session_idle_hours", 1, "a session idle for longer is closed by session_cleanup"),
+    _hours("session_idle_hours", 1, "a session idle for longer is ended, and at night deleted by session_cleanup"),
     _hours("empty_context_hours", 24, "a context without messages older than this is deleted"),
     _days("content_removed_days", 30, "the row of a file that is gone is kept for so long, marked as removed"),
     _days("anonymous_user_days", 30, "anonymous users not seen for longer are deleted by cleanup_anonymous_users"),

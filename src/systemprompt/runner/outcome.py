@@ -68,6 +68,7 @@ class Outcome:
     error        the traceback, or the end of what a command wrote to stderr
     duration_ms  the job's own measure where it gave one, else the runner's
     exit_code    of a command or a process that ended by itself; None otherwise
+    dry_run      the job only said what it would do
     output       the last 4 KiB of what a process wrote, stdout and stderr in the order it arrived
     """
 
@@ -80,6 +81,7 @@ class Outcome:
     duration_ms: int = 0
     exit_code: int | None = None
     output: str | None = None
+    dry_run: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form that a job's process sends to its node."""
@@ -130,6 +132,7 @@ def _read(value: object, took_ms: int) -> Outcome:
             "items_processed": _whole(value.items_processed),
             "items_failed": _whole(value.items_failed),
             "duration_ms": _whole(value.duration_ms) if value.duration_ms is not None else took_ms,
+            "dry_run": bool(value.dry_run),
         }
         message = None if value.message is None else _short(value.message)
         if value.succeeded:
@@ -208,6 +211,7 @@ def under_stop(outcome: Outcome, stop: Stop | None, *, cancellation: bool, took_
         error=outcome.error or late.error,
         items_processed=outcome.items_processed,
         items_failed=outcome.items_failed,
+        dry_run=outcome.dry_run,
         exit_code=outcome.exit_code,
         output=outcome.output,
     )

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from systemprompt.builtin.sessions.behavior_scoring import SessionFacts, score_session
 from systemprompt.builtin.sessions.session_requests import requests_of
-from systemprompt.builtin.tables.changing import count_rows
+from systemprompt.builtin.tables.changing import DRY_RUN, count_rows
 from systemprompt.builtin.tables.table import Condition, Table, find_table, same_side
 from systemprompt.clock import Clock, Instant, SystemClock, to_datetime
 from systemprompt.databases.database import Row
@@ -29,6 +29,8 @@ class BehavioralAnalysis(Job):
     flag_at   a session that scores at least this is flagged, with the signals that were seen
     ban_at    the user of a session that scores at least this is banned, only with `enforce`; without it they are counted
 
+    dry_run   ban nobody, whatever `enforce` says
+
     A session leads to one ban at most: a person whom somebody lets back in is judged by what they do from then on. Scores and
     flags are written in either mode, users only with `enforce`.
     """
@@ -37,7 +39,7 @@ class BehavioralAnalysis(Job):
     description = "Scores user sessions, flags suspicious ones and, with enforce, bans their users"
     schedule = "0 */30 * * * *"
     tags = ("security", "sessions")
-    parameters = {"flag_at": 60, "ban_at": 85}  # noqa: RUF012  # defaults to be overridden whole
+    parameters = {"flag_at": 60, "ban_at": 85, "dry_run": False}  # noqa: RUF012  # defaults to be overridden whole
     clock: Clock = SystemClock()
 
     def execute(self, ctx: JobContext) -> JobResult:
@@ -48,14 +50,17 @@ class BehavioralAnalysis(Job):
         tables = _find_tables(ctx)
         tally = _score_all(ctx, tables, flag_at=flag_at, now=now)
         message = f"Scored {counted(tally.scored, 'session')}: {tally.flagged} flagged"
-        if ctx.enforce:
+        bans = ctx.enforce and not ctx.get_parameter(DRY_RUN, bool, default=False)
+        if bans:
             banned = _ban(ctx, tables, ban_at=ban_at, now=now)
             message += f", {counted(banned, 'user')} banned"
         else:
             message += f"; would ban {counted(count_bans(ctx), 'user')}"
         if tally.unreadable:
             message += f"; {tally.unreadable} with dates that cannot be read"
-        return JobResult.success().with_message(message).with_stats(tally.scored, tally.unreadable)
+        return (
+            JobResult.success().with_message(message).with_stats(tally.scored, tally.unreadable).with_dry_run(not bans)
+        )
 
 
 def count_bans(ctx: JobContext) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from systemprompt.builtin.tables.changing import Changed, count_rows, delete_rows
+from dataclasses import replace
+
+from systemprompt.builtin.tables.changing import Changed, clean_rows
 from systemprompt.builtin.tables.cutoff import cutoff_before, span
 from systemprompt.builtin.tables.table import Condition, Table, find_table, same_side
 from systemprompt.clock import Clock, Instant, SystemClock
@@ -17,30 +19,33 @@ __all__ = ["CleanupAnonymousUsers"]
 
 @submit_job
 class CleanupAnonymousUsers(Job):
-    """Deletes anonymous users older than `days`, with sessions, requests and empty contexts; without `enforce` it only counts.
+    """Deletes anonymous users older than `days`, with sessions, requests and empty contexts.
 
     Spared is who has a session that is open or was used within `days`, who wrote or got a message, and who is banned: a ban
-    would be lifted by forgetting it.
+    would be lifted by forgetting it. A session that `session_cleanup` deleted spares nobody: to keep whoever came back, give
+    that job more `hours`. Nothing is deleted in any of the tables where one of them is the host's without `clean: true`.
+
+    days      by default `retention.anonymous_user_days`
+    dry_run   only say how many
     """
 
     name = "cleanup_anonymous_users"
     description = "Deletes anonymous users who have not been seen for long, with what is left of them"
     schedule = "0 30 3 * * *"
     tags = ("maintenance", "users")
+    parameters = {"days": None, "dry_run": False}  # noqa: RUF012  # defaults to be overridden whole
     clock: Clock = SystemClock()
 
     def execute(self, ctx: JobContext) -> JobResult:
         steps = _steps(ctx, self.clock.now())
-        not_seen = f"not seen for {counted(_days(ctx), 'day')}"
-        if not ctx.enforce:
-            would = {name: count_rows(ctx, *step) for name, step in steps.items()}
-            users = counted(would["users"], "anonymous user")
-            return JobResult.success().with_message(f"Would delete {users} {not_seen}{_with(would)}")
-        changed = {name: delete_rows(ctx, *step) for name, step in steps.items()}
-        done = {name: part.done for name, part in changed.items()}
-        users = counted(done["users"], "anonymous user")
-        total = Changed(done=done["users"], refused=sum(part.refused for part in changed.values()))
-        return total.result(f"Deleted {users} {not_seen}{_with(done)}")
+        tables = [table for table, _ in steps.values()]
+        parts = {name: clean_rows(ctx, *step, beside=tables) for name, step in steps.items()}
+        rows = {name: part.rows for name, part in parts.items()}
+        total = sum(parts.values(), Changed())
+        deleted = "Would delete" if total.dry_run else "Deleted"
+        users = counted(rows["users"], "anonymous user")
+        message = f"{deleted} {users} not seen for {counted(_days(ctx), 'day')}{_with(rows)}"
+        return replace(total, done=parts["users"].done).result(message)
 
 
 def _steps(ctx: JobContext, now: Instant) -> dict[str, tuple[Table, Condition]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from systemprompt.builtin.tables.changing import count_rows, delete_rows
+from systemprompt.builtin.tables.changing import clean_rows
 from systemprompt.builtin.tables.cutoff import cutoff_before, span
 from systemprompt.builtin.tables.table import Condition, Table, find_table, same_side
 from systemprompt.clock import Clock, Instant, SystemClock
@@ -17,22 +17,23 @@ __all__ = ["CleanupEmptyContexts"]
 
 @submit_job
 class CleanupEmptyContexts(Job):
-    """Deletes contexts older than `hours` without a message; without `enforce` it only counts them."""
+    """Deletes contexts older than `hours` without a message, by default `retention.empty_context_hours`.
+
+    dry_run   only say how many
+    """
 
     name = "cleanup_empty_contexts"
     description = "Deletes contexts that never got a message"
     schedule = "0 0 */6 * * *"
     tags = ("maintenance", "contexts")
+    parameters = {"hours": None, "dry_run": False}  # noqa: RUF012  # defaults to be overridden whole
     clock: Clock = SystemClock()
 
     def execute(self, ctx: JobContext) -> JobResult:
-        contexts = _empty(ctx, self.clock.now())
+        changed = clean_rows(ctx, *_empty(ctx, self.clock.now()))
+        deleted = "Would delete" if changed.dry_run else "Deleted"
         older = f"older than {counted(_hours(ctx), 'hour')}"
-        if not ctx.enforce:
-            would = counted(count_rows(ctx, *contexts), "empty context")
-            return JobResult.success().with_message(f"Would delete {would} {older}")
-        changed = delete_rows(ctx, *contexts)
-        return changed.result(f"Deleted {counted(changed.done, 'empty context')} {older}")
+        return changed.result(f"{deleted} {counted(changed.rows, 'empty context')} {older}")
 
 
 def _empty(ctx: JobContext, now: Instant) -> tuple[Table, Condition]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from systemprompt.builtin.tables.changing import count_rows, update_rows
+from systemprompt.builtin.tables.changing import clean_rows
 from systemprompt.builtin.tables.cutoff import cutoff_before, span
 from systemprompt.builtin.tables.table import Condition, Table, find_table
 from systemprompt.clock import Clock, Instant, SystemClock
@@ -16,26 +16,28 @@ __all__ = ["CleanupInactiveSessions"]
 
 @submit_job
 class CleanupInactiveSessions(Job):
-    """Ends open sessions idle for more than `hours`; without `enforce` it only counts them."""
+    """Ends open sessions idle for more than `hours`, by default `retention.session_idle_hours`.
+
+    dry_run   only say how many
+    """
 
     name = "cleanup_inactive_sessions"
     description = "Ends user sessions that have gone idle"
     schedule = "0 0 */2 * * *"
     tags = ("maintenance", "sessions")
+    parameters = {"hours": None, "dry_run": False}  # noqa: RUF012  # defaults to be overridden whole
     clock: Clock = SystemClock()
 
     def execute(self, ctx: JobContext) -> JobResult:
         now = self.clock.now()
         sessions, are_idle = _idle(ctx, now)
-        idle = f"idle for more than {counted(_hours(ctx), 'hour')}"
-        if not ctx.enforce:
-            would = counted(count_rows(ctx, sessions, are_idle), "session")
-            return JobResult.success().with_message(f"Would end {would} {idle}")
         values: dict[str, object] = {"ended_at": sessions.stored(now)}
         if sessions.has("end_reason"):
             values["end_reason"] = "idle"
-        changed = update_rows(ctx, sessions, are_idle, values)
-        return changed.result(f"Ended {counted(changed.done, 'session')} {idle}")
+        changed = clean_rows(ctx, sessions, are_idle, values)
+        ended = "Would end" if changed.dry_run else "Ended"
+        idle = f"idle for more than {counted(_hours(ctx), 'hour')}"
+        return changed.result(f"{ended} {counted(changed.rows, 'session')} {idle}")
 
 
 def _idle(ctx: JobContext, now: Instant) -> tuple[Table, Condition]:

@@ -18,6 +18,7 @@ from systemprompt.builtin.sessions.address_scoring import (
 )
 from systemprompt.builtin.sessions.behavior_scoring import Score
 from systemprompt.builtin.sessions.session_requests import requests_of
+from systemprompt.builtin.tables.changing import DRY_RUN
 from systemprompt.builtin.tables.cutoff import cutoff_before, span
 from systemprompt.builtin.tables.table import Table, find_table, same_side
 from systemprompt.clock import SECOND, Clock, Instant, SystemClock
@@ -40,6 +41,7 @@ class MaliciousIpBlacklist(Job):
     days            a listed address is free again so long after the last activity that counted
     allow           addresses and networks that are never listed
     block_private   loopback, private and other addresses that are nobody's on the Internet are listed too
+    dry_run         list and free nobody, whatever `enforce` says
 
     The same sessions lead to the same rows, however often it runs. Rows of others (`listed_by` is `manual`) stay as they are.
     The job only keeps the list: what reads `ip_blacklist` does the blocking.
@@ -49,7 +51,14 @@ class MaliciousIpBlacklist(Job):
     description = "Lists IP addresses whose sessions look like attacks and, with enforce, keeps them in ip_blacklist"
     schedule = "0 */20 * * * *"
     tags = ("security", "sessions")
-    parameters = {"list_at": 75, "window_hours": 24, "days": 7, "allow": "", "block_private": False}  # noqa: RUF012  # defaults to be overridden whole
+    parameters = {  # noqa: RUF012  # defaults to be overridden whole
+        "list_at": 75,
+        "window_hours": 24,
+        "days": 7,
+        "allow": "",
+        "block_private": False,
+        "dry_run": False,
+    }
     clock: Clock = SystemClock()
 
     def execute(self, ctx: JobContext) -> JobResult:
@@ -62,7 +71,8 @@ class MaliciousIpBlacklist(Job):
             if score.value >= rules.list_at:
                 listed[network_text(network)] = (facts, score)
         message = f"Scored {counted(len(seen.networks), 'address', 'addresses')}: "
-        if ctx.enforce:
+        lists = ctx.enforce and not ctx.get_parameter(DRY_RUN, bool, default=False)
+        if lists:
             stored = _store(ctx, listed, rules, now)
             message += f"{len(listed)} listed ({stored.new} new, {stored.freed} free again)"
         else:
@@ -72,7 +82,8 @@ class MaliciousIpBlacklist(Job):
             message += "; worst: " + ", ".join(f"{text} ({score.value:g})" for text, (_, score) in worst)
         if seen.unreadable:
             message += f"; {counted(seen.unreadable, 'session')} with an address or a date that cannot be read"
-        return JobResult.success().with_message(message).with_stats(len(seen.networks), seen.unreadable)
+        result = JobResult.success().with_message(message).with_stats(len(seen.networks), seen.unreadable)
+        return result.with_dry_run(not lists)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from systemprompt.builtin.tables.changing import count_rows, delete_rows
+from systemprompt.builtin.tables.changing import clean_rows
 from systemprompt.builtin.tables.cutoff import cutoff_before, span
 from systemprompt.builtin.tables.table import Condition, Table, find_table
 from systemprompt.clock import Clock, Instant, SystemClock
@@ -15,29 +15,30 @@ __all__ = ["SessionCleanup", "inactive_sessions"]
 
 @submit_job
 class SessionCleanup(Job):
-    """Deletes sessions whose last activity is more than `hours` ago; without `enforce` it only counts them."""
+    """Deletes sessions whose last activity is more than `hours` ago, by default `retention.session_idle_hours`.
+
+    dry_run   only say how many
+    """
 
     name = "session_cleanup"
     description = "Deletes user sessions that have been inactive for some hours"
     schedule = "0 30 2 * * *"
     tags = ("maintenance", "sessions")
-    parameters = {"hours": 1}  # noqa: RUF012  # a default to be overridden whole
+    parameters = {"hours": None, "dry_run": False}  # noqa: RUF012  # defaults to be overridden whole
     clock: Clock = SystemClock()
 
     def execute(self, ctx: JobContext) -> JobResult:
-        sessions = inactive_sessions(ctx, self.clock.now())
-        if not ctx.enforce:
-            return JobResult.success().with_message(f"Would delete {count_rows(ctx, *sessions)} inactive session(s)")
-        changed = delete_rows(ctx, *sessions)
-        return changed.result(f"Cleaned up {changed.done} inactive session(s)")
+        changed = clean_rows(ctx, *inactive_sessions(ctx, self.clock.now()))
+        done = "Would clean up" if changed.dry_run else "Cleaned up"
+        return changed.result(f"{done} {changed.rows} inactive session(s)")
 
 
 def inactive_sessions(ctx: JobContext, now: Instant) -> tuple[Table, Condition]:
-    """Return the rows that go at `now`: sessions whose last activity is more than `hours` ago, by default 1.
+    """Return the rows that go at `now`: sessions whose last activity is more than `hours` ago.
 
     Raises:
         ParameterError: `hours` is no whole number, or below 0. ConfigurationError: the table is not as the profile says.
     """
-    cutoff = cutoff_before(now, hours=span(ctx, "hours", 1))
+    cutoff = cutoff_before(now, hours=span(ctx, "hours", ctx.settings.retention.session_idle_hours))
     sessions = find_table(ctx, "user_sessions", needs=("id", "last_activity_at"))
     return sessions, sessions.before("last_activity_at", cutoff)

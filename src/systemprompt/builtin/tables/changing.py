@@ -1,8 +1,8 @@
-"""Change many rows in short transactions, so that nobody else waits long for the database."""
+"""Change many rows in short transactions, so that nobody else waits long for the database; or only count them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,24 +12,70 @@ from systemprompt.errors import RowRefused
 from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.result import JobResult
 
-__all__ = ["Changed", "count_rows", "delete_rows", "update_rows"]
+__all__ = ["DRY_RUN", "Changed", "clean_rows", "count_rows", "delete_rows", "update_rows"]
+
+
+DRY_RUN = "dry_run"
+"""The parameter of every clean-up job that asks it only to report."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """Rows that were changed, and rows that a constraint of the database would not let go."""
+    """Rows that were changed, and rows that a constraint of the database would not let go.
+
+    would     rows that were only counted
+    dry_run   whether rows were only counted, though there may have been none
+    kept      the host's tables, by our names, that the profile does not let clean-up jobs change
+    """
 
     done: int = 0
     refused: int = 0
+    would: int = 0
+    dry_run: bool = False
+    kept: frozenset[str] = frozenset()
 
     def __add__(self, other: Changed) -> Changed:
-        return Changed(done=self.done + other.done, refused=self.refused + other.refused)
+        return Changed(
+            done=self.done + other.done,
+            refused=self.refused + other.refused,
+            would=self.would + other.would,
+            dry_run=self.dry_run or other.dry_run,
+            kept=self.kept | other.kept,
+        )
+
+    @property
+    def rows(self) -> int:
+        """How many were changed, or would be."""
+        return self.done + self.would
 
     def result(self, message: str) -> JobResult:
-        """Return how a job ends that changed these; rows that were held back are told and counted."""
+        """Return how a job ends that changed or counted these; rows that were held back are told and counted."""
         if self.refused:
             message += f"; {self.refused} held back by the database"
-        return JobResult.success().with_message(message).with_stats(self.done, self.refused)
+        if self.kept:
+            names = ", ".join(f"tables.{name}" for name in sorted(self.kept))
+            message += f"; {names}: the profile has no `clean: true` there, so this only reports"
+        return JobResult.success().with_message(message).with_stats(self.done, self.refused).with_dry_run(self.dry_run)
+
+
+def clean_rows(
+    ctx: JobContext,
+    table: Table,
+    where: Condition,
+    values: Mapping[str, Any] | None = None,
+    *,
+    beside: Iterable[Table] = (),
+) -> Changed:
+    """Do what a clean-up job is for: delete the rows that match, or with `values` update them.
+
+    They are only counted where the parameter `dry_run` asks for that, and where this table, or one that is changed `beside`
+    it, is the host's and the profile does not say `clean: true` of it.
+    """
+    kept = frozenset(one.logical for one in (table, *beside) if not one.clean)
+    dry_run: bool = ctx.get_parameter(DRY_RUN, bool, default=False)
+    if kept or dry_run:
+        return Changed(would=count_rows(ctx, table, where), dry_run=True, kept=kept)
+    return delete_rows(ctx, table, where) if values is None else update_rows(ctx, table, where, values)
 
 
 def count_rows(ctx: JobContext, table: Table, where: Condition) -> int:

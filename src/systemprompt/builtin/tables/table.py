@@ -34,12 +34,14 @@ class Table:
     sql          its quoted name, safe to put into a statement
     columns      our column name -> its quoted name, for the columns that exist
     time_format  how it keeps instants
+    clean        whether clean-up jobs may change it: it is ours, or the profile says `clean: true` of the host's
     """
 
     logical: str
     sql: str
     columns: Mapping[str, str]
     time_format: str
+    clean: bool = True
 
     def has(self, column: str) -> bool:
         return column in self.columns
@@ -135,6 +137,7 @@ def find_table(ctx: JobContext, logical: str, *, needs: Iterable[str], may: Iter
         sql=".".join(_quoted(part) for part in (schema, name) if part),
         columns={ours: _quoted(theirs) for ours, theirs in columns.items() if theirs in there},
         time_format=host.time_format,
+        clean=host.clean or not mapped,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from systemprompt.builtin.tables.changing import Changed, count_rows, delete_rows
+from systemprompt.builtin.tables.changing import DRY_RUN, Changed, clean_rows
 from systemprompt.builtin.tables.cutoff import cutoff_before
 from systemprompt.builtin.tables.table import Condition, Table, find_table, same_side, without_parent
 from systemprompt.clock import Clock, Instant, SystemClock
@@ -19,30 +19,35 @@ __all__ = ["DatabaseCleanup"]
 
 @submit_job
 class DatabaseCleanup(Job):
-    """Deletes orphans and what retention lets go, then lets SQLite tidy up; without `enforce` it only counts.
+    """Deletes orphans and what retention lets go, then lets SQLite tidy up.
 
     A step whose tables are not as the profile says fails alone: the others go on, and the run fails at the end.
+
+    dry_run   only say how many rows
     """
 
     name = "database_cleanup"
     description = "Deletes orphaned and expired rows and gives their space back"
     schedule = "0 0 3 * * *"
     tags = ("maintenance",)
+    parameters = {"dry_run": False}  # noqa: RUF012  # a default to be overridden whole
     clock: Clock = SystemClock()
 
     def execute(self, ctx: JobContext) -> JobResult:
-        now = self.clock.now()
         problems: list[str] = []
-        if not ctx.enforce:
-            would = _each(ctx, now, problems, change=False)
-            message = f"Would delete {counted(sum(part.done for part in would.values()), 'row')}{_named(would)}"
-            return _result(message, problems, Changed())
+        dry_run = ctx.get_parameter(DRY_RUN, bool, default=False)
         before = _size(ctx)
-        parts = _each(ctx, now, problems, change=True)
+        parts = _each(ctx, self.clock.now(), problems)
         total = sum(parts.values(), Changed())
+        counts = {name: part.would for name, part in parts.items()}
+        would = f"delete {counted(total.would, 'row')}{_named(counts)}"
+        if dry_run:
+            return _result(f"Would {would}", problems, total)
         _tidy(ctx)
         after = _size(ctx)
-        message = f"Deleted {counted(total.done, 'row')}{_named(parts)}"
+        message = f"Deleted {counted(total.done, 'row')}{_named({name: part.done for name, part in parts.items()})}"
+        if total.dry_run:
+            message += f"; would {would}"
         if before is not None and after is not None:
             message += f"; database {size_text(before)} -> {size_text(after)}"
         return _result(message, problems, total)
@@ -76,7 +81,7 @@ _PLAN: tuple[_Orphans | _Expired, ...] = (
 )
 
 
-def _each(ctx: JobContext, now: Instant, problems: list[str], *, change: bool) -> dict[str, Changed]:
+def _each(ctx: JobContext, now: Instant, problems: list[str]) -> dict[str, Changed]:
     parts: dict[str, Changed] = {}
     for planned in _PLAN:
         try:
@@ -87,10 +92,8 @@ def _each(ctx: JobContext, now: Instant, problems: list[str], *, change: bool) -
             continue
         if step is None:
             ctx.logger.warning("%s: only one of the two tables is the host's, so nobody can tell", planned.name)
-        elif change:
-            parts[planned.name] = delete_rows(ctx, *step)
         else:
-            parts[planned.name] = Changed(done=count_rows(ctx, *step))
+            parts[planned.name] = clean_rows(ctx, *step)
     return parts
 
 
@@ -137,8 +140,8 @@ def _pragma(ctx: JobContext, name: str) -> int:
     return 0 if row is None else int(next(iter(row.values())))
 
 
-def _named(parts: dict[str, Changed]) -> str:
-    named = [f"{changed.done} {name}" for name, changed in parts.items() if changed.done]
+def _named(rows: dict[str, int]) -> str:
+    named = [f"{number} {name}" for name, number in rows.items() if number]
     return f" ({', '.join(named)})" if named else ""
 
 
@@ -147,7 +150,7 @@ def _result(message: str, problems: list[str], total: Changed) -> JobResult:
     if not problems:
         return result
     failed = JobResult.failure(f"{result.message}; {'; '.join(problems)}")
-    return failed.with_stats(total.done, total.refused + len(problems))
+    return failed.with_stats(total.done, total.refused + len(problems)).with_dry_run(total.dry_run)
 
 
 _INCREMENTAL = 2

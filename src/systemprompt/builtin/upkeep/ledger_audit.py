@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from systemprompt.builtin.tables.changing import DRY_RUN
 from systemprompt.builtin.upkeep.own_ledger import alive_at, kinds, open_ledger
 from systemprompt.clock import SystemClock
 from systemprompt.jobs.job import Job, submit_job
@@ -30,8 +31,8 @@ class LedgerAudit(Job):
     are still there the newest week and every 28th day are read again, so each about once a month. Nothing is sealed while a
     table, index, view or trigger of the ledger is not as its migrations make it.
 
-    - `seal`: seal what passes; where false, only say how many days could be
-    - `everything`: read every sealed day again
+    everything   read every sealed day again
+    dry_run      seal nothing, only say how many days could be
     """
 
     name = "ledger_audit"
@@ -40,7 +41,7 @@ class LedgerAudit(Job):
     tags = ("maintenance", "ledger")
     # Arithmetic in Python for as long as there are accounts: it must not take the interpreter from the node's clockwork.
     isolation = "process"
-    parameters = {"seal": True, "everything": False}  # noqa: RUF012  # defaults to be overridden whole
+    parameters = {"everything": False, "dry_run": False}  # noqa: RUF012  # defaults to be overridden whole
     # Doing it twice is doing it once.
     on_lost = "rerun"
     clock: Clock = SystemClock()
@@ -52,7 +53,7 @@ class LedgerAudit(Job):
         from systemprompt.audit.seals import audit_seals
 
         now = self.clock.now()
-        seals_on = ctx.get_parameter("seal", bool, default=True)
+        only_audit = ctx.get_parameter(DRY_RUN, bool, default=False)
         everything = ctx.get_parameter("everything", bool, default=False)
 
         def breathe() -> None:
@@ -64,7 +65,7 @@ class LedgerAudit(Job):
             chain = audit_seals(ledger, now=now, recheck=_chosen(ledger, now, everything=everything))
 
             def audited() -> Sealing:
-                dry_run = not (seals_on and chain.ok and not schema)
+                dry_run = only_audit or not chain.ok or bool(schema)
                 return seal_closed_days(ledger, now=now, alive=alive_at(now), dry_run=dry_run, breathe=breathe)
 
             made = audited()
@@ -74,7 +75,7 @@ class LedgerAudit(Job):
                 now = self.clock.now()
                 made = audited()
             newest = _newest(ledger)
-        return _result(ctx, schema, chain, made, newest)
+        return _result(ctx, schema, chain, made, newest).with_dry_run(only_audit)
 
 
 def _chosen(ledger: SqliteLedger, now: Instant, *, everything: bool) -> Callable[[Seal], bool]:

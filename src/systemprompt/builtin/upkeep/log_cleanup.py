@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from systemprompt.builtin.tables.changing import count_rows, delete_rows
+from systemprompt.builtin.tables.changing import clean_rows
 from systemprompt.builtin.tables.cutoff import cutoff_before, span
 from systemprompt.builtin.tables.table import Condition, Table, find_table
 from systemprompt.clock import Clock, Instant, SystemClock
@@ -16,22 +16,23 @@ __all__ = ["LogCleanup", "old_entries"]
 
 @submit_job
 class LogCleanup(Job):
-    """Deletes log entries older than `days`; without `enforce` it only counts them."""
+    """Deletes log entries older than `days`, by default `retention.logs_days`.
+
+    dry_run   only say how many
+    """
 
     name = "log_cleanup"
     description = "Deletes log entries older than the retention"
     schedule = "0 0 2 * * *"
     tags = ("maintenance", "logs")
+    parameters = {"days": None, "dry_run": False}  # noqa: RUF012  # defaults to be overridden whole
     clock: Clock = SystemClock()
 
     def execute(self, ctx: JobContext) -> JobResult:
-        logs = old_entries(ctx, self.clock.now())
+        changed = clean_rows(ctx, *old_entries(ctx, self.clock.now()))
+        deleted = "Would delete" if changed.dry_run else "Deleted"
         older = f"older than {counted(_days(ctx), 'day')}"
-        if not ctx.enforce:
-            would = counted(count_rows(ctx, *logs), "log entry", "log entries")
-            return JobResult.success().with_message(f"Would delete {would} {older}")
-        changed = delete_rows(ctx, *logs)
-        return changed.result(f"Deleted {counted(changed.done, 'log entry', 'log entries')} {older}")
+        return changed.result(f"{deleted} {counted(changed.rows, 'log entry', 'log entries')} {older}")
 
 
 def old_entries(ctx: JobContext, now: Instant) -> tuple[Table, Condition]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from systemprompt.builtin.tables.changing import DRY_RUN
 from systemprompt.builtin.tables.cutoff import cutoff_before, span
 from systemprompt.builtin.upkeep.own_ledger import alive_at, kinds, open_ledger
 from systemprompt.clock import SystemClock, iso
@@ -24,18 +25,22 @@ __all__ = ["PruneHistory"]
 
 @submit_job
 class PruneHistory(Job):
-    """Seals what is older than `days` and not sealed yet, then deletes the accounts of those days; without `enforce` it counts.
+    """Seals what is older than `days` and not sealed yet, then deletes the accounts of those days.
 
     A day in which the audit finds something stays, and so do all after it: the run fails and says why. Before a sealed day goes,
     its rows are held against the seal once more. What remains are its counts and the digest. Batches are short transactions
     with a pause in between, so that nodes plan and claim as always. A day is sealed when it has been over for a day, so whatever
     `days` says, the last two stay.
+
+    days      by default `retention.runs_days`
+    dry_run   seal and delete nothing, only say how many accounts of how many days
     """
 
     name = "prune_history"
     description = "Deletes sealed days older than the retention from the ledger and gives their space back"
     schedule = "0 30 4 * * *"
     tags = ("maintenance", "ledger")
+    parameters = {"days": None, "dry_run": False}  # noqa: RUF012  # defaults to be overridden whole
     isolation = "process"
     on_lost = "rerun"
     clock: Clock = SystemClock()
@@ -48,6 +53,7 @@ class PruneHistory(Job):
         now = self.clock.now()
         days = span(ctx, "days", ctx.settings.retention.runs_days)
         before = cutoff_before(now, days=days) // DAY * DAY
+        dry_run = ctx.get_parameter(DRY_RUN, bool, default=False)
 
         def breathe() -> None:
             ctx.raise_if_cancelled()
@@ -58,9 +64,10 @@ class PruneHistory(Job):
             if not chain.ok:
                 sentences = "; ".join(finding.sentence for finding in chain.findings[:_SAID])
                 message = f"Pruned nothing: {kinds(chain.by_kind)}: {sentences}"
-                return JobResult.failure(message).with_stats(0, sum(chain.by_kind.values()))
-            sealing = _seal(ledger, now, before, dry_run=not ctx.enforce, breathe=breathe)
-            if not ctx.enforce:
+                failed = JobResult.failure(message).with_stats(0, sum(chain.by_kind.values()))
+                return failed.with_dry_run(dry_run)
+            sealing = _seal(ledger, now, before, dry_run=dry_run, breathe=breathe)
+            if dry_run:
                 return _dry(ledger, sealing, before, counted(days, "day"))
             done = _Pruning(ctx, ledger, breathe)
             done.prune(before)
@@ -92,7 +99,7 @@ def _dry(ledger: SqliteLedger, sealing: Sealing | None, before: Instant, older: 
     accounts += sum(draft.content.runs + draft.content.ranges for draft in drafts)
     days = counted(len(parts) + len(drafts), "day")
     message = f"Would delete {counted(accounts, 'account')} of {days} older than {older}{_held(sealing)}"
-    return JobResult.success().with_message(message)
+    return JobResult.success().with_message(message).with_dry_run()
 
 
 def _held(sealing: Sealing | None) -> str:

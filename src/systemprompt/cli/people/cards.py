@@ -44,6 +44,7 @@ def job(page: Page, data: JobDetails) -> None:
         ("tags", ", ".join(data.tags) or "none"),
         ("owner", data.owner or "nobody"),
         ("source", data.source),
+        ("enforce", "yes, by the profile" if data.enforce else "no"),
         ("policies", ", ".join(_policy(name, value) for name, value in data.policies.items())),
         ("version", f"{data.version} of {data.versions}"),
         ("accounted up to", page.time_and_zone(data.planned_through)),

@@ -100,6 +100,11 @@ def runs(page: Page, data: RunJobsResult) -> None:
         page.line(page.dim(f"how it goes: sp jobs logs {waiting[0]}"))
         return
     page.line(page.status("success", f"{data.succeeded} succeeded"), ", ", _failures(page, data.failed))
+    reported = sum(run.result.dry_run for run in data.jobs_run if run.result is not None)
+    if reported:
+        page.line(
+            f"{reported} only said what it would do" if reported == 1 else f"{reported} only said what they would do"
+        )
     failed = next((run.run_id for run in data.jobs_run if run.status != "success" and run.run_id), None)
     if failed is not None:
         page.line(page.dim(f"what it said: sp jobs logs {failed}"))

@@ -262,6 +262,7 @@ END;
 --   blocked_by   the run that was in the way
 --   abandoned    its code was still running when the account was closed
 --   did_nothing  it succeeded and had nothing to do
+--   dry_run      its job only said what it would do
 --   error_hash, output_hash   SHA-256 of the texts in run_texts, which may be deleted before the account
 CREATE TABLE job_runs (
     run_id          INTEGER PRIMARY KEY,
@@ -300,6 +301,7 @@ CREATE TABLE job_runs (
     exit_code       INTEGER,
     abandoned       INTEGER NOT NULL DEFAULT 0,
     did_nothing     INTEGER NOT NULL DEFAULT 0,
+    dry_run         INTEGER NOT NULL DEFAULT 0,
     CONSTRAINT fire_time_fits_origin
     CHECK (CASE WHEN origin = 'schedule' OR origin = 'catch_up' THEN fire_at IS due_at
                 ELSE fire_at IS NULL AND (origin = 'manual' OR origin = 'backfill' OR origin = 'bootstrap') END),
@@ -650,7 +652,7 @@ SELECT r.run_id, r.job_id, (SELECT j.job_name FROM jobs j WHERE j.job_id = r.job
        CASE WHEN r.node_id IS NULL THEN 'queued' ELSE 'running' END AS status, NULL AS reason, NULL AS blocked_by, r.attempt, r.fence,
        r.node_id, r.queued_at, r.started_at, NULL AS finished_at, NULL AS duration_ms, 0 AS items_processed, 0 AS items_failed,
        NULL AS message, NULL AS error, NULL AS exit_code, NULL AS output, r.actor, r.why, r.parameters, r.enforce, r.stop_asked_at,
-       r.stop_by, r.stop_why, 0 AS abandoned, 0 AS did_nothing
+       r.stop_by, r.stop_why, 0 AS abandoned, 0 AS did_nothing, 0 AS dry_run
 FROM open_runs r;
 
 CREATE VIEW closed_run_views AS
@@ -662,7 +664,7 @@ SELECT r.run_id, r.job_id, (SELECT j.job_name FROM jobs j WHERE j.job_id = r.job
        r.exit_code,
        CASE WHEN r.output_hash IS NOT NULL
             THEN (SELECT t.text FROM run_texts t WHERE t.run_id = r.run_id AND t.attempt = r.attempt AND t.kind = 'output') END AS output,
-       r.actor, r.why, r.parameters, r.enforce, r.stop_asked_at, r.stop_by, r.stop_why, r.abandoned, r.did_nothing
+       r.actor, r.why, r.parameters, r.enforce, r.stop_asked_at, r.stop_by, r.stop_why, r.abandoned, r.did_nothing, r.dry_run
 FROM job_runs r;
 
 -- Each try at a run, in the columns of systemprompt.ledger.views.AttemptView: what ended without closing it, what closed it, what is
