@@ -343,7 +343,10 @@ KINDS = {
     "values": "mapping",
     "whole": "whole number",
     "word_map": "mapping of texts",
-    "words": "list of words",
+    "command": "list of words, or one line of text",
+    "folder": 'path, or "~"',
+    "name_of_user": "a user's name",
+    "verbatim": "text",
 }
 """What may stand there, in a reader's words."""
 

@@ -344,4 +344,5 @@ class System:
             bootstrap=profile.bootstrap_jobs,
             time_zone=profile.time_zone,
             profile_path=profile.path,
+            around=profile.around,
         )

@@ -12,11 +12,13 @@ import pytest
 
 from systemprompt.builtin.tables.application_file import MIGRATIONS
 from systemprompt.databases.address import Address
+from systemprompt.discovery.discovery import discover
 from systemprompt.discovery.overrides import Extension, JobOverride
 from systemprompt.jobs.policies import POLICIES, seconds_of
 from systemprompt.jobs.settings import ContentSource, FileSource, HostTable, Paths, PublishTarget, Retention
 from systemprompt.profile.load import load_profile
 from systemprompt.profile.profile import Limits, Profile
+from systemprompt.profile.remarks import remarks_on
 from systemprompt.profile.schema import HOST_TABLES, PROFILE, find_key, walk
 
 if TYPE_CHECKING:
@@ -184,6 +186,71 @@ limits:
     assert settings.batch_size == 7
 
 
+def test_what_stands_around_a_crontabs_lines_arrives_where_it_belongs(tmp_path: Path) -> None:
+    profile = load(
+        tmp_path,
+        """
+database: sqlite:///a.db
+environment: {LANG: C, PORT: 80}
+environment_file: all.env
+shell: /bin/bash
+scheduler:
+  jobs:
+    noon: &backup
+      schedule: "0 12 * * *"
+      command: df -h | tail -1
+      environment: {PORT: 81}
+      environment_file: own.env
+      user: backup
+      working_dir: ~
+      stdin: "yes\\n"
+      output: discard
+    night:
+      <<: *backup
+      schedule: "0 0 * * *"
+      shell: /bin/dash
+      working_dir: ~/work
+""",
+    )
+    night = profile.jobs["night"]
+    assert profile.jobs["noon"].command == ("/bin/bash", "-c", "df -h | tail -1")
+    assert profile.jobs["noon"].working_dir == "~"
+    assert (night.command, night.working_dir) == (("/bin/dash", "-c", "df -h | tail -1"), "~/work")
+    assert (night.user, night.stdin, night.output, night.schedule) == ("backup", "yes\n", "discard", "0 0 * * *")
+
+    catalogue = discover(entry_points=False, overrides=profile.jobs, around=profile.around)
+    noon = catalogue.jobs["noon"]
+    assert noon.environment == {"LANG": "C", "PORT": "81"}
+    assert noon.environment_files == (str(tmp_path / "all.env"), str(tmp_path / "own.env"))
+    assert (noon.user, noon.stdin, noon.output) == ("backup", "yes\n", "discard")
+
+
+def test_remarks_say_what_will_probably_fail_here(tmp_path: Path) -> None:
+    profile = load(
+        tmp_path,
+        r"""
+database: sqlite:///a.db
+environment_file: gone.env
+shell: /bin/sh
+scheduler:
+  jobs:
+    a: {command: 'date +\%F', user: nosuchuser}
+    b: {command: [date, +%F]}
+""".replace("\\%", r"\%"),
+    )
+    assert remarks_on(profile) == (
+        (
+            f"environment_file: environment file '{tmp_path}/gone.env': No such file or directory;"
+            " create it, or fix `environment_file` in the profile"
+        ),
+        (
+            "scheduler.jobs.a.command: '\\%' keeps its backslash. A crontab needs it before a percent sign; here % means itself: "
+            "write % alone"
+        ),
+        "scheduler.jobs.a.user: this machine has no user 'nosuchuser'; create the user, or fix `user` in the profile",
+    )
+
+
 def test_jobs_may_be_a_list_of_mappings_with_names(tmp_path: Path) -> None:
     profile = load(
         tmp_path,
@@ -191,7 +258,7 @@ def test_jobs_may_be_a_list_of_mappings_with_names(tmp_path: Path) -> None:
     )
     assert profile.jobs == {
         "a": JobOverride(name="a", enabled=False),
-        "b": JobOverride(name="b", command=("ls",), working_dir=str(tmp_path)),
+        "b": JobOverride(name="b", command=("ls",)),
     }
 
 

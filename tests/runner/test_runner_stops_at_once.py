@@ -104,7 +104,7 @@ def test_a_guard_that_is_asked_to_stop_before_it_has_started_its_program_never_s
     os.write(control_w, word)
     if not word:
         os.close(control_w)
-    orders = [str(control_r), str(status_w), str(os.getpid()), "5", "", "", "touch", str(tmp_path / "ran")]
+    orders = [str(control_r), str(status_w), str(os.getpid()), "5", "", "", "", "", "touch", str(tmp_path / "ran")]
     subprocess.run([sys.executable, "-I", "-S", guard.__file__, *orders], pass_fds=[control_r, status_w], check=True)
     os.close(status_w)
     with os.fdopen(status_r) as status:

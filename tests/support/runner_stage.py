@@ -133,9 +133,10 @@ class RunnerStage:
         environment: dict[str, str] | None = None,
         working_dir: str | None = None,
         defaults: dict[str, Any] | None = None,
+        defined: dict[str, Any] | None = None,
         **assigned: Any,
     ) -> Assignment:
-        """Return what a runner is told of the next run: of a function, a job or a command."""
+        """Return what a runner is told of the next run: of a function, a job or a command. `defined`: more of its definition."""
         self._runs += 1
         job: Job | None = None
         command: tuple[str, ...] | None = None
@@ -155,6 +156,7 @@ class RunnerStage:
             environment=environment or {},
             working_dir=working_dir,
             job=job,
+            **(defined or {}),
         )
         return Assignment(run_id=self._runs, definition=definition, fire_at=fire_at, **assigned)
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 from systemprompt.cron import Schedule
 from systemprompt.discovery.definition import JobDefinition, JobSource
 from systemprompt.discovery.names import check_name, check_time_zone
-from systemprompt.discovery.overrides import JobOverride
+from systemprompt.discovery.overrides import NOTHING_AROUND, Around, JobOverride
 from systemprompt.errors import JobDefinitionError
 from systemprompt.jobs.job import Job
 from systemprompt.jobs.policies import POLICIES, Policies, Policy, seconds_of
@@ -66,7 +66,13 @@ def read_job(submitted: object) -> Job:
     return job
 
 
-def define_job(job: Job, source: JobSource, override: JobOverride | None, time_zone: str) -> JobDefinition:
+def define_job(
+    job: Job,
+    source: JobSource,
+    override: JobOverride | None,
+    time_zone: str,
+    around: Around = NOTHING_AROUND,
+) -> JobDefinition:
     """Return what the system runs: the job's own answers, then the profile's, then the defaults.
 
     Raises:
@@ -89,6 +95,8 @@ def define_job(job: Job, source: JobSource, override: JobOverride | None, time_z
             enforce=bool(said.enforce),
             owner=said.owner,
             source=source,
+            environment=around.environment,
+            environment_files=around.environment_files,
             job=job,
             profile_sets=_set_by(said, zone=bool(said.time_zone or not job.time_zone)),
         )
@@ -111,7 +119,9 @@ _ZONE = frozenset({"time_zone"})
 _EVERYTHING = frozenset(("schedule", "time_zone", "enabled", *(one.name for one in POLICIES)))
 
 
-def define_command(said: JobOverride, source: JobSource, time_zone: str) -> JobDefinition:
+def define_command(
+    said: JobOverride, source: JobSource, time_zone: str, around: Around = NOTHING_AROUND
+) -> JobDefinition:
     """Return the job that a profile's `command` makes. Raises as `define_job` does."""
     check_name(said.name)
     command = said.command or ()
@@ -129,8 +139,12 @@ def define_command(said: JobOverride, source: JobSource, time_zone: str) -> JobD
             owner=said.owner,
             source=source,
             command=command,
-            environment=dict(said.environment),
+            environment={**around.environment, **said.environment},
+            environment_files=(*around.environment_files, *said.environment_files),
             working_dir=said.working_dir,
+            user=said.user,
+            stdin=said.stdin,
+            output=said.output,
             profile_sets=_EVERYTHING,
         )
     )

@@ -34,7 +34,11 @@ class JobDefinition:
     owner        who answers for it, from the profile
     enforce      what `ctx.enforce` will be on scheduled runs
     command      the argument list of a shell-command job; then `job` is None
-    environment  extra variables for a command
+    environment, environment_files   variables for its process, added to the node's; the files are read when it starts
+    working_dir  where it runs: absolute, or below `~`, the home of whom it runs as
+    user         whom a command runs as; None for the node's own
+    stdin        what a command reads; None for nothing
+    output       of a command: `keep`, `errors` (stderr alone) or `discard`
     profile_sets   which of `schedule`, `time_zone`, `enabled` and the policies the profile sets, by name; the code says the rest
     """
 
@@ -51,7 +55,11 @@ class JobDefinition:
     source: JobSource
     command: tuple[str, ...] | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    environment_files: tuple[str, ...] = ()
     working_dir: str | None = None
+    user: str | None = None
+    stdin: str | None = None
+    output: str = "keep"
     job: Job | None = None
     profile_sets: frozenset[str] = frozenset()
 

@@ -15,7 +15,7 @@ from systemprompt.discovery.definition import Catalogue, JobDefinition, JobSourc
 from systemprompt.discovery.fingerprint import fingerprint_of
 from systemprompt.discovery.given import given_jobs
 from systemprompt.discovery.loading import job_files_of, load_source, module_files
-from systemprompt.discovery.overrides import Extension, JobOverride
+from systemprompt.discovery.overrides import NOTHING_AROUND, Around, Extension, JobOverride
 from systemprompt.errors import CronError, JobDefinitionError, SystempromptError, did_you_mean
 from systemprompt.jobs.job import Job
 
@@ -35,6 +35,7 @@ def discover(
     bootstrap: Sequence[str] = (),
     time_zone: str = "UTC",
     profile_path: str | None = None,
+    around: Around = NOTHING_AROUND,
 ) -> Catalogue:
     """Load every source and return the jobs with the profile's overrides applied, and all that could not be loaded.
 
@@ -42,7 +43,7 @@ def discover(
     both quarantined: which of them was meant nobody can tell. Never raises for a user's mistake, but for a thing in `given`
     that is no job: `JobDefinitionError`.
     """
-    search = _Search(overrides or {}, time_zone, profile_path)
+    search = _Search(overrides or {}, time_zone, profile_path, around)
     for name in builtin_modules:
         search.source(JobSource(kind="builtin", name=name))
     for extension in extensions:
@@ -81,8 +82,11 @@ def load_job(source: JobSource, name: str) -> Job:
 class _Search:
     """What has been found so far."""
 
-    def __init__(self, overrides: Mapping[str, JobOverride], time_zone: str, profile_path: str | None) -> None:
+    def __init__(
+        self, overrides: Mapping[str, JobOverride], time_zone: str, profile_path: str | None, around: Around
+    ) -> None:
         self.overrides = overrides
+        self.around = around
         self.time_zone = time_zone
         self.profile_path = profile_path
         self.profile_source = JobSource(kind="command", name=profile_path or "")
@@ -141,7 +145,7 @@ class _Search:
                 continue
             self._places.setdefault(name, []).append(self.profile_source)
             try:
-                self.jobs[name] = define_command(said, self.profile_source, self.time_zone)
+                self.jobs[name] = define_command(said, self.profile_source, self.time_zone, self.around)
             except (JobDefinitionError, CronError) as error:
                 self._quarantine(name, self.profile_source, error)
 
@@ -187,7 +191,7 @@ class _Search:
             self._places.setdefault(name, []).append(source)
         try:
             job = read_job(submitted)
-            self.jobs[job.name] = define_job(job, source, self.overrides.get(job.name), self.time_zone)
+            self.jobs[job.name] = define_job(job, source, self.overrides.get(job.name), self.time_zone, self.around)
         except (JobDefinitionError, CronError) as error:
             self._quarantine(name, source, error)
 

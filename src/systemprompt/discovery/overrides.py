@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Extension", "JobOverride"]
+__all__ = ["NOTHING_AROUND", "Around", "Extension", "JobOverride"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,13 +22,27 @@ class Extension:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """Variables for all jobs that run in a process: files that are read at each start, and values that win over them."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    environment_files: tuple[str, ...] = ()
+
+
+NOTHING_AROUND = Around()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobOverride:
     """What one installation says of one job. None leaves the job's own answer; a `command` makes a job of its own.
 
     schedule      checked cron text; empty for a job that only runs by hand here
     parameters    win over the job's own, one by one
     policies      only those the profile names, by their name in `Policies`; `timeout_s: None` takes a timeout away
-    command       the argument list, with `environment` (added to the node's) and an absolute `working_dir`
+    command       the argument list; a line for a shell is `(SHELL, "-c", LINE)`
+    environment, environment_files   variables for the command; the files are read when it starts
+    working_dir   absolute, or below `~`: the home of whom the command runs as
+    user, stdin, output   whom it runs as, what it reads, and how much of its output is kept
     """
 
     name: str
@@ -43,4 +57,8 @@ class JobOverride:
     policies: Mapping[str, Any] = field(default_factory=dict)
     command: tuple[str, ...] | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    environment_files: tuple[str, ...] = ()
     working_dir: str | None = None
+    user: str | None = None
+    stdin: str | None = None
+    output: str = "keep"

@@ -8,6 +8,8 @@ from typing import Any
 
 from systemprompt.databases.address import hide_password
 from systemprompt.operations.context import OperationContext
+from systemprompt.profile.remarks import remarks_on
+from systemprompt.wording import counted
 
 __all__ = [
     "ProfileCheck",
@@ -30,7 +32,10 @@ class ProfileCheckParams:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileCheck:
-    """A profile without faults. One with faults is an error that lists them all, each with its place and what would be right."""
+    """A profile without faults. One with faults is an error that lists them all, each with its place and what would be right.
+
+    remarks   what is allowed and will probably fail or surprise on this machine, each with its place
+    """
 
     profile: str
     name: str
@@ -38,6 +43,7 @@ class ProfileCheck:
     jobs: int
     extensions: int
     message: str
+    remarks: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +63,16 @@ class ProfileShown:
 def check_profile(context: OperationContext, params: ProfileCheckParams) -> ProfileCheck:  # noqa: ARG001  # as every operation
     """Report a profile that could be loaded."""
     profile = context.load_profile()
+    remarks = remarks_on(profile)
+    said = f" and {counted(len(remarks), 'remark')}" if remarks else ""
     return ProfileCheck(
         profile=profile.path,
         name=profile.name,
         valid=True,
         jobs=len(profile.jobs),
         extensions=len(profile.extensions),
-        message=f"Profile {profile.path} has no faults",
+        message=f"Profile {profile.path} has no faults{said}",
+        remarks=remarks,
     )
 
 

@@ -10,7 +10,7 @@ import yaml
 from systemprompt.discovery.names import check_name
 from systemprompt.errors import JobDefinitionError, did_you_mean
 from systemprompt.profile.document import MOST_VALUES, Fault, UnfoldsTooFar, line_of
-from systemprompt.profile.kinds import KINDS, Reader
+from systemprompt.profile.kinds import KINDS, Reader, is_home
 from systemprompt.profile.schema import Key
 
 __all__ = ["Checked", "check"]
@@ -55,6 +55,10 @@ class _Nothing:
 
 
 _NOTHING = _Nothing()
+_ONE_SCHEDULE = (
+    "a job has one schedule, and its history is read by its name; write a job for each: &NAME behind the first one's key, "
+    "then `<<: *NAME` and its own schedule in the next"
+)
 
 
 class _Checker:
@@ -73,6 +77,8 @@ class _Checker:
                 return self._named(node, key, place)
             if key.kind == "jobs":
                 return self._jobs(node, key, place)
+            if key.kind == "schedule" and isinstance(node, yaml.SequenceNode):
+                raise Fault(_ONE_SCHEDULE)
             return KINDS[key.kind](self.reader, node, key)
         except Fault as fault:
             self.checked.fault(place, str(fault), line_of(node))
@@ -87,7 +93,7 @@ class _Checker:
             below = known.get(name)
             if below is None:
                 self.checked.fault(here, f"there is no such key; {_nearest(name, known)}", line_of(key_node))
-            elif not _is_null(value_node):
+            elif not _is_null(value_node) or (below.kind == "folder" and is_home(value_node)):
                 value = self.read(value_node, below, here)
                 self.checked.lines[here] = line_of(key_node)
                 if isinstance(value, _Nothing):

@@ -17,7 +17,7 @@ from systemprompt.jobs.policies import seconds_of
 from systemprompt.profile.document import DEEPEST, Fault, Scalar, UnfoldsTooFar, Values
 from systemprompt.profile.schema import Key
 
-__all__ = ["KINDS", "Reader"]
+__all__ = ["KINDS", "Reader", "double_quoted", "is_home"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +149,44 @@ def _names(reader: Reader, node: yaml.Node, key: Key) -> tuple[str, ...]:
     return tuple(_accepted(check_name, name) for name in _texts(reader, node, key))
 
 
-def _words(reader: Reader, node: yaml.Node, key: Key) -> tuple[str, ...]:
-    """An argument list. `[sleep, 5]` means the text 5: every word is what is written."""
+def _verbatim(reader: Reader, node: yaml.Node, key: Key) -> str:
+    """Text as it stands, with its blanks and newlines."""
+    del key
+    scalar = reader.values.scalar(node)
+    if "\0" in scalar.text:
+        raise Fault("this text cannot hold a NUL character")
+    return scalar.text
+
+
+def _name_of_user(reader: Reader, node: yaml.Node, key: Key) -> str:
+    name = _text(reader, node, key)
+    if not name or "\0" in name or ":" in name:
+        raise Fault(f"{name!r} is not a user's name; write one of this machine, such as backup")
+    return name
+
+
+def _folder(reader: Reader, node: yaml.Node, key: Key) -> str:
+    """A path; what begins with `~` is read when the command starts, for its home may be another user's."""
+    # `working_dir: ~` is null to YAML. Nobody who writes it means that.
+    text = "~" if is_home(node) else _text(reader, node, key)
+    return text if text == "~" or text.startswith("~/") else reader.path(text)
+
+
+def is_home(node: yaml.Node) -> bool:
+    """Say whether a bare `~` stands here, which is null to YAML and a home folder to people."""
+    return isinstance(node, yaml.ScalarNode) and node.value == "~" and not node.style
+
+
+def _command(reader: Reader, node: yaml.Node, key: Key) -> tuple[str, ...] | str:
+    """An argument list, or a line for a shell. `[sleep, 5]` means the text 5: every word is what is written."""
     del key
     if isinstance(node, yaml.ScalarNode):
-        scalar = reader.values.scalar(node)
-        raise Fault(f"{_shown(scalar)} is not a list; for a shell write [sh, -c, {_double_quoted(scalar.text)}]")
+        line = reader.values.scalar(node).text
+        if not line.strip():
+            raise Fault("the command is empty; write a list: [program, argument]")
+        if "\0" in line:
+            raise Fault("a command cannot hold a NUL character")
+        return line
     words = tuple(reader.values.scalar(item).text for item in _items(reader, node, "[program, argument]"))
     if not words or not words[0]:
         raise Fault("the command is empty; write a list: [program, argument]")
@@ -205,14 +237,17 @@ def _extension(reader: Reader, text: str) -> Extension:
 
 KINDS: dict[str, Callable[[Reader, yaml.Node, Key], Any]] = {
     "choice": _choice,
+    "command": _command,
     "database": _database,
     "extensions": _extensions,
     "flag": _flag,
+    "folder": _folder,
     "identifier": _identifier,
     "identifiers": _identifiers,
     "ledger": _ledger,
     "limit": _limit,
     "name": _name,
+    "name_of_user": _name_of_user,
     "names": _names,
     "path": _path,
     "schedule": _text,  # the expression is checked with the zone and the policies of its job
@@ -222,9 +257,9 @@ KINDS: dict[str, Callable[[Reader, yaml.Node, Key], Any]] = {
     "time_zone": _time_zone,
     "url": _url,
     "values": _values,
+    "verbatim": _verbatim,
     "whole": _whole,
     "word_map": _word_map,
-    "words": _words,
 }
 """Every kind that holds a value. The checker knows those that hold keys."""
 
@@ -297,5 +332,5 @@ def _kind(scalar: Scalar) -> str:
     return "a number"
 
 
-def _double_quoted(text: str) -> str:
+def double_quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 from systemprompt.cron import Schedule
 from systemprompt.databases.address import Address
 from systemprompt.discovery.fingerprint import fingerprint_of
-from systemprompt.discovery.overrides import JobOverride
+from systemprompt.discovery.overrides import Around, JobOverride
 from systemprompt.errors import CronError, ProfileInvalid, did_you_mean
 from systemprompt.jobs.policies import POLICIES, Policies
 from systemprompt.jobs.settings import ContentSource, FileSource, HostTable, PublishTarget, Retention
 from systemprompt.profile.check import Checked, check
 from systemprompt.profile.document import Values, parse, read_bytes
-from systemprompt.profile.kinds import Reader
+from systemprompt.profile.kinds import Reader, double_quoted
 from systemprompt.profile.profile import Limits, Profile
 from systemprompt.profile.schema import HOST_TABLES, PROFILE
 
@@ -53,7 +53,7 @@ def _build(path: str, fingerprint: str, checked: Checked, values: Values) -> Pro
     zone = said.get("time_zone", "UTC")
     scheduler, content = said.get("scheduler", {}), said.get("content", {})
     jobs = {
-        name: _override(name, place, section, zone, checked, os.path.dirname(path))
+        name: _override(name, place, section, zone, checked, said.get("shell"))
         for name, place, section in scheduler.get("jobs", ())
     }
     sources = _sources(content.get("sources", ()), ContentSource, checked)
@@ -72,6 +72,10 @@ def _build(path: str, fingerprint: str, checked: Checked, values: Values) -> Pro
         name=said.get("name") or os.path.basename(os.path.dirname(path)) or "local",
         database=database,
         ledger=ledger,
+        around=Around(
+            environment=said.get("environment", {}),
+            environment_files=(said["environment_file"],) if "environment_file" in said else (),
+        ),
         time_zone=zone,
         extensions=said.get("extensions", ()),
         entry_points=said.get("entry_points", True),
@@ -100,18 +104,46 @@ def _tables(said: Iterable[tuple[str, str, dict[str, Any]]], checked: Checked) -
     return tables
 
 
-def _override(name: str, place: str, said: dict[str, Any], zone: str, checked: Checked, home: str) -> JobOverride:
+def _override(
+    name: str, place: str, said: dict[str, Any], zone: str, checked: Checked, shell: str | None
+) -> JobOverride:
     policies = {policy.name: said.pop(policy.written) for policy in POLICIES if policy.written in said}
     schedule = said.get("schedule")
     if schedule:
         _check_schedule(f"{place}.schedule", schedule, said.get("time_zone", zone), policies, checked)
     if "command" in said:
-        said.setdefault("working_dir", home)
+        said["command"] = _words(said["command"], said.pop("shell", None), shell, place, checked)
     else:
-        for key in ("environment", "working_dir"):
+        for key in _FOR_COMMANDS:
             if said.pop(key, None) is not None:
                 checked.fault(f"{place}.{key}", "it is for commands only, and this job has no command; remove it")
+    if "environment_file" in said:
+        said["environment_files"] = (said.pop("environment_file"),)
     return JobOverride(name=name, policies=policies, **said)
+
+
+_FOR_COMMANDS = ("shell", "environment", "environment_file", "working_dir", "user", "stdin", "output")
+
+
+def _words(
+    command: tuple[str, ...] | str, own: str | None, shared: str | None, place: str, checked: Checked
+) -> tuple[str, ...]:
+    """Return the argument list: of a line, its shell's."""
+    if not isinstance(command, str):
+        if own is not None:
+            checked.fault(
+                f"{place}.shell", "the command is a list, which no shell reads; write it as one line, or remove this"
+            )
+        return command
+    shell = own or shared
+    if shell is None:
+        line = double_quoted(command if len(command) <= 60 else command[:57] + "...")
+        checked.fault(
+            f"{place}.command",
+            f"{line} is one line, and no shell is named to read it; write `shell: /bin/sh` here or for the whole profile, "
+            f"or [sh, -c, {line}]",
+        )
+    return (shell or "sh", "-c", command)
 
 
 def _check_schedule(place: str, schedule: str, zone: str, policies: dict[str, Any], checked: Checked) -> None:

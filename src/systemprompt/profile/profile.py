@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from systemprompt.databases.address import Address
-from systemprompt.discovery.overrides import Extension, JobOverride
+from systemprompt.discovery.overrides import NOTHING_AROUND, Around, Extension, JobOverride
 from systemprompt.jobs.settings import (
     ContentSource,
     FileSource,
@@ -53,6 +53,7 @@ class Profile:
     fingerprint       of the file, from before it was read
     jobs              job name -> what this installation says of it
     database          where the application's tables are; `ledger` is where ours are, on SQLite a file of its own
+    around            variables for every command and every job in a process of its own
     environment_read  every variable the file asked for, with its value then (not shown); None where it was unset
     """
 
@@ -61,6 +62,7 @@ class Profile:
     name: str
     database: Address
     ledger: Address
+    around: Around = NOTHING_AROUND
     time_zone: str = "UTC"
     extensions: tuple[Extension, ...] = ()
     entry_points: bool = True

@@ -97,21 +97,46 @@ _JOB = (
     *map(_policy, POLICIES),
     Key(
         name="command",
-        kind="words",
-        meaning="makes a job of a program: its argument list. No shell reads it; name one if you want one",
-        example='[sh, -c, "df -h / | tail -1"]',
+        kind="command",
+        meaning="makes a job of a program: its argument list, which no shell reads; or one line of text for `shell`",
+        example="[df, -h, /]",
+    ),
+    Key(
+        name="shell",
+        kind="text",
+        meaning="the program that reads a command written as one line; that of the whole profile if not given",
+        example="/bin/sh",
     ),
     Key(
         name="environment",
         kind="word_map",
         example="{LANG: C}",
-        meaning="variables for the command, added to the node's own",
+        meaning="variables for the command; they win over those of the whole profile",
+    ),
+    Key(
+        name="environment_file",
+        kind="path",
+        example="backup.env",
+        meaning="more variables for the command, read at each start: NAME=value lines; `environment` wins over them",
     ),
     Key(
         name="working_dir",
-        kind="path",
+        kind="folder",
         example="work/",
-        meaning="where the command runs; the profile's folder if not given",
+        meaning='where the command runs; "~" is the home of whom it runs as; the profile\'s folder if not given',
+    ),
+    Key(
+        name="user",
+        kind="name_of_user",
+        example="backup",
+        meaning="whom the command runs as, with their home and without the node's variables; the node has to be root",
+    ),
+    Key(name="stdin", kind="verbatim", example='"yes\\n"', meaning="what the command reads; nothing if not given"),
+    Key(
+        name="output",
+        kind="choice",
+        choices=("keep", "errors", "discard"),
+        meaning="what is kept of the command's output: all, stderr alone, or nothing",
     ),
 )
 
@@ -242,6 +267,24 @@ PROFILE = Key(
             kind="flag",
             default=True,
             meaning="also take the jobs of installed distributions, by the entry-point group systemprompt.jobs",
+        ),
+        Key(
+            name="environment",
+            kind="word_map",
+            meaning="variables for every command and every job in a process of its own, added to the node's",
+            example="{LANG: C.UTF-8}",
+        ),
+        Key(
+            name="environment_file",
+            kind="path",
+            meaning="more of these variables, read at each start of a job: NAME=value lines; `environment` wins over them",
+            example="jobs.env",
+        ),
+        Key(
+            name="shell",
+            kind="text",
+            meaning="the program that reads every command that is written as one line, as SHELL does in a crontab",
+            example="/bin/sh",
         ),
         Key(
             name="scheduler",

@@ -62,6 +62,8 @@ def steps(page: Page, data: Initialised | NewJob) -> None:
 
 def message(page: Page, data: ProfileCheck) -> None:
     page.line(page.status("ok", data.message))
+    for remark in data.remarks:
+        page.line(page.status("warn", "remark"), f": {remark}")
 
 
 def migrated(page: Page, data: DbMigrated) -> None:

@@ -1,6 +1,6 @@
 """Start one program and end all of it for certain. A program of its own: `python -I -S -E guard.py ...`, standard library only.
 
-    guard.py CONTROL_FD STATUS_FD NODE_PID GRACE_S KEPT_FDS FOLDER COMMAND...
+    guard.py CONTROL_FD STATUS_FD NODE_PID GRACE_S KEPT_FDS FOLDER IDENTITY VARIABLES_FD COMMAND...
 
 It leads a session of its own and, on Linux, adopts every orphan below it, so that a descendant that daemonised or called
 `setsid` cannot get away. The program runs in a process group of its own: what it does to its group does not hit the guard.
@@ -8,6 +8,8 @@ It leads a session of its own and, on Linux, adopts every orphan below it, so th
 CONTROL_FD  held by the node alone. `stop` asks everything to end: TERM, the grace, KILL. `kill` skips the grace. End of file
             means that the node is gone: the same as `stop`, with a grace of a second at most, for another node may be about
             to run the job again.
+IDENTITY    `UID,GID,GROUP,...` to run the program as, with what VARIABLES_FD holds (NAME=value, a NUL between two). Empty: as the
+            guard itself.
 STATUS_FD   one line each: `started PID`, `failed STAGE ERRNO`, `exited CODE ASKED`, `signalled NUMBER ASKED`, `left COUNT`,
             `survivors PIDS`, `done`. ASKED is 1 where we had told it to stop before it ended. `unbegun` where that was before
             the program was even started.
@@ -42,7 +44,8 @@ _DEFAULT_ON_EXEC = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGPIPE", "SIGUSR
 def main(arguments: list[str]) -> None:
     control, status, node, grace = int(arguments[0]), int(arguments[1]), int(arguments[2]), float(arguments[3])
     kept = [int(fd) for fd in arguments[4].split(",") if fd]
-    folder, command = arguments[5], arguments[6:]
+    folder, identity, variables, command = arguments[5], arguments[6], arguments[7], arguments[8:]
+    environment = _variables(int(variables)) if variables else None
     os.set_inheritable(control, False)
     os.set_inheritable(status, False)
     os.set_blocking(control, False)
@@ -62,7 +65,7 @@ def main(arguments: list[str]) -> None:
         _say(status, "unbegun")
         _say(status, "done")
         return
-    main_pid = _start(command, folder, kept, status, prctl)
+    main_pid = _start(command, folder, kept, status, prctl, identity, environment)
     # The program alone holds its pipes now: their end is its end.
     nothing = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
@@ -204,29 +207,42 @@ class _Watch:
 
 
 def _start(
-    command: list[str], folder: str, kept: list[int], status: int, prctl: Callable[[int, int], int] | None
+    command: list[str],
+    folder: str,
+    kept: list[int],
+    status: int,
+    prctl: Callable[[int, int], int] | None,
+    identity: str,
+    environment: dict[bytes, bytes] | None,
 ) -> int:
     """Fork and become the program; return its pid, or 0 where that failed, which is then said."""
     guard = os.getpid()
     told, teller = os.pipe()
     pid = os.fork()
     if pid == 0:
-        stage = "folder"
+        stage = "user"
         try:
             os.setpgid(0, 0)
             for name in (*_DEFAULT_ON_EXEC, "SIGCHLD"):
                 signal.signal(getattr(signal, name), signal.SIG_DFL)
+            if identity:
+                uid, gid, *groups = (int(number) for number in identity.split(","))
+                os.setgroups(groups)
+                os.setgid(gid)
+                os.setuid(uid)
             if prctl is not None:
-                # Bound to the thread that forked: the guard has but one, and it lives as long as the guard.
+                # After the change of user, which takes it away. Bound to the thread that forked: the guard has but one, and it
+                # lives as long as the guard.
                 prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
                 if os.getppid() != guard:
                     os._exit(127)
+            stage = "folder"
             if folder:
                 os.chdir(folder)
             stage = "exec"
             for fd in kept:
                 os.set_inheritable(fd, True)
-            os.execvp(command[0], command)  # noqa: S606  # running it is what this program is for
+            os.execvpe(command[0], command, os.environ if environment is None else environment)  # noqa: S606  # what it is for
         except OSError as error:
             os.write(teller, f"{stage} {error.errno}".encode())
         os._exit(127)
@@ -238,6 +254,12 @@ def _start(
         _say(status, f"failed {failure}")
         return 0
     return pid
+
+
+def _variables(fd: int) -> dict[bytes, bytes]:
+    with open(fd, "rb") as file:
+        pairs = [pair.partition(b"=") for pair in file.read().split(b"\0")]
+    return {name: value for name, _, value in pairs if name}
 
 
 def _descendants() -> set[int]:

@@ -8,12 +8,14 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 from systemprompt.clock import iso
+from systemprompt.errors import ConfigurationError
 from systemprompt.jobs.settings import JobSettings
+from systemprompt.runner.executors.environment import User, surroundings_of, user_of
 from systemprompt.runner.executors.supervisor import Ended, Launch, NotStarted, Supervisor
 from systemprompt.runner.flight import Flight
 from systemprompt.runner.outcome import Outcome, stopped, under_stop
@@ -40,7 +42,12 @@ class ProcessExecutor:
     def start(self, flights: Sequence[Flight]) -> None:
         for flight in flights:
             command = flight.definition.command
-            self._supervisor.start(flight, self._job(flight) if command is None else self._command(flight, command))
+            try:
+                launch = self._job(flight) if command is None else self._command(flight, command)
+            except ConfigurationError as error:
+                flight.land(_refused(flight, error))
+                continue
+            self._supervisor.start(flight, launch)
 
     def stop(self, flight: Flight) -> None:
         self._supervisor.stop(flight)
@@ -56,10 +63,16 @@ class ProcessExecutor:
         self._supervisor.close()
 
     def _command(self, flight: Flight, command: tuple[str, ...]) -> Launch:
+        definition = flight.definition
+        user = None if definition.user is None else user_of(definition.user)
+        environment = environment_of(flight, self._settings, parameters=True, user=user)
         return Launch(
             command=command,
-            environment=environment_of(flight, self._settings, parameters=True),
-            folder=_folder(flight, self._settings),
+            environment=environment,
+            folder=_folder(flight, self._settings, environment),
+            user=user,
+            stdin=None if definition.stdin is None else definition.stdin.encode(),
+            output=definition.output,
         )
 
     def _job(self, flight: Flight) -> Launch:
@@ -80,10 +93,11 @@ class ProcessExecutor:
             "sys_path": [entry for entry in sys.path if entry],
             "exit_grace": self._kill_grace,
         }
+        environment = environment_of(flight, self._settings, parameters=False)
         return Launch(
             command=(sys.executable, "-P", "-m", "systemprompt.runner.child"),
-            environment=environment_of(flight, self._settings, parameters=False),
-            folder=_folder(flight, self._settings) if definition.working_dir else "",
+            environment=environment,
+            folder=_folder(flight, self._settings, environment) if definition.working_dir else "",
             spec=json.dumps(spec, default=str).encode(),
         )
 
@@ -101,7 +115,7 @@ class ProcessExecutor:
             flight.land(stopped(flight.stop, took_ms=took_ms, note="it had not begun"))
             return
         if ended.not_started is not None:
-            flight.land(_not_started(flight, ended.not_started, _folder(flight, self._settings), took_ms))
+            flight.land(_not_started(flight, ended.not_started, took_ms))
             return
         kept: dict[str, Any] = {"exit_code": ended.exit_code, "output": ended.output or None}
         result = ended.result
@@ -122,19 +136,20 @@ class ProcessExecutor:
         flight.land(outcome)
 
 
-def environment_of(flight: Flight, settings: JobSettings, *, parameters: bool) -> dict[str, str]:
-    """Return what a command finds in its environment: the node's, the job's, and the run's own account of itself.
+def environment_of(
+    flight: Flight, settings: JobSettings, *, parameters: bool, user: User | None = None
+) -> dict[str, str]:
+    """Return what a command finds in its environment: `surroundings_of` its job, and the run's own account of itself.
 
     SP_JOB_NAME, SP_RUN_ID, SP_ATTEMPT, SP_FENCE; SP_FIRE_AT in UTC, absent for a manual run; SP_IDEMPOTENCY_KEY, the same
     for every attempt at one fire time: `job@fire_at`, or `job@run-N@LEDGER` for a manual run, since N is unique in one ledger only;
     SP_PARAM_<NAME> for each parameter.
     """
     assignment, name = flight.assignment, flight.definition.name
-    environment = dict(os.environ)
+    environment = surroundings_of(flight.definition, user)
     environment.pop("SP_FIRE_AT", None)  # ours, where this node was itself started by a job
-    if settings.paths.profile:
-        environment["SYSTEMPROMPT_PROFILE"] = settings.paths.profile
-    environment.update(flight.definition.environment)
+    if settings.paths.profile and _PROFILE not in flight.definition.environment:
+        environment[_PROFILE] = settings.paths.profile
     fire_at = None if assignment.fire_at is None else iso(assignment.fire_at)
     if fire_at is not None:
         environment["SP_FIRE_AT"] = fire_at
@@ -149,6 +164,20 @@ def environment_of(flight: Flight, settings: JobSettings, *, parameters: bool) -
         for key, value in {**flight.definition.parameters, **assignment.parameters}.items():
             environment[_variable_of(key)] = _as_text(value)
     return environment
+
+
+_PROFILE = "SYSTEMPROMPT_PROFILE"
+
+
+def _refused(flight: Flight, error: ConfigurationError) -> Outcome:
+    text = f"cannot start {_program(flight)!r}: {error.message}"
+    said = f"{text}; {error.hint}" if error.hint else text
+    return Outcome(status="failed", reason="spawn_error", message=text, error=said, duration_ms=flight.took_ms())
+
+
+def _program(flight: Flight) -> str:
+    command = flight.definition.command
+    return command[0] if command else sys.executable
 
 
 def _by_itself(flight: Flight, ended: Ended) -> Outcome:
@@ -169,9 +198,8 @@ def _by_itself(flight: Flight, ended: Ended) -> Outcome:
     return Outcome(status="success", message=ended.last_line)
 
 
-def _not_started(flight: Flight, failure: NotStarted, folder: str, took_ms: int) -> Outcome:
-    command = flight.definition.command
-    program = command[0] if command else sys.executable
+def _not_started(flight: Flight, failure: NotStarted, took_ms: int) -> Outcome:
+    program, folder = _program(flight), failure.folder
     if failure.stage == "exec" and failure.number == errno.ENOENT:
         if os.path.exists(os.path.join(folder, program)) if os.sep in program else shutil.which(program):
             text = f"cannot start {program!r}: the interpreter named in its first line does not exist"
@@ -187,6 +215,8 @@ def _not_started(flight: Flight, failure: NotStarted, folder: str, took_ms: int)
         text = f"cannot start {program!r}: the system lets no program have as much in arguments and variables{_largest(flight)}"
     elif failure.stage == "folder":
         text = f"cannot start {program!r}: working folder {folder!r}: {os.strerror(failure.number)}"
+    elif failure.stage == "user":
+        text = f"cannot start {program!r} as user {flight.definition.user!r}: {os.strerror(failure.number)}"
     else:
         text = f"cannot start {program!r}: {failure.text or os.strerror(failure.number)}"
     return Outcome(status="failed", reason="spawn_error", message=text, error=text, duration_ms=took_ms)
@@ -225,5 +255,8 @@ def _as_text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _folder(flight: Flight, settings: JobSettings) -> str:
-    return os.path.abspath(os.path.join(settings.paths.home, os.path.expanduser(flight.definition.working_dir or ".")))
+def _folder(flight: Flight, settings: JobSettings, environment: Mapping[str, str]) -> str:
+    folder = flight.definition.working_dir or "."
+    if folder == "~" or folder.startswith("~/"):
+        folder = environment.get("HOME", "/") + folder[1:]
+    return os.path.abspath(os.path.join(settings.paths.home, folder))

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from systemprompt.runner.executors.descriptors import fill_standard_streams, pipe_for, read_now, unnamed_file
+from systemprompt.runner.executors.environment import User, written
 from systemprompt.runner.executors.guard import end_below
 from systemprompt.runner.executors.output import StreamLog
 from systemprompt.runner.flight import Flight
@@ -36,6 +37,9 @@ class Launch:
     """What to start.
 
     folder   working folder, absolute; empty for the node's own
+    user     whom it runs as; None for the node's own
+    stdin    what it reads, where there is no spec; None for nothing
+    output   what is kept of what it writes: `keep`, `errors` (stderr alone) or `discard`
     spec     given on stdin; with it the process also gets a channel to answer on, its number being one more argument.
              None leaves stdin empty. It says how to connect to the database, so it is not shown
     """
@@ -43,16 +47,20 @@ class Launch:
     command: tuple[str, ...]
     environment: Mapping[str, str]
     folder: str
+    user: User | None = None
+    stdin: bytes | None = field(default=None, repr=False)
+    output: str = "keep"
     spec: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotStarted:
-    """Why it could not be started: at which stage (`guard`, `folder`, `exec`), with which errno."""
+    """Why it could not be started: at which stage (`guard`, `user`, `folder`, `exec`), with which errno, in which folder."""
 
     stage: str
     number: int
     text: str = ""
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,8 +194,8 @@ class Supervisor:
         fill_standard_streams()
         try:
             status_w = pipe_for(ours, theirs, "status")
-            stdout_w = pipe_for(ours, theirs, "stdout")
-            stderr_w = pipe_for(ours, theirs, "stderr")
+            stdout_w = pipe_for(ours, theirs, "stdout") if launch.output == "keep" else subprocess.DEVNULL
+            stderr_w = pipe_for(ours, theirs, "stderr") if launch.output != "discard" else subprocess.DEVNULL
             control_r, control = os.pipe()
             theirs.append(control_r)
             command, kept, stdin = launch.command, "", subprocess.DEVNULL
@@ -197,14 +205,24 @@ class Supervisor:
                 passed.append(channel_w)
                 command, kept, stdin = (*command, str(channel_w)), str(channel_w), unnamed_file(launch.spec)
                 theirs.append(stdin)
+            elif launch.stdin is not None:
+                stdin = unnamed_file(launch.stdin)
+                theirs.append(stdin)
+            environment, as_user = dict(launch.environment), ["", ""]
+            if launch.user is not None:
+                # The guard is root, so nothing that this user may have written stands in its environment, such as LD_PRELOAD.
+                passed.append(unnamed_file(written(environment)))
+                theirs.append(passed[-1])
+                environment, as_user = {}, [launch.user.ids, str(passed[-1])]
             python = [sys.executable, "-I", "-S", "-E", "-c", _GUARD, _GUARD_FOLDER]
-            orders = [str(control_r), str(status_w), str(os.getpid()), str(self._grace), kept, launch.folder]
+            orders = [str(control_r), str(status_w), str(os.getpid()), str(self._grace), kept]
+            orders += [launch.folder, *as_user]
             guard = subprocess.Popen(
                 [*python, *orders, *command],
                 stdin=stdin,
                 stdout=stdout_w,
                 stderr=stderr_w,
-                env=dict(launch.environment),
+                env=environment,
                 pass_fds=passed,
                 start_new_session=True,
             )
@@ -219,7 +237,9 @@ class Supervisor:
             for fd in theirs:
                 os.close(fd)
         streams = StreamLog(flight.log, max_bytes=self._max_output_bytes)
-        process = _Process(flight=flight, guard=guard, control=control, streams=streams, open=ours)
+        process = _Process(
+            flight=flight, guard=guard, control=control, streams=streams, folder=launch.folder, open=ours
+        )
         self._processes[flight] = process
         assert self._selector is not None
         for fd, name in ours.items():
@@ -309,6 +329,7 @@ class _Process:
     guard: subprocess.Popen[bytes]
     control: int
     streams: StreamLog
+    folder: str
     open: dict[int, str] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
     partial: dict[str, bytearray] = field(default_factory=dict)
@@ -320,7 +341,7 @@ def _ended(process: _Process) -> Ended:
     not_started = None
     if "failed" in facts:
         stage, number = facts["failed"].split()
-        not_started = NotStarted(stage=stage, number=int(number))
+        not_started = NotStarted(stage=stage, number=int(number), folder=process.folder)
     elif "unbegun" in facts:
         return Ended(unbegun=True)
     elif "started" not in facts and "done" not in facts:
