@@ -342,6 +342,7 @@ class System:
             given=self._given or (),
             overrides=profile.jobs,
             bootstrap=profile.bootstrap_jobs,
+            reboot=profile.reboot_jobs,
             time_zone=profile.time_zone,
             profile_path=profile.path,
             around=profile.around,

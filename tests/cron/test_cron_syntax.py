@@ -167,7 +167,7 @@ def test_a_refusal_says_what_is_wrong(expression: str, message: str) -> None:
         ("0 0 0 * * FRI-MON", "5-6,0-1"),
         ("0 0 0 * * 6-0", "'6-7'"),
         ("0 0 0 * * 7-2", "'0-2'"),
-        ("@reboot", "scheduler.bootstrap_jobs"),
+        ("@reboot", "scheduler.reboot_jobs"),
         ("@dayly", "@daily"),
         ("* * * * * * *", "year"),
         ("0 0 0 * JANU *", "JAN"),

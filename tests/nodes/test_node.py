@@ -19,6 +19,7 @@ from systemprompt.errors import JobAlreadyRunning
 from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.result import JobResult
 from systemprompt.ledger.records import Change, ManualStart
+from systemprompt.nodes import identity, reboot
 from systemprompt.nodes.events import Listeners, NodeEvent, RunLate
 from systemprompt.planning.planner import Planner
 
@@ -207,6 +208,34 @@ def test_bootstrap_jobs_run_once_at_the_start(stage: NodeStage) -> None:
     node.drain(1)
     (run,) = stage.runs("setup")
     assert (run.origin, run.status, run.actor) == ("bootstrap", "success", "bootstrap")
+
+
+def test_reboot_jobs_run_when_the_first_node_serves_after_the_machine_started(
+    stage: NodeStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def setup(ctx: JobContext) -> None:
+        assert ctx.fire_at is None
+
+    for boot in ("first boot", "first boot", "second boot"):
+        for module in (identity, reboot):
+            monkeypatch.setattr(module, "this_boot", lambda boot=boot: boot)
+        node = stage.node(definition(setup, ""))
+        node.start(reboot=["setup"])
+        expected = 1 if boot == "first boot" else 2
+        stage.wait("run_finished", "setup", expected)
+        node.drain(1)
+        assert [run.origin for run in stage.runs("setup")] == ["bootstrap"] * expected
+
+
+def test_two_nodes_that_start_at_once_ask_for_a_reboot_job_once(stage: NodeStage) -> None:
+    stage.declare(definition(_nothing, ""))
+    for _ in range(2):  # neither has joined yet
+        reboot.ask_for_reboot_jobs(stage.ledger, stage.clock, ["_nothing"])
+    assert len(stage.runs("_nothing")) == 1
+
+
+def _nothing() -> None:
+    return
 
 
 def test_a_node_whose_lease_was_taken_stops_what_runs_again_elsewhere_and_goes_on_as_another(stage: NodeStage) -> None:

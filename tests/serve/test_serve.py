@@ -237,6 +237,19 @@ def test_a_bootstrap_job_runs_once_when_the_node_starts(installation: Installati
     assert len(runs(installation, "first")) == 1
 
 
+def test_a_reboot_job_runs_once_for_each_start_of_the_machine(installation: Installation) -> None:
+    installation.job_file("first.py", "@job()\ndef first() -> str:\n    return 'ready'\n")
+    installation.write_profile("scheduler: {reboot_jobs: [first]}\n")
+    installation.sp("jobs", "run", "first")  # a command of this boot is no node that served
+    for start in ("of the machine", "of a node alone"):
+        with serving(installation) as node:
+            if start == "of the machine" and not [event for event in node.seen if event["event"] == "run_started"]:
+                node.run_of("first")
+            node.signal(signal.SIGTERM)
+            assert node.ended() == 0
+    assert len(runs(installation, "first")) == 2
+
+
 def test_a_job_that_outlives_its_timeout_is_stopped_for_certain(installation: Installation) -> None:
     installation.job_file(
         "slow.py",

@@ -213,7 +213,7 @@ def _parse_macro(text: str, words: list[str]) -> Expression:
             text,
             "@reboot names no instant",
             value=name,
-            hint="list the job under scheduler.bootstrap_jobs in the profile: it then runs at each start of a node",
+            hint="list the job under scheduler.reboot_jobs in the profile: it then runs once for each start of the machine",
         )
     fields = MACROS.get(name)
     if fields is None:

@@ -101,4 +101,5 @@ class Catalogue:
     jobs: Mapping[str, JobDefinition]
     quarantined: tuple[Quarantined, ...] = ()
     bootstrap: tuple[str, ...] = ()
+    reboot: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)

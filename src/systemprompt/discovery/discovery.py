@@ -33,6 +33,7 @@ def discover(
     given: Sequence[object] = (),
     overrides: Mapping[str, JobOverride] | None = None,
     bootstrap: Sequence[str] = (),
+    reboot: Sequence[str] = (),
     time_zone: str = "UTC",
     profile_path: str | None = None,
     around: Around = NOTHING_AROUND,
@@ -53,11 +54,12 @@ def discover(
     search.given(given)
     search.commands()
     search.duplicates()
-    search.leftovers(bootstrap)
+    search.leftovers({"bootstrap_jobs": bootstrap, "reboot_jobs": reboot})
     return Catalogue(
         jobs={name: search.jobs[name] for name in sorted(search.jobs)},
         quarantined=tuple(search.quarantined),
         bootstrap=tuple(dict.fromkeys(name for name in bootstrap if name in search.jobs)),
+        reboot=tuple(dict.fromkeys(name for name in reboot if name in search.jobs)),
         files=search.files,
     )
 
@@ -165,16 +167,15 @@ class _Search:
             for place in dict.fromkeys(places):
                 self._quarantine(name, place, error)
 
-    def leftovers(self, bootstrap: Sequence[str]) -> None:
+    def leftovers(self, lists: Mapping[str, Sequence[str]]) -> None:
         """Quarantine what the profile says of jobs that do not exist: a misspelt name must not pass in silence."""
         for name in self.overrides:
             if name not in self._places:
                 self._quarantine(name, self.profile_source, self._unknown(name, f"scheduler.jobs names {name!r}"))
-        for name in dict.fromkeys(bootstrap):
+        named = {name: key for key, names in lists.items() for name in names}
+        for name, key in named.items():
             if name not in self._places and name not in self.overrides:
-                self._quarantine(
-                    name, self.profile_source, self._unknown(name, f"scheduler.bootstrap_jobs names {name!r}")
-                )
+                self._quarantine(name, self.profile_source, self._unknown(name, f"scheduler.{key} names {name!r}"))
 
     def _unknown(self, name: str, who: str) -> JobDefinitionError:
         near = did_you_mean(name, self._places)

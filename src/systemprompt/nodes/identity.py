@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from systemprompt.clock import Instant
 
-__all__ = ["is_gone", "this_machine", "this_process"]
+__all__ = ["is_gone", "this_boot", "this_machine", "this_process"]
 
 
 def this_process(*, kind: str, program: str, lease_s: float, capacity: int, now: Instant) -> NodeIdentity:
@@ -36,8 +36,16 @@ def this_process(*, kind: str, program: str, lease_s: float, capacity: int, now:
 def this_machine() -> str:
     """Name this boot and this process namespace: only where both are equal does another node's pid mean anything here."""
     try:
+        return f"{this_boot()}/{os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return this_boot()
+
+
+def this_boot() -> str:
+    """Name this start of the machine. A container has its host's."""
+    try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
-            return f"{stream.read().strip()}/{os.readlink('/proc/self/ns/pid')}"
+            return stream.read().strip()
     except OSError:
         import socket
 

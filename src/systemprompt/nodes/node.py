@@ -27,6 +27,7 @@ from systemprompt.nodes.events import (
 from systemprompt.nodes.hooks import Hooks, Pace
 from systemprompt.nodes.identity import this_process
 from systemprompt.nodes.loop import Loop
+from systemprompt.nodes.reboot import ask_for_reboot_jobs
 from systemprompt.nodes.rescue import Rescue
 from systemprompt.planning.planner import Planner
 from systemprompt.runner.flight import Assignment, Finished
@@ -125,12 +126,15 @@ class Node:
     def node_id(self) -> str:
         return self.loop.node_id
 
-    def start(self, bootstrap: Iterable[str] = ()) -> None:
-        """Join the ledger, settle what dead nodes left, and begin. `bootstrap` jobs start at once, once each.
+    def start(self, bootstrap: Iterable[str] = (), reboot: Sequence[str] = ()) -> None:
+        """Join the ledger, settle what dead nodes left, and begin.
+
+        `bootstrap` jobs start at once, once each; `reboot` jobs too, where no node has served since the machine started.
 
         Raises:
             DatabaseError: the ledger cannot be written; nothing was started.
         """
+        ask_for_reboot_jobs(self._ledger, self._clock, reboot)
         self.loop.join()
         for name in bootstrap:
             self.loop.ask(ManualStart(job_name=name, origin="bootstrap"))

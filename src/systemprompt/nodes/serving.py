@@ -35,7 +35,8 @@ class Serving:
         """
         patience = patience_within(self.installation.served.lease)
         try:
-            self.node.start(bootstrap=self.installation.catalogue.bootstrap)
+            catalogue = self.installation.catalogue
+            self.node.start(bootstrap=catalogue.bootstrap, reboot=catalogue.reboot)
             self.installation.be_patient(patience)
             self._listeners.tell(self._greeting())
             # Where others hold the ledger just now, the node serves all the same and tries again.

@@ -81,6 +81,7 @@ def _build(path: str, fingerprint: str, checked: Checked, values: Values) -> Pro
         entry_points=said.get("entry_points", True),
         jobs=jobs,
         bootstrap_jobs=tuple(dict.fromkeys(scheduler.get("bootstrap_jobs", ()))),
+        reboot_jobs=tuple(dict.fromkeys(scheduler.get("reboot_jobs", ()))),
         limits=Limits(**said.get("limits", {})),
         content_sources=sources,
         file_sources=_sources(said.get("files", {}).get("sources", ()), FileSource, checked),

@@ -68,6 +68,7 @@ class Profile:
     entry_points: bool = True
     jobs: Mapping[str, JobOverride] = field(default_factory=dict)
     bootstrap_jobs: tuple[str, ...] = ()
+    reboot_jobs: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
     content_sources: tuple[ContentSource, ...] = ()
     file_sources: tuple[FileSource, ...] = ()

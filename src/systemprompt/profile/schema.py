@@ -298,6 +298,11 @@ PROFILE = Key(
                     keys=_JOB,
                 ),
                 Key(name="bootstrap_jobs", kind="names", meaning="jobs that run once whenever a node starts"),
+                Key(
+                    name="reboot_jobs",
+                    kind="names",
+                    meaning="jobs that run once for each start of the machine, when the first node serves after it: @reboot",
+                ),
             ),
         ),
         Key(
