@@ -144,6 +144,20 @@ def test_a_wrong_value_is_named_with_its_place(tmp_path: Path, text: str, expect
             b"limits: {lease: ${LEASE}}\n",
             "line 1, column 18: not YAML: did not find expected ',' or '}'; inside { } put ${...} in quotes",
         ),
+        (
+            b'name: "a \\% b"\n',
+            (
+                "line 1, column 10: not YAML: found unknown escape character; a crontab needs the backslash before a percent "
+                "sign, here % means itself: write % alone"
+            ),
+        ),
+        (
+            b'name: "a \\d b"\n',
+            (
+                "line 1, column 10: not YAML: found unknown escape character; between double quotes a backslash begins an "
+                "escape: write it twice, or use single quotes"
+            ),
+        ),
         (b"name: *nobody\n", "line 1, column 7: not YAML: found undefined alias; put it in quotes: name: '*nobody'"),
         (b"a: b\n---\nc: d\n", "line 2, column 1: not YAML: but found another document"),
     ],

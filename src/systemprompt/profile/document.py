@@ -269,6 +269,10 @@ def _syntax_fault(error: yaml.MarkedYAMLError, text: str) -> str:
         advice = f"; put it in quotes: {line.strip()[: len(line.strip()) - len(value)]}{_quoted(value)}"
     elif "${" in line and "did not find expected ','" in problem:
         advice = "; inside { } put ${...} in quotes" if "'}'" in problem else "; inside [ ] put ${...} in quotes"
+    elif "unknown escape character" in problem:
+        advice = "; between double quotes a backslash begins an escape: write it twice, or use single quotes"
+        if "%" in line[mark.column : mark.column + 2]:
+            advice = "; a crontab needs the backslash before a percent sign, here % means itself: write % alone"
     elif "\t" in line[: mark.column + 1]:
         advice = "; indent with spaces, not with tabs"
     return f"line {mark.line + 1}, column {mark.column + 1}: not YAML: {' '.join(problem.split())}{advice}"
