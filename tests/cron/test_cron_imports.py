@@ -16,7 +16,6 @@ HEAVY = (
     "enum",
     "functools",
     "importlib.util",
-    "cron_descriptor",
     "struct",
 )
 
@@ -38,7 +37,7 @@ def test_planning_in_utc_loads_no_heavy_module() -> None:
     assert "systemprompt.cron.describe" not in modules
 
 
-def test_a_common_schedule_is_described_without_the_library() -> None:
+def test_a_common_schedule_is_described_without_a_heavy_module() -> None:
     modules = loaded("from systemprompt.cron import Schedule; Schedule('0 3 * * *').describe()")
     assert not modules & set(HEAVY)
 
