@@ -8,7 +8,7 @@ from systemprompt.cron.expression import parse
 from systemprompt.cron.fields import shortened
 from systemprompt.cron.fire_times import FireTimes, PeriodicFireTimes
 from systemprompt.cron.zones import load_zone
-from systemprompt.errors import CronError, did_you_mean
+from systemprompt.errors import CronError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -232,14 +232,13 @@ def _unknown_option(expression: str, name: str, value: str, allowed: tuple[str, 
 
 
 def _unknown_zone(expression: str, tz: str) -> CronError:
-    from zoneinfo import available_timezones
+    from systemprompt.cron.zone_names import zone_hint
 
-    near = did_you_mean(tz[:64], sorted(available_timezones()))
     return CronError(
         expression,
         f"time zone {shortened(tz)} is not known",
         field="tz",
         value=tz,
         allowed="names of the IANA time zone database",
-        hint=f"did you mean {near!r}?" if near else "names look like Europe/Berlin; UTC is the default",
+        hint=zone_hint(tz),
     )

@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-__all__ = ["FIRST_SECOND", "LAST_SECOND", "Zone", "load_zone"]
+__all__ = ["FIRST_SECOND", "LAST_SECOND", "MACHINE_FILES", "Zone", "load_zone"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -24,6 +24,9 @@ FIRST_SECOND = -62_135_596_800
 
 LAST_SECOND = 253_402_300_799
 """9999-12-31T23:59:59Z: no fire time lies after it."""
+
+MACHINE_FILES = frozenset({"localtime", "posixrules", "Factory"})
+"""Files among the zone data that mean another zone on each machine, or none: not names of zones."""
 
 _DAY = 86_400
 _STEP = 10 * _DAY
@@ -142,7 +145,7 @@ _AFTER_OLD_RULES = 4_100_000_000
 def load_zone(key: str) -> Zone:
     """Return the zone of this IANA name, loaded once a process. UTC needs no zone data and no `zoneinfo`.
 
-    Raises LookupError where the name is no time zone.
+    Raises LookupError where the name is no time zone, or not the same one on every machine.
     """
     zone = _zones.get(key)
     if zone is None:
@@ -159,7 +162,7 @@ _LONGEST_NAME = 128
 def _load(key: str) -> Zone:
     from zoneinfo import ZoneInfo
 
-    if len(key) > _LONGEST_NAME:
+    if len(key) > _LONGEST_NAME or key in MACHINE_FILES or key.startswith(("right/", "posix/")):
         raise LookupError(key)
     try:
         info = ZoneInfo(key)
