@@ -13,6 +13,8 @@ from systemprompt.errors import CronError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from systemprompt.cron.expression import Expression
 
 __all__ = ["EPOCH_ORDINAL", "FIRST_DAY", "LAST_DAY", "DayRule", "day_rule"]
@@ -162,23 +164,34 @@ _ALL_MONTHS = 0b1_1111_1111_1110
 def _ever_matches(rule: DayRule, months: int) -> bool:
     if rule.daily:
         return True
-    return any(
-        rule.matching(first_weekday, length)
-        for month in range(1, 13)
-        if months >> month & 1
-        for length in ((28, 29) if month == 2 else (_LENGTHS[month],))
-        for first_weekday in range(7)
-    )
+    return any(rule.matching(first_weekday, length) for first_weekday, length in _shapes(months))
+
+
+def _shapes(months: int) -> Iterator[tuple[int, int]]:
+    """Yield the weekday that a month starts on and its length, for each shape that these months can have."""
+    for month in range(1, 13):
+        if months >> month & 1:
+            for length in (28, 29) if month == 2 else (_LENGTHS[month],):
+                yield from ((first_weekday, length) for first_weekday in range(7))
 
 
 def _never_fires(expression: Expression, text: str) -> CronError:
     day, month, weekday = expression.fields[3:]
     months = [number for number in range(1, 13) if expression.months >> number & 1]
     longest = max(29 if number == 2 else _LENGTHS[number] for number in months)
-    either = f"; day of week {weekday!r} must match too" if weekday[0] not in "*?" else ""
+    if any(_days(expression, first, length) & (2 << length) - 2 for first, length in _shapes(expression.months)):
+        from systemprompt.cron.day_words import weekdays_in_words  # it reads days by this module
+
+        wanted = weekdays_in_words(expression, single=True)
+        return CronError(
+            text,
+            f"it never fires: these dates exist, but none of them is {wanted}, and both must match",
+            field="day of week",
+            value=weekday,
+        )
     return CronError(
         text,
-        f"it never fires: day of month {day!r} with month {month!r} is no date of the calendar (allowed: 1-{longest}){either}",
+        f"it never fires: day of month {day!r} with month {month!r} is no date of the calendar (allowed: 1-{longest})",
         field="day of month",
         value=day,
         allowed=f"1-{longest}",

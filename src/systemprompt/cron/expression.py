@@ -21,7 +21,7 @@ Five fields mean second 0. Names and letters may be in any case. Where engines d
 from __future__ import annotations
 
 from systemprompt.cron.fields import DAY, HOUR, MINUTE, MONTH, SECOND, WEEKDAY, shortened
-from systemprompt.errors import CronError, did_you_mean
+from systemprompt.errors import CronError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,8 +83,26 @@ def parse(text: str) -> Expression:
     """Read an expression of five or six fields, a macro or `@every`.
 
     Raises CronError for anything else, with the field, the value and what is allowed; never another error, whatever the
-    text, and in time linear in its length. Whether any date can match is not decided here: see `days`.
+    text, and in time linear in its length. Whether any date can match is not decided here: see `days`. For a text of another
+    program the error says what it is and what to write: see `pasted`.
     """
+    try:
+        return _read(text)
+    except CronError as error:
+        from systemprompt.cron.pasted import recognised  # it loads `re`, which a schedule that is right has no need of
+
+        raise recognised(error, _can_be_read) from None
+
+
+def _can_be_read(text: str) -> bool:
+    try:
+        _read(text)
+    except CronError:
+        return False
+    return True
+
+
+def _read(text: str) -> Expression:
     words = text.split()
     if not words:
         raise CronError(text, "it is empty", hint="five or six fields: [second] minute hour day month weekday")
@@ -173,7 +191,7 @@ def _parse_weekdays(expression: Expression, word: str, text: str) -> None:
             expression.nth_weekdays |= 1 << (7 * (_nth(item, nth_word, text) - 1) + day)
         elif item[-1] == "L" and len(item) > 1:
             expression.last_weekdays |= 1 << WEEKDAY.number(item[:-1], item, text) % 7
-        elif item[0] == "L":
+        elif item == "L" or (item[0] == "L" and not item.isalpha()):
             WEEKDAY.refuse(text, item, "does not say which day", hint="5L or FRIL is the last Friday of the month")
         elif item[-1] == "W" and item[:-1].isdigit():
             WEEKDAY.refuse(text, item, "has a W, which belongs to the day of month")
@@ -217,14 +235,13 @@ def _parse_macro(text: str, words: list[str]) -> Expression:
         )
     fields = MACROS.get(name)
     if fields is None:
-        near = did_you_mean(name[:40], [*MACROS, "@every"])
         every = ", ".join(MACROS)
         raise CronError(
             text,
             f"{shortened(words[0])} is not a macro",
             value=words[0],
             allowed=f"{every}, @every",
-            hint=f"did you mean {near!r}?" if near else f"macros: {every}, @every 90s",
+            hint=f"macros: {every}, @every 90s",
         )
     if len(words) > 1:
         raise CronError(text, f"{shortened(words[0])} takes nothing after it", value=" ".join(words[1:]))

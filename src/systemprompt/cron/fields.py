@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from systemprompt.errors import CronError, did_you_mean
+from systemprompt.errors import CronError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -136,8 +136,11 @@ class Field:
         if not word:
             self.refuse(text, item, "is not complete")
         owner = next((f for f in _NAMED if word in f.names and f is not self), None)
-        near = did_you_mean(word, self.names) if self.names and word.isalpha() else None
-        hint = f"did you mean {near!r}?" if near else None
+        # MONDAY and SEPT are short of nothing; JUE is Thursday in Spanish, and its neighbour TUE is another day.
+        begins = next((name for name in self.names if word.startswith(name)), None) if word.isalpha() else None
+        hint = f"did you mean {begins!r}?" if begins else None
+        if self.names and word.isalpha() and len(word) > 2 and not begins:
+            hint = f"the names are English: {' '.join(self.names)}"
         if owner is not None:
             hint = f"{word} is a name for the {owner.name} field"
         elif word == "?":

@@ -152,8 +152,8 @@ def _check_schedule(place: str, schedule: str, zone: str, policies: dict[str, An
     try:
         Schedule(schedule, zone, dst_gap=chosen.dst_gap, dst_fold=chosen.dst_fold)
     except CronError as error:
-        advice = error.hint or 'write six fields, seconds first: "0 30 2 * * *", or @every 90s'
-        checked.fault(place, f"{schedule!r} is not a cron expression: {error.reason}; {advice}")
+        advice = f"; {error.hint}" if error.hint else ""
+        checked.fault(place, f"{schedule!r} is not a cron expression: {error.reason}{advice}")
 
 
 def _sources(found: Any, kind: type[Source], checked: Checked) -> tuple[Source, ...]:
