@@ -296,7 +296,7 @@ def _from_quartz(field: str) -> str:
 
 def _split(text: str, reads: Reads) -> _Pasted | None:
     closed = re.sub(r" ?([,/-]) ?", r"\1", text)
-    return _Pasted("it has blanks within a field", closed) if closed != text and reads(closed) else None
+    return _Pasted("", closed, "no blanks within a field") if closed != text and reads(closed) else None
 
 
 def _one_letter_off(text: str, reads: Reads) -> _Pasted | None:
