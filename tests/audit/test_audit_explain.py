@@ -36,8 +36,8 @@ def test_a_run_is_explained_with_its_attempts(audited: AuditedLedger) -> None:
     assert explanation.named
     assert [attempt.attempt for attempt in explanation.attempts] == [1]
     assert text.startswith(
-        "version 1 (*/10 * * * * *, Europe/Berlin) fires at 2026-10-23T12:00:10Z; "
-        "it is valid from 2026-10-23T12:00:00Z, added by code, noticed by a test; "
+        "version 1 (*/10 * * * * *, Europe/Berlin) fires at 2026-10-23 14:00:10 CEST; "
+        "it is valid from 2026-10-23 14:00:00 CEST, added by code, noticed by a test; "
     )
     assert "(schedule) accounts for it: success" in text
     assert "attempt 1 on node a began" in text
@@ -67,8 +67,8 @@ def test_an_instant_that_is_no_fire_time_is_told_its_neighbours(audited: Audited
 
     assert not explanation.named
     assert explanation.account is None
-    assert "does not fire at 2026-10-23T12:00:15Z" in text
-    assert "its fire time before is 2026-10-23T12:00:10Z; its fire time after is 2026-10-23T12:00:20Z" in text
+    assert "does not fire at 2026-10-23 14:00:15 CEST" in text
+    assert "its fire time before is 2026-10-23 14:00:10 CEST; its fire time after is 2026-10-23 14:00:20 CEST" in text
 
 
 def test_the_future_is_still_to_come(audited: AuditedLedger) -> None:
@@ -83,7 +83,7 @@ def test_the_future_is_still_to_come(audited: AuditedLedger) -> None:
 def test_before_a_job_was_known_no_version_names_anything(audited: AuditedLedger) -> None:
     _, text = said(audited, "tick", AUTUMN - HOUR * SECOND)
 
-    assert text == "no version of 'tick' was valid at 2026-10-23T11:00:00Z"
+    assert text == "no version of 'tick' was valid at 2026-10-23 13:00:00 CEST"
 
 
 def test_a_hole_is_called_a_defect(audited: AuditedLedger, tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_pruned_history_says_so_and_what_its_seal_still_tells(tmp_path: Path) ->
 
         _, text = said(audited, "tick", AUTUMN + 10 * SECOND)
 
-    assert "its account was pruned, as was all up to 2026-10-23T12:01:00Z" in text
+    assert "its account was pruned, as was all up to 2026-10-23 14:01:00 CEST" in text
     assert (
         f"of 2026-10-23 remains seal 1: 6 fire times in 6 runs and 0 ranges, {seal.counts}, digest {seal.digest}"
         in text

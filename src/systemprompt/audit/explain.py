@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from systemprompt.audit.case import oracle_of
 from systemprompt.audit.findings import plural
@@ -13,6 +15,8 @@ from systemprompt.ledger.records import REASONS
 from systemprompt.ledger.views import RunView
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from systemprompt.clock import Instant
     from systemprompt.ledger.reader import LedgerReader
     from systemprompt.ledger.views import AttemptView, JobView, RangeView, VersionView
@@ -27,11 +31,13 @@ class Explanation:
     version    the one that was valid then, None where none was; `named` says whether its schedule fires at this instant
     account    the row or range that accounts for it, None where there is none
     before, after   the fire times around the instant under that version
+    time_zone  the job's, in which the sentences tell times
     sentences  the same in words, most important first
     """
 
     job_name: str
     at: Instant
+    time_zone: str
     version: VersionView | None
     named: bool
     account: RunView | RangeView | None
@@ -41,8 +47,10 @@ class Explanation:
     sentences: tuple[str, ...]
 
 
-def explain(ledger: LedgerReader, job_name: str, at: Instant) -> Explanation:
+def explain(ledger: LedgerReader, job_name: str, at: Instant, *, now: Instant | None = None) -> Explanation:
     """Explain one instant of a job, from one snapshot.
+
+    now   tells what has passed without being planned from what is still to come; without it nothing is said to have passed
 
     Raises:
         JobNotFound: there is no job of this name, not even a retired one.
@@ -56,14 +64,21 @@ def explain(ledger: LedgerReader, job_name: str, at: Instant) -> Explanation:
         account = _account(ledger, job, at)
         attempts = tuple(ledger.attempts(account.run_id)) if isinstance(account, RunView) else ()
         named, before, after = _around(version, at)
-        said = [_naming(job, version, at, named=named), *_accounting(job, account, at, named=named), *_tries(attempts)]
+        tell = _teller(job.time_zone)
+        said = [_naming(job, version, at, tell, named=named)]
+        if account is None and named and at > job.planned_through:
+            said.append(_ahead(ledger, job, version, at, now, tell))
+        else:
+            said += _accounting(job, account, tell, at, named=named)
+        said += _tries(attempts, tell)
         if account is None and named and at <= job.pruned_through:
             said += _remaining(ledger, at)
         if not named:
-            said += [f"its fire time {word} is {iso(near)}" for word, near in _near(before, after)]
+            said += [f"its fire time {word} is {tell(near)}" for word, near in _near(before, after)]
         return Explanation(
             job_name=job.name,
             at=at,
+            time_zone=job.time_zone,
             version=version,
             named=named,
             account=account,
@@ -93,13 +108,50 @@ def _account(ledger: LedgerReader, job: JobView, at: Instant) -> RunView | Range
     return next(iter(ledger.ranges_between(at - 1, at, job_id=job.job_id)), None)
 
 
-def _naming(job: JobView, version: VersionView | None, at: Instant, *, named: bool) -> str:
+def _teller(time_zone: str) -> Callable[[Instant], str]:
+    """Return what tells an instant on the job's own wall: `2026-01-15 03:00:00 CET`."""
+    try:
+        zone = ZoneInfo(time_zone)
+    except (OSError, ValueError, LookupError):  # it left the machine's zone data
+        return iso
+    return lambda at: f"{datetime.fromtimestamp(at // 1_000_000, zone):%Y-%m-%d %H:%M:%S %Z}"
+
+
+def _naming(
+    job: JobView, version: VersionView | None, at: Instant, tell: Callable[[Instant], str], *, named: bool
+) -> str:
     if version is None:
-        return f"no version of {job.name!r} was valid at {iso(at)}"
+        return f"no version of {job.name!r} was valid at {tell(at)}"
     state = "" if version.enabled else ", disabled"
     text = f"version {version.version} ({version.schedule or 'no schedule'}, {version.time_zone}{state})"
-    since = f"valid from {iso(version.valid_from)}, {_opened(version)}"
-    return f"{text} {'fires' if named else 'does not fire'} at {iso(at)}; it is {since}"
+    since = f"valid from {tell(version.valid_from)}, {_opened(version)}"
+    return f"{text} {'fires' if named else 'does not fire'} at {tell(at)}; it is {since}"
+
+
+def _ahead(
+    ledger: LedgerReader,
+    job: JobView,
+    version: VersionView | None,
+    at: Instant,
+    now: Instant | None,
+    tell: Callable[[Instant], str],
+) -> str:
+    """Say of a fire time past what is planned whether it is still to come, has passed unplanned, or will never start a run."""
+    planned = f"planned so far is everything up to {tell(job.planned_through)}"
+    if job.retired_at is not None:
+        return f"it starts nothing: the job was retired at {tell(job.retired_at)}"
+    if version is not None and not version.enabled:
+        return "it will start nothing: the job is disabled, and its fire times are accounted for as skipped"
+    if job.quarantine_error is not None:
+        return f"it will start nothing while the job cannot be loaded; {planned}"
+    if now is None or at > now:
+        return f"it is still to come: {planned}"
+    serving = [node for node in ledger.nodes() if node.kind == "serve"]
+    if any(node.stopped_at is None and now - node.beat_at <= node.lease_ms * 1_000 for node in serving):
+        return f"it has passed and is about to be planned: {planned}"
+    last = max((node.stopped_at or node.beat_at for node in serving), default=None)
+    since = "no node has served yet" if last is None else f"no node has served since {tell(last)}"
+    return f"it has passed and is not planned, as {since}; {planned}; the next node accounts for it"
 
 
 def _opened(version: VersionView) -> str:
@@ -109,19 +161,19 @@ def _opened(version: VersionView) -> str:
     return f"{version.cause}{why} by {version.actor}{noticed}"
 
 
-def _accounting(job: JobView, account: RunView | RangeView | None, at: Instant, *, named: bool) -> list[str]:
+def _accounting(
+    job: JobView, account: RunView | RangeView | None, tell: Callable[[Instant], str], at: Instant, *, named: bool
+) -> list[str]:
     if account is None:
         if not named:
             return []
-        if at > job.planned_through:
-            return [f"it is still to come: planned so far is everything up to {iso(job.planned_through)}"]
         if at <= job.pruned_through:
-            return [f"its account was pruned, as was all up to {iso(job.pruned_through)}"]
+            return [f"its account was pruned, as was all up to {tell(job.pruned_through)}"]
         return ["it has no account: that is a defect, and `sp jobs audit` reports it"]
     meaning = REASONS.get(account.status, {}).get(account.reason or "", "")
     why = f": {account.reason}, {meaning}" if account.reason else ""
     if not isinstance(account, RunView):
-        many = f"{account.count:,} fire times from {iso(account.first_at)} to {iso(account.last_at)}"
+        many = f"{account.count:,} fire times from {tell(account.first_at)} to {tell(account.last_at)}"
         return [f"range {account.range_id} accounts for it among {many}: all {account.status}{why}"]
     said = [f"run {account.run_id} ({account.origin}) accounts for it: {account.status}{why}"]
     if account.blocked_by is not None:
@@ -143,10 +195,10 @@ def _remaining(ledger: LedgerReader, at: Instant) -> list[str]:
     ]
 
 
-def _tries(attempts: tuple[AttemptView, ...]) -> list[str]:
+def _tries(attempts: tuple[AttemptView, ...], tell: Callable[[Instant], str]) -> list[str]:
     return [
-        f"attempt {a.attempt} on node {a.node_id} began {iso(a.started_at)} and "
-        + ("is open" if a.ended_at is None else f"ended {iso(a.ended_at)}: {a.result}")
+        f"attempt {a.attempt} on node {a.node_id} began {tell(a.started_at)} and "
+        + ("is open" if a.ended_at is None else f"ended {tell(a.ended_at)}: {a.result}")
         + (f"; a late result came: {a.late_result}" if a.late_result else "")
         for a in attempts
     ]

@@ -44,7 +44,7 @@ def clock_changes(tz: str, start: int, end: int) -> tuple[ClockChange, ...]:
 
 
 def clock_rule(schedule: Schedule, now: int) -> str:
-    """Say what a schedule does when clocks change, as `*/2` and `0/2` differ in that alone; empty where they do not within a year."""
+    """Say what a schedule does when clocks change, as `*/2` and `0/2` differ in that alone; empty for a year without a change."""
     if not clock_changes(schedule.tz, now, now + _YEAR):
         return ""
     expression = parse(schedule.expression)

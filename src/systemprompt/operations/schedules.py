@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from systemprompt.clock import SECOND
 from systemprompt.jobs.policies import Policies
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from systemprompt.clock import Instant
     from systemprompt.cron import Schedule
     from systemprompt.ledger.views import JobView, VersionView
 
-__all__ = ["schedule_of"]
+__all__ = ["local_iso", "schedule_of"]
 
 
 def schedule_of(view: JobView, version: VersionView | None) -> Schedule:
@@ -22,3 +24,15 @@ def schedule_of(view: JobView, version: VersionView | None) -> Schedule:
 
     policies = Policies.from_version(version.policies if version is not None else {})
     return Schedule(view.schedule, view.time_zone, dst_gap=policies.dst_gap, dst_fold=policies.dst_fold)
+
+
+def local_iso(at: Instant, time_zone: str) -> str:
+    """Return an instant as ISO 8601 on the wall clock of a zone, with its offset; in UTC where the zone left the machine's data."""
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    try:
+        zone = ZoneInfo(time_zone)
+    except (OSError, ValueError, LookupError):
+        zone = ZoneInfo("UTC")
+    return datetime.fromtimestamp(at // SECOND, zone).isoformat()

@@ -8,7 +8,7 @@ from systemprompt.clock import SECOND, iso
 from systemprompt.operations.cursors import cursor_at, place_of
 from systemprompt.operations.instants import known_job
 from systemprompt.operations.parameters import CURSOR, FIELDS, param
-from systemprompt.operations.schedules import schedule_of
+from systemprompt.operations.schedules import local_iso, schedule_of
 from systemprompt.operations.serving import ServingNode, condition
 
 TYPE_CHECKING = False
@@ -107,7 +107,7 @@ def upcoming(context: OperationContext, params: UpcomingParams) -> Upcoming:
             UpcomingRun(
                 job_name=name,
                 fire_at=iso(at),
-                local_time=_local(at, view.time_zone),
+                local_time=local_iso(at, view.time_zone),
                 time_zone=view.time_zone,
                 in_seconds=(at - now) // SECOND,
             )
@@ -136,10 +136,3 @@ def _times(
     while at is not None and (until is None or at <= until):
         yield at, view.name, view
         at = schedule.next_after(at)
-
-
-def _local(at: Instant, time_zone: str) -> str:
-    from datetime import datetime
-    from zoneinfo import ZoneInfo
-
-    return datetime.fromtimestamp(at // SECOND, ZoneInfo(time_zone)).isoformat()

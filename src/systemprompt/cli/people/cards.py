@@ -75,7 +75,8 @@ def job(page: Page, data: JobDetails) -> None:
 
 
 def fire_time(page: Page, data: FireTimeExplained) -> None:
-    page.heading(f"{page.title}, {page.time_and_zone(data.at)}")
+    shown = data.local_time[:19].replace("T", " ")
+    page.heading(f"{page.title}, {shown} {data.time_zone}, {page.relative(data.at)}")
     page.blank()
     for sentence in data.sentences:
         page.line(sentence[0].upper() + sentence[1:])
