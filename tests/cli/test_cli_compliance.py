@@ -103,6 +103,7 @@ def test_json_is_supported_by_every_command_and_keeps_to_its_schema(command: Com
         "infra jobs disable": "by_hand",
         "infra jobs logs": "1",
         "infra jobs explain": "nightly_report",
+        "cron": "@daily",
         "infra jobs new": "fresh_job",
         "init": "elsewhere",
         "completion": "bash",

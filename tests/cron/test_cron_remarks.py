@@ -82,3 +82,8 @@ def test_a_fixed_time_says_what_the_job_chose() -> None:
         said
         == "a fixed time: one in the hour that spring leaves out is skipped, one in autumn's double hour fires in both passes"
     )
+
+
+@pytest.mark.parametrize("expression", ["0 3 * * *", "30 2 1 1 *", "*/5 9-17 * * *"])
+def test_a_schedule_that_no_change_touches_has_nothing_to_say(expression: str) -> None:
+    assert clock_rule(Schedule(expression, "Europe/Berlin"), NOW) == ""

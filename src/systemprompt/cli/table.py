@@ -17,16 +17,18 @@ LONG = {"start": "--from", "end": "--to", "parameters": "--param"}
 IN_ONE_WORD = {"fields", "job", "origin", "status"}
 """Lists that may also be given as one word, with commas."""
 
-SHORT = {"limit": "-n", "parameters": "-p"}
+SHORT = {"count": "-n", "limit": "-n", "parameters": "-p"}
 
 METAVARS = {
     "at": "WHEN",
     "command": "COMMAND",
+    "count": "N",
     "cursor": "CURSOR",
     "database": "FILE",
     "days": "N",
     "dir": "DIR",
     "end": "WHEN",
+    "expression": "EXPR",
     "fields": "A,B",
     "file": "FILE",
     "grace": "SECONDS",
@@ -47,6 +49,7 @@ METAVARS = {
     "tag": "TAG",
     "until": "WHEN",
     "why": "TEXT",
+    "zone": "ZONE",
 }
 """What stands for a parameter's value in help; else its choices, or its name."""
 
@@ -138,6 +141,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("infra jobs cleanup-sessions", "cleanup_sessions"),
     Command("infra jobs log-cleanup", "log_cleanup"),
     Command("infra jobs new", "new_job", "name"),
+    Command("cron", "describe_schedule", "expression"),
     Command("serve", "serve", watcher="node_watcher:NodeWatcher"),
     Command("init", "init_profile", "dir"),
     Command("profile check", "check_profile"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from systemprompt.cron.expression import parse
+from systemprompt.cron.fire_times import WallFireTimes
 from systemprompt.cron.zones import load_zone
 
 TYPE_CHECKING = False
@@ -20,13 +21,15 @@ class ClockChange:
 
     at       the instant, in microseconds since the epoch
     shift    seconds by which the clocks go forward; below 0 they go back
+    wall     the first second, on the wall, of those that are left out or come twice; there are as many as the shift
     """
 
-    __slots__ = ("at", "shift")
+    __slots__ = ("at", "shift", "wall")
 
-    def __init__(self, at: int, shift: int) -> None:
+    def __init__(self, at: int, shift: int, wall: int) -> None:
         self.at = at
         self.shift = shift
+        self.wall = wall
 
 
 def clock_changes(tz: str, start: int, end: int) -> tuple[ClockChange, ...]:
@@ -39,17 +42,23 @@ def clock_changes(tz: str, start: int, end: int) -> tuple[ClockChange, ...]:
     found = []
     while (at := zone.start_after(index)) * _SECOND <= end:
         index += 1
-        found.append(ClockChange(at * _SECOND, zone.offsets[index] - zone.offsets[index - 1]))
+        before, after = zone.offsets[index - 1], zone.offsets[index]
+        found.append(ClockChange(at * _SECOND, after - before, at + min(before, after)))
     return tuple(found)
 
 
 def clock_rule(schedule: Schedule, now: int) -> str:
-    """Say what a schedule does when clocks change, as `*/2` and `0/2` differ in that alone; empty for a year without a change."""
-    if not clock_changes(schedule.tz, now, now + _YEAR):
-        return ""
+    """Say what a schedule does when clocks change, as `*/2` and `0/2` differ in that alone.
+
+    Empty where no change of the next year leaves out or doubles one of its wall times.
+    """
+    changes = clock_changes(schedule.tz, now, now + _YEAR)
     expression = parse(schedule.expression)
-    if expression.every:
-        return "counted in UTC, whatever the clocks show"
+    if not changes or expression.every:
+        return "counted in UTC, whatever the clocks show" if changes else ""
+    wall = WallFireTimes(expression, schedule.expression)
+    if all(wall.next_within(one.wall, one.wall + abs(one.shift) - 1) is None for one in changes):
+        return ""
     if expression.elapsed:
         return (
             "as the clocks show: none in the hour that spring leaves out, and autumn's double hour fires in both passes"

@@ -32,7 +32,7 @@ class Schedule:
     `systemprompt.cron.expression` describes the syntax. `tz` is an IANA name.
 
     Fire times are strictly rising and always exist on the wall. When clocks change, Debian's cron is the rule. A schedule
-    whose minute or hour field starts with `*` follows elapsed time: nothing in the spring gap, both passes of the autumn
+    whose minute or hour field starts with `*` fires as the clocks show: nothing in the spring gap, both passes of the autumn
     fold. Any other is a fixed time, and for it `dst_gap` says what becomes of wall times in the gap (`run`: one run at the
     gap's end; `skip`: none), `dst_fold` which pass of a fold counts (`first`, `second` or `both`). `@every` counts from the
     Unix epoch and heeds no wall.

@@ -231,6 +231,16 @@ OPERATIONS: tuple[Operation, ...] = (
         artifact_type="text",
     ),
     Operation(
+        "describe_schedule",
+        "Say what a cron expression means, and when it fires.",
+        function="describe_schedule:describe_schedule",
+        params="describe_schedule:DescribeScheduleParams",
+        result="describe_schedule:ScheduleDescribed",
+        example={"expression": "0 9 * * MON-FRI", "zone": "Europe/Berlin"},
+        title="{0.sentence}",
+        artifact_type="presentation_card",
+    ),
+    Operation(
         "serve",
         "Be a node: plan and run jobs in the foreground until told to stop.",
         function="serve:serve",

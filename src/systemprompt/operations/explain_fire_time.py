@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from systemprompt.audit.explain import Explanation
     from systemprompt.clock import Instant
-    from systemprompt.ledger.protocol import LedgerReader
+    from systemprompt.ledger.reader import LedgerReader
     from systemprompt.operations.context import OperationContext
     from systemprompt.operations.fire_time_words import Meant
 

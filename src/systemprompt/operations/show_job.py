@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from systemprompt.clock import Instant
+    from systemprompt.cron import Schedule
     from systemprompt.ledger.views import JobView, VersionView
     from systemprompt.operations.context import OperationContext
 
@@ -75,6 +76,8 @@ class JobDetails:
     planned_through   up to when every fire time has its account in the ledger
     failed_in_a_row   how many of its last runs failed with no success since, at most 100
     serving, silent, clock_behind_s   whether schedules are kept: see `systemprompt.operations.serving.condition`
+    clock_rule        what the schedule does when clocks change; empty where its zone's clocks do not within a year
+    remarks           what to look at, where nobody can mean the schedule
     next_fire_times   the next five of its schedule, whether or not it is enabled
     """
 
@@ -109,6 +112,8 @@ class JobDetails:
     changes: tuple[JobChange, ...]
     policies: Mapping[str, Any]
     planned_through: str
+    clock_rule: str
+    remarks: tuple[str, ...]
     next_fire_times: tuple[str, ...]
     failed_in_a_row: int
     serving: tuple[ServingNode, ...]
@@ -122,6 +127,9 @@ def show_job(context: OperationContext, params: ShowJobParams) -> JobDetails:
     Raises:
         JobNotFound: there is none of this name.
     """
+    from systemprompt.cron.clock_changes import clock_rule
+    from systemprompt.cron.remarks import remarks
+
     with context.open_ledger() as ledger, ledger.snapshot():
         view = known_job(ledger, params.name)
         versions = ledger.versions(view.job_id)
@@ -130,7 +138,8 @@ def show_job(context: OperationContext, params: ShowJobParams) -> JobDetails:
         failed_in_a_row = ledger.failed_in_a_row(view.job_id)
     policies = versions[-1].policies if versions else {}
     changes = tuple(_change(one, before) for one, before in zip(versions, [None, *versions], strict=False))
-    words, fire_times = _fire_times(view, versions[-1] if versions else None, context.now())
+    schedule, words = _schedule(view, versions[-1] if versions else None)
+    now = context.now()
     return entry_of(
         JobDetails,
         view,
@@ -145,7 +154,9 @@ def show_job(context: OperationContext, params: ShowJobParams) -> JobDetails:
         switched=next((one for one in reversed(changes) if one.cause in ("enabled", "disabled")), None),
         changes=changes if params.versions else (),
         policies=policies,
-        next_fire_times=fire_times,
+        clock_rule=clock_rule(schedule, now) if schedule else "",
+        remarks=remarks(schedule.expression) if schedule else (),
+        next_fire_times=_fire_times(view, schedule, now),
         failed_in_a_row=failed_in_a_row,
         **state,
     )
@@ -160,16 +171,23 @@ def _change(version: VersionView, before: VersionView | None) -> JobChange:
     return entry_of(JobChange, version, fields=tuple(fields))
 
 
-def _fire_times(view: JobView, version: VersionView | None, now: Instant) -> tuple[str, tuple[str, ...]]:
+def _schedule(view: JobView, version: VersionView | None) -> tuple[Schedule | None, str]:
+    """Return the schedule and its words; without one none, or what is wrong with it."""
     if not view.schedule:
-        return "", ()
+        return None, ""
     try:
         schedule = schedule_of(view, version)
     except CronError as error:  # a zone that left the machine's data: still worth showing the rest of the job
-        return str(error), ()
+        return None, str(error)
+    return schedule, schedule.describe()
+
+
+def _fire_times(view: JobView, schedule: Schedule | None, now: Instant) -> tuple[str, ...]:
+    if schedule is None or view.retired_at is not None:
+        return ()
     times: list[str] = []
-    at = schedule.next_after(max(now, view.planned_through)) if view.retired_at is None else None
+    at = schedule.next_after(max(now, view.planned_through))
     while at is not None and len(times) < _FIRE_TIMES:
         times.append(iso(at))
         at = schedule.next_after(at)
-    return schedule.describe(), tuple(times)
+    return tuple(times)

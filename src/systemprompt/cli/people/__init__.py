@@ -22,6 +22,7 @@ VIEWS: dict[str, Callable[[Page, Any], None]] = {
     "ActiveRuns": tables.active,
     "AuditReport": tables.audit,
     "FireTimeExplained": cards.fire_time,
+    "ScheduleDescribed": cards.schedule,
     "DbStatus": tables.databases,
     "Diagnosis": tables.checks,
     "ProfileShown": cards.profile,

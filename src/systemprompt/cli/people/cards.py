@@ -9,11 +9,12 @@ from typing import Any
 from rich.text import Text
 
 from systemprompt.cli.people.page import Page
+from systemprompt.operations.describe_schedule import NamedTime, ScheduleDescribed
 from systemprompt.operations.explain_fire_time import FireTimeExplained
 from systemprompt.operations.profile import ProfileShown
 from systemprompt.operations.show_job import JobChange, JobDetails
 
-__all__ = ["fire_time", "job", "profile"]
+__all__ = ["fire_time", "job", "profile", "schedule"]
 
 
 def job(page: Page, data: JobDetails) -> None:
@@ -25,9 +26,11 @@ def job(page: Page, data: JobDetails) -> None:
     if data.quarantine_error:
         rows.append(("error", page.status("quarantined", data.quarantine_error)))
     by_hand = "" if data.quarantine_error else "only by hand"  # what cannot be loaded may have one that cannot be read
-    schedule = f"{data.schedule_human}  ({data.schedule}, {data.time_zone})" if data.schedule else by_hand
+    said = f"{data.schedule_human}  ({data.schedule}, {data.time_zone})" if data.schedule else by_hand
     rows += [
-        ("schedule", schedule),
+        ("schedule", said),
+        ("clock changes", data.clock_rule),
+        *(("note", page.status("warn", remark)) for remark in data.remarks),
         ("next run", _next_run(page, data)),
         ("last run", _last_run(page, data)),
         ("runs", str(data.run_count)),
@@ -82,6 +85,27 @@ def fire_time(page: Page, data: FireTimeExplained) -> None:
         page.line(sentence[0].upper() + sentence[1:])
 
 
+def schedule(page: Page, data: ScheduleDescribed) -> None:
+    page.heading(data.sentence, f"{data.expression}, {data.time_zone}")
+    for remark in data.remarks:
+        page.line(page.status("warn", f"note: {remark}"))
+    if data.next_fire_times:
+        page.blank()
+        page.line(Text("next fire times", style="bold"), page.dim(f"  {data.time_zone}"))
+    for time in data.next_fire_times:
+        page.line(f"  {_wall(time)}", page.dim(f"  {page.relative(time.fire_at)}"))
+    if not data.clock_rule:
+        return
+    page.blank()
+    page.line(Text("when clocks change", style="bold"), page.dim(f"  {data.clock_rule}"))
+    for night in data.clock_nights:
+        times = ", ".join(time.local_time[11:] for time in night.fire_times) or "none"
+        more = f" and {night.more} more" if night.more else ""
+        page.line(
+            f"  {night.local_time[:10]}, {night.clocks} by {night.minutes} min, two hours around it: {times}{more}"
+        )
+
+
 def profile(page: Page, data: ProfileShown) -> None:
     page.heading(page.title, data.profile)
     page.blank()
@@ -93,6 +117,10 @@ def _switched(page: Page, change: JobChange | None) -> str:
         return ""
     why = f": {change.why}" if change.why else ""
     return f"{change.cause} {page.time_and_zone(change.valid_from)} by {change.actor}{why}"
+
+
+def _wall(time: NamedTime) -> str:
+    return f"{time.local_time[:19].replace('T', ' ')} {time.local_time[19:]}"
 
 
 def _state(page: Page, data: JobDetails) -> Text:
