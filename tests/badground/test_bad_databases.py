@@ -23,7 +23,7 @@ from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.sqlite.store import Store
 
 UNUSABLE = 5
-NEED_NO_DATABASE = {"init", "infra jobs new", "profile check", "profile show", "schema", "completion"}
+NEED_NO_DATABASE = {"cron", "init", "infra jobs new", "profile check", "profile show", "schema", "completion"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,14 +10,12 @@ from systemprompt.operations.schedules import local_iso
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from systemprompt.clock import Instant
     from systemprompt.cron import Schedule
     from systemprompt.cron.clock_changes import ClockChange
     from systemprompt.operations.context import OperationContext
 
-__all__ = ["ClockNight", "DescribeScheduleParams", "NamedTime", "ScheduleDescribed", "describe_schedule"]
+__all__ = ["ClockNight", "DescribeScheduleParams", "NamedTime", "ScheduleDescribed", "describe_schedule", "next_times"]
 
 _YEAR = 366 * 86_400 * SECOND
 _AROUND = 2 * 3_600 * SECOND
@@ -82,8 +80,6 @@ def describe_schedule(context: OperationContext, params: DescribeScheduleParams)
     Raises:
         CronError: the expression or the zone cannot be read, or no date can match.
     """
-    from itertools import islice
-
     from systemprompt.cron import Schedule
     from systemprompt.cron.clock_changes import clock_changes, clock_rule
     from systemprompt.cron.remarks import remarks
@@ -94,18 +90,21 @@ def describe_schedule(context: OperationContext, params: DescribeScheduleParams)
         expression=params.expression,
         time_zone=params.zone,
         sentence=schedule.describe(),
-        next_fire_times=tuple(_named(at, schedule) for at in islice(_after(schedule, now), params.count)),
+        next_fire_times=next_times(schedule, now, params.count),
         clock_rule=clock_rule(schedule, now),
         clock_nights=tuple(_night(schedule, one) for one in clock_changes(params.zone, now, now + _YEAR)),
         remarks=remarks(params.expression),
     )
 
 
-def _after(schedule: Schedule, now: Instant) -> Iterator[Instant]:
+def next_times(schedule: Schedule, now: Instant, count: int) -> tuple[NamedTime, ...]:
+    """Return the next fire times after now: fewer only where the calendar ends."""
+    found: list[NamedTime] = []
     at = schedule.next_after(now)
-    while at is not None:
-        yield at
+    while at is not None and len(found) < count:
+        found.append(_named(at, schedule))
         at = schedule.next_after(at)
+    return tuple(found)
 
 
 def _named(at: Instant, schedule: Schedule) -> NamedTime:

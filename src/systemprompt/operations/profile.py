@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from systemprompt.databases.address import hide_password
+from systemprompt.operations.checked_schedules import CheckedSchedule, changed_schedules
 from systemprompt.operations.context import OperationContext
 from systemprompt.profile.remarks import remarks_on
 from systemprompt.wording import counted
@@ -35,6 +36,7 @@ class ProfileCheck:
     """A profile without faults. One with faults is an error that lists them all, each with its place and what would be right.
 
     remarks   what is allowed and will probably fail or surprise on this machine, each with its place
+    changed    the profile's schedules that are new or changed since this user's last check; all of them where that is not known
     """
 
     profile: str
@@ -43,6 +45,7 @@ class ProfileCheck:
     jobs: int
     extensions: int
     message: str
+    changed: tuple[CheckedSchedule, ...]
     remarks: tuple[str, ...]
 
 
@@ -61,7 +64,7 @@ class ProfileShown:
 
 
 def check_profile(context: OperationContext, params: ProfileCheckParams) -> ProfileCheck:  # noqa: ARG001  # as every operation
-    """Report a profile that could be loaded."""
+    """Report a profile that could be loaded, and what it says of schedules in words: most wrong meanings end there."""
     profile = context.load_profile()
     remarks = remarks_on(profile)
     said = f" and {counted(len(remarks), 'remark')}" if remarks else ""
@@ -72,6 +75,7 @@ def check_profile(context: OperationContext, params: ProfileCheckParams) -> Prof
         jobs=len(profile.jobs),
         extensions=len(profile.extensions),
         message=f"Profile {profile.path} has no faults{said}",
+        changed=changed_schedules(profile, context.environ, context.now()),
         remarks=remarks,
     )
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from systemprompt.profile.profile import Profile
 
-__all__ = ["CachedProfile", "cached_profile", "remember"]
+__all__ = ["CachedProfile", "cache_file", "cached_profile", "read_cache", "remember", "write_cache"]
 
 
 class CachedProfile:
@@ -44,8 +44,8 @@ def cached_profile(profile_path: str, environ: Mapping[str, str], *, stale: bool
     wants to look while the profile has faults.
     """
     path = os.path.abspath(profile_path)
-    file = _file_for(path, environ)
-    data = _read(file) if file is not None else None
+    file = cache_file(path, environ)
+    data = read_cache(file) if file is not None else None
     if data is None or data[: len(_MAGIC)] != _MAGIC:
         return None
     body = data[len(_MAGIC) + 4 :]
@@ -71,7 +71,7 @@ def remember(profile: Profile, catalogue_files: Mapping[str, str], environ: Mapp
     cannot be written is no error: the next command is then slower, and that is all. Written to a file beside and renamed, so
     that a reader sees the old one or the new one. Variables are kept as checksums, never as values.
     """
-    file = _file_for(profile.path, environ)
+    file = cache_file(profile.path, environ)
     own = profile.fingerprint
     if profile.database.has_password or profile.ledger.has_password:
         return False
@@ -86,7 +86,7 @@ def remember(profile: Profile, catalogue_files: Mapping[str, str], environ: Mapp
             (profile.ledger.path, profile.database.path, profile.time_zone),
         )
     )
-    return _write(file, _MAGIC + _checksum(body) + body)
+    return write_cache(file, _MAGIC + _checksum(body) + body)
 
 
 _MAGIC = b"systemprompt-cache-2\n"
@@ -106,7 +106,8 @@ def _checksum(body: bytes) -> bytes:
     return crc32(body).to_bytes(4, "big")
 
 
-def _file_for(path: str, environ: Mapping[str, str]) -> str | None:
+def cache_file(path: str, environ: Mapping[str, str], kind: str = "profile") -> str | None:
+    """Return where something about a profile is remembered, in the user's cache folder; None where there is none to use."""
     base = environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(base):  # the XDG specification: a relative path is to be ignored
         home = environ.get("HOME", "")
@@ -114,10 +115,11 @@ def _file_for(path: str, environ: Mapping[str, str]) -> str | None:
             return None
         base = os.path.join(home, ".cache")
     raw = os.fsencode(f"{path}\0{__version__}")
-    return os.path.join(base, "systemprompt", f"profile-{crc32(raw):08x}{crc32(raw[::-1]):08x}")
+    return os.path.join(base, "systemprompt", f"{kind}-{crc32(raw):08x}{crc32(raw[::-1]):08x}")
 
 
-def _read(file: str) -> bytes | None:
+def read_cache(file: str) -> bytes | None:
+    """Return what a file holds, or None: only one that this user owns and nobody else may write. Never raises."""
     try:
         opened = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except (OSError, ValueError):
@@ -134,7 +136,8 @@ def _read(file: str) -> bytes | None:
         os.close(opened)
 
 
-def _write(file: str, data: bytes) -> bool:
+def write_cache(file: str, data: bytes) -> bool:
+    """Write a file whole, beside and renamed; return whether it could be written. Never raises."""
     beside = f"{file}.{os.getpid()}.new"
     try:
         os.makedirs(os.path.dirname(file), mode=0o700, exist_ok=True)

@@ -64,6 +64,17 @@ def message(page: Page, data: ProfileCheck) -> None:
     page.line(page.status("ok", data.message))
     for remark in data.remarks:
         page.line(page.status("warn", "remark"), f": {remark}")
+    if data.changed:
+        page.blank()
+        page.line("schedules that are new or changed since the last check:")
+    for one in data.changed:
+        page.line(f"  {one.job_name}: {one.sentence}", page.dim(f"  {one.schedule}, {one.time_zone}"))
+        times = ", ".join(
+            f"{time.local_time[:19].replace('T', ' ')} {time.local_time[19:]}" for time in one.next_fire_times
+        )
+        page.line(page.dim(f"    next: {times or 'none before the year 10000'}"))
+        for remark in one.remarks:
+            page.line(page.status("warn", f"    note: {remark}"))
 
 
 def migrated(page: Page, data: DbMigrated) -> None:
