@@ -191,7 +191,7 @@ def _parse_weekdays(expression: Expression, word: str, text: str) -> None:
             expression.nth_weekdays |= 1 << (7 * (_nth(item, nth_word, text) - 1) + day)
         elif item[-1] == "L" and len(item) > 1:
             expression.last_weekdays |= 1 << WEEKDAY.number(item[:-1], item, text) % 7
-        elif item == "L" or (item[0] == "L" and not item.isalpha()):
+        elif item in ("L", "LW") or (item[0] == "L" and not item[1].isalpha()):
             WEEKDAY.refuse(text, item, "does not say which day", hint="5L or FRIL is the last Friday of the month")
         elif item[-1] == "W" and item[:-1].isdigit():
             WEEKDAY.refuse(text, item, "has a W, which belongs to the day of month")

@@ -139,7 +139,7 @@ class Field:
         # MONDAY and SEPT are short of nothing; JUE is Thursday in Spanish, and its neighbour TUE is another day.
         begins = next((name for name in self.names if word.startswith(name)), None) if word.isalpha() else None
         hint = f"did you mean {begins!r}?" if begins else None
-        if self.names and word.isalpha() and len(word) > 2 and not begins:
+        if self.names and word.isalpha() and len(word) > 1 and not begins:
             hint = f"the names are English: {' '.join(self.names)}"
         if owner is not None:
             hint = f"{word} is a name for the {owner.name} field"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from systemprompt.cron.zones import load_zone
 from systemprompt.errors import CronError, did_you_mean
 
 TYPE_CHECKING = False
@@ -89,6 +90,17 @@ def _zoned(text: str, reads: Reads) -> _Pasted | None:  # noqa: ARG001  # as eve
     return found and _Pasted("the zone is not part of the expression", found[2], f"and time_zone: {found[1]}")
 
 
+def _zone_last(text: str, reads: Reads) -> _Pasted | None:
+    before, _, zone = text.rpartition(" ")
+    if not (zone[:1].isupper() and zone.isascii() and reads(before)):
+        return None
+    try:
+        load_zone(zone)
+    except LookupError:
+        return None
+    return _Pasted("the zone is not part of the expression", before, f"and time_zone: {zone}")
+
+
 def _typographic(text: str, reads: Reads) -> _Pasted | None:  # noqa: ARG001
     strange = next((letter for letter in text if letter in _PLAIN), None)
     if strange is None:
@@ -123,14 +135,19 @@ def _with_command(text: str, reads: Reads) -> _Pasted | None:
         if not rest or not _is_command(rest[0]) or not reads(" ".join(words[:count])):
             continue
         user = ""
-        if len(rest) > 1 and re.fullmatch(r"[a-z_][\w-]*", rest[0]) and (rest[0] == "root" or rest[1][0] in "/.~$["):
+        if len(rest) > 1 and rest[0] in _USERS:
             user = f"; the user {rest.pop(0)!r} is whoever runs the node"
+        elif len(rest) > 1 and rest[1][0] == "/" and rest[0].isidentifier():
+            user = f"; leave {rest[0]!r} out if it is the user"
         command = " ".join(rest)
         shown = command if len(command) < 80 else f"{command[:77]}..."
         return _Pasted(
             "a command follows the expression", " ".join(words[:count]), f"the command goes into command: {shown}{user}"
         )
     return None
+
+
+_USERS = {"root", "www-data", "nobody", "daemon", "postgres", "mysql", "nginx", "apache", "ubuntu", "git"}
 
 
 def _is_command(word: str) -> bool:
@@ -158,12 +175,16 @@ def _period(text: str, reads: Reads) -> _Pasted | None:  # noqa: ARG001
     if found:
         count, unit = int((found[1] or "1")[:12]), found[2][0].lower()
         # A day that somebody speaks of begins at midnight on the wall, and not in UTC.
-        write = _ONE[unit] if count == 1 and "(" not in text else f"@every {count}{unit}"
+        spoken = text.lower().startswith(("every", "each"))
+        write = _ONE[unit] if count == 1 and spoken else f"@every {count}{unit}"
         return _Pasted("a period is written with @every", write)
     found = re.fullmatch(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", text, _LETTERS)
     if found and any(found.groups()):
         parts = "".join(f"{count}{unit}" for count, unit in zip(found.groups(), "dhms", strict=True) if count)
         return _Pasted("a period is written with @every", f"@every {parts}")
+    weeks = re.fullmatch(r"P(\d{1,4})W", text, _LETTERS)
+    if weeks:
+        return _Pasted("a period is written with @every", f"@every {int(weeks[1]) * 7}d")
     if re.fullmatch(r"(?:\d+[dhms])+", text, _LETTERS):
         return _Pasted("a period is written with @every", f"@every {text}")
     return None
@@ -179,7 +200,9 @@ def _systemd(text: str, reads: Reads) -> _Pasted | None:  # noqa: ARG001
     if found:
         return _Pasted("it is systemd's form", f"{_number(found[1])} * * * *")
     found = re.fullmatch(
-        r"(?:([A-Za-z.,-]+) )?(?:\*-(\*|\d\d?)-(\*|\d\d?) ?)?(?:(\d\d?):(\d\d)(?::(\d\d))?)?", text, re.ASCII
+        r"(?:([A-Za-z.,-]+) )?(?:\*-(\*|\d\d?)-(\*|\d\d?(?:\.\.\d\d?)?) ?)?(?:(\d\d?(?:/\d+)?):(\d\d(?:/\d+)?)(?::(\d\d))?)?",
+        text,
+        re.ASCII,
     )
     if not found or not any(found.groups()) or (found[1] and not any(found.groups()[1:])):
         return None
@@ -191,14 +214,27 @@ def _systemd(text: str, reads: Reads) -> _Pasted | None:  # noqa: ARG001
     except IndexError:
         return None
     seconds = f"{int(second)} " if second and int(second) else ""
-    fields = [str(int(minute or 0)), str(int(hour or 0)), _number(day or "*"), _number(month or "*"), weekdays]
+    if days and day not in (None, "*"):
+        note = "there both days must match, and here that is so only where one of them starts with '*'"
+        return _Pasted("it is systemd's form", None, note)
+    fields = [_number(one) for one in (minute or "0", hour or "0", day or "*", month or "*")] + [weekdays]
     return _Pasted("it is systemd's form" if month or days else "it is a time of day", seconds + " ".join(fields))
 
 
 def _number(text: str) -> str:
+    if ".." in text:
+        return "-".join(str(int(one)) for one in text.split(".."))
     start, slash, step = text.partition("/")
     start = start if start == "*" else str(int(start))
     return f"*/{step}" if slash and start == "0" else start + slash + step
+
+
+def _time_of_day(text: str, reads: Reads) -> _Pasted | None:  # noqa: ARG001
+    found = re.fullmatch(r"(?:(?:daily |every day )?at )?(\d\d?)(?::(\d\d))? ?(am|pm)", text, _LETTERS)
+    if not found or not 1 <= int(found[1]) <= 12:
+        return None
+    hour = int(found[1]) % 12 + (12 if found[3].lower() == "pm" else 0)
+    return _Pasted("it is a time of day", f"{int(found[2] or 0)} {hour} * * *")
 
 
 _SYSTEMD_WORDS = {
@@ -213,9 +249,9 @@ _SYSTEMD_WORDS = {
 
 
 def _macro(text: str, reads: Reads) -> _Pasted | None:  # noqa: ARG001
-    if not text.startswith("@") or text.lower().startswith("@reboot"):
-        return None
-    return _Pasted("", _MACROS[text.lower()]) if text.lower() in _MACROS else None
+    name = re.sub(r"^(?:@|every |each |on )|s$", "", text.lower()) if not text.startswith("@") else text.lower()[1:]
+    found = _MACROS.get(f"@{name}")
+    return _Pasted("" if text.startswith("@") else "it is not a cron expression", found) if found else None
 
 
 _WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
@@ -334,6 +370,6 @@ def _distance_is_one(word: str, other: str) -> bool:
 
 
 _FORMS = (
-    *(_quoted, _zoned, _typographic, _aws, _macro, _period, _systemd, _commented),
+    *(_quoted, _zoned, _zone_last, _typographic, _aws, _macro, _period, _time_of_day, _systemd, _commented),
     *(_split, _with_year, _spread, _with_command, _one_letter_off),
 )

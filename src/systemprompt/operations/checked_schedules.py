@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from systemprompt.clock import Instant
 from systemprompt.cron import Schedule
 from systemprompt.cron.remarks import remarks
 from systemprompt.operations.describe_schedule import NamedTime, next_times
 from systemprompt.profile.cache import cache_file, read_cache, write_cache
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from systemprompt.clock import Instant
-    from systemprompt.profile.profile import Profile
+from systemprompt.profile.profile import Profile
 
 __all__ = ["CheckedSchedule", "changed_schedules"]
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 
-from systemprompt.clock import SECOND, iso
+from systemprompt.clock import SECOND, Instant, iso
+from systemprompt.cron import Schedule
+from systemprompt.cron.clock_changes import ClockChange, clock_changes, clock_rule
+from systemprompt.cron.remarks import remarks
+from systemprompt.operations.context import OperationContext
 from systemprompt.operations.parameters import param
 from systemprompt.operations.schedules import local_iso
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from systemprompt.clock import Instant
-    from systemprompt.cron import Schedule
-    from systemprompt.cron.clock_changes import ClockChange
-    from systemprompt.operations.context import OperationContext
 
 __all__ = ["ClockNight", "DescribeScheduleParams", "NamedTime", "ScheduleDescribed", "describe_schedule", "next_times"]
 
@@ -80,10 +78,6 @@ def describe_schedule(context: OperationContext, params: DescribeScheduleParams)
     Raises:
         CronError: the expression or the zone cannot be read, or no date can match.
     """
-    from systemprompt.cron import Schedule
-    from systemprompt.cron.clock_changes import clock_changes, clock_rule
-    from systemprompt.cron.remarks import remarks
-
     now = context.now()
     schedule = Schedule(params.expression, params.zone)
     return ScheduleDescribed(
@@ -112,8 +106,6 @@ def _named(at: Instant, schedule: Schedule) -> NamedTime:
 
 
 def _night(schedule: Schedule, change: ClockChange) -> ClockNight:
-    from itertools import islice
-
     start, end = change.at - _AROUND - 1, change.at + _AROUND  # the start itself is no part of the answer
     times = tuple(_named(at, schedule) for at in islice(schedule.instants_between(start, end), _MOST_ON_A_NIGHT))
     return ClockNight(
