@@ -6,6 +6,8 @@ import os
 import pwd
 from pathlib import Path
 
+import pytest
+
 from support.cli_session import CliSession
 
 
@@ -164,3 +166,12 @@ def test_the_fire_times_of_a_disabled_job_start_nothing(cli: CliSession) -> None
     said = cli.sp("--json jobs explain nightly_report 2026-01-16T03:00").data["sentences"]
 
     assert any("it will start nothing: the job is disabled" in sentence for sentence in said)
+
+
+@pytest.mark.parametrize(
+    "when", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00", "9999-12-31", "now", "24:00"]
+)
+def test_an_instant_at_the_calendars_ends_is_explained_or_refused(desk: Desk, when: str) -> None:
+    desk.sp("jobs list")
+
+    assert desk.sp("--json jobs explain nightly_report", when).code in (0, 2)

@@ -11,14 +11,15 @@ JOBS = r"""
     report: {command: [sh, -c, 'report $(date +\%F)'], schedule: "0 9 * * 1,3", time_zone: Asia/Tokyo}
 """
 
+PERCENT = "'\\%' keeps its backslash. A crontab needs it before a percent sign; here % means itself: write % alone"
+
 
 def test_what_changed_since_the_last_check_is_told_in_words(tmp_path: Path) -> None:
     cli = CliSession(tmp_path, profile=PROFILE.rstrip() + JOBS)
 
     first = cli.sp("profile check").out.splitlines()
     assert first[1:] == [
-        "remark: scheduler.jobs.report.command: '\\%' keeps its backslash. A crontab needs it before a percent sign; here % means"
-        " itself: write % alone",
+        f"remark: scheduler.jobs.report.command: {PERCENT}",
         "",
         "schedules that are new or changed since the last check:",
         "  fetch: Every minute of the hours 0, 5, 10, 15 and 20  * */5 * * *, Europe/Berlin",

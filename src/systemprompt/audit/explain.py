@@ -114,7 +114,14 @@ def _teller(time_zone: str) -> Callable[[Instant], str]:
         zone = ZoneInfo(time_zone)
     except (OSError, ValueError, LookupError):  # it left the machine's zone data
         return iso
-    return lambda at: f"{datetime.fromtimestamp(at // 1_000_000, zone):%Y-%m-%d %H:%M:%S %Z}"
+
+    def tell(at: Instant) -> str:
+        try:
+            return f"{datetime.fromtimestamp(at // 1_000_000, zone):%Y-%m-%d %H:%M:%S %Z}"
+        except (ValueError, OverflowError):  # the wall shows no date of the calendar
+            return iso(at)
+
+    return tell
 
 
 def _naming(

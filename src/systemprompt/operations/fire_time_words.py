@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from systemprompt.clock import SECOND, Instant, from_datetime
 from systemprompt.operations.instants import read_instant
+from systemprompt.operations.schedules import zone_of
 
 __all__ = ["Meant", "read_fire_time"]
 
@@ -33,13 +34,13 @@ def read_fire_time(text: str, now: Instant, time_zone: str) -> Meant:
         UsageError: it is none of these, or outside the years 1 to 9999.
     """
     words = text.strip().lower().removesuffix(" ago")
-    zone = ZoneInfo(time_zone)
+    zone = zone_of(time_zone)
     here = datetime.fromtimestamp(now // SECOND, zone)
     if words in ("now", "today", "yesterday"):
         midnight = here.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
         return Meant(at=(from_datetime(midnight) - 1 if words == "yesterday" else now,), exact=False)
     if words[-1:].isalpha() and words[-1:] != "z":
-        return Meant(at=(read_instant(words, "at", now, lambda: time_zone),), exact=False)
+        return Meant(at=(read_instant(words, "at", now, lambda: zone.key),), exact=False)
     of_day = _time_of_day(words)
     if of_day is not None:
         for days_ago in range(3):
@@ -53,7 +54,7 @@ def read_fire_time(text: str, now: Instant, time_zone: str) -> Meant:
             return _on_the_wall(when, zone)
     except ValueError:
         pass  # read_instant says what is wrong
-    return Meant(at=(read_instant(text, "at", now, lambda: time_zone),))
+    return Meant(at=(read_instant(text, "at", now, lambda: zone.key),))
 
 
 def _time_of_day(words: str) -> time | None:

@@ -7,11 +7,13 @@ from systemprompt.jobs.policies import Policies
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from systemprompt.clock import Instant
     from systemprompt.cron import Schedule
     from systemprompt.ledger.views import JobView, VersionView
 
-__all__ = ["local_iso", "schedule_of"]
+__all__ = ["local_iso", "schedule_of", "zone_of"]
 
 
 def schedule_of(view: JobView, version: VersionView | None) -> Schedule:
@@ -27,12 +29,21 @@ def schedule_of(view: JobView, version: VersionView | None) -> Schedule:
 
 
 def local_iso(at: Instant, time_zone: str) -> str:
-    """Return an instant as ISO 8601 on the wall clock of a zone, with its offset; in UTC where the zone left the machine's data."""
-    from datetime import datetime
+    """Return an instant as ISO 8601 on the wall clock of a zone, with its offset; in UTC where the zone left the machine's data,
+    or its wall shows no date of the calendar."""
+    from datetime import UTC, datetime
+
+    try:
+        return datetime.fromtimestamp(at // SECOND, zone_of(time_zone)).isoformat()
+    except (ValueError, OverflowError):
+        return datetime.fromtimestamp(at // SECOND, UTC).isoformat()
+
+
+def zone_of(time_zone: str) -> ZoneInfo:
+    """Return a job's zone, or UTC where it left the machine's data: what reads the schedule then says so."""
     from zoneinfo import ZoneInfo
 
     try:
-        zone = ZoneInfo(time_zone)
+        return ZoneInfo(time_zone)
     except (OSError, ValueError, LookupError):
-        zone = ZoneInfo("UTC")
-    return datetime.fromtimestamp(at // SECOND, zone).isoformat()
+        return ZoneInfo("UTC")
