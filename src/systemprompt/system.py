@@ -98,9 +98,15 @@ def open_known_ledger(known: CachedProfile) -> SqliteReader:
 
 
 def open_known_database(known: CachedProfile) -> Database:
-    """Open the application's database of a profile to read: as it is, and never made."""
+    """Open the application's database of a profile to read: as it is, and never made.
+
+    Raises:
+        DatabaseError: it is absent, cannot be read, or does not have our tables as this release knows them.
+    """
+    from systemprompt.builtin.tables.application_file import ApplicationFile
     from systemprompt.databases.sqlite_database import SqliteDatabase
 
+    ApplicationFile(known.database_path).check_current()
     return SqliteDatabase(known.database_path, read_only=True)
 
 

@@ -125,7 +125,9 @@ COMMAND = "    as_command: {command: [sh, -c, 'printf %s \"$SP_PARAM_BIG\" | wc 
 
 
 def told(answer: Answer) -> dict[str, tuple[str, str]]:
-    return {run["job_name"]: (run["status"], run["result"]["message"]) for run in answer.data["jobs_run"]}
+    return {
+        run["job_name"]: (run["status"], run["result"]["message"] or run["error"]) for run in answer.data["jobs_run"]
+    }
 
 
 def test_a_parameter_of_a_megabyte_reaches_the_job_or_its_run_says_the_limit(tmp_path: Path) -> None:

@@ -171,7 +171,7 @@ def test_the_fire_times_of_a_disabled_job_start_nothing(cli: CliSession) -> None
 @pytest.mark.parametrize(
     "when", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00", "9999-12-31", "now", "24:00"]
 )
-def test_an_instant_at_the_calendars_ends_is_explained_or_refused(desk: Desk, when: str) -> None:
-    desk.sp("jobs list")
+def test_an_instant_at_the_calendars_ends_is_explained_or_refused(cli: CliSession, when: str) -> None:
+    cli.sp("jobs list")
 
-    assert desk.sp("--json jobs explain nightly_report", when).code in (0, 2)
+    assert cli.sp("--json jobs explain nightly_report", when).code in (0, 2)

@@ -6,15 +6,12 @@ Asked only once an expression was refused, so that reading a good one costs noth
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from systemprompt.cron.zones import load_zone
 from systemprompt.errors import CronError, did_you_mean
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Reads = Callable[[str], bool]
+Reads = Callable[[str], bool]
 
 __all__ = ["recognised"]
 

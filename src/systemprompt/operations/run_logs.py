@@ -96,12 +96,13 @@ def run_logs(context: OperationContext, params: RunLogsParams) -> RunLogs:
         raise UsageError("`cursor` leads back in a log, and `follow` forward", hint="leave out one of them")
     wanted = _levels(params.level)
     before = (place_of(params, int) or [None])[0]
-    with context.open_ledger() as ledger, context.open_application() as database:
+    with context.open_ledger() as ledger:
         run, ledger_id = _run(ledger, params.run), ledger.ledger_id()
-        log = _Log(database, ledger_id, run.run_id, wanted)
-        if params.follow:
-            run = _follow(context, ledger, log, run)
-        rows, total = log.newest(params.limit + 1, before), log.count()
+        with context.open_application() as database:
+            log = _Log(database, ledger_id, run.run_id, wanted)
+            if params.follow:
+                run = _follow(context, ledger, log, run)
+            rows, total = log.newest(params.limit + 1, before), log.count()
     shown = rows[: params.limit]
     cut = 0 < len(shown) < len(rows)
     return RunLogs(

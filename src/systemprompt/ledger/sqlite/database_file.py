@@ -59,6 +59,21 @@ class DatabaseFile:
                 store.connection, self.migrations, table=self.table, statement=statement, compare=self.ours
             )
 
+    def check_current(self) -> None:
+        """Refuse a database that this release cannot read as it is.
+
+        Raises:
+            DatabaseTooNew, DatabaseOutdated: another release wrote it. DatabaseUnreachable: absent, or still to be migrated.
+        """
+        with closing(self._store()) as store:
+            pending = pending_migrations(store.connection, self.migrations, table=self.table)
+        if pending:
+            raise DatabaseUnreachable(
+                f"the database at {self.location!r} has still to be migrated: {', '.join(pending)}",
+                hint="sp db migrate brings it to this release",
+                details={"path": self.location, "pending": pending},
+            )
+
     def faults(self, *, quick: bool = False) -> list[str]:
         try:
             with closing(self._store()) as store:
