@@ -11,7 +11,7 @@ from systemprompt.audit.case import oracle_of
 from systemprompt.audit.findings import plural
 from systemprompt.clock import iso
 from systemprompt.errors import JobNotFound
-from systemprompt.ledger.records import REASONS
+from systemprompt.ledger.reasons import REASONS
 from systemprompt.ledger.views import RunView
 
 if TYPE_CHECKING:

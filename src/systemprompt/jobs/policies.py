@@ -6,12 +6,15 @@ field here, or a test compares it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
-from typing import Any, NamedTuple
 
 from systemprompt.errors import JobDefinitionError, did_you_mean
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
 
 __all__ = ["POLICIES", "Policies", "Policy", "seconds_of"]
 
@@ -87,7 +90,8 @@ class Policies:
         return {policy.name: getattr(self, policy.name) for policy in POLICIES}
 
 
-class Policy(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Policy:
     """One field of `Policies`.
 
     name      in the record and in a version

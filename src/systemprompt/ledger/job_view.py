@@ -1,4 +1,4 @@
-"""A job as the ledger shows it, by itself: `sp jobs list` needs it and none of the other views."""
+"""A job and its versions as the ledger shows them, by themselves: `sp jobs list` and `show` need none of the other views."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from systemprompt.clock import Instant
 
-__all__ = ["JobView"]
+__all__ = ["JobView", "VersionView"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,3 +50,27 @@ class JobView:
     run_count: int
     created_at: Instant
     updated_at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionView:
+    """One state of a job. It names the fire times in (valid_from, valid_until]; `valid_until` None: up to now.
+
+    cause        what opened it: `added`, `changed`, `returned` (after the job had left), `enabled`, `disabled`, or `quarantined`
+                 where the job could not be loaded when it was first seen
+    actor        who: a person, `profile`, `code`, or a program that embeds a node
+    noticed_by   the node or command that saw a change of profile or code; '' where a person acted
+    """
+
+    job_id: int
+    version: int
+    schedule: str
+    time_zone: str
+    policies: Mapping[str, Any]
+    enabled: bool
+    valid_from: Instant
+    valid_until: Instant | None
+    cause: str
+    actor: str
+    noticed_by: str
+    why: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from systemprompt.ledger.job_view import JobView
+from systemprompt.ledger.job_view import JobView, VersionView
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,30 +26,6 @@ __all__ = [
     "TextView",
     "VersionView",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionView:
-    """One state of a job. It names the fire times in (valid_from, valid_until]; `valid_until` None: up to now.
-
-    cause        what opened it: `added`, `changed`, `returned` (after the job had left), `enabled`, `disabled`, or `quarantined`
-                 where the job could not be loaded when it was first seen
-    actor        who: a person, `profile`, `code`, or a program that embeds a node
-    noticed_by   the node or command that saw a change of profile or code; '' where a person acted
-    """
-
-    job_id: int
-    version: int
-    schedule: str
-    time_zone: str
-    policies: Mapping[str, Any]
-    enabled: bool
-    valid_from: Instant
-    valid_until: Instant | None
-    cause: str
-    actor: str
-    noticed_by: str
-    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

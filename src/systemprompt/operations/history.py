@@ -111,7 +111,7 @@ def history(context: OperationContext, params: HistoryParams) -> History:
         JobNotFound: `job` names no job.
         UsageError: `status`, `origin`, `since`, `until` or `cursor` is none, or `since` is after `until`.
     """
-    from systemprompt.ledger.records import STATUSES
+    from systemprompt.ledger.reasons import STATUSES
     from systemprompt.ledger.views import HistoryQuery, Place, RunView
 
     with context.open_ledger() as ledger:

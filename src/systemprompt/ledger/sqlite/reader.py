@@ -72,7 +72,7 @@ class SqliteReader:
     def versions(self, job_id: int | None = None) -> list[VersionView]:
         import json
 
-        from systemprompt.ledger.views import VersionView
+        from systemprompt.ledger.job_view import VersionView
 
         return [
             VersionView(**{**dict(row), "enabled": bool(row["enabled"]), "policies": json.loads(row["policies"])})
