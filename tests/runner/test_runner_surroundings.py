@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,8 +38,22 @@ def nobody(tmp_path: Path) -> pwd.struct_passwd:
     return pwd.getpwnam("nobody")
 
 
-def shown(stage: RunnerStage, **given: Any) -> Any:
-    end = stage.finished(stage.start(SHOW, **given))
+@pytest.fixture
+def their_python(nobody: pwd.struct_passwd) -> str:
+    """A Python that this user may start: the one that runs the tests may lie in a folder of root."""
+    for path in (sys.executable, "/usr/bin/python3", "/usr/local/bin/python3"):
+        try:
+            subprocess.run(
+                [path, "-c", ""], user=nobody.pw_uid, group=nobody.pw_gid, extra_groups=[], cwd="/", check=True
+            )
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        return path
+    pytest.skip("there is no Python that another user may start")
+
+
+def shown(stage: RunnerStage, command: list[str] = SHOW, **given: Any) -> Any:
+    end = stage.finished(stage.start(command, **given))
     assert end.outcome.status == "success", end.outcome
     return json.loads(end.outcome.output or "")
 
@@ -102,11 +117,11 @@ def test_output_is_kept_as_far_as_the_profile_wants_it(
 
 @as_root
 def test_a_command_runs_as_the_user_with_their_home_and_without_our_variables(
-    stage: RunnerStage, nobody: pwd.struct_passwd, monkeypatch: pytest.MonkeyPatch
+    stage: RunnerStage, nobody: pwd.struct_passwd, their_python: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_PASSWORD", "hunter2")
     given = {"defined": {"user": "nobody"}, "environment": {"COLOUR": "green", "HOME": "/"}, "working_dir": "~"}
-    folder, variables, ids, groups = shown(stage, **given)
+    folder, variables, ids, groups = shown(stage, [their_python, *SHOW[1:]], **given)
     assert (folder, ids, groups) == ("/", [nobody.pw_uid] * 3, os.getgrouplist("nobody", nobody.pw_gid))
     assert [variables[name] for name in ("LOGNAME", "USER", "COLOUR", "PATH")] == [
         *("nobody", "nobody", "green"),
@@ -117,13 +132,11 @@ def test_a_command_runs_as_the_user_with_their_home_and_without_our_variables(
 
 
 @as_root
-def test_what_a_user_puts_into_the_variables_never_reaches_the_guard(
-    stage: RunnerStage, nobody: pwd.struct_passwd, tmp_path: Path
-) -> None:
+def test_what_a_user_puts_into_the_variables_never_reaches_the_guard(stage: RunnerStage, their_python: str) -> None:
     """The guard is root: with the user's LD_PRELOAD it would run their code."""
     given = {"defined": {"user": "nobody"}, "environment": {"LD_PRELOAD": "/no/such.so"}, "working_dir": "/"}
     code = "import os; print(os.environ['LD_PRELOAD'], os.stat(f'/proc/{os.getppid()}').st_uid)"
-    end = stage.finished(stage.start(python(code), **given))
+    end = stage.finished(stage.start([their_python, *python(code)[1:]], **given))
     assert end.outcome.message == "/no/such.so 0"
     assert (end.outcome.output or "").count("cannot be preloaded") == 1, "the loader complains for the command alone"
 
