@@ -27,7 +27,7 @@ HOST_TABLES = {
 """The tables that the built-in jobs work on, with our names of their columns. A host application may have them under others."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Key:
     """One key: what it is called, what may stand there, what holds where it is absent, and what it is for.
 
@@ -67,127 +67,121 @@ _HUNDRED_YEARS = 36_525
 
 def _policy(policy: Policy) -> Key:
     kind, example = ("choice", None) if policy.choices else ("limit", "10m")
-    return Key(name=policy.written, kind=kind, choices=policy.choices, meaning=policy.meaning, example=example)
+    return Key(policy.written, kind, policy.meaning, choices=policy.choices, example=example)
 
 
 _JOB = (
+    Key("enabled", "flag", "false keeps the job from its schedule; it can still be run by hand", example="false"),
     Key(
-        name="enabled",
-        kind="flag",
-        example="false",
-        meaning="false keeps the job from its schedule; it can still be run by hand",
-    ),
-    Key(
-        name="schedule",
-        kind="schedule",
-        meaning='six cron fields, seconds first, in quotes; or @every 90s; "" for by hand only',
+        "schedule",
+        "schedule",
+        'six cron fields, seconds first, in quotes; or @every 90s; "" for by hand only',
         example='"0 30 2 * * *"',
     ),
-    Key(name="time_zone", kind="time_zone", meaning="the zone the schedule is read in", example="Europe/Berlin"),
-    Key(name="parameters", kind="values", meaning="values for ctx.get_parameter()", example="{days: 7}"),
+    Key("time_zone", "time_zone", "the zone the schedule is read in", example="Europe/Berlin"),
+    Key("parameters", "values", "values for ctx.get_parameter()", example="{days: 7}"),
     Key(
-        name="enforce",
-        kind="flag",
-        meaning="true lets a job that acts on people ban or list them; else it only reports",
-        example="true",
+        "enforce", "flag", "true lets a job that acts on people ban or list them; else it only reports", example="true"
     ),
-    Key(name="owner", kind="text", meaning="who answers for the job", example="ops@example.org"),
-    Key(name="description", kind="text", meaning="one line for people", example="Nightly report"),
-    Key(name="tags", kind="texts", meaning="words to choose jobs by: sp jobs run --tag nightly", example="[nightly]"),
+    Key("owner", "text", "who answers for the job", example="ops@example.org"),
+    Key("description", "text", "one line for people", example="Nightly report"),
+    Key("tags", "texts", "words to choose jobs by: sp jobs run --tag nightly", example="[nightly]"),
     *map(_policy, POLICIES),
     Key(
-        name="command",
-        kind="command",
-        meaning="makes a job of a program: its argument list, which no shell reads; or one line of text for `shell`",
+        "command",
+        "command",
+        "makes a job of a program: its argument list, which no shell reads; or one line of text for `shell`",
         example="[df, -h, /]",
     ),
     Key(
-        name="shell",
-        kind="text",
-        meaning="the program that reads a command written as one line; that of the whole profile if not given",
+        "shell",
+        "text",
+        "the program that reads a command written as one line; that of the whole profile if not given",
         example="/bin/sh",
     ),
     Key(
-        name="environment",
-        kind="word_map",
+        "environment",
+        "word_map",
+        "variables for the command; they win over those of the whole profile",
         example="{LANG: C}",
-        meaning="variables for the command; they win over those of the whole profile",
     ),
     Key(
-        name="environment_file",
-        kind="path",
+        "environment_file",
+        "path",
+        "more variables for the command, read at each start: NAME=value lines; `environment` wins over them",
         example="backup.env",
-        meaning="more variables for the command, read at each start: NAME=value lines; `environment` wins over them",
     ),
     Key(
-        name="working_dir",
-        kind="folder",
+        "working_dir",
+        "folder",
+        'where the command runs; "~" is the home of whom it runs as; the profile\'s folder if not given',
         example="work/",
-        meaning='where the command runs; "~" is the home of whom it runs as; the profile\'s folder if not given',
     ),
     Key(
-        name="user",
-        kind="name_of_user",
+        "user",
+        "name_of_user",
+        "whom the command runs as, with their home and without the node's variables; the node has to be root",
         example="backup",
-        meaning="whom the command runs as, with their home and without the node's variables; the node has to be root",
     ),
-    Key(name="stdin", kind="verbatim", example='"yes\\n"', meaning="what the command reads; nothing if not given"),
+    Key("stdin", "verbatim", "what the command reads; nothing if not given", example='"yes\\n"'),
     Key(
-        name="output",
-        kind="choice",
+        "output",
+        "choice",
+        "what is kept of the command's output: all, stderr alone, or nothing",
         choices=("keep", "errors", "discard"),
-        meaning="what is kept of the command's output: all, stderr alone, or nothing",
     ),
 )
 
 _SOURCE = (
-    Key(name="name", kind="name", required=True, meaning="what this collection is called"),
-    Key(name="path", kind="path", required=True, meaning="the folder"),
-    Key(name="pattern", kind="text", default="**/*.md", meaning="which files below it"),
+    Key("name", "name", "what this collection is called", required=True),
+    Key("path", "path", "the folder", required=True),
+    Key("pattern", "text", "which files below it", default="**/*.md"),
 )
 
-_FILES = (*_SOURCE[:2], Key(name="pattern", kind="text", default="**/*", meaning="which files below it"))
+_FILES = (*_SOURCE[:2], Key("pattern", "text", "which files below it", default="**/*"))
 
 _PUBLISH = (
-    Key(name="path", kind="path", required=True, meaning="the folder that the site is written to"),
-    Key(name="title", kind="text", default="Notes", meaning="the site's name"),
-    Key(
-        name="base_url", kind="url", default="http://localhost", meaning="makes the links in feed and sitemap absolute"
-    ),
-    Key(name="description", kind="text", default="", meaning="one line about the site"),
-    Key(name="author", kind="text", default="", meaning="who writes it"),
-    Key(name="language", kind="text", default="en", meaning="the language of its pages"),
+    Key("path", "path", "the folder that the site is written to", required=True),
+    Key("title", "text", "the site's name", default="Notes"),
+    Key("base_url", "url", "makes the links in feed and sitemap absolute", default="http://localhost"),
+    Key("description", "text", "one line about the site", default=""),
+    Key("author", "text", "who writes it", default=""),
+    Key("language", "text", "the language of its pages", default="en"),
 )
 
 _TABLE = (
-    Key(name="table", kind="identifier", required=True, meaning="what your table is called", example="app_sessions"),
-    Key(name="columns", kind="identifiers", meaning="our column name: yours, for those that differ"),
+    Key("table", "identifier", "what your table is called", required=True, example="app_sessions"),
+    Key("columns", "identifiers", "our column name: yours, for those that differ"),
     Key(
-        name="time_format",
-        kind="choice",
+        "time_format",
+        "choice",
+        "how your table keeps instants: whole numbers since 1970, or ISO text in UTC",
         choices=("micros", "seconds", "iso"),
         default="micros",
-        meaning="how your table keeps instants: whole numbers since 1970, or ISO text in UTC",
     ),
     Key(
-        name="clean",
-        kind="flag",
+        "clean",
+        "flag",
+        "true lets the clean-up jobs delete and end rows of your table; else they only report",
         default=False,
-        meaning="true lets the clean-up jobs delete and end rows of your table; else they only report",
     ),
 )
 
 
+def _whole(name: str, default: int, lowest: int, highest: int, meaning: str) -> Key:
+    return Key(name, "whole", meaning, default=default, lowest=lowest, highest=highest)
+
+
 def _days(name: str, default: int, meaning: str) -> Key:
-    return Key(name=name, kind="whole", default=default, lowest=1, highest=_HUNDRED_YEARS, meaning=meaning)
+    return _whole(name, default, 1, _HUNDRED_YEARS, meaning)
 
 
 def _hours(name: str, default: int, meaning: str) -> Key:
-    return Key(name=name, kind="whole", default=default, lowest=1, highest=_HUNDRED_YEARS * 24, meaning=meaning)
+    return _whole(name, default, 1, _HUNDRED_YEARS * 24, meaning)
 
 
 def _span(name: str, default: str, lowest: float, meaning: str) -> Key:
-    return Key(name=name, kind="seconds", default=default, lowest=lowest, highest=86_400, meaning=meaning)
+    return Key(name, "seconds", meaning, default=default, lowest=lowest, highest=86_400)
 
 
 _RETENTION = (
@@ -200,134 +194,97 @@ _RETENTION = (
 )
 
 _LIMITS = (
-    Key(
-        name="max_concurrent_runs",
-        kind="whole",
-        default=128,
-        lowest=1,
-        highest=10_000,
-        meaning="runs at once on one node; fewer where each is heavy",
-    ),
+    _whole("max_concurrent_runs", 128, 1, 10_000, "runs at once on one node; fewer where each is heavy"),
     _span("shutdown_grace", "30s", 0, "what running work gets to finish when a node is told to stop"),
     _span("lease", "30s", 0.5, "a node silent for this long may have its runs taken over; it beats five times in it"),
     _span("misfire_grace", "10s", 0, "a fire time that starts no later than this is on time"),
-    Key(
-        name="batch_size",
-        kind="whole",
-        default=500,
-        lowest=1,
-        highest=100_000,
-        meaning="rows a clean-up job changes at once",
-    ),
+    _whole("batch_size", 500, 1, 100_000, "rows a clean-up job changes at once"),
     _span("kill_grace", "5s", 0, "what a stopped process gets between TERM and KILL"),
-    Key(
-        name="max_output_bytes",
-        kind="whole",
-        default=1_048_576,
-        lowest=1_024,
-        highest=1_073_741_824,
-        meaning="how much of a command's output is kept",
-    ),
+    _whole("max_output_bytes", 1_048_576, 1_024, 1_073_741_824, "how much of a command's output is kept"),
 )
 
 PROFILE = Key(
-    name="",
-    kind="section",
-    meaning="the settings of one installation",
+    "",
+    "section",
+    "the settings of one installation",
     keys=(
+        Key("name", "text", "what this installation is called; the folder's name if not given", example="local"),
         Key(
-            name="name",
-            kind="text",
-            meaning="what this installation is called; the folder's name if not given",
-            example="local",
-        ),
-        Key(
-            name="database",
-            kind="database",
+            "database",
+            "database",
+            "the application's tables: sqlite:///FILE, relative to this folder; sqlite:////FILE is absolute",
             required=True,
-            meaning="the application's tables: sqlite:///FILE, relative to this folder; sqlite:////FILE is absolute",
             example="sqlite:///data/app.db",
         ),
+        Key("ledger", "ledger", "the record of every run: a file of its own, app.ledger.db beside app.db"),
+        Key("time_zone", "time_zone", "the zone of every schedule that names no other", default="UTC"),
         Key(
-            name="ledger",
-            kind="ledger",
-            meaning="the record of every run: a file of its own, app.ledger.db beside app.db",
-        ),
-        Key(
-            name="time_zone", kind="time_zone", default="UTC", meaning="the zone of every schedule that names no other"
-        ),
-        Key(
-            name="extensions",
-            kind="extensions",
-            meaning="where your jobs are: folders and job files (with a slash or .py), or importable modules (acme.jobs)",
+            "extensions",
+            "extensions",
+            "where your jobs are: folders and job files (with a slash or .py), or importable modules (acme.jobs)",
             example="[jobs/]",
         ),
         Key(
-            name="entry_points",
-            kind="flag",
+            "entry_points",
+            "flag",
+            "also take the jobs of installed distributions, by the entry-point group systemprompt.jobs",
             default=True,
-            meaning="also take the jobs of installed distributions, by the entry-point group systemprompt.jobs",
         ),
         Key(
-            name="environment",
-            kind="word_map",
-            meaning="variables for every command and every job in a process of its own, added to the node's",
+            "environment",
+            "word_map",
+            "variables for every command and every job in a process of its own, added to the node's",
             example="{LANG: C.UTF-8}",
         ),
         Key(
-            name="environment_file",
-            kind="path",
-            meaning="more of these variables, read at each start of a job: NAME=value lines; `environment` wins over them",
+            "environment_file",
+            "path",
+            "more of these variables, read at each start of a job: NAME=value lines; `environment` wins over them",
             example="jobs.env",
         ),
         Key(
-            name="shell",
-            kind="text",
-            meaning="the program that reads every command that is written as one line, as SHELL does in a crontab",
+            "shell",
+            "text",
+            "the program that reads every command that is written as one line, as SHELL does in a crontab",
             example="/bin/sh",
         ),
         Key(
-            name="scheduler",
-            kind="section",
-            meaning="which jobs run when",
+            "scheduler",
+            "section",
+            "which jobs run when",
             keys=(
+                Key("jobs", "jobs", "what is different here, job by job; a command makes a new one", keys=_JOB),
+                Key("bootstrap_jobs", "names", "jobs that run once whenever a node starts"),
                 Key(
-                    name="jobs",
-                    kind="jobs",
-                    meaning="what is different here, job by job; a command makes a new one",
-                    keys=_JOB,
-                ),
-                Key(name="bootstrap_jobs", kind="names", meaning="jobs that run once whenever a node starts"),
-                Key(
-                    name="reboot_jobs",
-                    kind="names",
-                    meaning="jobs that run once for each start of the machine, when the first node serves after it: @reboot",
+                    "reboot_jobs",
+                    "names",
+                    "jobs that run once for each start of the machine, when the first node serves after it: @reboot",
                 ),
             ),
         ),
         Key(
-            name="content",
-            kind="section",
-            meaning="what content_ingestion reads and publish_content writes",
+            "content",
+            "section",
+            "what content_ingestion reads and publish_content writes",
             keys=(
-                Key(name="sources", kind="list", meaning="folders of markdown with YAML front matter", keys=_SOURCE),
-                Key(name="publish", kind="section", meaning="the site that is made of it", keys=_PUBLISH),
+                Key("sources", "list", "folders of markdown with YAML front matter", keys=_SOURCE),
+                Key("publish", "section", "the site that is made of it", keys=_PUBLISH),
             ),
         ),
         Key(
-            name="files",
-            kind="section",
-            meaning="what file_ingestion keeps a record of",
-            keys=(Key(name="sources", kind="list", meaning="folders whose files are recorded", keys=_FILES),),
+            "files",
+            "section",
+            "what file_ingestion keeps a record of",
+            keys=(Key("sources", "list", "folders whose files are recorded", keys=_FILES),),
         ),
         Key(
-            name="tables",
-            kind="named",
+            "tables",
+            "named",
+            "tables of your own application for the built-in jobs to work on, in place of ours",
             choices=tuple(HOST_TABLES),
-            meaning="tables of your own application for the built-in jobs to work on, in place of ours",
             keys=_TABLE,
         ),
-        Key(name="retention", kind="section", meaning="how long things are kept", keys=_RETENTION),
-        Key(name="limits", kind="section", meaning="what one node may take, and how patient it is", keys=_LIMITS),
+        Key("retention", "section", "how long things are kept", keys=_RETENTION),
+        Key("limits", "section", "what one node may take, and how patient it is", keys=_LIMITS),
     ),
 )
