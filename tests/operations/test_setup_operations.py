@@ -16,7 +16,8 @@ from systemprompt.errors import ConflictError, UsageError
 from systemprompt.operations.context import OperationContext
 from systemprompt.operations.init_profile import InitParams, init_profile
 from systemprompt.operations.instants import read_instant
-from systemprompt.operations.profile import ProfileShowParams, show_profile
+from systemprompt.operations.parameters import NoParams
+from systemprompt.operations.profile import show_profile
 
 
 def sp(folder: Path, *words: str, code: int = 0) -> dict[str, Any]:
@@ -115,7 +116,7 @@ def test_secrets_of_a_profile_are_masked(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     context = OperationContext(actor="cli:tester", environ={"TOKEN": "hunter2"}, cwd=str(tmp_path), profile=str(path))
-    shown = show_profile(context, ProfileShowParams())
+    shown = show_profile(context, NoParams())
 
     assert "hunter2" not in repr(shown)
     job = shown.settings["jobs"]["feed"]

@@ -131,7 +131,8 @@ def _clean(
         number = _count(context, name, parameters, rows)
         said: dict[str, Any] = {"message": would(number), "status": "would_run", "run_id": None, "error": None}
         return number, {"job_name": name, "dry_run": True, **said}
-    run = _run(context, name, parameters)
+    asked = {key: str(value) for key, value in parameters.items()}
+    run = run_jobs(context, RunJobsParams(names=(name,), parameters=asked | {DRY_RUN: "false"})).jobs_run[0]
     number, message = _said(run)
     only_reported = run.result is not None and run.result.dry_run
     if only_reported:  # the table is the host's and not for us to clean; nothing has changed since
@@ -157,17 +158,7 @@ def _count(
         return count_rows(looking, *rows(looking, system.clock.now()))
 
 
-def _run(context: OperationContext, name: str, parameters: dict[str, int]) -> JobRun:
-    asked = {key: str(value) for key, value in parameters.items()}
-    return run_jobs(context, RunJobsParams(names=(name,), parameters=asked | {DRY_RUN: "false"})).jobs_run[0]
-
-
 def _said(run: JobRun) -> tuple[int, str]:
-    number = run.result.items_processed if run.result is not None else 0
-    if run.status == "success" and run.result is not None and run.result.message:
-        return number, run.result.message
-    if run.result is not None and run.result.message:
-        why = run.result.message
-    else:
-        why = (run.error or run.reason or run.status).strip().splitlines()[-1]
-    return number, f"{run.job_name} did not succeed: {why}"
+    number, said = (run.result.items_processed, run.result.message) if run.result is not None else (0, None)
+    said = said or (run.error or run.reason or run.status).strip().splitlines()[-1]
+    return number, said if run.status == "success" else f"{run.job_name} did not succeed: {said}"

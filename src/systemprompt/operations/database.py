@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 from systemprompt.ledger.upkeep import DatabaseUpkeep
 from systemprompt.operations.context import OperationContext
-from systemprompt.operations.parameters import FIELDS, param
+from systemprompt.operations.parameters import FIELDS, NoParams, param
 from systemprompt.profile.profile import Profile
 from systemprompt.system import application_upkeep, ledger_upkeep
 
 __all__ = [
     "DatabaseState",
-    "DbMigrateParams",
     "DbMigrated",
     "DbStatus",
     "DbStatusParams",
@@ -62,11 +61,6 @@ class DbStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DbMigrateParams:
-    """Nothing to choose: migrations only ever go forward."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MigratedDatabase:
     """One database, with its schema before and after."""
 
@@ -94,7 +88,7 @@ def db_status(context: OperationContext, params: DbStatusParams) -> DbStatus:  #
     return DbStatus(databases=states, total=len(states))
 
 
-def db_migrate(context: OperationContext, params: DbMigrateParams) -> DbMigrated:  # noqa: ARG001  # as every operation
+def db_migrate(context: OperationContext, params: NoParams) -> DbMigrated:  # noqa: ARG001  # as every operation
     """Make what is absent and apply what is pending, under the write lock. Two processes may call at once.
 
     Raises:

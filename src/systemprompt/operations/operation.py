@@ -15,8 +15,8 @@ class Operation:
     """One operation. A plain class: a dataclass would cost every start 0.3 ms.
 
     name           what programs call it: a word of their own may stand before it in a door
-    function       where its function is, `module:name` below `systemprompt.operations` or in full: (context, params) -> result
-    params         the dataclass of what it takes, likewise; result   the dataclass of what it answers
+    code           where it is, as `module:function Params Result`; the module below `systemprompt.operations` or in full.
+                   The function is (context, params) -> result; both are dataclasses
     example        values for params that make sense in a new installation, or nearly so
     needs          what its context opens: `ledger` to read, `system` (all of an installation), `profile`, or nothing
     does           `reads`, `writes`, `destroys`, or `runs` code of users in this process
@@ -48,9 +48,7 @@ class Operation:
         name: str,
         summary: str,
         *,
-        function: str,
-        params: str,
-        result: str,
+        code: str,
         example: dict[str, Any] | None = None,
         needs: str = "",
         does: str = "reads",
@@ -58,13 +56,14 @@ class Operation:
         entries: str = "",
         failed: str = "",
         title: str,
-        artifact_type: str,
+        artifact_type: str = "text",
     ) -> None:
         self.name = name
         self.summary = summary
-        self.function = _in_full(function)
-        self.params = _in_full(params)
-        self.result = _in_full(result)
+        module, _, names = code.partition(":")
+        if not module.startswith("systemprompt."):
+            module = f"systemprompt.operations.{module}"
+        self.function, self.params, self.result = (f"{module}:{one}" for one in names.split())
         self.example = example or {}
         self.needs = needs
         self.does = does
@@ -92,7 +91,3 @@ def kind_of(annotation: str) -> str:
     if bare not in ("str", "int", "float", "bool"):
         raise TypeError(f"a parameter cannot have the type {annotation!r}")
     return bare
-
-
-def _in_full(dotted: str) -> str:
-    return dotted if dotted.startswith("systemprompt.") else f"systemprompt.operations.{dotted}"

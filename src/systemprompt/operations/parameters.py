@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, field
+from dataclasses import MISSING, dataclass, field
 
 from systemprompt.errors import UsageError, did_you_mean
 from systemprompt.operations.operation import kind_of
@@ -12,11 +12,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-__all__ = ["CURSOR", "FIELDS", "check", "none_of", "param", "read"]
+__all__ = ["CURSOR", "FIELDS", "NoParams", "check", "none_of", "param", "read"]
 
 CURSOR = "go on where an answer was cut: its next_cursor"
 FIELDS = "show only these fields of each entry"
 """What these two parameters say of themselves wherever an answer is a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoParams:
+    """Nothing to choose."""
 
 
 def param(

@@ -9,13 +9,12 @@ from typing import Any
 from systemprompt.databases.address import hide_password
 from systemprompt.operations.checked_schedules import CheckedSchedule, changed_schedules
 from systemprompt.operations.context import OperationContext
+from systemprompt.operations.parameters import NoParams
 from systemprompt.profile.remarks import remarks_on
 from systemprompt.wording import counted
 
 __all__ = [
     "ProfileCheck",
-    "ProfileCheckParams",
-    "ProfileShowParams",
     "ProfileShown",
     "check_profile",
     "show_profile",
@@ -24,11 +23,6 @@ __all__ = [
 _SECRET_WORDS = ("password", "passwd", "secret", "token", "api_key", "apikey", "credential", "private_key", "dsn")
 _MASK = "***"
 _OURS = ("path", "name", "fingerprint")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProfileCheckParams:
-    """Nothing to choose: the profile is the one that every other command would use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +44,6 @@ class ProfileCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProfileShowParams:
-    """Nothing to choose: the profile is the one that every other command would use."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileShown:
     """The profile as it is understood, every default filled in, every path absolute. What looks like a secret is masked."""
 
@@ -63,7 +52,7 @@ class ProfileShown:
     settings: Mapping[str, Any]
 
 
-def check_profile(context: OperationContext, params: ProfileCheckParams) -> ProfileCheck:  # noqa: ARG001  # as every operation
+def check_profile(context: OperationContext, params: NoParams) -> ProfileCheck:  # noqa: ARG001  # as every operation
     """Report a profile that could be loaded, and what it says of schedules in words: most wrong meanings end there."""
     profile = context.load_profile()
     remarks = remarks_on(profile)
@@ -80,7 +69,7 @@ def check_profile(context: OperationContext, params: ProfileCheckParams) -> Prof
     )
 
 
-def show_profile(context: OperationContext, params: ProfileShowParams) -> ProfileShown:  # noqa: ARG001  # as every operation
+def show_profile(context: OperationContext, params: NoParams) -> ProfileShown:  # noqa: ARG001  # as every operation
     """Return a profile's values, with the secrets in them masked."""
     profile = context.load_profile()
     settings = profile.as_dict()
