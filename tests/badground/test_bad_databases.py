@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from support.cli_session import Answer, CliSession
+from support.stop_at_once import stop_at_once
 from support.unprivileged import answers_without_privileges
 from systemprompt.cli.exit_codes import FAILED, INTERNAL, OK
 from systemprompt.cli.parse import flags_of
@@ -151,7 +152,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> CliSession:
 @pytest.fixture
 def stage(built: CliSession, monkeypatch: pytest.MonkeyPatch) -> CliSession:
     """The installation, on good ground again; its node, where one starts after all, stops at once."""
-    monkeypatch.setattr("systemprompt.operations.serve._install", lambda said: said.put("SIGTERM") or {})
+    monkeypatch.setattr("systemprompt.operations.serve.handling", stop_at_once)
     data = built.home / "data"
     mend(data, built.folder / "good")
     for name in ("another", "elsewhere", "copy.db"):

@@ -18,6 +18,7 @@ import pytest
 
 from support.campaign import LONG
 from support.cli_session import Answer, CliSession
+from support.stop_at_once import stop_at_once
 from systemprompt.cli.exit_codes import EXIT_CODES, FAILED, OK
 from systemprompt.cli.parse import GLOBAL_FLAGS, Flag, flags_of
 from systemprompt.cli.table import COMMANDS, Command
@@ -65,7 +66,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliSession:
     folder.mkdir()
     cli = CliSession(folder)
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("systemprompt.operations.serve._install", lambda said: said.put("SIGTERM") or {})
+    monkeypatch.setattr("systemprompt.operations.serve.handling", stop_at_once)
     cli.ran("by_hand")
     with cli.system() as system:
         _ = system.database  # made here, so that no call is the first to make it

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support.runner_stage import Lifeline, RunnerStage
+from support.process_job import process_job
+from support.runner_stage import Lifeline
 from systemprompt.clock import from_datetime
 from systemprompt.databases.address import Address
-from systemprompt.discovery.definition import JobSource
-from systemprompt.jobs.job import Job
 from systemprompt.jobs.settings import (
     ContentSource,
     FileSource,
@@ -29,28 +26,9 @@ from systemprompt.jobs.settings import (
 from systemprompt.runner.flight import Finished
 from systemprompt.runner.runner import ChildDatabase
 
-HEAD = "import asyncio, logging, os, signal, sys, threading, time\nfrom systemprompt import JobResult, job\n\n"
-
-
-@contextmanager
-def _process(folder: Path, body: str, **options: Any) -> Iterator[tuple[RunnerStage, int]]:
-    """Fly the job `work` of a file with this code."""
-    file = folder / "jobs_of_a_test.py"
-    file.write_text(HEAD + body)
-    stage_options = {key: options.pop(key) for key in ("kill_grace", "settings", "child_database") if key in options}
-    with RunnerStage(**stage_options) as stage:
-        source = JobSource(kind="file", name=str(file))
-        yield stage, stage.start(_Elsewhere(), isolation="process", source=source, **options)
-
-
-class _Elsewhere(Job):
-    """What the node holds of the job; its process loads the real one."""
-
-    name = "work"
-
 
 def _end(folder: Path, body: str, **options: Any) -> Finished:
-    with _process(folder, body, **options) as (stage, run):
+    with process_job(folder, body, **options) as (stage, run):
         return stage.finished(run)
 
 
@@ -79,7 +57,7 @@ def work(ctx):
     said = (ctx.job_name, ctx.run_id, ctx.fire_at.isoformat(), ctx.attempt, ctx.fence, ctx.actor, ctx.enforce)
     return JobResult.success().with_message(repr(said)).with_stats(3, 1).with_dry_run()
 """
-    with _process(
+    with process_job(
         tmp_path,
         body,
         settings=settings,
@@ -163,7 +141,7 @@ def test_a_job_that_does_not_load_in_its_process_says_why(tmp_path: Path, body: 
     ],
 )
 def test_term_asks_a_job_in_a_process_to_stop(tmp_path: Path, body: str) -> None:
-    with _process(tmp_path, f"@job(name='work')\n{body}", kill_grace=30) as (stage, run):
+    with process_job(tmp_path, f"@job(name='work')\n{body}", kill_grace=30) as (stage, run):
         stage.said(run, "up")
         stage.runner.cancel(run, "shutdown")
         end = stage.finished(run)
@@ -182,7 +160,7 @@ def work():
     while True:
         time.sleep(60)
 """
-    with _process(tmp_path, body, kill_grace=0.1) as (stage, run):
+    with process_job(tmp_path, body, kill_grace=0.1) as (stage, run):
         assert pipe.word() == "up"
         assert pipe.word() == "up"
         stage.runner.cancel(run, "lease_lost")
@@ -194,7 +172,7 @@ def test_a_result_counts_though_its_process_does_not_end_by_itself(tmp_path: Pat
     body = (
         "@job(name='work')\ndef work():\n    threading.Thread(target=time.sleep, args=(60,)).start()\n    return 'ok'\n"
     )
-    with _process(tmp_path, body, kill_grace=0.1) as (stage, run):
+    with process_job(tmp_path, body, kill_grace=0.1) as (stage, run):
         assert stage.finished(run).outcome.message == "ok"
         assert "threads that are not daemons" in stage.lines(run, "stderr")[0][2]
 
@@ -207,7 +185,7 @@ def work(ctx):
         ctx.logger.debug("line %d", number)
     return str(len(ctx.get_parameter("long")))
 """
-    with _process(tmp_path, body, parameters={"long": "x" * 1_000_000}) as (stage, run):
+    with process_job(tmp_path, body, parameters={"long": "x" * 1_000_000}) as (stage, run):
         assert stage.finished(run).outcome.message == "1000000"
         assert [line[2] for line in stage.lines(run)] == [f"line {number}" for number in range(5000)]
 
@@ -225,7 +203,7 @@ def open_for_a_test(location: str) -> Any:
     return Opened()
 
 
-def test_the_database_is_opened_again_in_the_process(tmp_path: Path) -> None:
+def test_the_database_is_opened_again_in_theprocess_job(tmp_path: Path) -> None:
     path = str(tmp_path / "app.db")
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE facts AS SELECT 'from the database' AS fact")

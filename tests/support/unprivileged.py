@@ -8,13 +8,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from support import finds_support
 from support.cli_session import sp
-
-if TYPE_CHECKING:
-    from queue import SimpleQueue
+from support.stop_at_once import stop_at_once
 
 __all__ = ["answers_without_privileges"]
 
@@ -51,11 +49,7 @@ def _obey_permissions() -> None:
 def _answers(asked: dict[str, Any]) -> list[tuple[int, str, str]]:
     import systemprompt.operations.serve as serving
 
-    def stop_at_once(messages: SimpleQueue[str]) -> dict[int, Any]:
-        messages.put("SIGTERM")
-        return {}
-
-    serving._install = stop_at_once
+    vars(serving)["handling"] = stop_at_once
     environ = {"SYSTEMPROMPT_PROFILE": asked["profile"], "USER": "plain"}
     answers = [sp(words, Path.cwd(), environ) for words in asked["calls"]]
     return [(answer.code, answer.out, answer.err) for answer in answers]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,7 +29,8 @@ __all__ = ["AsyncServingNode", "ServingNode"]
 class ServingNode:
     """A node at work in this process. Its methods may be called from any thread, jobs included.
 
-    Raises, from every method that starts or looks: ConflictError where the node was left; DatabaseError.
+    Raises, from every method that starts or looks: ConflictError where the node was left, and in a child that came by fork(),
+    where nothing is claimed or waited for; DatabaseError.
     """
 
     def __init__(self, system: System, *listeners: Callable[[NodeEvent], object]) -> None:
@@ -37,6 +39,7 @@ class ServingNode:
         self._lock = threading.Lock()
         self._sleepers: list[tuple[int | None, Callable[[], object]]] = []
         self._left = False
+        self._pid = os.getpid()
         self._serving = Serving(system, self._listeners)
 
     @property
@@ -122,6 +125,7 @@ class ServingNode:
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait while the node serves, for ever or so many seconds. Raises what ends the node by itself."""
+        self._check_open()
         until = None if timeout is None else monotonic() + timeout
         woken = threading.Event()
         with self.waking(None, woken.set):
@@ -138,7 +142,9 @@ class ServingNode:
         self._serving.start()
 
     def leave(self, grace: float | None) -> None:
-        """Drain, let every thread go and close the databases."""
+        """Drain, let every thread go and close the databases. A forked child only walks out: the node is its parent's."""
+        if self.elsewhere:
+            return
         try:
             if self.error is None:
                 self._serving.drain(grace, by="exit")
@@ -171,6 +177,7 @@ class ServingNode:
     @contextmanager
     def waking(self, run_id: int | None, wake: Callable[[], object]) -> Iterator[None]:
         """Have `wake` called, from any thread, when this run ends here, or when the node does."""
+        self._check_open()
         entry = (run_id, wake)
         with self._lock:
             self._sleepers.append(entry)
@@ -192,7 +199,18 @@ class ServingNode:
         for wake in chosen:
             wake()
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether this is a child that came by fork() of the process that entered it: there is no node in it."""
+        return self._pid != os.getpid()
+
     def _check_open(self) -> None:
+        if self.elsewhere:
+            raise ConflictError(
+                f"this node works in process {self._pid}, and this is a child of it that came by fork(): there is no node here",
+                hint="enter systemprompt.node(...) in the child, after the fork",
+                details={"node_pid": self._pid, "pid": os.getpid()},
+            )
         if self._left:
             raise ConflictError("this node was left: its ledger is closed", hint="use it inside its `with` block")
 

@@ -11,7 +11,7 @@ REASONS: dict[str, dict[str, str]] = {
     "failed": {
         "reported": "the job said so: it returned JobResult.failure",
         "exception": "the job raised; its traceback is kept",
-        "timeout": "the job ran longer than its timeout and was stopped",
+        "timeout": "the job ran longer than its timeout",
         "exit_nonzero": "the command ended with an exit code other than 0",
         "killed": "a signal ended the job's process",
         "spawn_error": "the job's process could not be started",
@@ -30,7 +30,7 @@ REASONS: dict[str, dict[str, str]] = {
     },
     "cancelled": {
         "shutdown": "the node was stopping and its grace was over",
-        "interrupted": "the person at the terminal stopped it",
+        "interrupted": "`sp jobs run` was stopped by Ctrl-C or a signal",
         "requested": "somebody asked for it",
         "lease_lost": "the node could not renew its lease and stopped its own work",
         "retired": "the job left the installation before the run began",

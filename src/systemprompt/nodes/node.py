@@ -169,16 +169,17 @@ class Node:
         self._begin(known, catalogue.jobs)
         self.loop.look()
 
-    def drain(self, grace: float, reason: str = "shutdown") -> bool:
+    def drain(self, grace: float, reason: str = "shutdown", by: str | None = None) -> bool:
         """Take no more work, let what runs finish within `grace` seconds, then stop it; every end is accounted for.
 
-        False where work had to be stopped, or the ledger could not be written in time.
+        `by` is the signal that asked for it, where one did. False where work had to be stopped, or the ledger could not be
+        written in time.
         """
         self.loop.drain()
         self._unpark()
         finished = self.runner.wait_idle(grace)
         if not finished:
-            self.runner.cancel_all(reason)
+            self.runner.cancel_all(reason, by)
             self.runner.wait_idle(self._settings.kill_grace + 10.0)
         return self.close() and finished
 

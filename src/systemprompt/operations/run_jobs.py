@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 from systemprompt.discovery.given import GIVEN
@@ -26,6 +27,7 @@ from systemprompt.operations.answers import said_once
 from systemprompt.operations.context import OperationContext
 from systemprompt.operations.parameters import param
 from systemprompt.runner.flight import Finished
+from systemprompt.runner.forks import end_children, handling
 from systemprompt.system import System
 
 __all__ = ["JobRun", "JobRunResult", "RunJobsParams", "RunJobsResult", "run_jobs"]
@@ -108,8 +110,11 @@ def run_jobs(context: OperationContext, params: RunJobsParams) -> RunJobsResult:
         if params.detach:
             return _ask(system, [job.name for job in chosen], params, change)
         node = system.node("run", context.listeners)
-        with _terminate_as_interrupt():
-            return _run(system, node, chosen, params, change)
+        with _signals_as_interrupt() as heard:
+            try:
+                return _run(system, node, chosen, params, change, heard)
+            finally:
+                end_children()
 
 
 def _ask(system: System, names: list[str], params: RunJobsParams, change: Change) -> RunJobsResult:
@@ -120,13 +125,15 @@ def _ask(system: System, names: list[str], params: RunJobsParams, change: Change
     return RunJobsResult(jobs_run=asked, total=len(asked), succeeded=0, failed=0)
 
 
-def _run(system: System, node: Node, chosen: list[JobView], params: RunJobsParams, change: Change) -> RunJobsResult:
+def _run(
+    system: System, node: Node, chosen: list[JobView], params: RunJobsParams, change: Change, heard: list[str]
+) -> RunJobsResult:
     node.start()
     try:
         busy = [job for job in system.ledger.jobs() if job.running and job.name in {one.name for one in chosen}]
         if busy:
             raise JobAlreadyRunning(busy[0].name, busy[0].last_run_id or 0)
-        return _carry_out(system, node, [job.name for job in chosen], params, change)
+        return _carry_out(system, node, [job.name for job in chosen], params, change, heard)
     finally:
         node.close()
 
@@ -170,7 +177,9 @@ def _is_elsewhere(job: JobView) -> bool:
     return job.source.startswith(f"{GIVEN}:")
 
 
-def _carry_out(system: System, node: Node, names: list[str], params: RunJobsParams, change: Change) -> RunJobsResult:
+def _carry_out(
+    system: System, node: Node, names: list[str], params: RunJobsParams, change: Change, heard: list[str]
+) -> RunJobsResult:
     width = 1 if params.sequential else system.profile.limits.max_concurrent_runs
     claimed: dict[str, Claimed] = {}
     waiting, open_ids = list(names), set[int]()
@@ -186,7 +195,7 @@ def _carry_out(system: System, node: Node, names: list[str], params: RunJobsPara
             if node.error is not None:
                 raise node.error
     except KeyboardInterrupt:
-        node.drain(grace=0.0, reason="interrupted")
+        node.drain(grace=0.0, reason="interrupted", by=heard[0] if heard else None)
         stopped = sorted(name for name, run in claimed.items() if run.run_id in open_ids)
         raise Interrupted(
             f"stopped while {', '.join(stopped) or 'nothing'} ran; every run is accounted for",
@@ -199,16 +208,20 @@ def _carry_out(system: System, node: Node, names: list[str], params: RunJobsPara
 
 
 @contextmanager
-def _terminate_as_interrupt() -> Iterator[None]:
-    # A supervisor's SIGTERM means what Ctrl-C means: stop, and account for it. Only a main thread may say so.
-    if threading.current_thread() is not threading.main_thread():
-        yield
+def _signals_as_interrupt() -> Iterator[list[str]]:
+    """Take a supervisor's SIGTERM and a closed terminal's SIGHUP for Ctrl-C: stop, and account for it. Yield their names."""
+    heard: list[str] = []
+    if threading.current_thread() is not threading.main_thread():  # only a main thread may say so
+        yield heard
         return
-    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        heard.append(signal.Signals(number).name)
+        if len(heard) == 1:
+            raise KeyboardInterrupt
+
+    with handling(interrupt, signal.SIGTERM, signal.SIGHUP):
+        yield heard
 
 
 def _starts(names: Iterable[str], params: RunJobsParams) -> list[Any]:

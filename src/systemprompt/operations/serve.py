@@ -6,17 +6,17 @@ import gc
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
 from types import FrameType
-from typing import Any
 
 from systemprompt.nodes.events import NodeEvent
 from systemprompt.nodes.serving import Serving
 from systemprompt.operations.context import OperationContext
 from systemprompt.operations.parameters import param
+from systemprompt.runner.forks import end_children, handling
 
 __all__ = ["ServeParams", "ServeResult", "serve"]
 
@@ -47,7 +47,7 @@ class ServeResult:
 
 
 def serve(context: OperationContext, params: ServeParams) -> ServeResult:
-    """Run a node until SIGTERM or SIGINT.
+    """Run a node until SIGTERM, SIGINT or SIGHUP (a closed terminal; `nohup` keeps it away).
 
     The first signal drains: nothing new starts, running jobs get the grace, then they are stopped and accounted for. The
     second ends everything at once. Changes to the profile and to job files by anybody are taken over within a second.
@@ -71,19 +71,23 @@ def _serve(serving: Serving, params: ServeParams, messages: SimpleQueue[str]) ->
     # jobs that stopped every thread for 25 ms at a time. Only here, where the whole process is ours.
     gc.collect()
     gc.freeze()
-    previous = _install(messages)
-    try:
-        serving.start()
-        stopped_by = _heard(messages)
-        if stopped_by == "failed":
-            serving.kill()
-            assert serving.error is not None
-            raise serving.error
-        clean = _drain(serving, params.grace, stopped_by, messages)
-        return ServeResult(node_id=serving.node.node_id, stopped_by=stopped_by, clean=clean)
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+
+    def put(number: int, _frame: FrameType | None) -> None:
+        # SimpleQueue.put is reentrant: the only thing a handler may safely do here.
+        messages.put(signal.Signals(number).name)
+
+    with handling(put, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        try:
+            serving.start()
+            stopped_by = _heard(messages)
+            if stopped_by == "failed":
+                serving.kill()
+                assert serving.error is not None
+                raise serving.error
+            clean = _drain(serving, params.grace, stopped_by, messages)
+            return ServeResult(node_id=serving.node.node_id, stopped_by=stopped_by, clean=clean)
+        finally:
+            end_children()
 
 
 def _drain(serving: Serving, grace: float | None, by: str, messages: SimpleQueue[str]) -> bool:
@@ -118,11 +122,3 @@ def _then(work: Callable[[], None], messages: SimpleQueue[str]) -> None:
         work()
     finally:
         messages.put("drained")
-
-
-def _install(messages: SimpleQueue[str]) -> Mapping[int, Any]:
-    def put(number: int, _frame: FrameType | None) -> None:
-        # SimpleQueue.put is reentrant: the only thing a handler may safely do here.
-        messages.put(signal.Signals(number).name)
-
-    return {number: signal.signal(number, put) for number in (signal.SIGTERM, signal.SIGINT)}

@@ -27,6 +27,7 @@ from systemprompt.jobs.context import CancelSignal, JobContext
 from systemprompt.jobs.job import Job
 from systemprompt.jobs.settings import JobSettings
 from systemprompt.runner.flight import local_fire_time
+from systemprompt.runner.forks import handling, leave_child
 from systemprompt.runner.log_records import RecordHandler, RunLogger, clean, encode_fields
 from systemprompt.runner.outcome import is_awaitable, is_cancellation, outcome_of_exception, outcome_of_value
 
@@ -45,7 +46,7 @@ def main() -> None:
     sys.path += [entry for entry in spec["sys_path"] if entry not in sys.path]
     logging.getLogger().addHandler(RecordHandler(channel.log))
     logging.getLogger().setLevel(logging.INFO)
-    asked = _Asked()
+    asked, parent = _Asked(), os.getpid()
 
     def took_ms() -> int:
         return round((time.monotonic() - started) * 1000)
@@ -60,10 +61,14 @@ def main() -> None:
         try:
             value = _execute(job, context, asked)
         except BaseException as error:  # noqa: BLE001  # SystemExit and KeyboardInterrupt are the job's failures
+            if os.getpid() != parent:
+                leave_child(error)
             outcome, cancellation = outcome_of_exception(error, took_ms=took_ms()), is_cancellation(error)
         else:
+            if os.getpid() != parent:
+                leave_child(None)
             outcome = outcome_of_value(value, took_ms=took_ms())
-    channel.send(kind="result", outcome=outcome.as_dict(), cancellation=cancellation, stopped=asked.signal.is_set())
+    channel.send(kind="result", outcome=outcome.as_dict(), cancellation=cancellation, stopped=asked.heard)
     _leave_within(spec["exit_grace"])
 
 
@@ -137,6 +142,10 @@ class _Channel:
         self._fd = fd
         self._lock = threading.Lock()
         self._progress_at = 0.0
+        os.register_at_fork(after_in_child=self._renew)
+
+    def _renew(self) -> None:
+        self._lock = threading.Lock()  # another thread may have held it when the child was made
 
     def send(self, **message: Any) -> None:
         data = (json.dumps(message, default=repr, skipkeys=True) + "\n").encode()
@@ -161,12 +170,16 @@ class _Asked:
 
     def __init__(self) -> None:
         self.signal = CancelSignal()
+        self.heard = False
         self._action: Callable[[], object] | None = None
         self._lock = threading.Lock()
         heard, speaker = os.pipe()
         os.set_blocking(speaker, False)
         signal.set_wakeup_fd(speaker, warn_on_full_buffer=False)
-        signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+        # Children of the job that come by fork() have neither: what ends one of them is not said to the job.
+        os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))
+        self._handling = handling(self._note, signal.SIGTERM)
+        self._handling.__enter__()  # for the process's life
         threading.Thread(target=self._listen, args=(heard,), name="sp-asked", daemon=True).start()
 
     def then(self, action: Callable[[], object] | None) -> None:
@@ -176,9 +189,14 @@ class _Asked:
             if action is not None and self.signal.is_set():
                 action()
 
+    def _note(self, _number: int, _frame: object) -> None:
+        # Before the main thread goes on: a job that only now sees its child end by the same TERM has been asked.
+        self.heard = True
+
     def _listen(self, heard: int) -> None:
         while signal.SIGTERM not in os.read(heard, 64):
             pass
+        self.heard = True
         with self._lock:
             self.signal.set("terminated")
             if self._action is not None:

@@ -52,10 +52,10 @@ MAX_ERROR_CHARS = 64 * 1024
 
 _MAX_MESSAGE_CHARS = 2_000
 _STOP_MESSAGES = {
-    "shutdown": "stopped because its node is shutting down",
-    "interrupted": "stopped because the person at the terminal said so",
-    "requested": "stopped on request",
-    "lease_lost": "stopped because its node could not renew its lease",
+    "shutdown": "because its node is shutting down",
+    "interrupted": "because the person at the terminal said so",
+    "requested": "on request",
+    "lease_lost": "because its node could not renew its lease",
 }
 
 
@@ -100,10 +100,12 @@ class Stop:
 
     reason      `timeout`, or one of CANCEL_REASONS
     timeout_s   the limit that was passed, for `timeout`
+    by          the signal that ended the node, where it was one: `SIGTERM`
     """
 
     reason: str
     timeout_s: float | None = None
+    by: str | None = None
 
 
 def outcome_of_value(value: object, *, took_ms: int) -> Outcome:
@@ -179,33 +181,39 @@ def is_cancellation(error: BaseException) -> bool:
     return issubclass(type(error), (JobCancelled, asyncio.CancelledError))
 
 
-def stopped(stop: Stop, *, took_ms: int, note: str = "") -> Outcome:
-    """Return the outcome of an attempt that ended because we stopped it."""
+def stopped(stop: Stop, *, took_ms: int, note: str = "", went_on: bool = False) -> Outcome:
+    """Return the outcome of an attempt that ended because we stopped it; with `went_on` of one that did not stop when asked."""
     if stop.reason == "timeout":
         limit = f" of {stop.timeout_s:g}s" if stop.timeout_s is not None else ""
-        message = f"stopped: its timeout{limit} was over"
+        message = f"its timeout{limit} was over" if went_on else f"stopped: its timeout{limit} was over"
     else:
-        message = _STOP_MESSAGES[stop.reason]
+        why = f"by {stop.by}" if stop.by else _STOP_MESSAGES[stop.reason]
+        message = f"asked to stop {why}" if went_on else f"stopped {why}"
     message += f"; {note}" if note else ""
     if stop.reason == "timeout":
         return Outcome(status="failed", reason="timeout", message=message, error=message, duration_ms=took_ms)
     return Outcome(status="cancelled", reason=stop.reason, message=message, duration_ms=took_ms)
 
 
-def under_stop(outcome: Outcome, stop: Stop | None, *, cancellation: bool, took_ms: int) -> Outcome:
+def under_stop(outcome: Outcome, stop: Stop | None, *, cancellation: bool, took_ms: int, hit: int = 0) -> Outcome:
     """Return what an attempt's own ending means once `stop` was asked of it.
 
     It stopped as asked: the stop's outcome. It returned or raised something else after a timeout: still a timeout, since the
     limit had passed, with the evidence kept. The same after a cancel: what the job says of itself stands, for it may well
-    have finished its work.
+    have finished its work. Where the stop also ended `hit` processes that it had started, nothing it says stands: it may have
+    returned, or failed, because they ended.
     """
     if stop is None:
         return outcome
     if cancellation:
         return stopped(stop, took_ms=took_ms)
-    if stop.reason != "timeout":
+    if stop.reason != "timeout" and not hit:
         return outcome
-    late = stopped(stop, took_ms=took_ms)
+    if hit:
+        late = stopped(stop, took_ms=took_ms, note=_after_a_hit(outcome, hit))
+    else:
+        note = f"it did not stop, and ran to its end after {took_ms / 1000:.1f}s"
+        late = stopped(stop, took_ms=took_ms, note=note, went_on=True)
     return replace(
         late,
         error=outcome.error or late.error,
@@ -215,6 +223,12 @@ def under_stop(outcome: Outcome, stop: Stop | None, *, cancellation: bool, took_
         exit_code=outcome.exit_code,
         output=outcome.output,
     )
+
+
+def _after_a_hit(outcome: Outcome, hit: int) -> str:
+    processes = "a process that it had started was" if hit == 1 else f"{hit} processes that it had started were"
+    said = f": {outcome.message}" if outcome.message else ""
+    return f"{processes} stopped with it, so its own word does not count ({outcome.status}{said})"
 
 
 def _short(value: object) -> str:

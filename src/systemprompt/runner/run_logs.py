@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import threading
 import time
 from collections import deque
@@ -82,6 +84,12 @@ class RunLogs:
         self._closing = False
         self._give_up_at: float | None = None
         self._thread: threading.Thread | None = None
+        self._pid = os.getpid()
+
+    @property
+    def forked(self) -> bool:
+        """Whether this is a child that came by fork(): it has no thread that writes, and locks that may be held for ever."""
+        return self._pid != os.getpid()
 
     def open(self, *, job_name: str, run_id: int | None, attempt: int) -> RunLog:
         """Return where one attempt writes its lines."""
@@ -239,7 +247,11 @@ class RunLog:
         fields: Mapping[str, Any] | None = None,
         at: Instant | None = None,
     ) -> None:
-        """Keep one line."""
+        """Keep one line. In a child that came by fork() it goes to stderr: the run is its parent's."""
+        if self._logs.forked:
+            if sys.__stderr__ is not None:
+                sys.__stderr__.write(f"{level} {self._job_name}: {clean(message)}\n")
+            return
         with self._lock:
             if self._written > self._logs.lines_per_run:
                 return
@@ -267,6 +279,8 @@ class RunLog:
 
     def progress(self, done: int, total: int | None, note: str) -> None:
         """Keep how far the work is, for those who look from elsewhere: one line in five seconds, and the last of all."""
+        if self._logs.forked:
+            return
         now = self._logs.clock.now()
         with self._lock:
             if now - self._told_at < _TELL_EVERY and done != total:

@@ -152,9 +152,9 @@ class Runner:
             flight = self._flights.get(run_id)
         return flight is not None and self._stop(flight, stop)
 
-    def cancel_all(self, reason: str) -> int:
-        """Ask every run to stop; return how many were asked now."""
-        stop = Stop(reason=_checked(reason))
+    def cancel_all(self, reason: str, by: str | None = None) -> int:
+        """Ask every run to stop; return how many were asked now. `by` is the signal that ended the node, where one did."""
+        stop = Stop(reason=_checked(reason), by=by)
         with self._changed:
             flights = list(self._flights.values())
         return sum(self._stop(flight, stop) for flight in flights)
@@ -267,7 +267,7 @@ class Runner:
 
     def _progress(self, run_id: int, log: RunLog, done: int, total: int | None, note: str) -> None:
         log.progress(done, total, note)
-        if self._on_progress is None:
+        if self._on_progress is None or self._logs.forked:
             return
         try:
             self._on_progress(run_id, done, total, note)

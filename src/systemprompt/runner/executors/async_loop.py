@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import os
 import threading
 import weakref
 from collections.abc import Awaitable, Coroutine, Generator, Sequence
@@ -14,6 +15,7 @@ from systemprompt.databases.database import Database
 from systemprompt.jobs.settings import JobSettings
 from systemprompt.runner.executors.thread import DaemonPoolFutures
 from systemprompt.runner.flight import Flight, context_of
+from systemprompt.runner.forks import leave_child
 from systemprompt.runner.outcome import (
     is_awaitable,
     is_cancellation,
@@ -68,7 +70,7 @@ class AsyncExecutor:
                 self._loop.retire()
                 self._loop = None
         note = "it did not let itself be cancelled"
-        flight.land(stopped(flight.stop, took_ms=flight.took_ms(), note=note), abandoned=True)
+        flight.land(stopped(flight.stop, took_ms=flight.took_ms(), note=note, went_on=True), abandoned=True)
 
     def kill(self, flight: Flight) -> None:
         self.stop(flight)
@@ -102,11 +104,16 @@ class AsyncExecutor:
         await self._watch(flight, call())
 
     async def _watch(self, flight: Flight, awaitable: Awaitable[Any]) -> None:
+        node = os.getpid()
         try:
             value = await awaitable
         except BaseException as error:  # noqa: BLE001  # SystemExit would end the loop and with it every other job
+            if os.getpid() != node:
+                leave_child(error)
             outcome, cancellation = outcome_of_exception(error, took_ms=flight.took_ms()), is_cancellation(error)
         else:
+            if os.getpid() != node:
+                leave_child(None)
             outcome, cancellation = outcome_of_value(value, took_ms=flight.took_ms()), False
         stop = None if flight.abandoned else flight.stop
         flight.land(under_stop(outcome, stop, cancellation=cancellation, took_ms=flight.took_ms()))

@@ -10,9 +10,10 @@ CONTROL_FD  held by the node alone. `stop` asks everything to end: TERM, the gra
             to run the job again.
 IDENTITY    `UID,GID,GROUP,...` to run the program as, with what VARIABLES_FD holds (NAME=value, a NUL between two). Empty: as the
             guard itself.
-STATUS_FD   one line each: `started PID`, `failed STAGE ERRNO`, `exited CODE ASKED`, `signalled NUMBER ASKED`, `left COUNT`,
-            `survivors PIDS`, `done`. ASKED is 1 where we had told it to stop before it ended. `unbegun` where that was before
-            the program was even started.
+STATUS_FD   one line each: `started PID`, `failed STAGE ERRNO`, `exited CODE ASKED`, `signalled NUMBER ASKED`, `hit COUNT`,
+            `left COUNT`, `survivors PIDS`, `done`. ASKED is 1 where we had told it to stop before it ended. `unbegun` where
+            that was before the program was even started. `hit`: so many processes that the program had started got TERM
+            while it was still at work, so it may have taken their end for the end of their work.
 
 When the program ends, what it left running in the background is ended too. `done` is said when no descendant lives.
 """
@@ -155,7 +156,11 @@ class _Watch:
         self.kill_at = kill_at
         if grace > 0:
             family = _Family(os.getpid(), until=time.monotonic() + min(_FREEZE_S, grace / 2))
+            family.signal_newcomers(0)  # counted before anything can die of it
+            if (hit := len(family.members - {self.main_pid})) and not self.main_ended:
+                _say(self.status, f"hit {hit}")
             self.signal_group(signal.SIGTERM)
+            family.signal_members(signal.SIGTERM)
             family.signal_newcomers(signal.SIGTERM)
             # A stopped process cannot hear TERM.
             self.signal_group(signal.SIGCONT)

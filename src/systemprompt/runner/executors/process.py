@@ -125,12 +125,14 @@ class ProcessExecutor:
             cancellation = bool(result["cancellation"])
             # A result that was sent before we asked to stop is the result.
             stop = flight.stop if result.get("stopped") else None
-            flight.land(under_stop(outcome, stop, cancellation=cancellation, took_ms=took_ms))
+            flight.land(under_stop(outcome, stop, cancellation=cancellation, took_ms=took_ms, hit=ended.hit))
             return
         outcome = replace(_by_itself(flight, ended), duration_ms=took_ms, **kept)
         if ended.asked and flight.stop is not None:
             # Ending after TERM, with whatever code, is not completion: servers exit with 0 then.
-            outcome = replace(stopped(flight.stop, took_ms=took_ms), **kept)
+            killed = ended.signal == signal.SIGKILL or ended.exit_code is None
+            note = f"it had to be killed, after {took_ms / 1000:.1f}s" if killed else ""
+            outcome = replace(stopped(flight.stop, took_ms=took_ms, note=note, went_on=killed), **kept)
             if outcome.status == "failed" and ended.stderr:
                 outcome = replace(outcome, error=ended.stderr)
         flight.land(outcome)

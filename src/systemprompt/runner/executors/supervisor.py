@@ -70,6 +70,7 @@ class Ended:
     unbegun             its guard was asked to stop before it had started anything
     exit_code, signal   how it ended; both None where nobody could see
     asked               it ended after we had told it to
+    hit                 processes that it had started and was waiting for, maybe, when they were told to end
     result              what a job's process sent as its result
     left, survivors     background processes that were ended with it; pids that we had no right to end
     """
@@ -79,6 +80,7 @@ class Ended:
     exit_code: int | None = None
     signal: int | None = None
     asked: bool = False
+    hit: int = 0
     result: dict[str, Any] | None = None
     output: str = ""
     stderr: str = ""
@@ -355,6 +357,7 @@ def _ended(process: _Process) -> Ended:
         signal=number_,
         # A guard that had to be killed had been asked before, if anybody asked at all.
         asked=bool(code_asked or number_asked) or "done" not in facts,
+        hit=int(facts.get("hit", 0)),
         result=process.result,
         output=streams.both.text(),
         stderr=streams.tails["stderr"].text(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import weakref
 from collections import deque
@@ -15,6 +16,7 @@ from systemprompt.databases.database import Database
 from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.settings import JobSettings
 from systemprompt.runner.flight import Flight, context_of
+from systemprompt.runner.forks import leave_child
 from systemprompt.runner.outcome import (
     is_awaitable,
     is_cancellation,
@@ -57,7 +59,7 @@ class ThreadExecutor:
         assert flight.stop is not None
         self._pool.abandon(flight)
         note = "it did not react, and its thread cannot be ended: use `isolation: process`"
-        flight.land(stopped(flight.stop, took_ms=flight.took_ms(), note=note), abandoned=True)
+        flight.land(stopped(flight.stop, took_ms=flight.took_ms(), note=note, went_on=True), abandoned=True)
 
     def kill(self, flight: Flight) -> None:
         self.force(flight)
@@ -70,15 +72,19 @@ class ThreadExecutor:
             return
         job = flight.definition.job
         assert job is not None
-        thread = threading.current_thread()
+        thread, node = threading.current_thread(), os.getpid()
         usual_name, thread.name = thread.name, f"{flight.definition.name}#{flight.run_id}"
         value: Any = None
         try:
             context: JobContext = context_of(flight, settings=self._settings, database=self._database)
             value = job.execute(context)
         except BaseException as error:  # noqa: BLE001  # SystemExit and KeyboardInterrupt too: a job never ends its node
+            if os.getpid() != node:
+                leave_child(error)
             outcome, cancellation = outcome_of_exception(error, took_ms=flight.took_ms()), is_cancellation(error)
         else:
+            if os.getpid() != node:
+                leave_child(None)
             if is_awaitable(value):
                 self._awaitables.adopt(flight, value)
                 return

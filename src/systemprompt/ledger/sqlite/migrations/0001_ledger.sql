@@ -53,7 +53,7 @@ CREATE TABLE reasons (
 INSERT INTO reasons (status, reason, sentence) VALUES
     ('failed', 'reported', 'the job said so: it returned JobResult.failure'),
     ('failed', 'exception', 'the job raised; its traceback is kept'),
-    ('failed', 'timeout', 'the job ran longer than its timeout and was stopped'),
+    ('failed', 'timeout', 'the job ran longer than its timeout'),
     ('failed', 'exit_nonzero', 'the command ended with an exit code other than 0'),
     ('failed', 'killed', 'a signal ended the job''s process'),
     ('failed', 'spawn_error', 'the job''s process could not be started'),
@@ -66,7 +66,7 @@ INSERT INTO reasons (status, reason, sentence) VALUES
     ('missed', 'superseded', 'no node was there to start it in time; a later fire time ran in its place'),
     ('missed', 'clock_jump', 'the wall clock jumped over it'),
     ('cancelled', 'shutdown', 'the node was stopping and its grace was over'),
-    ('cancelled', 'interrupted', 'the person at the terminal stopped it'),
+    ('cancelled', 'interrupted', '`sp jobs run` was stopped by Ctrl-C or a signal'),
     ('cancelled', 'requested', 'somebody asked for it'),
     ('cancelled', 'lease_lost', 'the node could not renew its lease and stopped its own work'),
     ('cancelled', 'retired', 'the job left the installation before the run began');
