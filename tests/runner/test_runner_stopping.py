@@ -124,6 +124,9 @@ def test_a_task_that_swallows_its_cancellation_is_given_up_on_and_the_next_job_g
         _pass(stage, clock, 10)
         _pass(stage, clock, 5)
         assert stage.finished(run).outcome.reason == "timeout"
+        waiting = stage.start(quick)
+        _pass(stage, clock, 1)
+        assert stage.finished(waiting).outcome.message == "ran"
         assert stage.finished(stage.start(quick)).outcome.message == "ran"
         release.set()
         assert stage.finished(run, late=True).outcome.status == "success"

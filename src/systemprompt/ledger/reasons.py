@@ -16,6 +16,7 @@ REASONS: dict[str, dict[str, str]] = {
         "killed": "a signal ended the job's process",
         "spawn_error": "the job's process could not be started",
         "not_loaded": "the node that claimed the run could not load the job",
+        "loop_blocked": "another async job blocked the event loop that it ran in",
         "node_lost": "the node died in mid-run; on_lost: fail",
     },
     "skipped": {

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 FAILURE_REASONS = frozenset(
-    {"reported", "exception", "timeout", "exit_nonzero", "killed", "spawn_error", "not_loaded"},
+    {"reported", "exception", "timeout", "exit_nonzero", "killed", "spawn_error", "not_loaded", "loop_blocked"},
 )
 """Why an attempt failed.
 
@@ -42,6 +42,7 @@ exit_nonzero   the command, or the job's process, ended with another code than 0
 killed         a signal that we did not send ended the process
 spawn_error    the process could not be started
 not_loaded     the job's code could not be loaded
+loop_blocked   another async job blocked the event loop that it ran in
 """
 
 CANCEL_REASONS = frozenset({"shutdown", "interrupted", "requested", "lease_lost"})

@@ -81,7 +81,7 @@ class Runner:
         self._chosen: dict[str, tuple[JobDefinition, Executor]] = {}
         self._changed = threading.Condition()
         self._closed = False
-        self._async = AsyncExecutor(settings=settings, database=database)
+        self._async = AsyncExecutor(settings=settings, database=database, later=self._deadlines.add)
         self._threads = ThreadExecutor(
             settings=settings, database=database, max_threads=max_threads, awaitables=self._async
         )

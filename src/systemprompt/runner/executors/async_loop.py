@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import logging
 import os
 import threading
-import weakref
-from collections.abc import Awaitable, Coroutine, Generator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from systemprompt.databases.database import Database
 from systemprompt.jobs.settings import JobSettings
-from systemprompt.runner.executors.thread import DaemonPoolFutures
+from systemprompt.runner.executors.event_loop import EventLoop, Work
 from systemprompt.runner.flight import Flight, context_of
 from systemprompt.runner.forks import leave_child
 from systemprompt.runner.outcome import (
+    Outcome,
     is_awaitable,
     is_cancellation,
     outcome_of_exception,
@@ -28,53 +27,59 @@ from systemprompt.runner.outcome import (
 __all__ = ["AsyncExecutor"]
 
 _log = logging.getLogger("systemprompt.runner")
-_flying: contextvars.ContextVar[Flight | None] = contextvars.ContextVar("systemprompt_flight", default=None)
 
 
 class AsyncExecutor:
     """Runs each flight as a task. Tasks that a job leaves behind are cancelled when it ends, as `asyncio.run` does.
 
-    A job that swallows its cancellation is given up on after the grace. It may be blocking the loop, so the next job gets a
-    new one; the old loop goes on for the tasks it has.
+    A job that swallows its cancellation is given up on after the grace. If the event loop does not answer for a second after
+    that, some job's code blocks it, and the loop is given up too. Jobs that had not begun move to a new loop; jobs that had begun
+    fail and say which job blocked them. The old loop cancels them when it comes back.
     """
 
-    def __init__(self, *, settings: JobSettings, database: Database | None) -> None:
+    def __init__(
+        self,
+        *,
+        settings: JobSettings,
+        database: Database | None,
+        later: Callable[[float, Callable[[], object]], object],
+    ) -> None:
         self._settings = settings
         self._database = database
-        self._loop: _Loop | None = None
-        self._homes: weakref.WeakKeyDictionary[Flight, _Loop] = weakref.WeakKeyDictionary()
+        self._later = later
+        self._loop: EventLoop | None = None
+        self._works: dict[Flight, Work] = {}
         self._lock = threading.Lock()
 
     def start(self, flights: Sequence[Flight]) -> None:
         """Begin them all in one step: each waking of the loop is a system call, and hands it the interpreter's lock."""
-        self._home(*flights).start([(flight, self._execute(flight)) for flight in flights])
+        self._board([Work(flight, partial(self._execute, flight)) for flight in flights])
 
     def adopt(self, flight: Flight, awaitable: Awaitable[Any]) -> None:
         """Go on with a flight whose plain `execute` returned something to await."""
         flight.executor = self
-        home = self._home(flight)
-        home.start([(flight, self._watch(flight, awaitable))])
+        self._board([Work(flight, partial(self._watch, flight, awaitable))])
         if flight.stop is not None:
-            home.cancel(flight)
+            self.stop(flight)
 
     def stop(self, flight: Flight) -> None:
-        with self._lock:
-            home = self._homes.get(flight)
+        home = self._home(flight)
         if home is not None:
             home.cancel(flight)
 
     def force(self, flight: Flight) -> None:
-        assert flight.stop is not None
-        with self._lock:
-            if self._loop is not None and self._loop is self._homes.get(flight):
-                self._loop.retire()
-                self._loop = None
-        note = "it did not let itself be cancelled"
-        flight.land(stopped(flight.stop, took_ms=flight.took_ms(), note=note, went_on=True), abandoned=True)
+        home, note = self._home(flight), "it did not let itself be cancelled"
+        if home is not None:
+            blocker = home.blocker() if home.owes_cancelling(flight) else None
+            if blocker is not None and blocker is not flight:
+                note = f"{_named(blocker)} blocks the event loop that they share"
+            home.ask()
+            self._later(_PATIENCE_S, partial(self._look_after, home))
+        self._give_up(flight, note)
 
     def kill(self, flight: Flight) -> None:
         self.stop(flight)
-        self.force(flight)
+        self._give_up(flight, "it was not waited for")
 
     def close(self) -> None:
         with self._lock:
@@ -83,13 +88,58 @@ class AsyncExecutor:
             loop.retire()
             loop.join()
 
-    def _home(self, *flights: Flight) -> _Loop:
+    def _give_up(self, flight: Flight, note: str) -> None:
+        assert flight.stop is not None
+        flight.land(stopped(flight.stop, took_ms=flight.took_ms(), note=note, went_on=True), abandoned=True)
+
+    def _home(self, flight: Flight) -> EventLoop | None:
+        with self._lock:
+            work = self._works.get(flight)
+            return None if work is None else work.home
+
+    def _board(self, works: Sequence[Work]) -> None:
         with self._lock:
             if self._loop is None:
-                self._loop = _Loop()
-            for flight in flights:
-                self._homes[flight] = self._loop
-            return self._loop
+                self._loop = EventLoop(self._lock, self._works)
+            for work in works:
+                work.home = self._loop
+                self._works[work.flight] = work
+            self._loop.start(works)
+
+    def _look_after(self, home: EventLoop) -> None:
+        """Give up a loop that has not answered."""
+        if home.answered:
+            return
+        blocker = home.blocker()
+        who = "code that a job left behind" if blocker is None else _named(blocker)
+        with self._lock:
+            if home.given_up:
+                return
+            home.given_up = True
+            self._loop = None if self._loop is home else self._loop
+            ours = [work for work in self._works.values() if work.home is home and not work.flight.landed]
+            waiting = [work for work in ours if not work.begun]
+            for work in waiting:
+                work.home = None  # the old loop passes it over
+            home.retire()
+        _log.error("%s blocks the event loop of the async jobs; a new one takes its place", who)
+        if waiting:
+            self._move(waiting)
+        for work in ours:
+            if work.begun and work.flight is not blocker:
+                _fail(work.flight, who)
+                home.cancel(work.flight)
+
+    def _move(self, works: Sequence[Work]) -> None:
+        try:
+            self._board(works)
+        except RuntimeError as error:  # the system starts no further thread
+            for work in works:
+                failed = outcome_of_exception(error, took_ms=work.flight.took_ms(), reason="spawn_error")
+                work.flight.land(failed)
+        for work in works:
+            if work.flight.stop is not None:
+                self.stop(work.flight)
 
     async def _execute(self, flight: Flight) -> None:
         if not flight.begin():
@@ -119,102 +169,19 @@ class AsyncExecutor:
         flight.land(under_stop(outcome, stop, cancellation=cancellation, took_ms=flight.took_ms()))
 
 
-_JOIN_S = 1.0
-"""A loop without tasks ends at once; one that does not is stuck in a job's code."""
+def _named(flight: Flight) -> str:
+    return f"job {flight.definition.name!r} (run {flight.run_id})"
 
 
-class _Loop:
-    """One event loop in one daemon thread, and which tasks belong to which flight."""
+def _fail(flight: Flight, who: str) -> None:
+    """Land what cannot go on since its loop is blocked. Its code takes no further step but to be cancelled."""
+    text = f"{who} blocked the event loop that all async jobs share, so this one could not go on"
+    if flight.stop is not None:
+        flight.land(stopped(flight.stop, took_ms=flight.took_ms(), note=text))
+        return
+    said = f"{text} (hint: `await` what takes long, or `isolation: process` for the job that blocks)"
+    flight.land(Outcome(status="failed", reason="loop_blocked", message=text, error=said, duration_ms=flight.took_ms()))
 
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._loop.set_default_executor(DaemonPoolFutures())
-        self._loop.set_task_factory(self._make_task)
-        self._mains: dict[Flight, asyncio.Task[None]] = {}
-        self._owned: dict[Flight, weakref.WeakSet[asyncio.Task[Any]]] = {}
-        self._retired = False
-        self._thread = threading.Thread(target=self._serve, name="sp-async-jobs", daemon=True)
-        self._thread.start()
 
-    def start(self, works: Sequence[tuple[Flight, Coroutine[Any, Any, None]]]) -> None:
-        self._loop.call_soon_threadsafe(self._begin_all, works)
-
-    def cancel(self, flight: Flight) -> None:
-        # A loop that is stuck takes this when it comes back, and one that has ended has nothing to cancel.
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._cancel, flight)
-
-    def retire(self) -> None:
-        """End when the last task has."""
-        self._loop.call_soon_threadsafe(self._retire)
-
-    def join(self) -> None:
-        """See it end, where no task keeps it."""
-        if not self._mains and threading.current_thread() is not self._thread:
-            self._thread.join(_JOIN_S)
-
-    def _begin_all(self, works: Sequence[tuple[Flight, Coroutine[Any, Any, None]]]) -> None:
-        for flight, work in works:
-            self._begin(flight, work)
-
-    def _begin(self, flight: Flight, work: Coroutine[Any, Any, None]) -> None:
-        context = contextvars.copy_context()
-        context.run(_flying.set, flight)
-        self._owned[flight] = weakref.WeakSet()
-        task = self._loop.create_task(work, name=f"{flight.definition.name}#{flight.run_id}", context=context)
-        self._mains[flight] = task
-        task.add_done_callback(lambda _done: self._ended(flight))
-
-    def _ended(self, flight: Flight) -> None:
-        self._mains.pop(flight, None)
-        if flight.abandoned or not flight.landed:
-            # What a plain function had returned to be awaited was cancelled before its first step, by us or by code of the job's.
-            took_ms, stop = flight.took_ms(), flight.stop
-            unasked = asyncio.CancelledError("the job's task was cancelled before its first step, and nobody had asked")
-            flight.land(
-                outcome_of_exception(unasked, took_ms=took_ms) if stop is None else stopped(stop, took_ms=took_ms)
-            )
-        for task in self._owned.pop(flight, ()):
-            task.cancel()
-        self._end_if_over()
-
-    def _cancel(self, flight: Flight) -> None:
-        task = self._mains.get(flight)
-        if task is not None:
-            task.cancel()
-
-    def _retire(self) -> None:
-        self._retired = True
-        self._end_if_over()
-
-    def _end_if_over(self) -> None:
-        if self._retired and not self._mains:
-            # Tasks just cancelled get their turn first.
-            self._loop.call_soon(self._loop.call_soon, self._loop.stop)
-
-    def _make_task(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        work: Coroutine[Any, Any, Any] | Generator[Any, None, Any],
-        context: contextvars.Context | None = None,
-        **options: Any,
-    ) -> asyncio.Task[Any]:
-        task: asyncio.Task[Any] = asyncio.Task(work, loop=loop, context=context, **options)
-        flight = (context.get(_flying) if context is not None else None) or _flying.get()
-        if flight is not None and flight in self._mains:
-            self._owned[flight].add(task)
-        return task
-
-    def _serve(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        while True:
-            try:
-                self._loop.run_forever()
-                break
-            except BaseException as error:  # noqa: BLE001  # a task that a job left behind raised SystemExit; the others go on
-                # Not `exception`: the logging module looks at the error, which might raise SystemExit again.
-                text = outcome_of_exception(error, took_ms=0).error
-                _log.error("a background task of a job tried to end the event loop\n%s", text)
-        asyncio.set_event_loop(None)
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.close()
+_PATIENCE_S = 1.0
+"""How long a loop may take to answer before it is given up."""

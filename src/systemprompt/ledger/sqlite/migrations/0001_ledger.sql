@@ -58,6 +58,7 @@ INSERT INTO reasons (status, reason, sentence) VALUES
     ('failed', 'killed', 'a signal ended the job''s process'),
     ('failed', 'spawn_error', 'the job''s process could not be started'),
     ('failed', 'not_loaded', 'the node that claimed the run could not load the job'),
+    ('failed', 'loop_blocked', 'another async job blocked the event loop that it ran in'),
     ('failed', 'node_lost', 'the node died in mid-run; on_lost: fail'),
     ('skipped', 'overlap', 'an earlier run of the job was still open; blocked_by names it'),
     ('skipped', 'disabled', 'the job was disabled'),
