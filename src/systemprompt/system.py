@@ -304,6 +304,7 @@ class System:
             grace=round(limits.misfire_grace * SECOND),
             kill_grace=limits.kill_grace,
             max_output_bytes=limits.max_output_bytes,
+            max_abandoned_threads=limits.max_abandoned_threads,
             pace=Pace(heartbeat=limits.heartbeat, lease=limits.lease),
         )
         node = Node(

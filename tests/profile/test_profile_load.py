@@ -102,6 +102,7 @@ limits:
   batch_size: 7
   kill_grace: 1m
   max_output_bytes: 4096
+  max_abandoned_threads: 3
 """,
     )
     home = str(tmp_path)
@@ -156,6 +157,7 @@ limits:
         batch_size=7,
         kill_grace=60.0,
         max_output_bytes=4096,
+        max_abandoned_threads=3,
     )
     assert profile.limits.heartbeat == pytest.approx(0.3)
     settings = profile.job_settings

@@ -146,6 +146,26 @@ def test_given_up_threads_do_not_use_up_the_pool() -> None:
         assert stage.finished(stuck, late=True).outcome.status == "success"
 
 
+def test_at_the_limit_of_given_up_threads_no_plain_function_starts_until_one_comes_back() -> None:
+    clock = ManualClock()
+    releases = [threading.Event(), threading.Event()]
+    with RunnerStage(clock=clock, kill_grace=1, max_abandoned_threads=2) as stage:
+        stuck = [stage.start(lambda ctx, gate=gate: (ctx.progress(0), gate.wait(10))) for gate in releases]
+        stage.begun(*stuck)
+        stage.runner.cancel_all("requested")
+        _pass(stage, clock, 1)
+        end = stage.finished(stage.start(lambda: "not now"))
+        assert (end.outcome.status, end.outcome.reason) == ("failed", "spawn_error")
+        assert "limits.max_abandoned_threads is 2: sp doctor names the runs" in (end.outcome.message or "")
+        assert stage.finished(stage.start(["true"])).outcome.status == "success", "what can be ended starts"
+        (first,) = [thread for thread in threading.enumerate() if thread.name == f"work#{stuck[0]}"]
+        releases[0].set()
+        first.join(WAIT_S)
+        assert stage.finished(stuck[0], late=True).outcome.status == "success"
+        assert stage.finished(stage.start(lambda: "now")).outcome.message == "now"
+        releases[1].set()
+
+
 def test_a_run_that_waits_for_a_thread_is_cancelled_without_ever_beginning() -> None:
     release, ran = threading.Event(), threading.Event()
     with RunnerStage(max_threads=1) as stage:

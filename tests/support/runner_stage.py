@@ -84,6 +84,7 @@ class RunnerStage:
         kill_grace: float = 5.0,
         max_output_bytes: int = 1024 * 1024,
         max_threads: int = 16,
+        max_abandoned_threads: int = 32,
         settings: JobSettings | None = None,
         child_database: ChildDatabase | None = None,
         lines_per_run: int = 10_000,
@@ -103,6 +104,7 @@ class RunnerStage:
             kill_grace=kill_grace,
             max_output_bytes=max_output_bytes,
             max_threads=max_threads,
+            max_abandoned_threads=max_abandoned_threads,
             child_database=child_database,
         )
 

@@ -14,7 +14,7 @@ REASONS: dict[str, dict[str, str]] = {
         "timeout": "the job ran longer than its timeout",
         "exit_nonzero": "the command ended with an exit code other than 0",
         "killed": "a signal ended the job's process",
-        "spawn_error": "the job's process could not be started",
+        "spawn_error": "the job could not be started",
         "not_loaded": "the node that claimed the run could not load the job",
         "loop_blocked": "another async job blocked the event loop that it ran in",
         "node_lost": "the node died in mid-run; on_lost: fail",

@@ -55,6 +55,7 @@ class NodeSettings:
     grace: int = 10_000_000
     kill_grace: float = 5.0
     max_output_bytes: int = 1_048_576
+    max_abandoned_threads: int = 32
     pace: Pace = field(default_factory=Pace)
 
 
@@ -100,6 +101,7 @@ class Node:
             on_progress=self._progressed,
             kill_grace=settings.kill_grace,
             max_output_bytes=settings.max_output_bytes,
+            max_abandoned_threads=settings.max_abandoned_threads,
             max_threads=max(settings.capacity, 1) if settings.kind == "serve" else 256,
         )
         self._rescue = Rescue(ledger=ledger, clock=clock)

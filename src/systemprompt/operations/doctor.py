@@ -255,6 +255,25 @@ def _ledger(system: System) -> Iterator[Check]:
     else:
         yield Check(name="clock", status="ok", message=f"{iso(now)}, not behind the ledger")
     yield from _nodes(system.ledger, now, system.profile.limits)
+    yield from _abandoned(system.ledger, system.profile.limits)
+
+
+def _abandoned(ledger: LedgerReader, limits: Limits) -> Iterator[Check]:
+    """Name the runs whose code goes on though their account is closed; that there are none goes without saying."""
+    runs = [run for run in map(ledger.run, ledger.abandoned_runs()) if run is not None]
+    if runs:
+        named = ", ".join(f"{run.job_name} (run {run.run_id})" for run in runs[:_NAMED])
+        more = f" and {len(runs) - _NAMED} more" if len(runs) > _NAMED else ""
+        yield Check(
+            name="abandoned runs",
+            status="warn",
+            message=f"{len(runs)} did not stop when told to, and their code goes on: {named}{more}",
+            mend="restart their node, and give their jobs `isolation: process`, which can be ended; a node with"
+            f" {limits.max_abandoned_threads} such threads starts no further plain function (limits.max_abandoned_threads)",
+        )
+
+
+_NAMED = 10
 
 
 def _nodes(ledger: LedgerReader, now: Instant, limits: Limits, *, must_serve: bool = False) -> Iterator[Check]:

@@ -39,6 +39,7 @@ class Limits:
     batch_size: int = 500
     kill_grace: float = 5.0
     max_output_bytes: int = 1_048_576
+    max_abandoned_threads: int = 32
 
     @property
     def heartbeat(self) -> float:

@@ -40,7 +40,7 @@ exception      the job raised, or its process ended without saying how it went
 timeout        it was still running when its timeout was over
 exit_nonzero   the command, or the job's process, ended with another code than 0
 killed         a signal that we did not send ended the process
-spawn_error    the process could not be started
+spawn_error    the process could not be started, or no thread was to be had
 not_loaded     the job's code could not be loaded
 loop_blocked   another async job blocked the event loop that it ran in
 """

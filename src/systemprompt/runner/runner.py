@@ -54,6 +54,7 @@ class Runner:
     kill_grace        seconds between asking work to stop and ending it
     max_output_bytes  what one process may write into its run's log; of the rest only the end is kept, for the outcome
     max_threads       plain functions at once; more of them wait for a thread. Node limits belong to the node
+    max_abandoned_threads   threads given up on that are still in their code; at this many no plain function starts: `spawn_error`
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Runner:
         kill_grace: float = 10.0,
         max_output_bytes: int = 1024 * 1024,
         max_threads: int = 64,
+        max_abandoned_threads: int = 32,
         child_database: ChildDatabase | None = None,
     ) -> None:
         self._clock = clock
@@ -83,7 +85,11 @@ class Runner:
         self._closed = False
         self._async = AsyncExecutor(settings=settings, database=database, later=self._deadlines.add)
         self._threads = ThreadExecutor(
-            settings=settings, database=database, max_threads=max_threads, awaitables=self._async
+            settings=settings,
+            database=database,
+            max_threads=max_threads,
+            max_abandoned=max_abandoned_threads,
+            awaitables=self._async,
         )
         self._processes = ProcessExecutor(
             settings=settings,

@@ -33,11 +33,21 @@ _log = logging.getLogger("systemprompt.runner")
 
 
 class ThreadExecutor:
-    """Runs each flight in a daemon thread of a pool."""
+    """Runs each flight in a daemon thread of a pool.
+
+    A thread that was given up on lasts as long as its code does. Where there are `max_abandoned` of them, no further flight starts.
+    """
 
     def __init__(
-        self, *, settings: JobSettings, database: Database | None, max_threads: int, awaitables: _Awaits
+        self,
+        *,
+        settings: JobSettings,
+        database: Database | None,
+        max_threads: int,
+        max_abandoned: int,
+        awaitables: _Awaits,
     ) -> None:
+        self._max_abandoned = max_abandoned
         self._settings = settings
         self._database = database
         self._awaitables = awaitables
@@ -47,8 +57,14 @@ class ThreadExecutor:
         """Begin them all in one step.
 
         Raises:
-            RuntimeError: not a single thread can be had; none was begun.
+            RuntimeError: not a single thread can be had, or too many were given up on; none was begun.
         """
+        if self._pool.given_up >= self._max_abandoned:
+            raise RuntimeError(
+                f"{self._pool.given_up} threads are still in the code of runs that were given up on, and"
+                f" limits.max_abandoned_threads is {self._max_abandoned}: sp doctor names the runs; restart the node, and give"
+                " their jobs `isolation: process`, which can be ended"
+            )
         self._pool.run_all([(flight, partial(self._fly, flight)) for flight in flights])
 
     def stop(self, flight: Flight) -> None:
@@ -58,6 +74,13 @@ class ThreadExecutor:
     def force(self, flight: Flight) -> None:
         assert flight.stop is not None
         self._pool.abandon(flight)
+        _log.warning(
+            "job %r (run %d) did not stop: %d of at most %d threads are given up on",
+            flight.definition.name,
+            flight.run_id,
+            self._pool.given_up,
+            self._max_abandoned,
+        )
         note = "it did not react, and its thread cannot be ended: use `isolation: process`"
         flight.land(stopped(flight.stop, took_ms=flight.took_ms(), note=note, went_on=True), abandoned=True)
 
@@ -153,6 +176,11 @@ class DaemonPool:
             self._given_up.add(thread)
             self._living -= 1
             self._call_next()
+
+    @property
+    def given_up(self) -> int:
+        """How many threads are still in work that was abandoned."""
+        return len(self._given_up)
 
     def close(self) -> None:
         """See idle threads end; busy ones end after their work."""

@@ -56,7 +56,7 @@ INSERT INTO reasons (status, reason, sentence) VALUES
     ('failed', 'timeout', 'the job ran longer than its timeout'),
     ('failed', 'exit_nonzero', 'the command ended with an exit code other than 0'),
     ('failed', 'killed', 'a signal ended the job''s process'),
-    ('failed', 'spawn_error', 'the job''s process could not be started'),
+    ('failed', 'spawn_error', 'the job could not be started'),
     ('failed', 'not_loaded', 'the node that claimed the run could not load the job'),
     ('failed', 'loop_blocked', 'another async job blocked the event loop that it ran in'),
     ('failed', 'node_lost', 'the node died in mid-run; on_lost: fail'),
