@@ -22,7 +22,7 @@ from systemprompt import job
 
 @job()
 def held(ctx):
-    print("held", flush=True)
+    print("held", flush=True, file=sys.__stdout__)  # a plain print goes into the log of the run
     ctx.cancel.wait()
     ctx.raise_if_cancelled()
 

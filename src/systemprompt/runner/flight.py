@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ from systemprompt.jobs.context import CancelSignal, JobContext
 from systemprompt.jobs.settings import JobSettings
 from systemprompt.record import record
 from systemprompt.runner.deadlines import Deadline
+from systemprompt.runner.executors.output import StreamLog
 from systemprompt.runner.outcome import Outcome, Stop
 from systemprompt.runner.run_logs import RunLog
 
@@ -97,6 +98,7 @@ class Flight:
         log: RunLog,
         on_land: Callable[[Flight, Finished], None],
         on_progress: Callable[[int, int | None, str], None],
+        max_output_bytes: int = 1024 * 1024,
     ) -> None:
         self.assignment = assignment
         self.definition = assignment.definition
@@ -116,6 +118,9 @@ class Flight:
         self._landed = False
         self._abandoned = False
         self._closed: threading.Event | None = None
+        self._max_output_bytes = max_output_bytes
+        self._printed: StreamLog | None = None
+        self._printing = threading.Lock()
 
     @property
     def stop(self) -> Stop | None:
@@ -149,6 +154,13 @@ class Flight:
             self._begun = not self._landed
             return self._begun
 
+    def printed(self, source: str, data: bytes) -> None:
+        """Keep what its code printed in this process, to `stdout` or `stderr`."""
+        with self._printing:
+            if self._printed is None:
+                self._printed = StreamLog(self.log, max_bytes=self._max_output_bytes)
+            self._printed.add(source, data)
+
     def land(self, outcome: Outcome, *, abandoned: bool = False, unbegun: bool = False) -> bool:
         """Report the outcome, once; False where it has landed before, or with `unbegun` where its code has begun.
 
@@ -162,6 +174,10 @@ class Flight:
             self._abandoned = abandoned
             if abandoned:
                 self._closed = threading.Event()
+        with self._printing:
+            if self._printed is not None:
+                self._printed.end()
+                outcome = replace(outcome, output=self._printed.both.text() or None)
         finished = Finished(
             run_id=self.run_id,
             attempt=self.assignment.attempt,

@@ -31,6 +31,10 @@ class RunLogger(logging.Logger):
         self._sink = sink
         self.addHandler(RecordHandler(sink))
 
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802  # logging's own name
+        # Not by `logging.disable`: whichever job calls that, it would silence all.
+        return not self.disabled and level >= self.getEffectiveLevel()
+
     def getChild(self, suffix: str) -> RunLogger:  # noqa: N802  # logging's own name
         return RunLogger(f"{self.name}.{suffix}", self._sink)
 

@@ -70,7 +70,7 @@ class Outcome:
     duration_ms  the job's own measure where it gave one, else the runner's
     exit_code    of a command or a process that ended by itself; None otherwise
     dry_run      the job only said what it would do
-    output       the last 4 KiB of what a process wrote, stdout and stderr in the order it arrived
+    output       the last 4 KiB of what was written or printed, stdout and stderr in the order it arrived
     """
 
     status: Status

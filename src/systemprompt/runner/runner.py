@@ -20,6 +20,7 @@ from systemprompt.runner.executors.process import ProcessExecutor
 from systemprompt.runner.executors.thread import ThreadExecutor
 from systemprompt.runner.flight import Assignment, Executor, Finished, Flight
 from systemprompt.runner.outcome import CANCEL_REASONS, Outcome, Stop, outcome_of_exception, stopped
+from systemprompt.runner.printing import end_capture, outside, start_capture
 from systemprompt.runner.run_logs import RunLog, RunLogs
 
 __all__ = ["Assignment", "ChildDatabase", "Finished", "Runner"]
@@ -52,7 +53,7 @@ class Runner:
     `late=True` when its code has come back.
 
     kill_grace        seconds between asking work to stop and ending it
-    max_output_bytes  what one process may write into its run's log; of the rest only the end is kept, for the outcome
+    max_output_bytes  what one attempt may print into its run's log; of the rest only the end is kept, for the outcome
     max_threads       plain functions at once; more of them wait for a thread. Node limits belong to the node
     max_abandoned_threads   threads given up on that are still in their code; at this many no plain function starts: `spawn_error`
     """
@@ -77,6 +78,7 @@ class Runner:
         self._on_finished = on_finished
         self._on_progress = on_progress
         self._kill_grace = kill_grace
+        self._max_output_bytes = max_output_bytes
         self._deadlines = Deadlines(clock)
         self._flights: dict[int, Flight] = {}
         self._abandoned: set[Flight] = set()
@@ -97,6 +99,7 @@ class Runner:
             kill_grace=kill_grace,
             max_output_bytes=max_output_bytes,
         )
+        self._capture = start_capture()
 
     def start(self, assignments: Sequence[Assignment]) -> None:
         """Start them and return at once. Where it raises, none was started; whatever goes wrong with a job is an outcome.
@@ -202,6 +205,7 @@ class Runner:
         self._processes.close()
         self._async.close()
         self._threads.close()
+        end_capture(self._capture)
         return idle
 
     def _flight(self, assignment: Assignment) -> Flight:
@@ -213,6 +217,7 @@ class Runner:
             log=log,
             on_land=self._landed,
             on_progress=partial(self._progress, run_id, log),
+            max_output_bytes=self._max_output_bytes,
         )
         flight.executor = self._executor_of(assignment)
         return flight
@@ -276,7 +281,7 @@ class Runner:
         if self._on_progress is None or self._logs.forked:
             return
         try:
-            self._on_progress(run_id, done, total, note)
+            outside(partial(self._on_progress, run_id, done, total, note))
         except Exception:  # noqa: BLE001  # whoever watches must not make the job fail
             _log.exception("showing the progress of run %d failed", run_id)
 
@@ -288,7 +293,7 @@ class Runner:
                 # By what is true now, not by this report: its code may have come back meanwhile.
                 (self._abandoned.add if flight.abandoned else self._abandoned.discard)(flight)
         try:
-            self._on_finished(finished)
+            outside(partial(self._on_finished, finished))
         except Exception:  # noqa: BLE001  # the thread goes on; the run stays open in the ledger until a rescue accounts for it
             _log.exception("reporting the end of run %d failed", finished.run_id)
         finally:

@@ -13,6 +13,7 @@ from typing import Any
 from systemprompt.runner.executors.thread import DaemonPoolFutures
 from systemprompt.runner.flight import Flight
 from systemprompt.runner.outcome import outcome_of_exception, stopped
+from systemprompt.runner.printing import set_printer
 
 __all__ = ["EventLoop", "Work"]
 
@@ -102,6 +103,7 @@ class EventLoop:
         flight = work.flight
         context = contextvars.copy_context()
         context.run(_flying.set, flight)
+        context.run(set_printer, flight.printed)
         self._owned[flight] = weakref.WeakSet()
         name = f"{flight.definition.name}#{flight.run_id}"
         task = self._loop.create_task(self._carry_out(work), name=name, context=context)

@@ -1,4 +1,4 @@
-"""What a process writes: cut into lines for the log, the end kept for the outcome. Memory stays small whatever comes."""
+"""What a process or a job writes: cut into lines for the log, the end kept for the outcome. Memory stays small whatever comes."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class LineCutter:
 
 
 class StreamLog:
-    """Both output streams of one process, into its run's log."""
+    """Both output streams of one attempt, into its run's log."""
 
     def __init__(self, log: RunLog, *, max_bytes: int) -> None:
         self.both = Tail()

@@ -25,6 +25,7 @@ from systemprompt.runner.outcome import (
     stopped,
     under_stop,
 )
+from systemprompt.runner.printing import printing_to
 
 __all__ = ["DaemonPool", "DaemonPoolFutures", "ThreadExecutor"]
 
@@ -100,7 +101,8 @@ class ThreadExecutor:
         value: Any = None
         try:
             context: JobContext = context_of(flight, settings=self._settings, database=self._database)
-            value = job.execute(context)
+            with printing_to(flight.printed):
+                value = job.execute(context)
         except BaseException as error:  # noqa: BLE001  # SystemExit and KeyboardInterrupt too: a job never ends its node
             if os.getpid() != node:
                 leave_child(error)
