@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from weakref import WeakSet
 
 import pytest
 
@@ -16,6 +17,7 @@ from support.embedded_node import profile_in
 from support.installation import Installation
 from support.runner_stage import RunnerStage
 from systemprompt.jobs.context import JobContext
+from systemprompt.runner import printing
 
 
 def speak(ctx: JobContext) -> None:
@@ -131,7 +133,10 @@ def test_a_forked_child_prints_where_the_node_does(capfd: pytest.CaptureFixture[
     assert "from the child" in capfd.readouterr().out
 
 
-def test_the_streams_are_the_programs_own_again_when_the_last_runner_is_closed() -> None:
+def test_the_streams_are_the_programs_own_again_when_the_last_runner_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(printing, "_captures", WeakSet())  # runners that other tests let go of without closing them
     before = sys.stdout, sys.stderr
     with RunnerStage():
         with RunnerStage():

@@ -7,6 +7,7 @@ import os
 import pty
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,14 @@ def patient(ctx) -> None:
     ctx.cancel.wait()
     ctx.raise_if_cancelled()
 """
+
+
+@pytest.fixture(autouse=True)
+def hang_ups_are_heard() -> Iterator[None]:
+    """Where `nohup` started the tests, every child would ignore SIGHUP."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture
@@ -57,9 +66,13 @@ def test_a_signal_that_ends_a_run_by_hand_is_named_in_its_account(
     process = subprocess.Popen(
         [*SP, "--json", "jobs", "run", "patient"], env=installation.environ, stdout=subprocess.PIPE, text=True
     )
-    up(fifo)
-    process.send_signal(number)
-    out, _ = process.communicate(timeout=WAIT_S)
+    try:
+        up(fifo)
+        process.send_signal(number)
+        out, _ = process.communicate(timeout=WAIT_S)
+    finally:
+        process.kill()
+        process.communicate()
     assert (process.returncode, json.loads(out)["error"]["code"]) == (130, "interrupted")
     assert account(installation) == ("cancelled", "interrupted", f"stopped by {number.name}")
 
@@ -82,14 +95,11 @@ def test_a_terminal_that_is_closed_leaves_an_account(installation: Installation,
 
 
 def test_a_node_under_nohup_outlives_its_terminal(installation: Installation) -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with serving(installation) as node:
-            node.signal(signal.SIGHUP)
-            installation.job_file("later.py", "@job()\ndef later():\n    return 'it serves'\n")
-            installation.sp("jobs", "run", "later", "--detach")
-            assert node.wait("run_finished")["message"] == "it serves"
-            node.signal(signal.SIGTERM)
-            assert node.ended() == 0
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with serving(installation) as node:
+        node.signal(signal.SIGHUP)
+        installation.job_file("later.py", "@job()\ndef later():\n    return 'it serves'\n")
+        installation.sp("jobs", "run", "later", "--detach")
+        assert node.wait("run_finished")["message"] == "it serves"
+        node.signal(signal.SIGTERM)
+        assert node.ended() == 0

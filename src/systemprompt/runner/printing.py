@@ -13,20 +13,26 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
+from weakref import WeakSet
 
-__all__ = ["end_capture", "outside", "printing_to", "set_printer", "start_capture"]
+__all__ = ["Capture", "end_capture", "outside", "printing_to", "set_printer", "start_capture"]
 
 Printer = Callable[[str, bytes], None]
 """Takes what was printed: to `stdout` or `stderr`, and the bytes."""
 
+
+class Capture:
+    """Says that somebody wants what jobs print."""
+
+
 _printer: ContextVar[Printer | None] = ContextVar("systemprompt_printer", default=None)
 _lock = threading.Lock()
-_captures: set[object] = set()
+_captures: WeakSet[Capture] = WeakSet()
 
 
-def start_capture() -> object:
-    """Capture what jobs print, until `end_capture` is given what this returns."""
-    capture = object()
+def start_capture() -> Capture:
+    """Capture what jobs print, until `end_capture` is given what this returns, or nobody has it any more."""
+    capture = Capture()
     with _lock:
         _captures.add(capture)
         for name in _NAMES:
@@ -36,7 +42,7 @@ def start_capture() -> object:
     return capture
 
 
-def end_capture(capture: object) -> None:
+def end_capture(capture: Capture) -> None:
     """Put the streams back as they were, once nobody captures any more and where no others stand in their place. Twice is fine."""
     with _lock:
         _captures.discard(capture)
