@@ -59,7 +59,7 @@ def test_a_forked_child_ends_as_python_says_and_its_job_is_left_alone(
     installation.job_file("forking.py", text)
     with serving(installation) as node:
         installation.sp("jobs", "run", "work", "--detach")
-        ended = node.wait("run_finished")
+        ended = node.end_of("work")
         assert (ended["status"], ended["message"]) == ("success", message)
         node.signal(signal.SIGTERM)
         assert node.ended() == 0
@@ -76,7 +76,7 @@ def test_what_a_job_left_forked_ends_with_the_node(tmp_path: Path) -> None:
     )
     with serving(installation) as node:
         installation.sp("jobs", "run", "work", "--detach")
-        pid = int(node.wait("run_finished")["message"])
+        pid = int(node.end_of("work")["message"])
         node.signal(signal.SIGTERM)
         assert node.ended() == 0
     with pytest.raises(ProcessLookupError):

@@ -18,10 +18,10 @@ def test_doctor_names_runs_whose_code_goes_on_and_the_node_starts_no_more_at_its
     )
     with serving(installation) as node:
         installation.sp("jobs", "run", "stubborn", "--detach")
-        given_up = node.wait("run_finished")
+        given_up = node.end_of("stubborn")
         assert (given_up["status"], given_up["reason"]) == ("failed", "timeout")
         installation.sp("jobs", "run", "plain", "--detach")
-        refused = node.wait("run_finished")
+        refused = node.end_of("plain")
         assert (refused["status"], refused["reason"]) == ("failed", "spawn_error")
         (check,) = [check for check in installation.sp("doctor")["data"]["checks"] if check["name"] == "abandoned runs"]
         assert check["status"] == "warn"

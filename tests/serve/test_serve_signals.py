@@ -100,6 +100,6 @@ def test_a_node_under_nohup_outlives_its_terminal(installation: Installation) ->
         node.signal(signal.SIGHUP)
         installation.job_file("later.py", "@job()\ndef later():\n    return 'it serves'\n")
         installation.sp("jobs", "run", "later", "--detach")
-        assert node.wait("run_finished")["message"] == "it serves"
+        assert node.end_of("later")["message"] == "it serves"
         node.signal(signal.SIGTERM)
         assert node.ended() == 0

@@ -78,6 +78,10 @@ class NodeProcess:
     def run_of(self, job: str) -> dict[str, Any]:
         return self.wait("run_started", lambda event: event["job_name"] == job)
 
+    def end_of(self, job: str) -> dict[str, Any]:
+        """The next end of a run of this job: built-in jobs end in between, whenever their minute has come."""
+        return self.wait("run_finished", lambda event: event["job_name"] == job)
+
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
