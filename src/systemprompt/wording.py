@@ -6,8 +6,8 @@ __all__ = ["counted", "readable", "size_text"]
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
-    """Return `1 file`, `2 files`."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
+    """Return `1 file`, `2 files`, `1,000 files`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def size_text(size: int) -> str:

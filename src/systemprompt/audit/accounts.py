@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from heapq import merge
 
 from systemprompt.audit.case import JobCase
-from systemprompt.audit.findings import plural
 from systemprompt.audit.oracle import Oracle
 from systemprompt.audit.reasons import check_range_reason
 from systemprompt.clock import Instant, iso
 from systemprompt.ledger.views import RangeView, RunView
+from systemprompt.wording import counted
 
 __all__ = ["check_accounts"]
 
@@ -135,7 +135,7 @@ class _Sweep:
         shared = self._expected.count(max(first - 1, self._low), min(last, self._high))
         if not shared:
             return False
-        instants = iso(first) if first == last else f"{plural(shared, 'fire time')} from {iso(first)} to {iso(last)}"
+        instants = iso(first) if first == last else f"{counted(shared, 'fire time')} from {iso(first)} to {iso(last)}"
         both = [_name(self._last), _name(account)]
         self._case.found(
             "double",

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from systemprompt.audit.case import oracle_of
-from systemprompt.audit.findings import plural
 from systemprompt.clock import iso
 from systemprompt.errors import JobNotFound
 from systemprompt.ledger.reasons import REASONS
 from systemprompt.ledger.views import RunView
+from systemprompt.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,8 +195,8 @@ def _accounting(
 def _remaining(ledger: LedgerReader, at: Instant) -> list[str]:
     """Say what the seal of a pruned day still tells. Accounts in ranges are counted with the day in which the range ends."""
     return [
-        f"of {seal.day} remains seal {seal.seal}: {plural(seal.fire_times, 'fire time')} in {plural(seal.runs, 'run')} and "
-        f"{plural(seal.ranges, 'range')}, {seal.counts}, digest {seal.digest}"
+        f"of {seal.day} remains seal {seal.seal}: {counted(seal.fire_times, 'fire time')} in {counted(seal.runs, 'run')} and "
+        f"{counted(seal.ranges, 'range')}, {seal.counts}, digest {seal.digest}"
         for seal in ledger.seals()
         if seal.from_at <= at < seal.until_at
     ]

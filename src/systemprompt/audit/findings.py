@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from systemprompt.clock import iso
+from systemprompt.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from systemprompt.clock import Instant
 
-__all__ = ["KEPT", "KINDS", "AuditCounts", "AuditReport", "Finding", "Findings", "plural"]
+__all__ = ["KEPT", "KINDS", "AuditCounts", "AuditReport", "Finding", "Findings"]
 
 KINDS: dict[str, str] = {
     "missing": "a fire time has no account",
@@ -133,27 +134,22 @@ class Findings:
         )
 
 
-def plural(count: int, one: str, many: str | None = None) -> str:
-    """Return `1 run`, `2 runs`, `1,000 runs`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
 def _clean(counts: AuditCounts, start: Instant | None, end: Instant | None) -> str:
     window = "".join(f" {word} {iso(at)}" for word, at in (("after", start), ("up to", end)) if at is not None)
-    parts = [f"clean: {plural(counts.jobs, 'job')} in {plural(counts.versions, 'version')}"]
+    parts = [f"clean: {counted(counts.jobs, 'job')} in {counted(counts.versions, 'version')}"]
     if not counts.fire_times:
         parts.append(f"no fire time was due{window}")
     else:
         each = "has its one account" if counts.fire_times == 1 else "each have their one account"
-        where = plural(counts.rows, "row")
+        where = counted(counts.rows, "row")
         if counts.ranges:
-            where += f", {counts.in_ranges:,} in {plural(counts.ranges, 'range')}"
-        parts.append(f"{plural(counts.fire_times, 'fire time')}{window} {each} ({where})")
-    parts.append(f"{plural(counts.manual, 'start')} by hand, {counts.open:,} open")
+            where += f", {counts.in_ranges:,} in {counted(counts.ranges, 'range')}"
+        parts.append(f"{counted(counts.fire_times, 'fire time')}{window} {each} ({where})")
+    parts.append(f"{counted(counts.manual, 'start')} by hand, {counts.open:,} open")
     return "; ".join(parts)
 
 
 def _faulty(by_kind: Mapping[str, int], jobs: int, counts: AuditCounts) -> str:
     listed = ", ".join(f"{by_kind[kind]:,} {kind}" for kind in KINDS if by_kind.get(kind))
-    total = plural(sum(by_kind.values()), "finding")
-    return f"{total} in {plural(jobs, 'job')} ({listed}); {plural(counts.fire_times, 'fire time')} checked"
+    total = counted(sum(by_kind.values()), "finding")
+    return f"{total} in {counted(jobs, 'job')} ({listed}); {counted(counts.fire_times, 'fire time')} checked"

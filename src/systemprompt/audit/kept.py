@@ -7,9 +7,10 @@ from hashlib import sha256
 from itertools import pairwise
 
 from systemprompt.audit.case import Setting
-from systemprompt.audit.findings import Finding, Findings, plural
+from systemprompt.audit.findings import Finding, Findings
 from systemprompt.clock import Instant, iso
 from systemprompt.ledger.views import AttemptView, JobView, LateView
+from systemprompt.wording import counted
 
 __all__ = ["check_abandoned", "check_fences", "check_late_results", "check_strays", "check_texts"]
 
@@ -35,7 +36,7 @@ def check_strays(setting: Setting, findings: Findings, *, seen: int) -> None:
     pruned = sum(seal.runs for seal in ledger.seals() if seal.until_at <= setting.pruned_until)
     if written != seen + pruned:
         gone = f", {pruned:,} were pruned" if pruned else ""
-        sentence = f"{plural(written, 'run')} were written, {seen:,} are open or closed{gone}"
+        sentence = f"{counted(written, 'run')} were written, {seen:,} are open or closed{gone}"
         findings.add(Finding(kind="stray", job_name=None, sentence=sentence, count=abs(written - seen - pruned)))
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from systemprompt.audit.findings import AuditReport, Finding, Findings, plural
+from systemprompt.audit.findings import AuditReport, Finding, Findings
 from systemprompt.clock import Instant, iso
 from systemprompt.ledger.reader import LedgerReader
 from systemprompt.ledger.seals import DayContent, Seal, SealState, day_of, digest_of, first_previous
 from systemprompt.ledger.views import JobView
+from systemprompt.wording import counted
 
 __all__ = ["audit_seals", "check_pruned", "check_sealed_day", "check_seals"]
 
@@ -73,7 +74,7 @@ def _chain_faults(state: SealState, seals: Sequence[Seal]) -> Iterable[tuple[str
     for seal in seals:
         name = f"seal {seal.seal} of {seal.day}"
         if seal.seal != number + 1:
-            gone = plural(seal.seal - number - 1, "seal")
+            gone = counted(seal.seal - number - 1, "seal")
             yield f"{gone} before {name} {'is' if seal.seal == number + 2 else 'are'} gone", seal.from_at
         elif seal.previous != digest:
             yield f"{name} does not follow {f'seal {number}' if number else 'from this ledger'}", seal.from_at
@@ -85,7 +86,7 @@ def _chain_faults(state: SealState, seals: Sequence[Seal]) -> Iterable[tuple[str
             yield f"{name} covers {day_of(seal.until_at - 1)}", seal.from_at
         number, until, digest = seal.seal, seal.until_at, seal.digest
     if state.seals != number:
-        yield f"{plural(state.seals, 'seal')} were made, the last one left is {number or 'none'}", until
+        yield f"{counted(state.seals, 'seal')} were made, the last one left is {number or 'none'}", until
     elif state.sealed_until != (until or 0):
         yield (
             f"the ledger says it is sealed up to {iso(state.sealed_until)}, its last seal ends {iso(until or 0)}",

@@ -55,7 +55,7 @@ def _of_group(group: Group) -> str:
     lines = [group.summary, "", f"usage: {name} COMMAND [FLAGS]", "", "commands:"]
     lines += _columns(list(below.items()))
     if not group.path:
-        lines += ["", *_global_help(), "", *_first_steps()]
+        lines += ["", *_global_help(), "", _FIRST_STEPS]
     else:
         lines += ["", f"{name} COMMAND --help explains one of them; sp --help lists the global flags."]
     return "\n".join([*lines, "", f"example: {group.example}"]) + "\n"
@@ -96,6 +96,7 @@ def _wrapped(lines: list[str], width: int) -> Iterator[str]:
 
 
 _NO_BREAK = "\u00a0"
+_FIRST_STEPS = "New here? sp init writes a profile and an example job, and says what to type next."
 
 
 def _with_flags_whole(usage: str) -> str:
@@ -132,10 +133,6 @@ def _global_help() -> list[str]:
         spelled = f"{short}, {name}" if short else f"    {name}"
         rows.append((f"{spelled} {metavar}" if metavar else spelled, text))
     return ["global flags, before or after the command:", *_columns(rows)]
-
-
-def _first_steps() -> list[str]:
-    return ["New here? sp init writes a profile and an example job, and says what to type next."]
 
 
 def _columns(rows: list[tuple[str, str]]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from systemprompt.builtin.sessions.session_cleanup import inactive_sessions
 from systemprompt.builtin.tables.changing import DRY_RUN, count_rows
 from systemprompt.builtin.tables.table import Condition, Table
-from systemprompt.builtin.upkeep.log_cleanup import old_entries
+from systemprompt.builtin.upkeep.log_cleanup import entries_text, old_entries
 from systemprompt.clock import Instant
 from systemprompt.jobs.context import JobContext
 from systemprompt.operations.context import OperationContext
@@ -111,8 +111,7 @@ def log_cleanup(context: OperationContext, params: LogCleanupParams) -> LogClean
     """
 
     def would(number: int) -> str:
-        entries = counted(number, "log entry", "log entries")
-        return f"Would delete {entries} older than {counted(params.days, 'day')}"
+        return f"Would delete {entries_text(number)} older than {counted(params.days, 'day')}"
 
     number, said = _clean(context, "log_cleanup", {"days": params.days}, params.dry_run, old_entries, would)
     return LogCleanup(entries_deleted=number, days_threshold=params.days, **said)

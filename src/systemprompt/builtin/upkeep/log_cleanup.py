@@ -11,7 +11,7 @@ from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
 from systemprompt.wording import counted
 
-__all__ = ["LogCleanup", "old_entries"]
+__all__ = ["LogCleanup", "entries_text", "old_entries"]
 
 
 @submit_job
@@ -32,7 +32,7 @@ class LogCleanup(Job):
         changed = clean_rows(ctx, *old_entries(ctx, self.clock.now()))
         deleted = "Would delete" if changed.dry_run else "Deleted"
         older = f"older than {counted(_days(ctx), 'day')}"
-        return changed.result(f"{deleted} {counted(changed.rows, 'log entry', 'log entries')} {older}")
+        return changed.result(f"{deleted} {entries_text(changed.rows)} {older}")
 
 
 def old_entries(ctx: JobContext, now: Instant) -> tuple[Table, Condition]:
@@ -47,3 +47,8 @@ def old_entries(ctx: JobContext, now: Instant) -> tuple[Table, Condition]:
 
 def _days(ctx: JobContext) -> int:
     return span(ctx, "days", ctx.settings.retention.logs_days)
+
+
+def entries_text(number: int) -> str:
+    """Return `1 log entry`, `5000 log entries`: the reference has no comma there."""
+    return f"{number} log {'entry' if number == 1 else 'entries'}"

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from heapq import merge
 from operator import attrgetter
+from typing import Any
 
 from systemprompt.ledger.sqlite.run_views import run_views
 from systemprompt.ledger.views import AttemptView, RunView
@@ -14,6 +15,7 @@ from systemprompt.ledger.views import AttemptView, RunView
 __all__ = ["with_attempts"]
 
 _BY_JOB = attrgetter("job_id", "due_at", "run_id")
+_KEPT = ("attempt", "fence", "node_id", "started_at", "ended_at", "result", "reason", "message")
 
 
 def with_attempts(
@@ -29,44 +31,29 @@ def with_attempts(
     for run in merge(run_views(closed), run_views(waiting), key=_BY_JOB):
         rows = beside.get(run.run_id, ())
         late = {row["attempt"]: row for row in rows if row["kind"] == "late"}
-        ended = [_attempt(run, row, late) for row in rows if row["kind"] == "ended"]
+        ended = [_attempt(run, late, **{name: row[name] for name in _KEPT}) for row in rows if row["kind"] == "ended"]
         if run.fence is not None and run.started_at is not None:
-            ended.append(_own_attempt(run, run.fence, late))
+            ended.append(_own_attempt(run, late))
         yield run, tuple(sorted(ended, key=attrgetter("fence")) if len(ended) > 1 else ended)
 
 
-def _attempt(run: RunView, row: sqlite3.Row, late: dict[int, sqlite3.Row]) -> AttemptView:
-    came = late.get(row["attempt"])
-    return AttemptView(
-        run_id=run.run_id,
-        attempt=row["attempt"],
-        fence=row["fence"],
-        node_id=row["node_id"],
-        started_at=row["started_at"],
-        ended_at=row["ended_at"],
-        result=row["result"],
-        reason=row["reason"],
-        message=row["message"],
-        late_result=None if came is None else came["result"],
-        late_at=None if came is None else came["day_at"],
-    )
+def _attempt(run: RunView, late: dict[int, sqlite3.Row], attempt: int, **own: Any) -> AttemptView:
+    came = late.get(attempt)
+    late_result, late_at = (None, None) if came is None else (came["result"], came["day_at"])
+    return AttemptView(run_id=run.run_id, attempt=attempt, late_result=late_result, late_at=late_at, **own)
 
 
-def _own_attempt(run: RunView, fence: int, late: dict[int, sqlite3.Row]) -> AttemptView:
+def _own_attempt(run: RunView, late: dict[int, sqlite3.Row]) -> AttemptView:
     """Return the attempt that closed the run, or that is running."""
-    came = late.get(run.attempt)
-    assert run.started_at is not None
-    status = None if run.finished_at is None else run.status
-    return AttemptView(
-        run_id=run.run_id,
-        attempt=run.attempt,
-        fence=fence,
+    return _attempt(
+        run,
+        late,
+        run.attempt,
+        fence=run.fence,
         node_id=run.node_id or "",
         started_at=run.started_at,
         ended_at=run.finished_at,
-        result="lost" if run.reason == "node_lost" else status,
+        result="lost" if run.reason == "node_lost" else None if run.finished_at is None else run.status,
         reason=run.reason,
         message=run.message,
-        late_result=None if came is None else came["result"],
-        late_at=None if came is None else came["day_at"],
     )
