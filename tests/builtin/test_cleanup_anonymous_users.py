@@ -11,6 +11,7 @@ import pytest
 
 from support.application import DAY, HOUR, NOW, App, an_app
 from systemprompt.builtin.sessions.cleanup_anonymous_users import CleanupAnonymousUsers
+from systemprompt.builtin.sessions.session_cleanup import SessionCleanup
 from systemprompt.errors import ConfigurationError
 from systemprompt.jobs.context import CancelSignal, JobCancelled
 from systemprompt.jobs.settings import HostTable
@@ -94,6 +95,19 @@ def test_whoever_may_still_matter_is_spared_whole(app: App) -> None:
 
     assert run(app).items_processed == 0
     assert {table: ids(app, table) for table in TABLES} == before
+
+
+def test_a_visit_that_session_cleanup_deleted_still_says_that_somebody_came_back(app: App) -> None:
+    for who, last in (("back", NOW - 2 * DAY), ("gone", OLD)):
+        user(app, who)
+        visit(app, who, last)
+    visit(app, "back", OLD)
+
+    cleaned = app.run(SessionCleanup)
+    app.run(CleanupAnonymousUsers)
+
+    assert (cleaned.items_processed, ids(app, "user_sessions")) == (3, [])
+    assert ids(app, "users") == ["back"]
 
 
 def test_the_parameter_moves_the_threshold(app: App) -> None:

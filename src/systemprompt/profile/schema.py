@@ -22,7 +22,7 @@ HOST_TABLES = {
         *("id", "user_id", "started_at", "last_activity_at", "ended_at", "end_reason", "ip_address", "user_agent"),
         *("request_count", "error_count", "behavior_score", "scored_at", "flagged_at", "flags", "ban_applied_at"),
     ),
-    "users": ("id", "name", "email", "status", "banned_at", "ban_reason", "created_at", "is_anonymous"),
+    "users": ("id", "name", "email", "status", "banned_at", "ban_reason", "created_at", "is_anonymous", "last_seen_at"),
 }
 """The tables that the built-in jobs work on, with our names of their columns. A host application may have them under others."""
 

@@ -22,8 +22,9 @@ class CleanupAnonymousUsers(Job):
     """Deletes anonymous users older than `days`, with sessions, requests and empty contexts.
 
     Spared is who has a session that is open or was used within `days`, who wrote or got a message, and who is banned: a ban
-    would be lifted by forgetting it. A session that `session_cleanup` deleted spares nobody: to keep whoever came back, give
-    that job more `hours`. Nothing is deleted in any of the tables where one of them is the host's without `clean: true`.
+    would be lifted by forgetting it. A session of our own table that was deleted leaves `users.last_seen_at`, which spares too;
+    the host's table may have such a column. Nothing is deleted in any of the tables where one of them is the host's without
+    `clean: true`.
 
     days      by default `retention.anonymous_user_days`
     dry_run   only say how many
@@ -60,7 +61,7 @@ def _steps(ctx: JobContext, now: Instant) -> dict[str, tuple[Table, Condition]]:
                 f"only one of users and {other} is a table of the host: nobody could say who came back",
                 hint="give users, user_sessions, user_contexts and task_messages under `tables` in the profile, or none of them",
             )
-    users = find_table(ctx, "users", needs=("id", "is_anonymous", "status", "created_at"))
+    users = find_table(ctx, "users", needs=("id", "is_anonymous", "status", "created_at"), may=("last_seen_at",))
     sessions = find_table(ctx, "user_sessions", needs=("id", "user_id", "last_activity_at", "ended_at"))
     contexts = find_table(ctx, "user_contexts", needs=("id", "user_id"))
     messages = find_table(ctx, "task_messages", needs=("context_id",))
@@ -111,6 +112,10 @@ def _gone(users: Table, sessions: Table, contexts: Table, messages: Table, cutof
         f"WHERE {contexts.column('user_id', 'talk')} = {user})"
     )
     old = users.before("created_at", cutoff, alias=alias, prefix="made_")
+    if "last_seen_at" in users.columns:
+        long_ago = users.before("last_seen_at", cutoff, alias=alias, prefix="traced_")
+        trace = f"({users.column('last_seen_at', alias)} IS NULL OR {long_ago.sql})"
+        old &= Condition(sql=trace, parameters=long_ago.parameters)
     return Condition(
         sql=(
             f"{users.column('is_anonymous', alias)} = 1 AND {users.column('status', alias)} <> 'banned' "

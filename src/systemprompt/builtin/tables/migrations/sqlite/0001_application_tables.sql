@@ -34,6 +34,7 @@ CREATE TABLE users (
     ban_reason TEXT,
     created_at INTEGER NOT NULL,
     is_anonymous INTEGER NOT NULL DEFAULT 0 CHECK (is_anonymous IN (0, 1)),
+    last_seen_at INTEGER,
     CHECK ((status = 'banned') = (banned_at IS NOT NULL))
 ) STRICT;
 CREATE UNIQUE INDEX users_by_email ON users (email) WHERE email IS NOT NULL;
@@ -66,6 +67,14 @@ CREATE INDEX user_sessions_of_a_user ON user_sessions (user_id);
 CREATE INDEX user_sessions_to_ban ON user_sessions (behavior_score) WHERE ban_applied_at IS NULL;
 -- For malicious_ip_blacklist: the sessions of its window.
 CREATE INDEX user_sessions_with_address ON user_sessions (id, last_activity_at) WHERE ip_address IS NOT NULL;
+
+-- A visit that is deleted leaves its trace: cleanup_anonymous_users spares whoever came back within its days.
+CREATE TRIGGER user_sessions_leave_a_trace AFTER DELETE ON user_sessions
+WHEN old.user_id IS NOT NULL
+BEGIN
+    UPDATE users SET last_seen_at = old.last_activity_at
+    WHERE id = old.user_id AND coalesce(last_seen_at, 0) < old.last_activity_at;
+END;
 
 -- One request of a session: what behavioral_analysis reads.
 CREATE TABLE session_requests (
