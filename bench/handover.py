@@ -145,7 +145,7 @@ class Stage:
             name="nothing",
             policies=Policies(timeout_s=case.timeout_s),
             source=JobSource(kind="module", name=__name__),
-            job=FunctionJob(case.work, True, {"name": "nothing"}),
+            job=FunctionJob(case.work, {"name": "nothing"}),
         )
         self._left = 0
         self._run_id = 0

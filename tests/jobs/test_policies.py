@@ -34,7 +34,7 @@ def test_what_an_author_says_of_a_policy_is_what_the_job_gets(policy: Policy) ->
 
 
 def test_a_class_and_the_decorator_have_every_policy_with_its_default() -> None:
-    arguments = signature(job).parameters
+    arguments = {name: one for name, one in signature(job).parameters.items() if one.kind is one.KEYWORD_ONLY}
     assert {name: getattr(Job, name) for name in USUAL} == USUAL
     assert {name: arguments[name].default for name in USUAL} == USUAL
     attributes = set(Job.__annotations__)

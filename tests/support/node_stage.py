@@ -30,7 +30,7 @@ def definition(function: Callable[..., Any], schedule: str = EVERY_SECOND, **pol
         schedule=schedule,
         policies=Policies(**policies),
         source=JobSource(kind="module", name="tests"),
-        job=FunctionJob(function, function.__code__.co_argcount > 0, {"name": name}),
+        job=FunctionJob(function, {"name": name}),
     )
 
 

@@ -145,7 +145,7 @@ class RunnerStage:
         if isinstance(work, Job):
             job = work
         elif callable(work):
-            job = FunctionJob(work, work.__code__.co_argcount > 0, {"name": name})
+            job = FunctionJob(work, {"name": name})
         else:
             command = tuple(work)
         definition = JobDefinition(

@@ -12,7 +12,8 @@ from systemprompt.discovery.definition import JobDefinition, JobSource
 from systemprompt.discovery.names import check_name, check_time_zone
 from systemprompt.discovery.overrides import NOTHING_AROUND, Around, JobOverride
 from systemprompt.errors import JobDefinitionError
-from systemprompt.jobs.job import Job
+from systemprompt.jobs.calling import calling_of
+from systemprompt.jobs.job import FunctionJob, Job
 from systemprompt.jobs.policies import POLICIES, Policies, Policy, seconds_of
 
 __all__ = ["define_command", "define_job", "name_of", "read_job"]
@@ -32,7 +33,8 @@ def read_job(submitted: object) -> Job:
     """Return the job of a submitted class or instance, its name checked.
 
     Raises:
-        JobDefinitionError: it is neither, cannot be made, has no `execute` or one that yields, or a name that cannot be used.
+        JobDefinitionError: it is neither, cannot be made, has no `execute` that takes the context, one that yields, or a name that
+            cannot be used.
     """
     what = submitted if isinstance(submitted, type) else type(submitted)
     if not issubclass(what, Job):
@@ -50,20 +52,58 @@ def read_job(submitted: object) -> Job:
                 hint="give the constructor no arguments, or submit an instance",
             ) from error
     job = cast("Job", job)
+    _check_attributes(job)
     check_name(job.name)
+    if isinstance(job, FunctionJob) and job.refusal is not None:
+        raise JobDefinitionError(f"job {job.name!r}: {job.refusal.message}", hint=job.refusal.hint)
     if what.execute is Job.execute and "execute" not in getattr(job, "__dict__", {}):
         raise JobDefinitionError(
             f"job {job.name!r} has no execute(self, ctx)", hint=f"write it in class {what.__qualname__}"
         )
     if not callable(job.execute):
         raise JobDefinitionError(f"job {job.name!r}: execute is {job.execute!r}, which cannot be called")
-    function = getattr(job, "function", job.execute)  # of @job, and of a class
+    if not isinstance(job, FunctionJob):
+        _check_execute(job)
+    function = job.function if isinstance(job, FunctionJob) else job.execute
     if getattr(getattr(function, "__code__", None), "co_flags", 0) & _YIELDS:
         raise JobDefinitionError(
             f"job {job.name!r}: its function has a yield, so calling it makes a generator and does no work",
             hint="return a JobResult, and tell how far it is with ctx.progress(done, total)",
         )
     return job
+
+
+def _check_attributes(job: Job) -> None:
+    """Refuse what is written as a method: `def name(self)` is another language's way, and reads as text nowhere here."""
+    for attribute in _ATTRIBUTES:
+        value: object = getattr(job, attribute)
+        if callable(value):
+            raise JobDefinitionError(
+                f"class {type(job).__qualname__}: {attribute} is a method, and an attribute is wanted",
+                hint=f"write {attribute} = ... in the class, without def: {attribute} = {_EXAMPLES.get(attribute, '...')}",
+            )
+
+
+_ATTRIBUTES = tuple(Job.__annotations__)
+_EXAMPLES = {
+    "name": '"nightly_report"',
+    "description": '"Writes the nightly report"',
+    "schedule": '"0 0 3 * * *"',
+    "enabled": "True",
+    "tags": '("reports",)',
+    "parameters": '{"days": 7}',
+}
+
+
+def _check_execute(job: Job) -> None:
+    try:
+        calling = calling_of(job.execute)
+    except JobDefinitionError as error:
+        raise JobDefinitionError(f"job {job.name!r}: {error.message}", hint="write execute(self, ctx)") from error
+    if not calling.by_place:
+        raise JobDefinitionError(
+            f"job {job.name!r}: its execute takes no context, and is called with it", hint="write execute(self, ctx)"
+        )
 
 
 def define_job(

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from systemprompt.errors import JobDefinitionError
+from systemprompt.jobs.calling import Calling, calling_of
 from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.policies import Policies
 from systemprompt.jobs.result import JobResult
@@ -54,16 +56,24 @@ class Job:
 
 
 class FunctionJob(Job):
-    """A job made from a function by `@job`. The function may take the context, or nothing."""
+    """A job made from a function by `@job`. The function may take the context, or nothing.
 
-    def __init__(self, function: Callable[..., Any], takes_context: bool, attributes: dict[str, Any]) -> None:
+    refusal   why it cannot be called, where it takes what no job gets; whoever reads the job raises it
+    """
+
+    def __init__(self, function: Callable[..., Any], attributes: dict[str, Any]) -> None:
         self.function = function
-        self.takes_context = takes_context
+        self.refusal: JobDefinitionError | None = None
+        self._calling = Calling()
+        try:
+            self._calling = calling_of(function)
+        except JobDefinitionError as error:
+            self.refusal = error
         for name, value in attributes.items():
             setattr(self, name, value)
 
     def execute(self, ctx: JobContext) -> Any:
-        return self.function(ctx) if self.takes_context else self.function()
+        return self._calling.call(self.function, ctx)
 
 
 def submit_job(submitted: J) -> J:
@@ -73,7 +83,7 @@ def submit_job(submitted: J) -> J:
 
 
 def job(
-    *,
+    *misplaced: object,
     name: str | None = None,
     schedule: str = "",
     description: str | None = None,
@@ -93,24 +103,51 @@ def job(
 
     The name defaults to the function's, the description to its docstring's first line. The function itself is returned
     unchanged, so it can be called and tested as it is.
+
+    Raises:
+        JobDefinitionError: it is written without parentheses or with an argument that is not named, or what it stands above has
+            no name and gets none.
     """
-    said = locals().copy()  # each argument is an attribute of the job
+    said = {key: value for key, value in locals().items() if key != "misplaced"}  # each is an attribute of the job
     caller = sys._getframe(1).f_globals  # noqa: SLF001  # the calling module is the registry
+    if misplaced:
+        raise _misplaced(misplaced[0])
 
     def register(function: F) -> F:
-        code = function.__code__
-        takes_context = code.co_argcount + code.co_posonlyargcount > 0
-        doc = (function.__doc__ or "").strip().split("\n")[0]
+        doc = description
+        if doc is None:
+            # What is no function, such as a partial, has the text of its class, which says nothing of the job.
+            doc = (function.__doc__ or "").strip().split("\n")[0] if hasattr(function, "__name__") else ""
         attributes = {
-            "name": name or function.__name__,
-            "description": doc if description is None else description,
+            "name": name or _name_of(function),
+            "description": doc,
             "tags": tuple(tags),
             "parameters": dict(parameters or {}),
         }
-        _submit(FunctionJob(function, takes_context, said | attributes), caller)
+        _submit(FunctionJob(function, said | attributes), caller)
         return function
 
     return register
+
+
+def _misplaced(argument: object) -> JobDefinitionError:
+    if isinstance(argument, str):
+        return JobDefinitionError(
+            f"@job({argument!r}) does not say what that is", hint=f"write @job(schedule={argument!r})"
+        )
+    return JobDefinitionError(
+        f"@job stands above {getattr(argument, '__name__', repr(argument))} without parentheses",
+        hint='write @job(), or @job(schedule="0 0 3 * * *")',
+    )
+
+
+def _name_of(function: object) -> str:
+    name = getattr(function, "__name__", None)
+    if not isinstance(name, str):
+        raise JobDefinitionError(
+            f"@job was put above {function!r}, which has no name", hint='give it one: @job(name="report")'
+        )
+    return name
 
 
 def _submit(submitted: object, module_globals: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, TypeAlias, TypeGuard
 
 from systemprompt.errors import SystempromptError
+from systemprompt.jobs.calling import does_no_work
 from systemprompt.jobs.context import JobCancelled
 from systemprompt.jobs.result import JobResult
 from systemprompt.record import record
@@ -144,6 +145,10 @@ def _read(value: object, took_ms: int) -> Outcome:
         return Outcome(
             status="failed", reason="reported", message=message, error=_text(value.message or message), **counts
         )
+    idle = does_no_work(value)
+    if idle is not None:
+        message = f"the job returned {idle}"
+        return Outcome(status="failed", reason="exception", message=message, error=message, duration_ms=took_ms)
     return Outcome(status="success", message=_short(value), duration_ms=took_ms)
 
 
