@@ -211,7 +211,9 @@ def test_a_command_that_reads_loads_these_modules_of_ours(cli: CliSession, call:
     assert found["code"] == 0
     wanted = COMMON | {f"systemprompt.{name}" for name in OF_EACH[call]}
     assert {name for name in found["loaded"] if name.startswith("systemprompt")} == wanted
-    assert not [name for name in found["loaded"] if name.startswith("_systemprompt_jobs")], "a user's code was imported"
+    assert not [name for name in found["loaded"] if name.startswith("systemprompt.discovery.job_files.")], (
+        "a user's code was imported"
+    )
     assert not found["inspect_is_real"]
 
 

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from types import ModuleType
-from zlib import crc32
 
 from systemprompt.discovery.definition import JobSource
 from systemprompt.discovery.fingerprint import ABSENT, fingerprint_of
+from systemprompt.discovery.job_files import module_name
 from systemprompt.errors import JobDefinitionError
 from systemprompt.jobs.job import MODULE_JOBS
 
@@ -105,10 +105,7 @@ def _load_file(source: JobSource) -> ModuleType:
     if known is not None and known.source == text and not neighbours_changed:
         known.fingerprint = fingerprint
         return known.module
-    # The name is private, so that a job file called `email.py` hides nothing, and the same in every process, so that what a
-    # job pickles can be read back.
-    stem = os.path.splitext(os.path.basename(path))[0]
-    name = f"_systemprompt_jobs_{crc32(os.fsencode(path)):08x}_{stem}"
+    name = module_name(path)
     module = ModuleType(name)
     module.__file__ = path
     if folder not in sys.path:
