@@ -198,6 +198,21 @@ def test_a_run_whose_code_never_comes_is_closed_after_a_while(stage: NodeStage) 
     assert event.reason == "not_loaded"
 
 
+def test_a_run_waits_for_its_code_no_longer_than_something_may_be_new(stage: NodeStage) -> None:
+    def unknown() -> None: ...
+
+    stage.declare(definition(unknown, ""))
+    node = stage.node(declared=False)
+    node.start()
+    node.nothing_new()
+    node.start_manual(by_hand("unknown"), ME)
+    node.nothing_new()  # the look may have begun before the run came
+    assert stage.runs("unknown")[0].status == "running"
+    node.nothing_new()
+    (event,) = stage.wait("run_finished", "unknown")
+    assert event.reason == "not_loaded"
+
+
 def test_bootstrap_jobs_run_once_at_the_start(stage: NodeStage) -> None:
     def setup(ctx: JobContext) -> None:
         assert ctx.fire_at is None

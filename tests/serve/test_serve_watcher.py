@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -11,8 +12,10 @@ from typing import Any
 import pytest
 
 from support.installation import Installation
+from support.waiting import Heard
 from systemprompt.discovery.fingerprint import fingerprint_of
 from systemprompt.errors import DatabaseBusy
+from systemprompt.ledger.records import Change, ManualStart
 from systemprompt.nodes import watcher as watching
 from systemprompt.nodes.events import CatalogueReloaded, Listeners, NodeEvent
 from systemprompt.nodes.serving import patience_within
@@ -51,6 +54,35 @@ def test_a_change_seen_while_the_ledger_is_held_is_taken_over_afterwards(
     holder.close()
     assert watcher.look()
     assert [event.added for event in events if isinstance(event, CatalogueReloaded)] == [("late",)]
+
+
+def test_a_run_of_a_job_that_only_others_can_load_ends_once_the_files_are_seen_to_stand_still(
+    installation: Installation, system: System
+) -> None:
+    # It loads where a variable is set: for the command, and not for the node.
+    installation.job_file("picky.py", "import os\nos.environ['ONLY_HERE']\n\n\n@job()\ndef picky(): ...\n")
+    system.reload()
+    heard_of = Heard()
+    heard = Listeners(heard_of)
+    node = system.node("serve", heard)
+    watcher = Watcher(system, node, heard)
+    node.start()
+    with open_system(str(installation.profile), environ=installation.environ) as other:
+        os.environ["ONLY_HERE"] = "1"
+        try:
+            other.reload()
+        finally:
+            del os.environ["ONLY_HERE"]
+        (claimed,) = node.start_manual([ManualStart(job_name="picky", parameters={})], Change(actor="me"))
+    try:
+        for _ in range(9):
+            watcher.look()
+        heard_of.wait("run_finished")
+        run = system.ledger.run(claimed.run_id)
+        assert run is not None
+        assert (run.status, run.reason) == ("failed", "not_loaded")
+    finally:
+        node.close()
 
 
 def test_a_watcher_that_cannot_tell_anybody_goes_on_watching(installation: Installation, system: System) -> None:

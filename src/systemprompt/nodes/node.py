@@ -83,6 +83,7 @@ class Node:
         self._settings = settings
         self.catalogue = catalogue
         self._parked: list[Claimed] = []
+        self._parked_before: list[Claimed] = []
         self._parking = threading.Lock()
         self._logs = logs
         self._listeners = listeners
@@ -170,6 +171,13 @@ class Node:
             self._parked = [run for run in self._parked if run.job_name not in catalogue.jobs]
         self._begin(known, catalogue.jobs)
         self.loop.look()
+
+    def nothing_new(self) -> None:
+        """Hear that the files are as this node has them: no code is on its way for runs that waited when that was said last."""
+        with self._parking:
+            in_vain, self._parked_before = self._parked_before, list(self._parked)
+        for run in in_vain:
+            self._unpark(run)
 
     def drain(self, grace: float, reason: str = "shutdown", by: str | None = None) -> bool:
         """Take no more work, let what runs finish within `grace` seconds, then stop it; every end is accounted for.
@@ -384,4 +392,4 @@ def closing_of(finished: Finished) -> Closing:
 
 
 _PARKED_S = 10.0
-"""How long a claimed run waits for its job's code to be loaded."""
+"""How long a claimed run waits for its job's code to be loaded, where nobody says that there is nothing new."""

@@ -48,6 +48,7 @@ class Watcher:
         seen = {path: fingerprint_of(path) for path in self._files}
         if seen == self._files:
             self._settling = None
+            self._node.nothing_new()
             return False
         if seen != self._settling:
             self._settling = seen
