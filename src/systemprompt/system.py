@@ -338,11 +338,13 @@ class System:
         self.close()
 
     def _discover(self) -> Catalogue:
-        from systemprompt.builtin import BUILTIN_MODULES
+        from dataclasses import replace
+
+        from systemprompt.builtin import BUILTIN_MODULES, lacking
         from systemprompt.discovery.discovery import discover
 
         profile = self.profile
-        return discover(
+        catalogue = discover(
             builtin_modules=BUILTIN_MODULES,
             extensions=profile.extensions,
             entry_points=profile.entry_points,
@@ -354,3 +356,8 @@ class System:
             profile_path=profile.path,
             around=profile.around,
         )
+        for name, place in lacking(self.settings).items():
+            job = catalogue.jobs.get(name)
+            if job is not None and job.source.kind == "builtin":
+                catalogue.jobs[name] = replace(job, lacks=place)
+        return catalogue

@@ -11,6 +11,7 @@ import pytest
 
 from support import REPOSITORY
 from support.application import an_app
+from support.installation import Installation
 from systemprompt.builtin import BUILTIN_MODULES
 from systemprompt.builtin.tables.application_file import MIGRATIONS
 from systemprompt.cron import Schedule
@@ -89,3 +90,19 @@ def test_the_docs_name_every_job_and_every_weight() -> None:
     scored = page.partition("## How an address is scored")[2].partition("## Every job")[0]
     shown = [line.split(" | ")[1] for line in scored.splitlines() if line.startswith("| ")][1:]
     assert [f"{weight:.2f}" for weight in WEIGHTS.values()] == shown
+
+
+def test_a_job_for_which_the_profile_names_nothing_to_work_on_says_so(tmp_path: Path) -> None:
+    installation = Installation(tmp_path)
+
+    def remarks(name: str) -> list[str]:
+        found: list[str] = installation.sp("jobs", "show", name)["data"]["remarks"]
+        return found
+
+    assert remarks("content_ingestion") == ["nothing to do: the profile has no content.sources"]
+    assert remarks("publish_content") == ["nothing to do: the profile has no content.publish"]
+    assert remarks("file_ingestion") == ["nothing to do: the profile has no files.sources"]
+    assert remarks("log_cleanup") == []
+    (tmp_path / "texts").mkdir()
+    installation.write_profile("content: {sources: [{name: notes, path: texts/}]}\n")
+    assert remarks("content_ingestion") == []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["BUILTIN_MODULES"]
+from systemprompt.jobs.settings import JobSettings
+
+__all__ = ["BUILTIN_MODULES", "lacking"]
 
 BUILTIN_MODULES: tuple[str, ...] = (
     "systemprompt.builtin.sessions.behavioral_analysis",
@@ -20,3 +22,13 @@ BUILTIN_MODULES: tuple[str, ...] = (
     "systemprompt.builtin.sessions.session_cleanup",
 )
 """The modules that discovery loads, by name: importing this package loads none of them."""
+
+
+def lacking(settings: JobSettings) -> dict[str, str]:
+    """Return which of these jobs have nothing to do in an installation, each with what its profile would have to name."""
+    needs = {
+        "content_ingestion": ("content.sources", settings.content_sources),
+        "file_ingestion": ("files.sources", settings.file_sources),
+        "publish_content": ("content.publish", settings.publish),
+    }
+    return {name: place for name, (place, given) in needs.items() if not given}

@@ -171,6 +171,6 @@ _HINTS = {
     sqlite3.SQLITE_READONLY: "the file or its folder is read-only: give this user the right to write there",
     sqlite3.SQLITE_FULL: "the disk is full: free some space; nothing was written",
     sqlite3.SQLITE_NOTADB: "the file is not a SQLite database: is the path right?",
-    sqlite3.SQLITE_CORRUPT: "the file is damaged: stop the nodes, restore a backup, then: sp doctor",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged: stop the nodes, restore a backup (sp db restore FILE --replace), then: sp doctor",
     sqlite3.SQLITE_IOERR: "the disk is full or has failed: `sp doctor` shows what is free, the system's log the rest",
 }

@@ -39,6 +39,7 @@ class JobDefinition:
     user         whom a command runs as; None for the node's own
     stdin        what a command reads; None for nothing
     output       of a command: `keep`, `errors` (stderr alone) or `discard`
+    lacks        the key that the profile would have to set for a built-in job to have anything to do
     profile_sets   which of `schedule`, `time_zone`, `enabled` and the policies the profile sets, by name; the code says the rest
     """
 
@@ -61,6 +62,7 @@ class JobDefinition:
     stdin: str | None = None
     output: str = "keep"
     job: Job | None = None
+    lacks: str = ""
     profile_sets: frozenset[str] = frozenset()
 
     def described(self) -> str:
@@ -73,6 +75,7 @@ class JobDefinition:
             "environment": sorted(self.environment),
             "parameters": self.parameters,
             "enforce": self.enforce,
+            "lacks": self.lacks,
         }
         return json.dumps(said, default=str, sort_keys=True, ensure_ascii=False)
 
@@ -98,7 +101,7 @@ class Catalogue:
     files     path -> fingerprint of every file the catalogue was read from: equal fingerprints mean an equal catalogue
     """
 
-    jobs: Mapping[str, JobDefinition]
+    jobs: dict[str, JobDefinition]
     quarantined: tuple[Quarantined, ...] = ()
     bootstrap: tuple[str, ...] = ()
     reboot: tuple[str, ...] = ()

@@ -162,10 +162,15 @@ def _soundness(name: str, upkeep: DatabaseUpkeep, schema: int) -> Check:
     except DatabaseError as error:
         faults = [error.message]
     if faults:
-        mend = "stop the nodes and restore a backup; docs/operating.md says how to read what is left"
+        mend = f"stop the nodes, then restore a backup: {_restoring(name)}; docs/operating.md says how to read what is left"
         message = f"{upkeep.location} is damaged: {'; '.join(faults)}"
         return Check(name=name, status="fail", message=message, mend=mend)
     return Check(name=name, status="ok", message=f"{upkeep.location}, schema {schema}, sound")
+
+
+def _restoring(name: str) -> str:
+    """Return the command that puts a copy in the place of the ledger, or of both databases: their copies belong together."""
+    return "sp db restore FILE --replace" + (" --database APP-FILE" if name != "ledger" else "")
 
 
 def _schema(states: list[DatabaseState]) -> Iterator[Check]:
@@ -177,7 +182,8 @@ def _schema(states: list[DatabaseState]) -> Iterator[Check]:
                 name=name,
                 status="fail",
                 message=f"{state.path} is not protected as it should be: {'; '.join(state.altered)}",
-                mend="stop the nodes and restore a backup from before the change; sp jobs audit says what came of it",
+                mend=f"stop the nodes, then restore a backup from before the change: {_restoring(state.name)}; sp jobs audit says"
+                " what came of it",
             )
         if state.added:
             yield Check(
@@ -250,7 +256,8 @@ def _ledger(system: System) -> Iterator[Check]:
             status="fail",
             message=f"the clock says {iso(now)}, and the ledger has decided up to {iso(decided)}: until then nothing fires",
             mend="where this clock is wrong, set it (timedatectl, chronyc); where it is right now and was ahead, run by hand what"
-            " cannot wait (sp jobs run NAME), or restore a backup from before: docs/operating.md, Clocks",
+            " cannot wait (sp jobs run NAME), or restore a backup from before (sp db restore FILE --replace): docs/operating.md,"
+            " Clocks",
         )
     else:
         yield Check(name="clock", status="ok", message=f"{iso(now)}, not behind the ledger")

@@ -77,7 +77,7 @@ class JobDetails:
     failed_in_a_row   how many of its last runs failed with no success since, at most 100
     serving, silent, clock_behind_s   whether schedules are kept: see `systemprompt.operations.serving.condition`
     clock_rule        what the schedule does when clocks change; empty where its zone's clocks do not within a year
-    remarks           what to look at, where nobody can mean the schedule
+    remarks           what to look at: nobody can mean this schedule, or the job has nothing to do
     next_fire_times   the next five of its schedule, whether or not it is enabled
     """
 
@@ -155,11 +155,16 @@ def show_job(context: OperationContext, params: ShowJobParams) -> JobDetails:
         changes=changes if params.versions else (),
         policies=policies,
         clock_rule=clock_rule(schedule, now) if schedule else "",
-        remarks=remarks(schedule.expression) if schedule else (),
+        remarks=(*_idle(described), *(remarks(schedule.expression) if schedule else ())),
         next_fire_times=_fire_times(view, schedule, now),
         failed_in_a_row=failed_in_a_row,
         **state,
     )
+
+
+def _idle(described: Mapping[str, Any]) -> tuple[str, ...]:
+    lacks = described.get("lacks")
+    return (f"nothing to do: the profile has no {lacks}",) if lacks else ()
 
 
 def _change(version: VersionView, before: VersionView | None) -> JobChange:
