@@ -292,10 +292,10 @@ KILLED_BEFORE_RENAME = """
 import os, signal, sys
 from systemprompt.builtin.content.site_folder import SiteFolder
 real = os.replace
-def replace(source, target):
-    if target.endswith(sys.argv[2]):
+def replace(source, target, **folders):
+    if sys.argv[2].endswith(target):
         os.kill(os.getpid(), signal.SIGKILL)
-    real(source, target)
+    real(source, target, **folders)
 os.replace = replace
 with SiteFolder(sys.argv[1]) as folder:
     folder.announce({"docs/index.html", "docs/new.html"})

@@ -28,7 +28,8 @@ class PublishContent(Job):
     """Writes pages, index, tags, feed and sitemap into `publish.path`, and only what changed.
 
     Drafts, removed content and content with a date to come are left out. A page never appears half-written; a page of removed
-    content goes away; a file that this job did not write is never touched. A page that fails keeps its last good state.
+    content goes away; a file that this job did not write is never touched, and no link in the site is followed. A page that fails
+    keeps its last good state.
     """
 
     name = "publish_content"

@@ -5,17 +5,23 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from secrets import token_hex
 from types import TracebackType
 
+from systemprompt.builtin.content.below import folder_below, open_below, open_folder
 from systemprompt.errors import ConflictError
 
 __all__ = ["ForeignFile", "SiteFolder"]
 
 _OURS = ".systemprompt"
+_UNFINISHED = "tmp"
 
 
 class ForeignFile(ConflictError):
-    """A file stands where a page should go, and this job did not write it."""
+    """What stands where a page should go was not written by this job."""
 
     code = "foreign_file"
 
@@ -26,8 +32,11 @@ class SiteFolder:
     A crash at any moment leaves every page either as it was or as it will be. The manifest names every file of ours before it is
     written, so what a crash left behind is still known as ours, and a later run mends or removes it.
 
+    Others may be allowed to write in the site. So nothing below its folder is reached through a link, only regular files are
+    replaced or removed, and what we keep for ourselves lies in a folder that this user alone may enter.
+
     Raises:
-        ConflictError: another process is publishing here.
+        ConflictError: another process is publishing here, or the folder `.systemprompt` in it is a link or somebody else's.
     """
 
     def __init__(self, root: str) -> None:
@@ -37,33 +46,31 @@ class SiteFolder:
         self.removed = 0
         self._ours: set[str] = set()
         self._kept: set[str] = set()
-        self._dirty_folders: set[str] = set()
-        self._lock = -1
+        self._dirty_folders: set[tuple[str, ...]] = set()
+        self._open = ExitStack()
+        self._root = self._private = self._tmp = -1
 
     def __enter__(self) -> SiteFolder:
-        private = os.path.join(self.root, _OURS)
-        os.makedirs(os.path.join(private, "tmp"), exist_ok=True)
-        self._lock = os.open(os.path.join(private, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._lock)
-            raise ConflictError(
-                f"another process is publishing into {self.root}", hint="wait until it has finished"
-            ) from None
-        for name in os.listdir(os.path.join(private, "tmp")):  # what a crash left
-            os.unlink(os.path.join(private, "tmp", name))
-        self._ours = self._read_manifest()
+        with ExitStack() as opened:
+            os.makedirs(self.root, exist_ok=True)
+            self._root = _close_with(opened, open_folder(self.root))
+            self._private = _close_with(opened, self._own_folder(self._root, _OURS, _OURS))
+            self._tmp = _close_with(opened, self._own_folder(self._private, _UNFINISHED, f"{_OURS}/{_UNFINISHED}"))
+            self._lock(_close_with(opened, self._own_file("lock", os.O_RDWR | os.O_CREAT)))
+            for name in os.listdir(self._tmp):  # what a crash left
+                os.unlink(name, dir_fd=self._tmp)
+            self._ours = self._read_manifest()
+            self._open = opened.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self._lock)
+        self._open.close()
 
     def announce(self, addresses: set[str]) -> None:
         """Note the files that are about to be written, before they are. What exists and is not ours is not noted."""
-        new = {address for address in addresses - self._ours if not os.path.lexists(self._absolute(address))}
+        new = {address for address in addresses - self._ours if self._kind_of(address) is None}
         if new:
             self._write_manifest(self._ours | new)
         self._ours |= new
@@ -72,25 +79,23 @@ class SiteFolder:
         """Make the file hold `data`; return whether it had to be written. A file that holds it already is left untouched.
 
         Raises:
-            ForeignFile: a file that is not ours stands there with other content.
+            ForeignFile: something that is not ours stands there, or a link stands on the way.
             OSError: it cannot be written; the old one stands as it was.
         """
         self._kept.add(address)
-        path = self._absolute(address)
-        if _holds(path, data):
+        if self._holds(address, data):
             self.unchanged += 1
             return False
+        there = self._kind_of(address)
+        if there is not None and (address not in self._ours or there != stat.S_IFREG):
+            self._kept.discard(address)
+            raise self._foreign(address)
         if address not in self._ours:
-            if os.path.lexists(path):
-                self._kept.discard(address)
-                raise ForeignFile(
-                    f"{path} exists and was not written by publish_content",
-                    hint="move it away, or publish into a folder of its own",
-                )
             self.announce({address})
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        self._replace(path, data)
-        self._dirty_folders.add(os.path.dirname(path))
+        *folder, name = address.split("/")
+        with self._folder(folder, make=True) as opened:
+            self._replace(opened, name, data, 0o666)
+        self._dirty_folders.add(tuple(folder))
         self.written += 1
         return True
 
@@ -101,49 +106,148 @@ class SiteFolder:
     def finish(self) -> None:
         """Remove the files of ours that were neither put nor kept, and their folders where that leaves them empty."""
         for address in sorted(self._ours - self._kept):
-            path = self._absolute(address)
-            if os.path.lexists(path):
-                os.unlink(path)
+            # Something else took the name: somebody else made it, and it stays.
+            if self._kind_of(address) == stat.S_IFREG:
+                *folder, name = address.split("/")
+                with folder_below(self._root, folder) as opened:
+                    os.unlink(name, dir_fd=opened)
                 self.removed += 1
-                self._dirty_folders.add(os.path.dirname(path))
-                self._prune(os.path.dirname(path))
-        for folder in sorted(self._dirty_folders):
-            if os.path.isdir(folder):
-                _sync_folder(folder)
-        present = {address for address in self._kept if os.path.lexists(self._absolute(address))}
+                self._dirty_folders.add(tuple(folder))
+                self._prune(folder)
+        for parts in sorted(self._dirty_folders):
+            # A folder that was pruned is gone.
+            with suppress(FileNotFoundError, NotADirectoryError), folder_below(self._root, parts) as opened:
+                os.fsync(opened)
+        present = {address for address in self._kept if self._kind_of(address) is not None}
         if present != self._read_manifest():
             self._write_manifest(present)
         self._ours = present
 
-    def _absolute(self, address: str) -> str:
-        return os.path.join(self.root, *address.split("/"))
+    # -- the site's files -----------------------------------------------------------------------------------------------
 
-    def _prune(self, folder: str) -> None:
-        while folder != self.root and not os.listdir(folder):
-            os.rmdir(folder)
-            folder = os.path.dirname(folder)
-
-    def _replace(self, path: str, data: bytes) -> None:
-        # The temporary file stands in a folder of ours on the same file system, so that the rename is atomic.
-        temporary = os.path.join(self.root, _OURS, "tmp", "page")
+    def _kind_of(self, address: str) -> int | None:
+        """Return what stands at an address, as `stat.S_IFMT` says it; a link is a link. None where nothing can be there."""
+        *folder, name = address.split("/")
         try:
-            with open(temporary, "wb") as file:
+            with folder_below(self._root, folder) as opened:
+                return stat.S_IFMT(os.stat(name, dir_fd=opened, follow_symlinks=False).st_mode)
+        except OSError:  # also a name that is too long: writing it says so
+            return None
+
+    def _holds(self, address: str, data: bytes) -> bool:
+        try:
+            descriptor = open_below(self._root, address.split("/"), os.O_RDONLY)
+        except OSError:  # absent, or not for us to read: writing it says what is wrong
+            return False
+        with os.fdopen(descriptor, "rb") as file:
+            seen = os.fstat(descriptor)
+            return stat.S_ISREG(seen.st_mode) and seen.st_size == len(data) and file.read() == data
+
+    @contextmanager
+    def _folder(self, parts: list[str], *, make: bool) -> Iterator[int]:
+        try:
+            held = ExitStack()
+            opened = held.enter_context(folder_below(self._root, parts, make=make))
+        except OSError:
+            for number in range(1, len(parts) + 1):
+                there = self._kind_of("/".join(parts[:number]))
+                if there is not None and there != stat.S_IFDIR:
+                    raise self._foreign("/".join(parts[:number])) from None
+            raise
+        with held:
+            yield opened
+
+    def _foreign(self, address: str) -> ForeignFile:
+        is_link = self._kind_of(address) == stat.S_IFLNK
+        return ForeignFile(
+            f"{os.path.join(self.root, address)} {'is a link' if is_link else 'exists'} and was not written by publish_content",
+            hint="move it away, or publish into a folder of its own",
+        )
+
+    def _prune(self, folder: list[str]) -> None:
+        while folder:
+            *folder, name = folder
+            try:
+                with folder_below(self._root, folder) as above:
+                    os.rmdir(name, dir_fd=above)
+            except OSError:  # it holds something else, or somebody has taken it away
+                return
+
+    def _replace(self, folder: int, name: str, data: bytes, mode: int) -> None:
+        # The temporary file stands in a folder of ours on the same file system, so that the rename is atomic.
+        temporary = token_hex(16)
+        made = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            with os.fdopen(os.open(temporary, made, mode, dir_fd=self._tmp), "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, path)
+            os.replace(temporary, name, src_dir_fd=self._tmp, dst_dir_fd=folder)
         except OSError:
-            if os.path.exists(temporary):
-                os.unlink(temporary)
+            with suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=self._tmp)
             raise
+
+    # -- what we keep for ourselves -------------------------------------------------------------------------------------
+
+    def _own_folder(self, above: int, name: str, shown: str) -> int:
+        """Return a descriptor of a folder that this user alone may enter; it is made where it is absent."""
+        with suppress(FileExistsError):
+            os.mkdir(name, 0o700, dir_fd=above)
+        try:
+            opened = open_below(above, [name], os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            is_link = stat.S_ISLNK(os.stat(name, dir_fd=above, follow_symlinks=False).st_mode)
+            why = "is a link" if is_link else f"cannot be opened as a folder: {error.strerror}"
+            raise self._not_ours(shown, why) from error
+        return self._kept_private(opened, shown, 0o700)
+
+    def _own_file(self, name: str, flags: int) -> int:
+        """Return a descriptor of a regular file in the private folder that this user alone may open."""
+        shown = f"{_OURS}/{name}"
+        try:
+            opened = open_below(self._private, [name], flags, 0o600)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise self._not_ours(shown, f"cannot be opened as a file: {error.strerror}") from error
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            os.close(opened)
+            raise self._not_ours(shown, "is not a regular file")
+        return self._kept_private(opened, shown, 0o600)
+
+    def _kept_private(self, opened: int, shown: str, mode: int) -> int:
+        seen = os.fstat(opened)
+        if seen.st_uid != os.geteuid() or seen.st_mode & 0o022:
+            os.close(opened)
+            whose = f"belongs to user {seen.st_uid}" if seen.st_uid != os.geteuid() else "may be written by others"
+            raise self._not_ours(shown, whose)
+        if seen.st_mode & 0o077:
+            os.fchmod(opened, mode)  # whoever may read the lock could hold it
+        return opened
+
+    def _not_ours(self, shown: str, why: str) -> ConflictError:
+        return ConflictError(
+            f"{os.path.join(self.root, shown)} {why}; nothing was published",
+            hint=f"publish as the user whose site it is, or move {_OURS} away: files that still hold what would be published"
+            " are taken over again",
+        )
+
+    def _lock(self, opened: int) -> None:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConflictError(
+                f"another process is publishing into {self.root}", hint="wait until it has finished"
+            ) from None
 
     def _read_manifest(self) -> set[str]:
         try:
-            with open(os.path.join(self.root, _OURS, "manifest.json"), encoding="utf-8") as file:
+            with os.fdopen(self._own_file("manifest.json", os.O_RDONLY), encoding="utf-8") as file:
                 names = json.load(file)["files"]
         except FileNotFoundError:
             return set()
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ConflictError(
                 f"{self.root}/{_OURS}/manifest.json cannot be read: {error}",
                 hint="delete it: files that still hold what would be published are taken over again",
@@ -152,29 +256,16 @@ class SiteFolder:
 
     def _write_manifest(self, addresses: set[str]) -> None:
         text = json.dumps({"files": sorted(addresses)}, ensure_ascii=False, indent=1) + "\n"
-        self._replace(os.path.join(self.root, _OURS, "manifest.json"), text.encode())
-        _sync_folder(os.path.join(self.root, _OURS))
+        self._replace(self._private, "manifest.json", text.encode(), 0o600)
+        os.fsync(self._private)
 
 
-def _holds(path: str, data: bytes) -> bool:
-    try:
-        if os.path.getsize(path) != len(data):
-            return False
-        with open(path, "rb") as file:
-            return file.read() == data
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return False
+def _close_with(opened: ExitStack, descriptor: int) -> int:
+    opened.callback(os.close, descriptor)
+    return descriptor
 
 
 def _is_inside(address: str) -> bool:
     """A manifest that somebody edited must not lead outside the folder."""
     parts = address.split("/")
     return all(part not in ("", ".", "..", _OURS) for part in parts) and "\0" not in address
-
-
-def _sync_folder(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
