@@ -335,6 +335,7 @@ KINDS = {
     "schedule": "cron expression",
     "seconds": "duration",
     "section": "section",
+    "pattern": "glob",
     "text": "text",
     "texts": "list of texts",
     "time_zone": "IANA name",

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from support.application import DAY, HOUR, NOW, App, an_app
-from systemprompt.builtin.content.content_files import walk_files
+from systemprompt.builtin.content.content_files import SourceFolder
 from systemprompt.builtin.content.content_ingestion import ContentIngestion
 from systemprompt.builtin.content.markdown_files import MAX_FILE_BYTES, BadDocument, Document, read_document
 from systemprompt.jobs.settings import ContentSource, Retention
@@ -340,7 +340,7 @@ def test_a_pattern_chooses_files(tmp_path: Path) -> None:
         (tmp_path / name).touch()
 
     def found(pattern: str) -> list[str]:
-        return list(dict(walk_files(str(tmp_path), pattern, {})))
+        return list(SourceFolder(str(tmp_path)).walk(pattern, {}))
 
     assert found("**/*.md") == ["a.md", "x/c.md", "x/y/d.md"]
     assert found("*.md") == ["a.md"]

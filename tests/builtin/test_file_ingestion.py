@@ -49,9 +49,9 @@ def read_files(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     opened: list[str] = []
     digest = file_ingestion._digest
 
-    def note(ctx: Any, path: str) -> Any:
+    def note(ctx: Any, folder: Any, path: str) -> Any:
         opened.append(os.path.basename(path))
-        return digest(ctx, path)
+        return digest(ctx, folder, path)
 
     monkeypatch.setattr(file_ingestion, "_digest", note)
     return opened
@@ -193,14 +193,14 @@ def test_a_folder_that_cannot_be_read_says_nothing_of_its_files(app: App, monkey
     put(app, "sub/a", "a")
     put(app, "b", "b")
     run(app)
-    lists = os.listdir
+    opens = os.open
 
-    def refuse(path: Any = ".") -> list[str]:
+    def refuse(path: Any, *rest: Any, **more: Any) -> int:
         if str(path).endswith("sub"):
             raise PermissionError(13, "Permission denied", path)
-        return lists(path)
+        return opens(path, *rest, **more)
 
-    monkeypatch.setattr(os, "listdir", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     assert run(app).message == "Recorded 1 file (1 unchanged); 1 failed: up/sub: Permission denied"
     assert rows(app)["sub/a"]["removed_at"] is None
 

@@ -24,20 +24,28 @@ class Paths:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContentSource:
-    """One folder of markdown. `pattern` is a glob below `path`; `name` is the content's collection."""
+    """One folder of markdown. `pattern` is a glob below `path`; `name` is the content's collection.
+
+    follow_links   whether links may lead outside `path`
+    """
 
     name: str
     path: str
     pattern: str = "**/*.md"
+    follow_links: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSource:
-    """One folder whose files are recorded. `pattern` is a glob below `path`; hidden files are left out."""
+    """One folder whose files are recorded. `pattern` is a glob below `path`; hidden files are left out.
+
+    follow_links   whether links may lead outside `path`
+    """
 
     name: str
     path: str
     pattern: str = "**/*"
+    follow_links: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

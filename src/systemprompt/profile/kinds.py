@@ -102,6 +102,13 @@ def _path(reader: Reader, node: yaml.Node, key: Key) -> str:
     return reader.path(_text(reader, node, key))
 
 
+def _pattern(reader: Reader, node: yaml.Node, key: Key) -> str:
+    text = _text(reader, node, key)
+    if not text or len(text) > _LONGEST_PATTERN:
+        raise Fault(f"a pattern of {len(text):,} characters; write one of 1 to {_LONGEST_PATTERN:,}, such as '**/*.md'")
+    return text
+
+
 def _database(reader: Reader, node: yaml.Node, key: Key) -> Address:
     return _address(reader, _text(reader, node, key))
 
@@ -250,6 +257,7 @@ KINDS: dict[str, Callable[[Reader, yaml.Node, Key], Any]] = {
     "name_of_user": _name_of_user,
     "names": _names,
     "path": _path,
+    "pattern": _pattern,
     "schedule": _text,  # the expression is checked with the zone and the policies of its job
     "seconds": _seconds,
     "text": _text,
@@ -262,6 +270,8 @@ KINDS: dict[str, Callable[[Reader, yaml.Node, Key], Any]] = {
     "word_map": _word_map,
 }
 """Every kind that holds a value. The checker knows those that hold keys."""
+
+_LONGEST_PATTERN = 1_000
 
 
 def _address(reader: Reader, text: str) -> Address:

@@ -135,10 +135,16 @@ _JOB = (
 _SOURCE = (
     Key("name", "name", "what this collection is called", required=True),
     Key("path", "path", "the folder", required=True),
-    Key("pattern", "text", "which files below it", default="**/*.md"),
+    Key("pattern", "pattern", "which files below it", default="**/*.md"),
+    Key(
+        "follow_links",
+        "flag",
+        "true follows links that lead outside the folder; else whoever writes in it could publish any file",
+        default=False,
+    ),
 )
 
-_FILES = (*_SOURCE[:2], Key("pattern", "text", "which files below it", default="**/*"))
+_FILES = (*_SOURCE[:2], Key("pattern", "pattern", "which files below it", default="**/*"), _SOURCE[3])
 
 _PUBLISH = (
     Key("path", "path", "the folder that the site is written to", required=True),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from systemprompt.builtin.content.account import account_of_files, purge_removed
-from systemprompt.builtin.content.content_files import shown_path, walk_files
+from systemprompt.builtin.content.content_files import SourceFolder, shown_path
 from systemprompt.builtin.content.markdown_files import (
     MAX_FILE_BYTES,
     PARSER_VERSION,
@@ -36,6 +35,7 @@ class ContentIngestion(Job):
 
     A file that did not change is not written again; one that is gone is marked, and deleted after
     `retention.content_removed_days`. A folder that cannot be read says nothing about its files, so they stay as they are.
+    A link that leads outside its source is followed only where the source says `follow_links: true`.
     """
 
     name = "content_ingestion"
@@ -83,20 +83,22 @@ def _scan(ctx: JobContext, rows: dict[Key, Row]) -> _Scan:
     scan = _Scan()
     for source in ctx.settings.content_sources:
         unreadable: dict[str, str] = {}
-        files = list(walk_files(ctx.path(source.path), source.pattern, unreadable))
+        opened = SourceFolder(ctx.path(source.path), source.follow_links)
+        files = list(opened.walk(source.pattern, unreadable))
         for folder, why in unreadable.items():
             place = shown_path(os.path.normpath(os.path.join(source.path, folder)))
             scan.unknown.append((source.name, f"{folder}/" if folder else ""))
             scan.problems.append(f"{place}: {why}")
             scan.lost_sources += not folder
-        for number, (path, absolute) in enumerate(files, start=1):
+        for number, path in enumerate(files, start=1):
             ctx.raise_if_cancelled()
             ctx.progress(number, len(files), source.name)
             key = (source.name, path)
             scan.seen.add(key)
             try:
                 path.encode()
-                data = _read(absolute)
+                with os.fdopen(opened.open_file(path), "rb") as file:
+                    data = file.read(MAX_FILE_BYTES + 1)
                 row = rows.get(key)
                 content_hash = digest(data)
                 if row is not None and _is_current(row, content_hash, parsed_as):
@@ -115,15 +117,6 @@ def _scan(ctx: JobContext, rows: dict[Key, Row]) -> _Scan:
 
 def _is_current(row: Row, content_hash: str, parsed_as: str) -> bool:
     return row["removed_at"] is None and (row["content_hash"], row["parsed_as"]) == (content_hash, parsed_as)
-
-
-def _read(path: str) -> bytes:
-    # Not blocking: opening a pipe that nobody writes to would wait for ever.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(f"{shown_path(path)} is not a regular file")
-        return file.read(MAX_FILE_BYTES + 1)
 
 
 def _break(scan: _Scan, key: Key, folder: str, reason: str) -> None:

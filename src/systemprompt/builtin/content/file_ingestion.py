@@ -13,7 +13,7 @@ from secrets import token_hex
 from typing import Any
 
 from systemprompt.builtin.content.account import SHOWN_PROBLEMS, account_of_files, purge_removed
-from systemprompt.builtin.content.content_files import shown_path, walk_files
+from systemprompt.builtin.content.content_files import SourceFolder, shown_path
 from systemprompt.clock import SECOND, Clock, Instant, SystemClock
 from systemprompt.databases.database import Row
 from systemprompt.jobs.context import JobContext
@@ -30,6 +30,7 @@ class FileIngestion(Job):
 
     A file that cannot be read fails alone and its last state stays; one that is gone is marked, and its row deleted after
     `retention.content_removed_days`. A folder that cannot be read says nothing about its files, so they stay as they are.
+    A link that leads outside its source is followed only where the source says `follow_links: true`.
     Memory grows with the number of folders and the largest of them, not with all files. A batch is a transaction, and what
     a cancelled run has recorded stays.
     """
@@ -73,21 +74,22 @@ class _Scan:
     def walk(self, source: FileSource) -> None:
         """Record what lies below one folder, then mark what lay there and does not any more."""
         unreadable: dict[str, str] = {}
-        batch: dict[str, str] = {}
-        for path, absolute in walk_files(self.ctx.path(source.path), source.pattern, unreadable):
+        batch: list[str] = []
+        folder = SourceFolder(self.ctx.path(source.path), source.follow_links)
+        for path in folder.walk(source.pattern, unreadable):
             self.ctx.raise_if_cancelled()
             if not _is_text(path):
                 self._fail(source, path, "the file's name is not UTF-8")
                 continue
-            batch[path] = absolute
+            batch.append(path)
             if len(batch) >= max(1, self.ctx.settings.batch_size):
-                self._record(source, batch)
+                self._record(source, folder, batch)
                 batch.clear()
-        self._record(source, batch)
-        for folder, why in unreadable.items():
-            self._fail(source, folder, why)
-            self.lost_sources += not folder
-        self.mark_gone(_OF_SOURCE, [f"{folder}/" if folder else "" for folder in unreadable], source.name)
+        self._record(source, folder, batch)
+        for place, why in unreadable.items():
+            self._fail(source, place, why)
+            self.lost_sources += not place
+        self.mark_gone(_OF_SOURCE, [f"{place}/" if place else "" for place in unreadable], source.name)
 
     def mark_gone(self, which: str, unknown: list[str], source: str = "") -> None:
         """Mark the rows that this scan did not see, but for those below the beginnings of which nothing is known."""
@@ -115,13 +117,13 @@ class _Scan:
     def _batch(self) -> int:
         return max(1, self.ctx.settings.batch_size)
 
-    def _record(self, source: FileSource, batch: dict[str, str]) -> None:
-        known = {"source": source.name, "paths": json.dumps(list(batch))}
+    def _record(self, source: FileSource, folder: SourceFolder, batch: list[str]) -> None:
+        known = {"source": source.name, "paths": json.dumps(batch)}
         rows = {row["path"]: row for row in self.ctx.db_pool.fetch(_KNOWN, known)}
         read, same, failed = [], [], []
-        for path, absolute in batch.items():
+        for path in batch:
             self.ctx.raise_if_cancelled()
-            row = rows.get(path)
+            absolute, row = os.path.join(folder.root, path), rows.get(path)
             try:
                 seen = os.stat(absolute)
                 if not stat.S_ISREG(seen.st_mode):
@@ -129,7 +131,7 @@ class _Scan:
                 if row is not None and _is_same(row, seen):
                     same.append(row["id"])
                 else:
-                    read.append(self._read(source, path, absolute))
+                    read.append(self._read(source, folder, path))
             except OSError as error:
                 if isinstance(error, FileNotFoundError) and not os.path.islink(absolute):
                     continue  # it went while we walked
@@ -151,9 +153,9 @@ class _Scan:
         self.same += len(same)
         self.ctx.progress(self.recorded, None, source.name)
 
-    def _read(self, source: FileSource, path: str, absolute: str) -> dict[str, Any]:
+    def _read(self, source: FileSource, folder: SourceFolder, path: str) -> dict[str, Any]:
         hashed_at = self.clock.now()
-        seen, size, sha256 = _digest(self.ctx, absolute)
+        seen, size, sha256 = _digest(self.ctx, folder, path)
         born = getattr(seen, "st_birthtime", None)
         return {
             "source": source.name,
@@ -192,11 +194,10 @@ def _stamp(seen: os.stat_result) -> str:
     return f"{seen.st_size} {seen.st_mtime_ns} {seen.st_ctime_ns}"
 
 
-def _digest(ctx: JobContext, path: str) -> tuple[os.stat_result, int, str]:
+def _digest(ctx: JobContext, folder: SourceFolder, path: str) -> tuple[os.stat_result, int, str]:
     """Read a file whole, a piece at a time; its state is that of after the reading, so that a change meanwhile is seen."""
     digest, size = hashlib.sha256(), 0
-    # Not blocking: opening a pipe that took the file's place would wait for ever.
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as file:
+    with os.fdopen(folder.open_file(path), "rb", buffering=0) as file:
         while piece := file.read(_PIECE):
             ctx.raise_if_cancelled()
             digest.update(piece)

@@ -22,12 +22,14 @@ from systemprompt.clock import Instant, from_datetime
 
 __all__ = ["MAX_FILE_BYTES", "PARSER_VERSION", "BadDocument", "Document", "digest", "read_document"]
 
-PARSER_VERSION = 1
+PARSER_VERSION = 2
 """Raise it when these rules change: every file is then read again."""
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
 _MAX_FRONT_MATTER = 64 * 1024
 _MAX_NODES = 5_000
+_MAX_TAGS = 100
+_MAX_TAG = 100
 _MAX_DEPTH = 20
 _EXCERPT = 200
 
@@ -266,7 +268,13 @@ def _tags(fields: dict[str, Any], fail: Fail) -> tuple[str, ...]:
     if not isinstance(items, list) or any(isinstance(item, (dict, list, set, bytes)) for item in items):
         raise fail("tags", f"a list of words was expected, not {value!r:.60}")
     words = (" ".join(str(item).split()) for item in items if item is not None)
-    return tuple(dict.fromkeys(word for word in words if word))
+    tags = tuple(dict.fromkeys(word for word in words if word))
+    if len(tags) > _MAX_TAGS:
+        raise fail("tags", f"{len(tags):,} tags are more than the limit of {_MAX_TAGS}")
+    for tag in tags:
+        if len(tag) > _MAX_TAG:
+            raise fail("tags", f"{tag[:20]!r}... has {len(tag):,} characters, more than the limit of {_MAX_TAG}")
+    return tags
 
 
 def _as_json(fields: dict[str, Any], lines: dict[str, int]) -> str:

@@ -43,6 +43,7 @@ class PublishContent(Job):
         if target is None:
             return JobResult.success().with_message("Published nothing: the profile has no publish target")
 
+        from systemprompt.builtin.content.content_files import SourceFolder
         from systemprompt.builtin.content.site_folder import SiteFolder
         from systemprompt.builtin.content.site_pages import Site
 
@@ -51,15 +52,18 @@ class PublishContent(Job):
         if waiting is not None and waiting["rows"]:
             ctx.logger.info("%d held back: drafts, or dated later", waiting["rows"])
         pages = list(_pages(ctx, self.clock.now(), problems))
-        folders = {source.name: ctx.path(source.path) for source in ctx.settings.content_sources}
-        site = Site(target, pages, folders=folders, time_zone=ctx.settings.time_zone)
+        folders = {
+            source.name: SourceFolder(ctx.path(source.path), source.follow_links)
+            for source in ctx.settings.content_sources
+        }
+        site = Site(target, pages, folders=folders, time_zone=ctx.settings.time_zone, on_step=ctx.raise_if_cancelled)
         with SiteFolder(ctx.path(target.path)) as folder:
             folder.announce({page.address for page in pages})
             published = _put_pages(ctx, site, folder, problems)
             # After the pages, so that no list links to a page that is not there yet.
-            overviews = list(site.overviews(published))
-            folder.announce({address for address, _ in overviews})
-            for address, data in overviews:
+            folder.announce(site.overview_addresses)
+            for address, data in site.overviews(published):
+                ctx.raise_if_cancelled()
                 _put(folder, address, data, problems)
             ctx.raise_if_cancelled()
             folder.finish()
@@ -107,20 +111,20 @@ def _put_pages(ctx: JobContext, site: Site, folder: SiteFolder, problems: list[s
             continue
         for link in rendered.missing:
             ctx.logger.warning("%s/%s: link to %r leads nowhere", page.source, page.path, link)
-        _put_assets(folder, rendered, problems)
+        problems += [f"{page.source}/{page.path}: {reason}" for reason in rendered.refused]
+        _put_assets(site, folder, rendered, problems)
         if _put(folder, page.address, rendered.data, problems):
             published.append(page)
     return published
 
 
-def _put_assets(folder: SiteFolder, rendered: RenderedPage, problems: list[str]) -> None:
+def _put_assets(site: Site, folder: SiteFolder, rendered: RenderedPage, problems: list[str]) -> None:
     folder.announce(set(rendered.assets))
-    for address, path in rendered.assets.items():
+    for address, asset in rendered.assets.items():
         try:
-            with open(path, "rb") as file:
-                data = file.read()
-        except OSError as error:
-            problems.append(f"{path}: {error.strerror or error}")
+            data = site.assets.read(asset)
+        except (ValueError, OSError) as error:
+            problems.append(f"{asset.source}/{asset.path}: {getattr(error, 'strerror', None) or error}")
             folder.keep(address)
             continue
         _put(folder, address, data, problems)

@@ -7,7 +7,7 @@ import os
 import posixpath
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -20,6 +20,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup, escape
 
+from systemprompt.builtin.content.content_files import SourceFolder
+from systemprompt.builtin.content.site_assets import Asset, Assets, UnfitAsset
 from systemprompt.clock import Instant, iso, to_datetime
 from systemprompt.jobs.settings import PublishTarget
 
@@ -27,9 +29,9 @@ __all__ = ["Page", "RenderedPage", "Site"]
 
 _TEMPLATES = os.path.join(os.path.dirname(__file__), "templates")
 _FEED_ENTRIES = 50
-_MAX_ASSET_BYTES = 32 * 1024 * 1024
-_ASSET_KINDS = "png jpg jpeg gif svg webp avif ico pdf txt csv json yaml yml zip mp4 webm mp3 ogg"
-_ASSET_SUFFIXES = frozenset(f".{kind}" for kind in _ASSET_KINDS.split(" "))
+_LISTED_TAGS = 8
+"""How many tags of a page a list shows. A page with k tags stands in k lists of its own: all in each would be k times k links."""
+
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -59,24 +61,34 @@ class Page:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedPage:
-    """A page's bytes, the files it shows (address -> where they are), and the links that lead nowhere."""
+    """A page's bytes, the files it shows (address -> file), the links that lead nowhere, and why files may not be shown."""
 
     data: bytes
-    assets: Mapping[str, str]
+    assets: Mapping[str, Asset]
     missing: tuple[str, ...]
+    refused: tuple[str, ...]
 
 
 class Site:
     """A set of pages that know of each other.
 
-    folders   source name -> absolute folder, for links between sources and for pictures
+    folders   source name -> its folder, for links between sources and for pictures
+    on_step   called now and then while a page is made; what it raises ends the work
     """
 
     def __init__(
-        self, target: PublishTarget, pages: Sequence[Page], *, folders: Mapping[str, str], time_zone: str
+        self,
+        target: PublishTarget,
+        pages: Sequence[Page],
+        *,
+        folders: Mapping[str, SourceFolder],
+        time_zone: str,
+        on_step: Callable[[], None] = lambda: None,
     ) -> None:
         self.target = target
-        self.folders = {name: os.path.realpath(folder) for name, folder in folders.items()}
+        self.assets = Assets(folders)
+        self.folders = {name: os.path.realpath(folder.root) for name, folder in folders.items()}
+        self._on_step = on_step
         self._zone = ZoneInfo(time_zone)
         self.pages = sorted(pages, key=lambda page: (-(page.published_at or 0), page.title.casefold(), page.address))
         self._by_path = {(page.source, page.path): page for page in pages}
@@ -100,6 +112,7 @@ class Site:
         links = _Links()
         for token in tokens:
             if token.type == "inline" and token.children:
+                self._on_step()
                 token.children = list(self._with_links(token.children, page, links))
         _name_headings(tokens)
         _wrap_tables(tokens)
@@ -122,10 +135,20 @@ class Site:
             outline=outline if len(outline) > 2 else [],
             tag_links=[(tag, self._relative(page.address, self.tag_address(tag))) for tag in page.tags],
         )
-        return RenderedPage(data=data, assets=links.assets, missing=tuple(links.missing))
+        return RenderedPage(
+            data=data, assets=links.assets, missing=tuple(links.missing), refused=tuple(dict.fromkeys(links.refused))
+        )
+
+    @property
+    def overview_addresses(self) -> set[str]:
+        """Every address that `overviews` may yield."""
+        return {
+            *("style.css", "index.html", "tags/index.html", "feed.xml", "sitemap.xml"),
+            *self._tag_addresses.values(),
+        }
 
     def overviews(self, pages: Sequence[Page]) -> Iterator[tuple[str, bytes]]:
-        """Yield (address, bytes) of everything that lists pages: index, tags, feed, sitemap, style."""
+        """Yield (address, bytes) of everything that lists pages: index, tags, feed, sitemap, style. Each is made when asked for."""
         chosen = set(pages)
         listed = [page for page in self.pages if page in chosen]
         with open(os.path.join(_TEMPLATES, "style.css"), "rb") as file:
@@ -187,7 +210,9 @@ class Site:
     def _lister(self, here: str) -> dict[str, Any]:
         return {
             "link_to": lambda page: self._relative(here, page.address),
-            "tags_of": lambda page: [(tag, self._relative(here, self.tag_address(tag))) for tag in page.tags],
+            "tags_of": lambda page: [
+                (tag, self._relative(here, self.tag_address(tag))) for tag in page.tags[:_LISTED_TAGS]
+            ],
         }
 
     def _render(self, template: str, here: str, **values: Any) -> bytes:
@@ -251,7 +276,11 @@ class Site:
                 target = self._by_path.get((source, posixpath.normpath(candidate)))
                 if target is not None:
                     return self._relative(page.address, target.address) + fragment
-            asset = self._asset(source, path)
+            try:
+                asset = self.assets.find(source, path)
+            except UnfitAsset as error:
+                links.refused.append(f"{source}/{path}: {error}")
+                return None
             if asset is not None:
                 address = f"{_source_part(source)}/{path}"
                 links.assets[address] = asset
@@ -271,25 +300,14 @@ class Site:
                 elif name != source and absolute == folder:
                     yield name, "."
 
-    def _asset(self, source: str, path: str) -> str | None:
-        """Return the file to publish beside the page: of a known kind, inside its source, of a bounded size."""
-        folder = self.folders.get(source)
-        if folder is None or posixpath.splitext(path)[1].lower() not in _ASSET_SUFFIXES:
-            return None
-        if any(part.startswith(".") for part in path.split("/")):
-            return None
-        real = os.path.realpath(os.path.join(folder, path))
-        if not real.startswith(folder + os.sep) or not os.path.isfile(real) or os.path.getsize(real) > _MAX_ASSET_BYTES:
-            return None
-        return real
-
 
 @dataclass(slots=True)
 class _Links:
     """What one page's links led to."""
 
-    assets: dict[str, str] = field(default_factory=dict)
+    assets: dict[str, Asset] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
 
 
 def _slug_part(text: str) -> str:
