@@ -346,6 +346,7 @@ KINDS = {
     "word_map": "mapping of texts",
     "command": "list of words, or one line of text",
     "folder": 'path, or "~"',
+    "name_of_group": "a group's name",
     "name_of_user": "a user's name",
     "verbatim": "text",
 }

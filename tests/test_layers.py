@@ -17,7 +17,7 @@ DOORS = ("embedding", "testing", "cli")
 # From the ground up. Packages on one line do not know each other.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("wording", "record"),
-    ("errors", "clock", "version"),
+    ("errors", "clock", "version", "ownership"),
     ("cron",),
     ("databases",),
     ("jobs",),

@@ -114,14 +114,14 @@ def ledger_upkeep(profile: Profile) -> LedgerUpkeep:
     """Return the upkeep of the profile's ledger. Nothing is opened: it may be absent or damaged."""
     from systemprompt.ledger.sqlite.upkeep import LedgerFile
 
-    return LedgerFile(profile.ledger.path)
+    return LedgerFile(profile.ledger.path, group=profile.group)
 
 
 def application_upkeep(profile: Profile) -> ApplicationFile:
     """Return the upkeep of the application's database. Nothing is opened: it may be absent or damaged."""
     from systemprompt.builtin.tables.application_file import ApplicationFile
 
-    return ApplicationFile(profile.database.path)
+    return ApplicationFile(profile.database.path, group=profile.group)
 
 
 class System:
@@ -183,7 +183,7 @@ class System:
             from systemprompt.ledger.sqlite.replacing import make_folder
 
             make_folder(self.profile.ledger.path)
-            make_ledger(self.profile.ledger.path)
+            make_ledger(self.profile.ledger.path, group=self.profile.group)
             ledger = SqliteLedger(self.profile.ledger.path, on_statement=self._on_statement)
             try:
                 ledger.migrate()

@@ -6,7 +6,7 @@ import os
 import pickle
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -23,13 +23,15 @@ needs_second_user = pytest.mark.skipif(os.geteuid() != 0, reason="only root can 
 Answer = TypeVar("Answer")
 
 
-def as_user(do: Callable[[], Answer], uid: int = STRANGER, *, gid: int = STRANGER) -> Answer:
-    """Return what `do` returns, or raise what it raises, in a child process of another user and no group but `gid`."""
+def as_user(
+    do: Callable[[], Answer], uid: int = STRANGER, *, gid: int = STRANGER, groups: Sequence[int] = ()
+) -> Answer:
+    """Return what `do` returns, or raise what it raises, in a child process of another user, its group and these others."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            os.setgroups([])
+            os.setgroups(groups)
             os.setresgid(gid, gid, gid)
             os.setresuid(uid, uid, uid)
             try:

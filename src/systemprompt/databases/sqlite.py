@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from contextlib import suppress
 
 from systemprompt.errors import DatabaseBusy, DatabaseDamaged, DatabaseUnreachable
 
@@ -20,12 +21,15 @@ if TYPE_CHECKING:
 __all__ = ["database_error", "is_busy", "of_the_place", "open_connection", "retry_while_busy"]
 
 _OLDEST = (3, 35, 0)
+_IN_MEMORY = ":memory:"
 _READER_WAITS_S = 2.0
 
 
 def open_connection(path: str, *, read_only: bool = False, patience: float = 10.0) -> sqlite3.Connection:
     """Open a database file in WAL with every commit durable (`synchronous=FULL`); to write, it is created where it is absent.
 
+    A file that is created is for this user alone: whoever may read the files that SQLite puts beside it can hold up the writers.
+    SQLite gives those files the mode of the database; here they also get its group, where that may read it.
     Nothing is begun by itself (`isolation_level=None`), foreign keys hold, rows are `sqlite3.Row`, and any thread may use the
     connection. A file in a folder that this user may not write can be read as long as nobody writes it.
     A connection must not be used, nor closed, by a process that came by fork(): SQLite would drop the parent's file locks.
@@ -111,6 +115,10 @@ def of_the_place(error: sqlite3.Error, path: str) -> DatabaseError | None:
 
 
 def _open_to_write(path: str) -> sqlite3.Connection:
+    if path != _IN_MEMORY:
+        # Where this fails, SQLite says why as it opens the file.
+        with suppress(OSError):
+            os.close(os.open(os.path.realpath(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     connection = _connect(path, "", wait_s=0)
     try:
         if not connection.execute("PRAGMA page_count").fetchone()[0]:
@@ -120,10 +128,24 @@ def _open_to_write(path: str) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         # In WAL, anything less than FULL may lose an acknowledged commit when power fails.
         connection.execute("PRAGMA synchronous = FULL")
+        _share_with_group(path)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _share_with_group(path: str) -> None:
+    """Give the files beside a database its group. As root SQLite does that itself."""
+    if path == _IN_MEMORY or os.geteuid() == 0:
+        return
+    seen = os.stat(path)
+    if not seen.st_mode & 0o040 or seen.st_gid == os.getegid():
+        return
+    for ending in ("-wal", "-shm"):
+        # By its name: to open and close the file would let go of SQLite's locks on it. One of another user has its group already.
+        with suppress(FileNotFoundError, PermissionError):
+            os.chown(path + ending, -1, seen.st_gid, follow_symlinks=False)
 
 
 def _open_to_read(path: str) -> sqlite3.Connection:

@@ -166,9 +166,17 @@ def _verbatim(reader: Reader, node: yaml.Node, key: Key) -> str:
 
 
 def _name_of_user(reader: Reader, node: yaml.Node, key: Key) -> str:
+    return _of_machine(reader, node, key, "a user's name")
+
+
+def _name_of_group(reader: Reader, node: yaml.Node, key: Key) -> str:
+    return _of_machine(reader, node, key, "a group's name")
+
+
+def _of_machine(reader: Reader, node: yaml.Node, key: Key, what: str) -> str:
     name = _text(reader, node, key)
     if not name or "\0" in name or ":" in name:
-        raise Fault(f"{name!r} is not a user's name; write one of this machine, such as backup")
+        raise Fault(f"{name!r} is not {what}; write one of this machine, such as {key.example}")
     return name
 
 
@@ -254,6 +262,7 @@ KINDS: dict[str, Callable[[Reader, yaml.Node, Key], Any]] = {
     "ledger": _ledger,
     "limit": _limit,
     "name": _name,
+    "name_of_group": _name_of_group,
     "name_of_user": _name_of_user,
     "names": _names,
     "path": _path,

@@ -72,6 +72,7 @@ def _build(path: str, fingerprint: str, checked: Checked, values: Values) -> Pro
         name=said.get("name") or os.path.basename(os.path.dirname(path)) or "local",
         database=database,
         ledger=ledger,
+        group=said.get("group"),
         around=Around(
             environment=said.get("environment", {}),
             environment_files=(said["environment_file"],) if "environment_file" in said else (),

@@ -54,6 +54,7 @@ class Profile:
     fingerprint       of the file, from before it was read
     jobs              job name -> what this installation says of it
     database          where the application's tables are; `ledger` is where ours are, on SQLite a file of its own
+    group             the group that may read databases that are made here; None for this user alone
     around            variables for every command and every job in a process of its own
     environment_read  every variable the file asked for, with its value then (not shown); None where it was unset
     """
@@ -63,6 +64,7 @@ class Profile:
     name: str
     database: Address
     ledger: Address
+    group: str | None = None
     around: Around = NOTHING_AROUND
     time_zone: str = "UTC"
     extensions: tuple[Extension, ...] = ()

@@ -230,6 +230,12 @@ PROFILE = Key(
             example="sqlite:///data/app.db",
         ),
         Key("ledger", "ledger", "the record of every run: a file of its own, app.ledger.db beside app.db"),
+        Key(
+            "group",
+            "name_of_group",
+            "a group that may read both databases if they are made here; else only the user who makes them may",
+            example="ops",
+        ),
         Key("time_zone", "time_zone", "the zone of every schedule that names no other", default="UTC"),
         Key(
             "extensions",

@@ -17,8 +17,8 @@ MIGRATIONS_TABLE = "systemprompt_migrations"
 class ApplicationFile(DatabaseFile):
     """The application's database on SQLite: implements `systemprompt.ledger.upkeep.DatabaseUpkeep`."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__(path, migrations=MIGRATIONS, table=MIGRATIONS_TABLE)
+    def __init__(self, path: str, *, group: str | None = None) -> None:
+        super().__init__(path, migrations=MIGRATIONS, table=MIGRATIONS_TABLE, group=group)
 
     def wrong_source(self, tables: set[str]) -> str | None:
         return "is a ledger, not an application's database" if tables >= LEDGER_TABLES else None

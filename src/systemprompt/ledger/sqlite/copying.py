@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from systemprompt.databases.sqlite import database_error, open_connection
 from systemprompt.errors import ConflictError, DatabaseUnreachable
-from systemprompt.ledger.sqlite.place import flush, name_anew, remove
+from systemprompt.ledger.sqlite.place import carry, discard, flush, is_regular, name_anew, new_file, remove, work_name
 
-__all__ = ["copy_beside", "held_view", "in_the_way", "put_in_place"]
+__all__ = ["copy_beside", "held_view", "in_the_way", "no_file_to_replace", "put_in_place"]
 
 PAGES_A_STEP = 256
 PAUSE_S = 0.001
@@ -34,6 +35,10 @@ def held_view(path: str) -> Iterator[sqlite3.Connection]:
             hint="is the path right? sp db status shows where this installation's databases are",
             details={"path": path},
         )
+    if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for
+        raise DatabaseUnreachable(
+            f"{path!r} is no regular file, and a database is one", hint="name another file", details={"path": path}
+        )
     connection = open_connection(path, read_only=True)
     try:
         connection.execute("BEGIN")
@@ -46,28 +51,28 @@ def held_view(path: str) -> Iterator[sqlite3.Connection]:
 
 
 def copy_beside(view: sqlite3.Connection, target: str, *, on_step: Callable[[int, int], None] | None = None) -> str:
-    """Copy what a held view sees to a new file in the folder of `target`; return the new file's path.
+    """Copy what a held view sees to a new file in the folder of `target`, or where `work_name` says; return the new file's path.
 
     A step copies 1 MB (of 4 kB pages) and then lets others have the disk. The copy is one file without a `-wal` beside it, is
     readable to its owner alone, has passed SQLite's integrity check, and is on the disk when this returns. `on_step` is told the
-    pages that are left, and all.
+    pages that are left, and all. Who is done with it calls `discard`.
 
     Raises:
         DatabaseUnreachable: it cannot be written, or is not sound. Nothing is left behind.
     """
-    copy = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.{os.getpid()}.part")
     try:
-        os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        copy = work_name(target)
+        os.close(new_file(copy))
     except OSError as error:
         raise _cannot_write(target, error) from error
     try:
         _fill(view, copy, on_step)
         flush(copy)
     except sqlite3.Error as error:
-        remove(copy)
+        discard(copy)
         raise database_error(error, target) from error
     except BaseException:
-        remove(copy)
+        discard(copy)
         raise
     return copy
 
@@ -76,28 +81,43 @@ def put_in_place(copy: str, target: str, *, replace: bool = False) -> None:
     """Give a finished copy its name. At every moment the name means nothing, the old file, or the new one, each whole.
 
     Raises:
-        ConflictError: something has the name and `replace` is not given; the copy is gone, what was there is untouched.
+        ConflictError: something has the name and `replace` is not given, or it is no regular file; the copy is gone, what was
+            there is untouched.
         DatabaseUnreachable: the name cannot be given.
     """
+    finished = copy
     try:
+        if os.path.realpath(os.path.dirname(copy)) != os.path.realpath(os.path.dirname(target)):
+            finished = os.path.join(os.path.dirname(target), os.path.basename(copy))
+            carry(copy, finished)
         if replace:
-            os.replace(copy, target)
+            if os.path.lexists(target) and not is_regular(target):
+                raise no_file_to_replace(target)
+            os.replace(finished, target)
         else:
-            name_anew(copy, target)
-            remove(copy)
+            name_anew(finished, target)
         flush(os.path.dirname(target) or ".")
     except FileExistsError as error:
-        remove(copy)
         raise in_the_way(target) from error
     except OSError as error:
-        remove(copy)
         raise _cannot_write(target, error) from error
+    finally:
+        remove(finished)
+        discard(copy)
 
 
 def in_the_way(target: str) -> ConflictError:
     return ConflictError(
         f"{target!r} exists; nothing was written",
         hint="choose another name, or say --replace",
+        details={"path": target},
+    )
+
+
+def no_file_to_replace(target: str) -> ConflictError:
+    return ConflictError(
+        f"{target!r} is no regular file, and only such a one is replaced; nothing was written",
+        hint="a link: name the file that it leads to; anything else: choose another name",
         details={"path": target},
     )
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 
 from systemprompt.databases.sqlite import database_error
 from systemprompt.errors import ConflictError, DatabaseInUse, DatabaseUnreachable, UsageError
-from systemprompt.ledger.sqlite.copying import held_view, in_the_way
+from systemprompt.ledger.sqlite.copying import held_view, in_the_way, no_file_to_replace
 from systemprompt.ledger.sqlite.migrating import migrate, pending_migrations
+from systemprompt.ledger.sqlite.place import is_regular, new_file, share_with
 from systemprompt.ledger.sqlite.replacing import is_open_elsewhere, make_folder
 from systemprompt.ledger.sqlite.schema_state import absent_schema_state, read_schema_state
 from systemprompt.ledger.sqlite.steps import FileBackup, FileRestore
@@ -30,18 +31,21 @@ def upkeep_statements() -> dict[str, str]:
 class DatabaseFile:
     """The file at `location`, with the migrations of a folder; the table names those that were applied.
 
-    ours   no other tables live in it, so that its schema can be compared with what the migrations make
+    ours    no other tables live in it, so that its schema can be compared with what the migrations make
+    group   a group that may read the file if it is made here; without one only this user may
     """
 
     ours = False
 
-    def __init__(self, path: str, *, migrations: str, table: str) -> None:
+    def __init__(self, path: str, *, migrations: str, table: str, group: str | None = None) -> None:
         self.location = path
+        self.group = group
         self.migrations = migrations
         self.table = table
 
     def migrate(self) -> list[str]:
         make_folder(self.location)
+        self._make_for_group()
         store = Store(self.location, {})
         try:
             return migrate(store.connection, self.migrations, table=self.table, begin=store.begin)
@@ -109,7 +113,7 @@ class DatabaseFile:
     def restore(self, source: str, *, replace: bool = False, dry_run: bool = False) -> FileRestore:
         self.check_source(source)
         self.check_place(replace=replace, fold=not dry_run)
-        return FileRestore(source, self.location)
+        return FileRestore(source, self.location, group=self.group)
 
     # -- what a copy has to be, and where it may go ---------------------------------------------------------------------
 
@@ -118,6 +122,8 @@ class DatabaseFile:
             raise in_the_way(to)
         if os.path.isdir(to):
             raise UsageError(f"{to!r} is a folder", hint=f"name a file in it: {os.path.join(to, 'ledger.db')}")
+        if os.path.lexists(to) and not is_regular(to):
+            raise no_file_to_replace(to)
 
     def wrong_source(self, tables: set[str]) -> str | None:  # noqa: ARG002  # for those that know their tables
         """Say what is wrong with a source that has these tables; None where it may take this file's place."""
@@ -145,12 +151,22 @@ class DatabaseFile:
                 hint="stop the nodes and say --replace: it is kept beside, under another name",
                 details={"path": self.location},
             )
+        if not is_regular(self.location):
+            raise no_file_to_replace(self.location)
         try:
             in_use = is_open_elsewhere(self.location, fold=fold)
         except (sqlite3.DatabaseError, DatabaseUnreachable):
             return  # damaged: that is why it is being replaced, and nobody can work with it
         if in_use:
             raise DatabaseInUse(self.location)
+
+    def _make_for_group(self) -> None:
+        """Make a file that the group may read, before SQLite makes one that it may not."""
+        if self.group is None or os.path.lexists(self.location):
+            return
+        with suppress(FileExistsError):  # another process was first
+            os.close(new_file(self.location))
+            share_with(self.location, self.group)
 
     def _store(self) -> Store:
         return Store(self.location, upkeep_statements(), read_only=True)

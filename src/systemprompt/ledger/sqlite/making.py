@@ -10,19 +10,21 @@ from contextlib import contextmanager, suppress
 
 from systemprompt.errors import DatabaseBusy, DatabaseUnreachable
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
-from systemprompt.ledger.sqlite.place import BESIDE, flush, name_anew, remove
+from systemprompt.ledger.sqlite.place import BESIDE, carry, discard, flush, name_anew, remove, share_with, work_name
 
 __all__ = ["make_ledger", "making_name"]
 
 
-def make_ledger(path: str, *, patience: float = 10.0) -> None:
+def make_ledger(path: str, *, group: str | None = None, patience: float = 10.0) -> None:
     """Make a ledger of the newest schema where there is nothing at `path`. What is there already is left as it is.
 
     After a crash or a power cut at any moment, the path leads to nothing or to the whole ledger. Of several processes that call
     at once one makes it, and the others wait for that one. Whoever makes it holds a lock on the folder, which ends with the
-    process: so a file under the other name that nobody holds the lock for is left from a crash, and is removed.
+    process: so a file under the other name that nobody holds the lock for is left from a crash, and is removed. Only this user may
+    read the ledger, and a group that is named. Where others may write in its folder, it is filled where they cannot.
 
     Raises:
+        ConfigurationError: the group is not on this machine, or this user may not give files to it.
         DatabaseBusy: another process was still making a ledger in this folder after `patience` seconds.
         DatabaseUnreachable: it cannot be made here. Nothing is left behind.
     """
@@ -41,14 +43,23 @@ def make_ledger(path: str, *, patience: float = 10.0) -> None:
             remove(making)
             # Files left beside a ledger that somebody deleted: SQLite would take them for the new one's.
             remove(path, BESIDE)
+            work = work_name(path)
+            is_beside = os.path.dirname(work) == os.path.dirname(path)
+            if is_beside:
+                work = making
             try:
-                _fill(making, path)
-                flush(making)
+                _fill(work, path)
+                if group is not None:
+                    share_with(work, group)
+                flush(work)
+                if not is_beside:
+                    carry(work, making)
                 with suppress(FileExistsError):  # somebody has put one there by hand a moment ago
                     name_anew(making, path)
                 flush(os.path.dirname(path))
             finally:
                 remove(making)
+                discard(work)
     except OSError as error:
         raise DatabaseUnreachable(
             f"database {path!r} cannot be made: {error.strerror or error}",

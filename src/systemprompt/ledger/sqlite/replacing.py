@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Sequence
-from shutil import copy2
 
 from systemprompt.clock import Instant, iso
 from systemprompt.databases.sqlite import is_busy, open_connection
 from systemprompt.errors import DatabaseError, DatabaseUnreachable
 from systemprompt.ledger.sqlite.copying import held_view, put_in_place
-from systemprompt.ledger.sqlite.place import BESIDE
+from systemprompt.ledger.sqlite.place import BESIDE, carry, is_regular, share_with
 
 __all__ = ["is_open_elsewhere", "make_folder", "number_in", "replace", "take_owner"]
 
@@ -44,21 +43,28 @@ def is_open_elsewhere(path: str, *, fold: bool) -> bool:
     return False
 
 
-def take_owner(copy: str, target: str) -> None:
-    """Give the copy the owner and the mode of what it replaces, or its folder's owner.
+def take_owner(copy: str, target: str, group: str | None) -> None:
+    """Give the copy the owner and the mode of what it replaces; else its folder's owner, and to read to the group that is named.
 
     Raises:
+        ConfigurationError: the group is not on this machine, or this user may not give files to it.
         DatabaseUnreachable: this user may not.
     """
-    model = target if os.path.exists(target) else os.path.dirname(target)
-    seen = os.stat(model)
+    model = target if is_regular(target) else os.path.dirname(target)
     try:
-        if os.geteuid() == 0:
-            os.chown(copy, seen.st_uid, seen.st_gid)
-        if model == target:
-            os.chmod(copy, seen.st_mode & 0o777)
+        seen = os.stat(model, follow_symlinks=model != target)
+        opened = os.open(copy, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            if os.geteuid() == 0:
+                os.fchown(opened, seen.st_uid, seen.st_gid)
+            if model == target:
+                os.fchmod(opened, seen.st_mode & 0o777)
+        finally:
+            os.close(opened)
     except OSError as error:
         raise DatabaseUnreachable(f"{target!r} cannot be given to its owner: {error.strerror or error}") from error
+    if model != target and group is not None:
+        share_with(copy, group)
 
 
 def replace(copy: str, target: str, now: Instant) -> str | None:
@@ -98,7 +104,8 @@ def make_folder(path: str) -> None:
         DatabaseUnreachable: it cannot be made.
     """
     try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        # Not even without a umask may everybody write there.
+        os.makedirs(os.path.dirname(path), mode=0o775, exist_ok=True)
     except OSError as error:
         raise DatabaseUnreachable(
             f"database {path!r} cannot be made: {error.strerror or error}",
@@ -132,7 +139,7 @@ def _keep(target: str, now: Instant) -> str | None:
 
 def _second_name(target: str, kept: str) -> None:
     try:
-        os.link(target, kept)
+        os.link(target, kept, follow_symlinks=False)
     except OSError:
         # No links on this file system: nobody has the file open, so that a plain copy is a whole one.
-        copy2(target, kept)
+        carry(target, kept)

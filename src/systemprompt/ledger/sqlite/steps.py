@@ -14,7 +14,7 @@ from systemprompt.databases.sqlite import open_connection
 from systemprompt.errors import LedgerBroken
 from systemprompt.ledger.sqlite.copying import copy_beside, held_view, put_in_place
 from systemprompt.ledger.sqlite.migrating import applied_migration
-from systemprompt.ledger.sqlite.place import remove
+from systemprompt.ledger.sqlite.place import discard
 from systemprompt.ledger.sqlite.replacing import make_folder, replace, take_owner
 
 __all__ = ["FileBackup", "FileRestore"]
@@ -70,15 +70,16 @@ class FileBackup:
             self._held.__exit__(kind, error, trace)
         finally:
             if self._copy is not None:
-                remove(self._copy)
+                discard(self._copy)
 
 
 class FileRestore:
     """A copy of the file `source` on its way into the place of the file `target`."""
 
-    def __init__(self, source: str, target: str) -> None:
+    def __init__(self, source: str, target: str, *, group: str | None = None) -> None:
         self._source = source
         self._target = target
+        self._group = group
         self._copy: str | None = None
 
     @property
@@ -94,7 +95,7 @@ class FileRestore:
             self._copy = copy_beside(view, self._target)
 
     def take_owner(self) -> None:
-        take_owner(self.copied, self._target)
+        take_owner(self.copied, self._target, self._group)
 
     def publish(self, now: Instant) -> str | None:
         return replace(self.copied, self._target, now)
@@ -106,4 +107,4 @@ class FileRestore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._copy is not None:
-            remove(self._copy)
+            discard(self._copy)

@@ -25,8 +25,8 @@ class LedgerFile(DatabaseFile):
 
     ours = True
 
-    def __init__(self, path: str) -> None:
-        super().__init__(path, migrations=MIGRATIONS, table=MIGRATIONS_TABLE)
+    def __init__(self, path: str, *, group: str | None = None) -> None:
+        super().__init__(path, migrations=MIGRATIONS, table=MIGRATIONS_TABLE, group=group)
 
     def open(self) -> SqliteReader:
         return open_reading_ledger(self.location)
@@ -43,7 +43,7 @@ class LedgerFile(DatabaseFile):
     def restore(self, source: str, *, replace: bool = False, dry_run: bool = False) -> LedgerFileRestore:
         self.check_source(source)
         self.check_place(replace=replace, fold=not dry_run)
-        return LedgerFileRestore(source, self.location)
+        return LedgerFileRestore(source, self.location, group=self.group)
 
     def wrong_source(self, tables: set[str]) -> str | None:
         return None if tables >= LEDGER_TABLES else "is no copy of a ledger"
