@@ -9,6 +9,7 @@
     │   └── RunNotFound
     ├── ConfigurationError          the installation is wrong
     │   ├── ProfileNotFound
+    │   ├── ProfileNotTrusted
     │   ├── ProfileInvalid
     │   └── JobDefinitionError      a job or module that cannot be loaded: quarantined
     ├── DatabaseError               the database cannot be used
@@ -37,7 +38,7 @@ doors turn the error into an exit code, a page or a tool result.
 
 from __future__ import annotations
 
-from systemprompt.wording import readable
+from systemprompt.wording import did_you_mean, readable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ __all__ = [
     "ParameterError",
     "ProfileInvalid",
     "ProfileNotFound",
+    "ProfileNotTrusted",
     "RequestMismatch",
     "RowRefused",
     "RunClosed",
@@ -74,7 +76,6 @@ __all__ = [
     "SystempromptError",
     "UsageError",
     "VersionChanged",
-    "did_you_mean",
 ]
 
 
@@ -180,6 +181,12 @@ class ProfileNotFound(ConfigurationError):
     """No profile was named and none stands at or above the working folder."""
 
     code = "profile_not_found"
+
+
+class ProfileNotTrusted(ConfigurationError):
+    """Somebody else may change the profile that was found at or above the working folder, and nobody named it on purpose."""
+
+    code = "profile_not_trusted"
 
 
 class ProfileInvalid(ConfigurationError):
@@ -384,15 +391,3 @@ class Interrupted(SystempromptError):
     """The person at the terminal said stop. What was begun is accounted for."""
 
     code = "interrupted"
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that this one begins, where there is but one; else the nearest, or None where nothing is near."""
-    from difflib import get_close_matches  # it loads `re`, which a command that works has no need of
-
-    words = list(known)
-    if len(word) > 3 * max(map(len, words), default=0):
-        return None  # near nothing, and a megabyte would take its time to compare
-    begun = [one for one in words if one.startswith(word)] if len(word) > 1 else []
-    near = begun if len(begun) == 1 else get_close_matches(word, words, n=1, cutoff=0.6)
-    return near[0] if near else None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import grp
 import os
-import pwd
 import stat
-from collections.abc import Collection, Mapping
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
 
 __all__ = ["strangers_hand", "strangers_hand_on", "trusted_users"]
 
@@ -80,6 +81,8 @@ _MOST_LINKS = 40
 
 
 def _owned(path: str, uid: int) -> str:
+    import pwd
+
     try:
         name = pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -88,6 +91,8 @@ def _owned(path: str, uid: int) -> str:
 
 
 def _group_name(gid: int) -> str:
+    import grp
+
     try:
         return grp.getgrgid(gid).gr_name
     except KeyError:
@@ -96,6 +101,9 @@ def _group_name(gid: int) -> str:
 
 def _is_private_group(gid: int, uid: int) -> bool:
     """Say whether a group is a user's own: their first group, with their name, and nobody else in it."""
+    import grp
+    import pwd
+
     try:
         user = pwd.getpwuid(uid)
     except KeyError:  # a container may run as a number that no list has

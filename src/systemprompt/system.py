@@ -46,8 +46,11 @@ def open_system(
     clock: Clock | None = None,
     on_statement: Callable[[str], None] | None = None,
     opened_by: str = "program",
+    is_wary: bool = False,
 ) -> System:
     """Read the profile, open and migrate both databases, read the catalogue and make the ledger agree with it.
+
+    `is_wary` is as in `System`.
 
     Raises:
         ProfileInvalid, ProfileNotFound: nothing was opened.
@@ -56,7 +59,9 @@ def open_system(
     from systemprompt.profile.load import load_profile
 
     profile = load_profile(profile_path, environ)
-    system = System(profile, environ=environ, clock=clock, on_statement=on_statement, opened_by=opened_by)
+    system = System(
+        profile, environ=environ, clock=clock, on_statement=on_statement, opened_by=opened_by, is_wary=is_wary
+    )
     try:
         system.sync()
     except BaseException:
@@ -66,11 +71,17 @@ def open_system(
 
 
 def open_reader(
-    profile_path: str, *, environ: Mapping[str, str], clock: Clock | None = None, opened_by: str = "program"
+    profile_path: str,
+    *,
+    environ: Mapping[str, str],
+    clock: Clock | None = None,
+    opened_by: str = "program",
+    is_wary: Callable[[], bool] = bool,
 ) -> SqliteReader:
     """Open the ledger to read. Where nothing changed since it was last read, no profile is parsed and no job imported.
 
     Otherwise the catalogue is read and the ledger made to agree first; where the ledger cannot be written, it is read as it is.
+    `is_wary` is asked only then; its answer is as in `System`.
     """
     from systemprompt.ledger.sqlite.reader import open_reading_ledger
     from systemprompt.profile.cache import cached_profile
@@ -82,7 +93,7 @@ def open_reader(
 
     profile = load_profile(profile_path, environ)
     try:
-        with System(profile, environ=environ, clock=clock, opened_by=opened_by) as system:
+        with System(profile, environ=environ, clock=clock, opened_by=opened_by, is_wary=is_wary()) as system:
             system.sync()
     except DatabaseUnreachable:
         if not os.path.exists(profile.ledger.path):
@@ -129,6 +140,7 @@ class System:
 
     opened_by   for whom: `cli:alice`, `program:shop`
     given       jobs as Python objects, from a program that embeds a node; None where there are none
+    is_wary     run a job file only if nobody but this user, root, and who called `sudo` may change it; others are quarantined
     """
 
     def __init__(
@@ -140,6 +152,7 @@ class System:
         on_statement: Callable[[str], None] | None = None,
         given: Sequence[object] | None = None,
         opened_by: str = "program",
+        is_wary: bool = False,
     ) -> None:
         self.profile = profile
         self.environ = environ
@@ -147,6 +160,7 @@ class System:
         self._on_statement = on_statement
         self._given = given
         self.opened_by = opened_by
+        self._is_wary = is_wary
         self._serving: Node | None = None
         self._ledger: SqliteLedger | None = None
         self._database: Database | None = None
@@ -263,10 +277,13 @@ class System:
         """Read profile and jobs again, with the code as it is now.
 
         Raises:
-            ProfileInvalid: the profile has faults now; what was read before stays in force.
+            ProfileInvalid, ProfileNotTrusted: it has faults now, or somebody else may change it now; what was read stays in force.
         """
+        from systemprompt.profile.find import check_trusted
         from systemprompt.profile.load import load_profile
 
+        if self._is_wary:
+            check_trusted(self.profile.path, self.environ)
         profile = load_profile(self.profile.path, self.environ)
         self.profile = profile
         self._catalogue = self._discover()
@@ -355,6 +372,7 @@ class System:
             time_zone=profile.time_zone,
             profile_path=profile.path,
             around=profile.around,
+            is_wary=self._is_wary,
         )
         for name, place in lacking(self.settings).items():
             job = catalogue.jobs.get(name)

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-__all__ = ["counted", "readable", "size_text"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["counted", "did_you_mean", "readable", "size_text"]
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
     """Return `1 file`, `2 files`, `1,000 files`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that this one begins, where there is but one; else the nearest, or None where nothing is near."""
+    from difflib import get_close_matches  # it loads `re`, which a command that works has no need of
+
+    words = list(known)
+    if len(word) > 3 * max(map(len, words), default=0):
+        return None  # near nothing, and a megabyte would take its time to compare
+    begun = [one for one in words if one.startswith(word)] if len(word) > 1 else []
+    near = begun if len(begun) == 1 else get_close_matches(word, words, n=1, cutoff=0.6)
+    return near[0] if near else None
 
 
 def size_text(size: int) -> str:

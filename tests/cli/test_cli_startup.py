@@ -44,6 +44,7 @@ COMMON = {
     "systemprompt.operations.context",
     "systemprompt.operations.operation",
     "systemprompt.operations.parameters",
+    "systemprompt.ownership",
     "systemprompt.profile",
     "systemprompt.profile.cache",
     "systemprompt.profile.find",

@@ -7,8 +7,9 @@ that is called; `inspect`, `typing` and `argparse` stay unloaded (docs/decisions
 from __future__ import annotations
 
 from systemprompt.cli.table import COMMANDS, GROUPS, IN_ONE_WORD, LONG, METAVARS, SHORT, Command, Group
-from systemprompt.errors import UsageError, did_you_mean
+from systemprompt.errors import UsageError
 from systemprompt.operations.operation import kind_of, load
+from systemprompt.wording import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,11 +11,12 @@ from msgspec.json import schema_components
 
 from systemprompt.cli.parse import HOME_GROUP
 from systemprompt.cli.table import COMMANDS, Command
-from systemprompt.errors import UsageError, did_you_mean
+from systemprompt.errors import UsageError
 from systemprompt.operations.answers import entry_type, plain
 from systemprompt.operations.context import OperationContext
 from systemprompt.operations.operation import load
 from systemprompt.operations.parameters import param
+from systemprompt.wording import did_you_mean
 
 __all__ = ["ERROR_SCHEMA", "SchemaParams", "Schemas", "command_schema", "schemas"]
 

@@ -9,7 +9,8 @@ import re
 from collections.abc import Callable
 
 from systemprompt.cron.zones import load_zone
-from systemprompt.errors import CronError, did_you_mean
+from systemprompt.errors import CronError
+from systemprompt.wording import did_you_mean
 
 Reads = Callable[[str], bool]
 

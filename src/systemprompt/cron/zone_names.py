@@ -6,7 +6,7 @@ import re
 from zoneinfo import available_timezones
 
 from systemprompt.cron.zones import MACHINE_FILES
-from systemprompt.errors import did_you_mean
+from systemprompt.wording import did_you_mean
 
 __all__ = ["zone_hint"]
 

@@ -20,10 +20,12 @@ class JobSource:
     kind    `builtin`, `module` (an importable name), `file` (a path), `entry_point` (its module), `given` (an
             object that a program handed over), or `command` (the profile alone)
     name    the module name or the absolute path; for `command` the profile's path
+    is_wary   a file is run only if nobody else may change it
     """
 
     kind: str
     name: str
+    is_wary: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,12 +12,14 @@ from importlib.metadata import entry_points
 
 from systemprompt.discovery.checking import define_command, define_job, name_of, read_job
 from systemprompt.discovery.definition import Catalogue, JobDefinition, JobSource, Quarantined
+from systemprompt.discovery.files_of_others import check_surroundings, files_around, folders_above
 from systemprompt.discovery.fingerprint import fingerprint_of
 from systemprompt.discovery.given import given_jobs
 from systemprompt.discovery.loading import job_files_of, load_source, module_files
 from systemprompt.discovery.overrides import NOTHING_AROUND, Around, Extension, JobOverride
-from systemprompt.errors import CronError, JobDefinitionError, SystempromptError, did_you_mean
+from systemprompt.errors import CronError, JobDefinitionError, SystempromptError
 from systemprompt.jobs.job import Job
+from systemprompt.wording import did_you_mean
 
 __all__ = ["ENTRY_POINT_GROUP", "discover", "load_job"]
 
@@ -37,14 +39,16 @@ def discover(
     time_zone: str = "UTC",
     profile_path: str | None = None,
     around: Around = NOTHING_AROUND,
+    is_wary: bool = False,
 ) -> Catalogue:
     """Load every source and return the jobs with the profile's overrides applied, and all that could not be loaded.
 
     Called again after a file changed it runs the new code; what did not change is not run again. Two jobs of one name are
     both quarantined: which of them was meant nobody can tell. Never raises for a user's mistake, but for a thing in `given`
-    that is no job: `JobDefinitionError`.
+    that is no job: `JobDefinitionError`. With `is_wary`, job files, programs and files of variables that somebody else may change
+    are quarantined, not obeyed: nobody named the profile on purpose.
     """
-    search = _Search(overrides or {}, time_zone, profile_path, around)
+    search = _Search(overrides or {}, time_zone, profile_path, around, is_wary)
     for name in builtin_modules:
         search.source(JobSource(kind="builtin", name=name))
     for extension in extensions:
@@ -85,9 +89,15 @@ class _Search:
     """What has been found so far."""
 
     def __init__(
-        self, overrides: Mapping[str, JobOverride], time_zone: str, profile_path: str | None, around: Around
+        self,
+        overrides: Mapping[str, JobOverride],
+        time_zone: str,
+        profile_path: str | None,
+        around: Around,
+        is_wary: bool,
     ) -> None:
         self.overrides = overrides
+        self.is_wary = is_wary
         self.around = around
         self.time_zone = time_zone
         self.profile_path = profile_path
@@ -103,7 +113,7 @@ class _Search:
 
     def extension(self, extension: Extension) -> None:
         if extension.kind != "folder":
-            self.source(JobSource(kind=extension.kind, name=extension.name))
+            self.source(JobSource(kind=extension.kind, name=extension.name, is_wary=self.is_wary))
             return
         # Taken before the files are read: a change in between then shows as a difference, and is not lost.
         self.files[extension.name] = fingerprint_of(extension.name)
@@ -113,7 +123,7 @@ class _Search:
             self._quarantine(None, JobSource(kind="folder", name=extension.name), error)
             return
         for path in paths:
-            self.source(JobSource(kind="file", name=path))
+            self.source(JobSource(kind="file", name=path, is_wary=self.is_wary))
 
     def source(self, source: JobSource) -> None:
         if source in self._loaded:
@@ -125,6 +135,8 @@ class _Search:
             self._quarantine(None, source, error)
             if source.kind != "file":
                 self.files.update(_where_it_may_appear(source.name))
+            elif source.is_wary:
+                self._look_again([source.name])
             submissions = []
         self.files.update(module_files(source))
         for submitted in submissions:
@@ -147,7 +159,7 @@ class _Search:
                 continue
             self._places.setdefault(name, []).append(self.profile_source)
             try:
-                self.jobs[name] = define_command(said, self.profile_source, self.time_zone, self.around)
+                self._add(define_command(said, self.profile_source, self.time_zone, self.around))
             except (JobDefinitionError, CronError) as error:
                 self._quarantine(name, self.profile_source, error)
 
@@ -192,9 +204,23 @@ class _Search:
             self._places.setdefault(name, []).append(source)
         try:
             job = read_job(submitted)
-            self.jobs[job.name] = define_job(job, source, self.overrides.get(job.name), self.time_zone, self.around)
+            self._add(define_job(job, source, self.overrides.get(job.name), self.time_zone, self.around))
         except (JobDefinitionError, CronError) as error:
             self._quarantine(name, source, error)
+
+    def _add(self, job: JobDefinition) -> None:
+        if self.is_wary:
+            try:
+                check_surroundings(job)
+            except JobDefinitionError:
+                self._look_again(files_around(job))
+                raise
+        self.jobs[job.name] = job
+
+    def _look_again(self, paths: Sequence[str]) -> None:
+        """Have the catalogue read again when owner or rights of these paths change, or of a folder above."""
+        for path in paths:
+            self.files.update({one: fingerprint_of(one) for one in (path, *folders_above(path))})
 
     def _quarantine(self, name: str | None, source: JobSource, error: SystempromptError) -> None:
         self.quarantined.append(Quarantined(name=name, source=source, error=error.message, hint=error.hint))

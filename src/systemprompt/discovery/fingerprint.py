@@ -15,15 +15,26 @@ def fingerprint_of(path: str) -> str:
 
     A file: `mtime_ns:size:inode`, so that an edit, a replacement and a restored backup all show. A folder: the names and
     fingerprints of its `*.py` files and the names of the distributions installed in it, not those of folders below it.
-    Two writes of one size within one tick of the file system's clock (milliseconds) look alike.
+    Two writes of one size within one tick of the file system's clock (milliseconds) look alike. Where somebody else owns the path
+    or may write it, owner and rights count too: such a job file may be refused, until they are put right.
     """
     try:
         seen = os.stat(path)
         if seen.st_mode & 0o170000 != 0o040000:
-            return f"{seen.st_mtime_ns}:{seen.st_size}:{seen.st_ino}"
-        return _fingerprint_of_folder(path)
+            return _fingerprint_of_file(seen)
+        return _fingerprint_of_folder(path) + _rights(seen)
     except (OSError, ValueError):  # ValueError: a NUL in the path
         return ABSENT
+
+
+def _fingerprint_of_file(seen: os.stat_result) -> str:
+    return f"{seen.st_mtime_ns}:{seen.st_size}:{seen.st_ino}{_rights(seen)}"
+
+
+def _rights(seen: os.stat_result) -> str:
+    if not seen.st_mode & 0o022 and seen.st_uid in (0, os.geteuid()):
+        return ""
+    return f":{seen.st_mode:o}:{seen.st_uid}:{seen.st_gid}"
 
 
 def _fingerprint_of_folder(path: str) -> str:
@@ -39,7 +50,7 @@ def _fingerprint_of_folder(path: str) -> str:
                 except OSError:  # a dangling link: its name is all there is
                     lines.append(name)
                     continue
-                lines.append(f"{name}:{seen.st_mtime_ns}:{seen.st_size}:{seen.st_ino}")
+                lines.append(f"{name}:{_fingerprint_of_file(seen)}")
             elif name.endswith((".dist-info", ".egg-info")):
                 lines.append(name)
     lines.sort()

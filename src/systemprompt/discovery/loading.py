@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from systemprompt.discovery.definition import JobSource
+from systemprompt.discovery.files_of_others import check_job_file, may_others_add
 from systemprompt.discovery.fingerprint import ABSENT, fingerprint_of
 from systemprompt.discovery.job_files import module_name
 from systemprompt.errors import JobDefinitionError
@@ -33,6 +34,8 @@ def load_source(source: JobSource) -> list[object]:
     # What a module prints while it loads must not end up in a command's answer on stdout.
     with redirect_stdout(sys.stderr):
         if source.kind == "file" or os.path.isabs(source.name):
+            if source.is_wary:
+                check_job_file(source.name)
             return _submitted([_load_file(source)])
         if source.kind == "entry_point" and ":" in source.name:
             return _load_attribute(source)
@@ -108,7 +111,7 @@ def _load_file(source: JobSource) -> ModuleType:
     name = module_name(path)
     module = ModuleType(name)
     module.__file__ = path
-    if folder not in sys.path:
+    if folder not in sys.path and not (source.is_wary and may_others_add(folder)):
         sys.path.append(folder)  # last: a job file may import the files beside it, and they hide nothing
     sys.modules[name] = module  # dataclasses and pickle look a class's module up there
     _files.pop(path, None)

@@ -14,7 +14,7 @@ from systemprompt.embedding.serving_node import AsyncServingNode, ServingNode
 from systemprompt.embedding.threads import call_in, in_a_thread, to_the_end
 from systemprompt.errors import JobDefinitionError, UsageError
 from systemprompt.nodes.events import NodeEvent
-from systemprompt.profile.find import find_profile
+from systemprompt.profile.find import find_profile, is_on_purpose
 from systemprompt.profile.load import load_profile
 from systemprompt.system import System
 
@@ -52,6 +52,7 @@ class EmbeddedNode:
 
     Raises on entering, with nothing left running:
         ProfileNotFound, ProfileInvalid: there is no profile, or it has faults.
+        ProfileNotTrusted: none was named, and somebody else may change the nearest one.
         JobDefinitionError: a thing among `jobs` is no job, or one that cannot run.
         DatabaseError: a database cannot be used.
         UsageError: it was entered before.
@@ -121,7 +122,9 @@ class EmbeddedNode:
     def _opened(self, on_event: Callable[[NodeEvent], None] | None) -> ServingNode:
         environ = dict(os.environ)
         profile = load_profile(_path_of(self._profile, environ), environ)
-        system = System(profile, environ=environ, given=self._jobs, opened_by=f"program:{program_name()}")
+        is_wary = self._profile is None and not is_on_purpose(None, environ, profile.path)
+        by = f"program:{program_name()}"
+        system = System(profile, environ=environ, given=self._jobs, opened_by=by, is_wary=is_wary)
         try:
             _refuse_broken(system)
             system.sync()

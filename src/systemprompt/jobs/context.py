@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar, overload
 
 from systemprompt.databases.database import Database
-from systemprompt.errors import ConfigurationError, JobDefinitionError, ParameterError, did_you_mean
+from systemprompt.errors import ConfigurationError, JobDefinitionError, ParameterError
 from systemprompt.jobs.policies import seconds_of
 from systemprompt.jobs.settings import JobSettings, Paths
+from systemprompt.wording import did_you_mean
 
 T = TypeVar("T")
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 
-from systemprompt.errors import JobDefinitionError, did_you_mean
+from systemprompt.errors import JobDefinitionError
+from systemprompt.wording import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

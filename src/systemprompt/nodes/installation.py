@@ -44,6 +44,6 @@ class Installation(Protocol):
         """Read profile and jobs again, with the code as it is now.
 
         Raises:
-            ProfileInvalid: the profile has faults now; what was read before stays in force.
+            ProfileInvalid, ProfileNotTrusted: it has faults now, or somebody else may change it; what was read stays in force.
         """
         ...

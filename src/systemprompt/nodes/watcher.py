@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 
 from systemprompt.discovery.fingerprint import fingerprint_of
-from systemprompt.errors import DatabaseBusy, DatabaseUnreachable, ProfileInvalid, SystempromptError
+from systemprompt.errors import DatabaseBusy, DatabaseUnreachable, ProfileInvalid, ProfileNotTrusted, SystempromptError
 from systemprompt.nodes.events import CatalogueReloaded, Listeners, ProfileRefused, ReloadFailed
 from systemprompt.nodes.installation import Installation
 from systemprompt.nodes.node import Node
@@ -65,7 +65,7 @@ class Watcher:
     def _take_over(self) -> None:
         try:
             catalogue, report = self._installation.reload()
-        except ProfileInvalid as error:
+        except (ProfileInvalid, ProfileNotTrusted) as error:
             self._listeners.tell(ProfileRefused(error=error.message))
             return
         self._files = _to_look_at(catalogue.files)

@@ -36,7 +36,8 @@ def operation(name: str) -> Operation:
     """
     found = _BY_NAME.get(name)
     if found is None:
-        from systemprompt.errors import UsageError, did_you_mean
+        from systemprompt.errors import UsageError
+        from systemprompt.wording import did_you_mean
 
         near = did_you_mean(name, _BY_NAME)
         raise UsageError(

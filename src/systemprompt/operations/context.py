@@ -102,6 +102,7 @@ class OperationContext:
 
         Raises:
             ProfileNotFound: none was named and none is near, or the one named does not exist.
+            ProfileNotTrusted: none was named, and somebody else may change the nearest one.
         """
         if self._system is not None:
             return self._system.profile.path
@@ -110,6 +111,13 @@ class OperationContext:
 
             self._found = find_profile(self.profile, self.environ, self.cwd)
         return self._found
+
+    @property
+    def is_wary(self) -> bool:
+        """Whether job files run only if nobody else may change them: the profile was found, not named on purpose."""
+        from systemprompt.profile.find import is_on_purpose
+
+        return not is_on_purpose(self.profile, self.environ, self.profile_path())
 
     def load_profile(self) -> Profile:
         """Read and check the profile alone."""
@@ -134,7 +142,11 @@ class OperationContext:
 
         path = self.profile_path()
         try:
-            return closing(open_reader(path, environ=self.environ, clock=self._clock, opened_by=self.actor))
+            return closing(
+                open_reader(
+                    path, environ=self.environ, clock=self._clock, opened_by=self.actor, is_wary=lambda: self.is_wary
+                )
+            )
         except ProfileInvalid as error:
             return closing(open_known_ledger(self._last_read(error)))
 
@@ -156,7 +168,13 @@ class OperationContext:
             return nullcontext(self._system)
         from systemprompt.system import open_system
 
-        return open_system(self.profile_path(), environ=self.environ, clock=self._clock, opened_by=self.actor)
+        return open_system(
+            self.profile_path(),
+            environ=self.environ,
+            clock=self._clock,
+            opened_by=self.actor,
+            is_wary=self.is_wary,
+        )
 
     def _profile_to_read(self) -> CachedProfile:
         """Return what reading needs of the profile; where it has faults now, as it was when it last read without any."""

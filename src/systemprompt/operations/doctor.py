@@ -17,6 +17,7 @@ from systemprompt.ledger.upkeep import DatabaseUpkeep
 from systemprompt.nodes.identity import this_machine
 from systemprompt.operations.context import OperationContext
 from systemprompt.operations.database import DatabaseState, database_states
+from systemprompt.operations.files_others_may_change import exposed_files
 from systemprompt.operations.parameters import FIELDS, param
 from systemprompt.operations.serving import condition, last_served, node_state, overdue_since
 from systemprompt.profile.profile import Limits, Profile
@@ -90,10 +91,12 @@ def _checks(context: OperationContext) -> Iterator[Check]:
     yield from _schema(states)
     yield from _space(profile)
     yield _zone_data(profile)
-    with System(profile, environ=context.environ, clock=context.clock) as system:
+    with System(profile, environ=context.environ, clock=context.clock, is_wary=context.is_wary) as system:
         if all(check.status == "ok" for check in databases):
             yield from _host_tables(system)
         yield from _jobs(system)
+        for one in exposed_files(system, context.environ):
+            yield Check(name="other users", status="warn", message=one.message, mend=one.mend)
         if any(check.name == "ledger database" and check.status == "ok" for check in databases):
             try:
                 yield from _ledger(system)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from systemprompt.errors import ConfigurationError, ConflictError, ProfileNotFound
@@ -60,7 +59,7 @@ def new_job(context: OperationContext, params: NewJobParams) -> NewJob:
         if os.path.lexists(file):
             raise ConflictError(f"{file!r} exists and is left as it is", hint="choose another name, or another `dir`")
     if profile is not None:
-        _refuse_taken(profile, params.name, context.environ)
+        _refuse_taken(profile, params.name, context)
     write_new_file(path, text)
     write_new_file(test_path, test)
     listed = any(os.path.realpath(one) == os.path.realpath(os.path.dirname(path)) for one in folders)
@@ -88,8 +87,8 @@ def _profile(context: OperationContext, params: NewJobParams) -> Profile | None:
         return None
 
 
-def _refuse_taken(profile: Profile, name: str, environ: Mapping[str, str]) -> None:
-    with System(profile, environ=environ) as system:
+def _refuse_taken(profile: Profile, name: str, context: OperationContext) -> None:
+    with System(profile, environ=context.environ, is_wary=context.is_wary) as system:
         catalogue = system.catalogue
     places = {job.name: job.source.name for job in catalogue.jobs.values()}
     # What the profile says of a job that is not there yet is no job, and is what the new file will answer to.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import MISSING, dataclass, field
 
-from systemprompt.errors import UsageError, did_you_mean
+from systemprompt.errors import UsageError
 from systemprompt.operations.operation import kind_of
+from systemprompt.wording import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -95,7 +95,7 @@ def db_restore(context: OperationContext, params: DbRestoreParams) -> DbRestore:
                 kept[name] = restore.publish(now)
     if not params.dry_run:
         # The copy has the jobs of its day; reading commands trust that the ledger agrees with the catalogue they remember.
-        with System(profile, environ=context.environ, clock=context.clock) as system:
+        with System(profile, environ=context.environ, clock=context.clock, is_wary=context.is_wary) as system:
             system.sync()
     until = iso(settled.planned_through) if settled.planned_through else None
     does = "Would restore" if params.dry_run else "Restored"

@@ -11,15 +11,7 @@ from types import FrameType
 from typing import Any
 
 from systemprompt.discovery.given import GIVEN
-from systemprompt.errors import (
-    ConflictError,
-    Interrupted,
-    JobAlreadyRunning,
-    JobNotFound,
-    NotFoundError,
-    UsageError,
-    did_you_mean,
-)
+from systemprompt.errors import ConflictError, Interrupted, JobAlreadyRunning, JobNotFound, NotFoundError, UsageError
 from systemprompt.ledger.records import Change, Claimed, ManualStart
 from systemprompt.ledger.views import JobView
 from systemprompt.nodes.node import Node
@@ -29,6 +21,7 @@ from systemprompt.operations.parameters import param
 from systemprompt.runner.flight import Finished
 from systemprompt.runner.forks import end_children, handling
 from systemprompt.system import System
+from systemprompt.wording import did_you_mean
 
 __all__ = ["JobRun", "JobRunResult", "RunJobsParams", "RunJobsResult", "run_jobs"]
 

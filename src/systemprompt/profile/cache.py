@@ -138,10 +138,10 @@ def read_cache(file: str) -> bytes | None:
 
 def write_cache(file: str, data: bytes) -> bool:
     """Write a file whole, beside and renamed; return whether it could be written. Never raises."""
-    beside = f"{file}.{os.getpid()}.new"
+    beside = f"{file}.{os.urandom(8).hex()}.new"
     try:
         os.makedirs(os.path.dirname(file), mode=0o700, exist_ok=True)
-        opened = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        opened = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             written = os.write(opened, data) == len(data)
         finally:

@@ -8,10 +8,11 @@ from typing import Any
 import yaml
 
 from systemprompt.discovery.names import check_name
-from systemprompt.errors import JobDefinitionError, did_you_mean
+from systemprompt.errors import JobDefinitionError
 from systemprompt.profile.document import MOST_VALUES, Fault, UnfoldsTooFar, line_of
 from systemprompt.profile.kinds import KINDS, Reader, is_home
 from systemprompt.profile.schema import Key
+from systemprompt.wording import did_you_mean
 
 __all__ = ["Checked", "check"]
 

@@ -12,10 +12,11 @@ import yaml
 from systemprompt.databases.address import Address, read_address
 from systemprompt.discovery.names import check_name, check_time_zone
 from systemprompt.discovery.overrides import Extension
-from systemprompt.errors import ConfigurationError, JobDefinitionError, did_you_mean
+from systemprompt.errors import ConfigurationError, JobDefinitionError
 from systemprompt.jobs.policies import seconds_of
 from systemprompt.profile.document import DEEPEST, Fault, Scalar, UnfoldsTooFar, Values
 from systemprompt.profile.schema import Key
+from systemprompt.wording import did_you_mean
 
 __all__ = ["KINDS", "Reader", "double_quoted", "is_home"]
 

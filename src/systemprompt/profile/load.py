@@ -10,7 +10,7 @@ from systemprompt.cron import Schedule
 from systemprompt.databases.address import Address
 from systemprompt.discovery.fingerprint import fingerprint_of
 from systemprompt.discovery.overrides import Around, JobOverride
-from systemprompt.errors import CronError, ProfileInvalid, did_you_mean
+from systemprompt.errors import CronError, ProfileInvalid
 from systemprompt.jobs.policies import POLICIES, Policies
 from systemprompt.jobs.settings import ContentSource, FileSource, HostTable, PublishTarget, Retention
 from systemprompt.profile.check import Checked, check
@@ -18,6 +18,7 @@ from systemprompt.profile.document import Values, parse, read_bytes
 from systemprompt.profile.kinds import Reader, double_quoted
 from systemprompt.profile.profile import Limits, Profile
 from systemprompt.profile.schema import HOST_TABLES, PROFILE
+from systemprompt.wording import did_you_mean
 
 Source = TypeVar("Source", ContentSource, FileSource)
 

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from systemprompt.clock import SECOND, Instant, from_datetime, iso
-from systemprompt.errors import ConfigurationError, did_you_mean
+from systemprompt.errors import ConfigurationError
 from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.settings import HostTable
+from systemprompt.wording import did_you_mean
 
 __all__ = ["Condition", "Table", "find_table", "same_side", "without_parent"]
 
