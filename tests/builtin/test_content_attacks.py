@@ -94,6 +94,32 @@ def test_no_file_outside_the_source_is_recorded_unless_it_follows_links(app: App
     assert [row["path"] for row in app.db.fetch("SELECT path FROM files ORDER BY path")] == ["a.md", "x"]
 
 
+def test_what_links_led_to_goes_away_when_the_source_follows_them_no_longer(app: App, secret: Path) -> None:
+    (app.folder / "docs/x.md").symlink_to(secret / "secret.md")
+    (app.folder / "docs/below").symlink_to(secret)
+    for is_following in (True, False):
+        for kind in (ContentIngestion, FileIngestion, PublishContent):
+            app.run(kind, settings=following(is_following))
+        shown = [name for name, text in published(app).items() if "hunter2" in text.lower()]
+        assert bool(shown) == is_following, shown
+
+    there = "SELECT path FROM files WHERE removed_at IS NULL"
+    assert [row["path"] for row in app.db.fetch(there)] == ["a.md"]
+
+
+def test_a_file_that_becomes_a_link_to_the_outside_is_gone_and_reported(app: App, secret: Path) -> None:
+    app.write("docs/x.md", "# Mine")
+    app.run(ContentIngestion, settings=following(False))
+    (app.folder / "docs/x.md").unlink()
+    (app.folder / "docs/x.md").symlink_to(secret / "secret.md")
+
+    result = app.run(ContentIngestion, settings=following(False))
+    app.run(PublishContent, settings=following(False))
+
+    assert "docs/x.md:1: a link that leads outside the source" in (result.message or "")
+    assert "docs/x.html" not in published(app)
+
+
 def test_a_folder_that_becomes_a_link_after_it_was_checked_leads_nowhere(
     app: App, secret: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

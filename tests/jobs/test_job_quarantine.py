@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -241,3 +242,11 @@ def test_a_name_may_belong_to_what_cannot_be_loaded_and_the_hint_says_so(write: 
     path = write("bad.py", "1/0\n")
     [_, unknown] = files(path, overrides={"x": JobOverride(name="x")}).quarantined
     assert unknown.hint == f"it may be in '{path}', which cannot be loaded"
+
+
+def test_a_pipe_in_the_place_of_a_job_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.py")
+
+    (one,) = files(str(tmp_path / "pipe.py")).quarantined
+
+    assert one.error == f"cannot load jobs from '{tmp_path}/pipe.py': it is not a regular file"

@@ -188,3 +188,9 @@ def test_a_line_that_is_no_variable_is_named_without_its_text(tmp_path: Path, li
     file.write_text(f"A=1\n{line}\n")
     with pytest.raises(ConfigurationError, match=r"line 2 is not a variable$"):
         read_environment_file(str(file))
+
+
+def test_a_pipe_in_the_place_of_an_environment_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "vars")
+    with pytest.raises(ConfigurationError, match=r"vars': it is not a regular file$"):
+        read_environment_file(str(tmp_path / "vars"))

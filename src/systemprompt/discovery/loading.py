@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
+from errno import EINVAL
 from types import ModuleType
 
 from systemprompt.discovery.definition import JobSource
@@ -96,6 +97,8 @@ def _load_file(source: JobSource) -> ModuleType:
     folder = os.path.dirname(path)
     fingerprint = fingerprint_of(path)  # before it is read: a change in between must not be lost
     try:
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise OSError(EINVAL, "it is not a regular file")  # a pipe would be waited for
         with open(path, "rb") as file:
             text = file.read()
     except OSError as error:

@@ -37,12 +37,12 @@ class SourceFolder:
     root: str
     follow_links: bool = False
 
-    def walk(self, pattern: str, unreadable: dict[str, str]) -> Iterator[str]:
+    def walk(self, pattern: str, unreadable: dict[str, OSError]) -> Iterator[str]:
         """Yield the files that match the glob, in order, one folder at a time, each as its path below the source with `/`.
 
         Hidden files and folders are left out. Each real folder is visited once: a loop of links ends, and its files are listed
         under the first path in order. A folder that cannot be listed is put into `unreadable`, with why, on the way: what lies
-        below it is unknown, not gone.
+        below it is unknown, not gone; but below one that `LeadsOutside` there is nothing of this source.
         """
         wanted = pattern_of(pattern)
         seen: set[tuple[int, int]] = set()
@@ -53,7 +53,7 @@ class SourceFolder:
             try:
                 opened = self._open(folder, os.O_RDONLY | os.O_DIRECTORY)
             except OSError as error:
-                unreadable[folder] = error.strerror or str(error)
+                unreadable[folder] = error
                 continue
             try:
                 status = os.fstat(opened)
@@ -63,7 +63,7 @@ class SourceFolder:
                 names = sorted(name for name in os.listdir(opened) if not name.startswith("."))
                 folders = {name for name in names if _is_folder(name, opened)}
             except OSError as error:
-                unreadable[folder] = error.strerror or str(error)
+                unreadable[folder] = error
                 continue
             finally:
                 os.close(opened)
@@ -74,6 +74,23 @@ class SourceFolder:
                 elif wanted.matches(path):
                     yield path
             waiting[:0] = below
+
+    def status(self, path: str) -> os.stat_result:
+        """Return the state of what a path leads to.
+
+        Raises:
+            LeadsOutside: a link leads out of the folder.
+            OSError: it is absent, or cannot be looked at.
+        """
+        named = os.path.join(self.root, path)
+        seen = os.stat(named) if self.follow_links else os.lstat(named)
+        if not stat.S_ISLNK(seen.st_mode):
+            return seen
+        opened = self._open(path, os.O_RDONLY)
+        try:
+            return os.fstat(opened)
+        finally:
+            os.close(opened)
 
     def open_file(self, path: str) -> int:
         """Return a descriptor of a regular file, to read. A pipe that took its place holds nobody up.

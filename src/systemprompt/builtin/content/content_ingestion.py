@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from systemprompt.builtin.content.account import account_of_files, purge_removed
-from systemprompt.builtin.content.content_files import SourceFolder, shown_path
+from systemprompt.builtin.content.content_files import LeadsOutside, SourceFolder, shown_path
 from systemprompt.builtin.content.markdown_files import (
     MAX_FILE_BYTES,
     PARSER_VERSION,
@@ -35,7 +35,7 @@ class ContentIngestion(Job):
 
     A file that did not change is not written again; one that is gone is marked, and deleted after
     `retention.content_removed_days`. A folder that cannot be read says nothing about its files, so they stay as they are.
-    A link that leads outside its source is followed only where the source says `follow_links: true`.
+    A link that leads outside its source is followed only where the source says `follow_links: true`; else it is no file of it.
     """
 
     name = "content_ingestion"
@@ -82,13 +82,14 @@ def _scan(ctx: JobContext, rows: dict[Key, Row]) -> _Scan:
     parsed_as = _parsed_as(ctx)
     scan = _Scan()
     for source in ctx.settings.content_sources:
-        unreadable: dict[str, str] = {}
+        unreadable: dict[str, OSError] = {}
         opened = SourceFolder(ctx.path(source.path), source.follow_links)
         files = list(opened.walk(source.pattern, unreadable))
-        for folder, why in unreadable.items():
+        for folder, error in unreadable.items():
             place = shown_path(os.path.normpath(os.path.join(source.path, folder)))
-            scan.unknown.append((source.name, f"{folder}/" if folder else ""))
-            scan.problems.append(f"{place}: {why}")
+            if not isinstance(error, LeadsOutside):
+                scan.unknown.append((source.name, f"{folder}/" if folder else ""))
+            scan.problems.append(f"{place}: {error.strerror or error}")
             scan.lost_sources += not folder
         for number, path in enumerate(files, start=1):
             ctx.raise_if_cancelled()
@@ -110,6 +111,10 @@ def _scan(ctx: JobContext, rows: dict[Key, Row]) -> _Scan:
                 _break(scan, key, source.path, "1: the file's name is not UTF-8")
             except BadDocument as error:
                 _break(scan, key, source.path, str(error))
+            except LeadsOutside as error:
+                # Its last good state may be that of a file outside, from before `follow_links` was taken away.
+                scan.seen.discard(key)
+                scan.problems.append(f"{shown_path(os.path.join(source.path, path))}:1: {error.strerror}")
             except OSError as error:
                 _break(scan, key, source.path, f"1: {error.strerror or error}")
     return scan

@@ -13,7 +13,7 @@ from secrets import token_hex
 from typing import Any
 
 from systemprompt.builtin.content.account import SHOWN_PROBLEMS, account_of_files, purge_removed
-from systemprompt.builtin.content.content_files import SourceFolder, shown_path
+from systemprompt.builtin.content.content_files import LeadsOutside, SourceFolder, shown_path
 from systemprompt.clock import SECOND, Clock, Instant, SystemClock
 from systemprompt.databases.database import Row
 from systemprompt.jobs.context import JobContext
@@ -73,7 +73,7 @@ class _Scan:
 
     def walk(self, source: FileSource) -> None:
         """Record what lies below one folder, then mark what lay there and does not any more."""
-        unreadable: dict[str, str] = {}
+        unreadable: dict[str, OSError] = {}
         batch: list[str] = []
         folder = SourceFolder(self.ctx.path(source.path), source.follow_links)
         for path in folder.walk(source.pattern, unreadable):
@@ -86,10 +86,11 @@ class _Scan:
                 self._record(source, folder, batch)
                 batch.clear()
         self._record(source, folder, batch)
-        for place, why in unreadable.items():
-            self._fail(source, place, why)
+        for place, error in unreadable.items():
+            self._fail(source, place, error.strerror or str(error))
             self.lost_sources += not place
-        self.mark_gone(_OF_SOURCE, [f"{place}/" if place else "" for place in unreadable], source.name)
+        unknown = [place for place, error in unreadable.items() if not isinstance(error, LeadsOutside)]
+        self.mark_gone(_OF_SOURCE, [f"{place}/" if place else "" for place in unknown], source.name)
 
     def mark_gone(self, which: str, unknown: list[str], source: str = "") -> None:
         """Mark the rows that this scan did not see, but for those below the beginnings of which nothing is known."""
@@ -125,13 +126,15 @@ class _Scan:
             self.ctx.raise_if_cancelled()
             absolute, row = os.path.join(folder.root, path), rows.get(path)
             try:
-                seen = os.stat(absolute)
+                seen = folder.status(path)
                 if not stat.S_ISREG(seen.st_mode):
                     continue  # a pipe, a socket, a device: no file
                 if row is not None and _is_same(row, seen):
                     same.append(row["id"])
                 else:
                     read.append(self._read(source, folder, path))
+            except LeadsOutside as error:
+                self._fail(source, path, str(error.strerror))  # and what it led to before is no file of this source
             except OSError as error:
                 if isinstance(error, FileNotFoundError) and not os.path.islink(absolute):
                     continue  # it went while we walked

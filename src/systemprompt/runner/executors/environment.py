@@ -7,6 +7,7 @@ import pwd
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from errno import EINVAL
 from functools import lru_cache
 
 from systemprompt.discovery.definition import JobDefinition
@@ -95,6 +96,8 @@ def read_environment_file(path: str) -> dict[str, str]:
         ConfigurationError: the file cannot be read, or a line is not a variable; the message has its number and not its value.
     """
     try:
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise OSError(EINVAL, "it is not a regular file")  # a pipe would be waited for
         with open(path, encoding="utf-8") as file:
             lines = file.read().splitlines()
     except (OSError, UnicodeDecodeError) as error:
