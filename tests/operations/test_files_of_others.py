@@ -68,11 +68,12 @@ def test_databases_and_what_lies_beside_them_are_for_this_user_alone(tmp_path: P
 def test_a_folder_that_is_made_for_a_database_is_not_for_everybody_to_write(
     tmp_path: Path, without_umask: None
 ) -> None:
-    (tmp_path / "profile.yaml").write_text("database: sqlite:///data/app.db\nentry_points: false\n")
+    (tmp_path / "profile.yaml").write_text("database: sqlite:///data/of/shop/app.db\nentry_points: false\n")
     with open_system(str(tmp_path / "profile.yaml"), environ={}) as system:
         _ = system.ledger
 
-    assert mode(tmp_path / "data") & 0o002 == 0
+    for folder in ("data", "data/of", "data/of/shop"):
+        assert mode(tmp_path / folder) & 0o002 == 0
 
 
 def test_a_database_in_memory_makes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -339,6 +340,27 @@ def test_root_makes_a_ledger_in_a_folder_whose_owner_swaps_links(
     assert unharmed(victim)
     with closing(sqlite3.connect(profile.ledger.path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+@needs_second_user
+@pytest.mark.parametrize("name", ["app.db", "app.ledger.db"])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_root_follows_no_link_of_another_user_to_a_database(
+    shared: Path, tmp_path: Path, name: str, is_there: bool
+) -> None:
+    victim = tmp_path / "victim.db"
+    if is_there:
+        with closing(sqlite3.connect(victim)) as connection:
+            connection.execute("CREATE TABLE precious (x)")
+    before = victim.read_bytes() if is_there else None
+    (shared / "data").mkdir()
+    os.chown(shared / "data", STRANGER, STRANGER)
+    as_user(lambda: os.symlink(victim, shared / "data" / name))
+
+    with pytest.raises(DatabaseUnreachable, match=f"is a link that belongs to user {STRANGER}, and is not followed"):
+        installed(shared)
+
+    assert (victim.read_bytes() if victim.exists() else None) == before
 
 
 @needs_second_user

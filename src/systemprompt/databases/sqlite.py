@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import time
 from contextlib import suppress
 
 from systemprompt.errors import DatabaseBusy, DatabaseDamaged, DatabaseUnreachable
+from systemprompt.ownership import trusted_users
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-__all__ = ["database_error", "is_busy", "of_the_place", "open_connection", "retry_while_busy"]
+__all__ = ["check_link", "database_error", "is_busy", "of_the_place", "open_connection", "retry_while_busy"]
 
 _OLDEST = (3, 35, 0)
 _IN_MEMORY = ":memory:"
@@ -114,8 +116,27 @@ def of_the_place(error: sqlite3.Error, path: str) -> DatabaseError | None:
     return kind(f"database {path!r} cannot be used: {cause}", hint=hint, details={"path": path, "cause": str(error)})
 
 
+def check_link(path: str) -> None:
+    """Refuse a database whose name is a link of somebody else's: root, above all, would make or change a file of their choice.
+
+    Raises:
+        DatabaseUnreachable: it is one.
+    """
+    try:
+        seen = os.lstat(path)
+    except OSError:  # absent, or opening it says what is wrong
+        return
+    if stat.S_ISLNK(seen.st_mode) and seen.st_uid not in trusted_users(os.environ):
+        raise DatabaseUnreachable(
+            f"database {path!r} is a link that belongs to user {seen.st_uid}, and is not followed",
+            hint="name the file that it leads to in the profile, or run this as that user",
+            details={"path": path},
+        )
+
+
 def _open_to_write(path: str) -> sqlite3.Connection:
     if path != _IN_MEMORY:
+        check_link(path)
         # Where this fails, SQLite says why as it opens the file.
         with suppress(OSError):
             os.close(os.open(os.path.realpath(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import marshal
 import os
 import sys
+from contextlib import suppress
 from zlib import crc32
 
 from systemprompt.discovery.fingerprint import ABSENT, fingerprint_of
@@ -152,4 +153,6 @@ def write_cache(file: str, data: bytes) -> bool:
             os.unlink(beside)
         return written
     except (OSError, ValueError):
+        with suppress(OSError, ValueError):  # it was never made
+            os.unlink(beside)
         return False

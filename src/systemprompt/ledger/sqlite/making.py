@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from systemprompt.databases.sqlite import check_link
 from systemprompt.errors import DatabaseBusy, DatabaseUnreachable
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.sqlite.place import BESIDE, carry, discard, flush, name_anew, remove, share_with, work_name
@@ -28,6 +29,7 @@ def make_ledger(path: str, *, group: str | None = None, patience: float = 10.0) 
         DatabaseBusy: another process was still making a ledger in this folder after `patience` seconds.
         DatabaseUnreachable: it cannot be made here. Nothing is left behind.
     """
+    check_link(path)
     path = os.path.realpath(path)  # where SQLite would put it, and the files beside it
     making = making_name(path)
     if os.path.lexists(path) and not os.path.lexists(making):

@@ -104,14 +104,25 @@ def make_folder(path: str) -> None:
         DatabaseUnreachable: it cannot be made.
     """
     try:
-        # Not even without a umask may everybody write there.
-        os.makedirs(os.path.dirname(path), mode=0o775, exist_ok=True)
+        _make_folders(os.path.dirname(path))
     except OSError as error:
         raise DatabaseUnreachable(
             f"database {path!r} cannot be made: {error.strerror or error}",
             hint="create its folder, or name another place in the profile",
             details={"path": path},
         ) from error
+
+
+def _make_folders(folder: str) -> None:
+    if os.path.isdir(folder):
+        return
+    if os.path.dirname(folder) != folder:
+        _make_folders(os.path.dirname(folder))
+    try:
+        os.mkdir(folder, 0o775)  # not even without a umask may everybody write there
+    except FileExistsError:
+        if not os.path.isdir(folder):
+            raise
 
 
 def _keep(target: str, now: Instant) -> str | None:
