@@ -168,6 +168,7 @@ def test_a_range_is_one_entry_for_programs_with_its_count_and_ends(busy: CliSess
                 "items_processed": 0,
                 "items_failed": 0,
                 "dry_run": False,
+                "lines_dropped": 0,
                 "message": None,
                 "exit_code": None,
                 "actor": None,
@@ -393,7 +394,7 @@ def test_logs_of_a_failed_run_end_with_its_traceback(live: CliSession) -> None:
     lines = live.sp("jobs logs 1").out.splitlines()
     assert lines[1].endswith("so far")
     assert lines[2] == "Traceback (most recent call last):"
-    assert lines[-1] == "ValueError: no"
+    assert lines[-1] == "  | ValueError: no"
     assert live.sp("--json jobs logs 1").data["error"].endswith("ValueError: no\n")
 
 

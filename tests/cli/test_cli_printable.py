@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from support.cli_session import CliSession
-from systemprompt.cli.printable import printable
+from systemprompt.cli.printable import on_its_own_lines, on_one_line, printable
 
 JOB = """
 from systemprompt import JobResult, job
@@ -37,3 +37,48 @@ def test_escape_sequences_of_a_job_reach_no_terminal(live: CliSession) -> None:
         assert "\x07" not in text
         assert "\x9b" not in text
     assert "␛[31mred" in shown[0]
+
+
+FORGED = "1999-11-28T03:00:00Z  ERROR   all your base"
+FORGER = f"""
+from systemprompt import JobResult, job
+
+
+@job()
+def forger(ctx) -> JobResult:
+    ctx.logger.info("calm\\n{FORGED}\\u2028{FORGED}", extra={{"file": "a\\n{FORGED}"}})
+    ctx.logger.info("padded" + " " * 200 + "{FORGED}")
+    ctx.progress(1, 1, "half\\n{FORGED}")
+    raise ValueError("no\\n{FORGED}")
+"""
+
+
+def test_what_a_job_says_is_never_taken_for_a_line_of_ours(live: CliSession) -> None:
+    (live.home / "jobs/forger.py").write_text(FORGER, encoding="utf-8")
+
+    ran = live.sp("jobs run forger -v")
+    shown = [ran, live.sp("jobs history"), live.sp("jobs logs forger"), live.sp("jobs logs forger --follow")]
+    live.width = 80
+    shown += [live.sp("jobs history"), live.sp("jobs logs forger"), live.sp("jobs logs forger --follow")]
+    shown += [live.sp("jobs show forger"), live.sp("jobs list")]
+
+    assert sum(FORGED[:20] in answer.out for answer in shown) >= 4
+    for answer in shown:
+        for line in (answer.out + answer.err).split("\n"):
+            assert not line.lstrip(" ").startswith("1999-11-28"), line
+            assert "\u2028" not in line
+
+
+def test_characters_that_nobody_sees_are_spelled_out() -> None:
+    assert printable("pay\u202egnp.exe") == "pay\\u202egnp.exe"
+    assert printable("ad\u200bmin\ufeff \u2066x\u2069 \u2029 \U000e0041") == (
+        "ad\\u200bmin\\ufeff \\u2066x\\u2069 \\u2029 \\U000e0041"
+    )
+    assert printable("Müller 漢字 שלום ❤ é") == "Müller 漢字 שלום ❤ é"
+
+
+def test_each_further_line_is_marked_also_where_the_terminal_would_begin_it() -> None:
+    assert on_its_own_lines("a\nb\r\nc") == "a\n  | b␍\n  | c"
+    assert on_its_own_lines("x" * 30 + "\n漢" * 1, 24) == f"{'x' * 20}\n  | {'x' * 10}\n  | 漢"
+    assert on_its_own_lines("漢" * 11, 24) == f"{'漢' * 10}\n  | 漢"
+    assert on_one_line("a\nb") == "a␊b"

@@ -114,6 +114,7 @@ def test_an_account_keeps_all_that_the_closing_said() -> None:
         "exit_code": 9,
         "did_nothing": True,
         "dry_run": True,
+        "lines_dropped": 4,
     }
     account = closed(**said)
     assert {name: getattr(account, name) for name in said} == said
@@ -129,7 +130,7 @@ def test_a_row_that_is_made_by_place_has_a_value_for_every_column(row: OpenRun |
 
 def test_an_end_that_says_nothing_more_leaves_nothing_behind_and_did_something() -> None:
     account = closed()
-    assert (account.abandoned, account.did_nothing, account.dry_run) == (0, 0, 0)
+    assert (account.abandoned, account.did_nothing, account.dry_run, account.lines_dropped) == (0, 0, 0, 0)
     assert (account.message, account.items_processed, account.items_failed) == (None, 0, 0)
 
 

@@ -64,6 +64,7 @@ REFUSED: dict[tuple[str, str], list[str]] = {
         "status = 'skipped', reason = 'overlap' WHERE fence IS NOT NULL",
         "status = 'missed', reason = 'down' WHERE fence IS NOT NULL",
     ],
+    ("job_runs", "lines_dropped >= 0"): ["lines_dropped = -1"],
     ("job_runs", "holder_fits_fence"): [f"{column} = NULL {HELD}" for column in ("node_id", "started_at", "fence")],
     ("run_texts", "kind IN ('error', 'output')"): ["kind = 'poem'"],
     ("job_run_ranges", "last_at >= first_at"): ["last_at = first_at - 1"],

@@ -20,7 +20,7 @@ from systemprompt.jobs.context import JobCancelled, JobContext
 from systemprompt.jobs.job import Job
 from systemprompt.jobs.result import JobResult
 from systemprompt.runner.flight import Assignment
-from systemprompt.runner.outcome import Outcome, outcome_of_exception, outcome_of_value
+from systemprompt.runner.outcome import outcome_of_exception, outcome_of_value
 
 
 class Unspeakable:
@@ -74,11 +74,6 @@ def test_statistics_that_are_no_numbers_count_as_nothing() -> None:
     result = JobResult.success().with_stats("many", 2.0)  # type: ignore[arg-type]  # what a careless job does
     outcome = outcome_of_value(result.with_duration(7), took_ms=0)
     assert (outcome.items_processed, outcome.items_failed, outcome.duration_ms) == (0, 2, 7)
-
-
-def test_an_outcome_survives_the_way_between_processes() -> None:
-    outcome = Outcome(status="failed", reason="reported", message="m", error="e", items_processed=3, exit_code=0)
-    assert Outcome.from_dict(outcome.as_dict() | {"from_a_newer_release": 1}) == outcome
 
 
 @pytest.mark.parametrize("result", [JobResult.success(), JobResult.failure("no")])

@@ -7,6 +7,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from support.runner_stage import LogDatabase, RunnerStage
 from support.waiting import WAIT_S
 from systemprompt.clock import ManualClock
 from systemprompt.jobs.context import JobContext
+from systemprompt.runner.log_records import MAX_LINE_CHARS, encode_fields
 from systemprompt.runner.run_logs import RunLogs
 
 
@@ -80,6 +82,102 @@ def test_fields_that_json_cannot_say_cost_no_line() -> None:
         assert stage.lines(run) == [("INFO", "job", "kept")]
 
 
+def _deep(levels: int) -> list[object]:
+    made: list[object] = []
+    for _ in range(levels):
+        made = [made]
+    return made
+
+
+class _Unshown:
+    def __repr__(self) -> str:
+        raise RuntimeError("no repr")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"payload": "y" * 9000},
+        {"payload": '"\\' * 9000},
+        {"payload": "ü\udc80\x00" * 3000},
+        {"number": float("nan"), "far": float("inf"), "nested": {"in": [float("-inf")]}},
+        {"deep": _deep(400)},
+        {"deep": _deep(900)},
+        {"wide": [[] for _ in range(3000)]},
+        {"number": 10**5000},
+        {"unshown": _Unshown()},
+        {f"field_{number}": "x" * 90 for number in range(300)},
+        {"k" * 9000: 1, 7: 2},
+    ],
+)
+def test_whatever_fields_hold_they_are_kept_as_json_that_the_database_takes(fields: dict[str, Any]) -> None:
+    text = encode_fields(fields)
+
+    assert len(text) <= MAX_LINE_CHARS + 1000
+    assert isinstance(json.loads(text), dict)
+    assert sqlite3.connect(":memory:").execute("SELECT json_valid(?)", (text,)).fetchone() == (1,)
+
+
+def test_fields_that_are_too_long_leave_the_others_whole_and_say_what_is_missing() -> None:
+    kept = json.loads(encode_fields({"before": 1, "payload": "y" * 9000, "after": [2]}))
+
+    assert kept["payload"].startswith('"yyy')
+    assert kept["payload"].endswith(" ... (9002 characters of JSON)")
+    assert (list(kept), kept["before"], kept["after"]) == (["before", "payload", "after"], 1, [2])
+    many = json.loads(encode_fields({f"field_{number}": "x" * 100 for number in range(300)}))
+    assert many["fields_left_out"] + len(many) - 1 == 300
+
+
+def test_a_line_that_the_database_refuses_takes_no_other_with_it(
+    database: LogDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    logs = RunLogs(database, ledger_id="a_ledger", flush_after_s=3600)
+    good, bad = logs.open(job_name="good", run_id=1, attempt=1), logs.open(job_name="bad", run_id=2, attempt=1)
+    for number in range(100):
+        good.write(f"line {number}", level="ERROR")
+        if number % 40 == 20:
+            bad.write("no instant of ours", at=2**70)
+    assert logs.flush(WAIT_S)
+
+    rows = database.fetch("SELECT message FROM logs WHERE run_id = 1 ORDER BY id")
+    assert rows == [(f"line {number}",) for number in range(100)]
+    ((told,),) = database.fetch("SELECT message FROM logs WHERE run_id = 2")
+    assert told.startswith("2 lines dropped, refused by the database: ")
+    assert caplog.text.count("dropped: the database refused them") == 1
+    assert logs.close()
+
+
+def test_a_record_that_a_filter_spoilt_is_kept(database: LogDatabase) -> None:
+    def spoil(record: logging.LogRecord) -> bool:
+        record.levelname, record.created = 5, float("nan")  # type: ignore[assignment]  # what nothing keeps a filter from
+        return True
+
+    logs = RunLogs(database, ledger_id="a_ledger", clock=ManualClock(123_456_789))
+    logger = logs.open(job_name="work", run_id=1, attempt=1).logger()
+    logger.addFilter(spoil)
+    logger.info("kept")
+    assert logs.close()
+    assert database.fetch("SELECT created_at, level, message FROM logs") == [(123_456_789, "5", "kept")]
+
+
+def test_a_job_that_says_again_and_again_that_it_is_done_fills_no_log(database: LogDatabase) -> None:
+    logs = RunLogs(database, ledger_id="a_ledger", lines_per_run=10)
+    log = logs.open(job_name="work", run_id=1, attempt=1)
+    for number in range(100):
+        log.progress(number, number, "done")
+    assert logs.close()
+    assert database.fetch("SELECT count(*) FROM logs") == [(10,)]
+
+
+def test_lines_that_were_dropped_are_counted(database: LogDatabase) -> None:
+    logs = RunLogs(database, ledger_id="a_ledger", lines_per_run=10)
+    log = logs.open(job_name="work", run_id=1, attempt=1)
+    for number in range(25):
+        log.write(f"line {number}")
+    assert log.dropped == 15
+    assert logs.close()
+
+
 def test_a_run_that_says_too_much_is_cut_with_one_line_that_says_so() -> None:
     def work(ctx: JobContext) -> None:
         for number in range(50):
@@ -139,7 +237,7 @@ def test_a_database_that_refuses_lines_fails_no_job(caplog: pytest.LogCaptureFix
         run = stage.start(lambda ctx: ctx.logger.info("into the void"))
         assert stage.finished(run).outcome.status == "success"
         assert stage.logs.flush(WAIT_S)
-    assert "1 log lines dropped: the database refused them" in caplog.text
+    assert "1 log line of work dropped: the database refused them" in caplog.text
     assert any(record.exc_info and record.exc_info[0] is sqlite3.OperationalError for record in caplog.records)
 
 

@@ -96,6 +96,19 @@ def work(ctx):
         ("raise ValueError('12 apples')", "failed", "exception", "ValueError: 12 apples"),
         ("sys.exit(4)", "failed", "exception", "SystemExit: 4"),
         ("os._exit(4)", "failed", "exit_nonzero", "the job's process ended with exit code 4"),
+        (
+            "atexit.register(os._exit, 3)",
+            "failed",
+            "exit_nonzero",
+            "the job said success, and then the job's process ended with exit",
+        ),
+        (
+            "atexit.register(os.abort); return 'ok'",
+            "failed",
+            "killed",
+            "the job said success (ok), and then the job's process was killed by SIGABRT",
+        ),
+        ("atexit.register(os._exit, 3); raise ValueError('no')", "failed", "exception", "ValueError: no"),
         ("os._exit(0)", "failed", "exception", "the job's process ended with exit code 0 and did not say"),
         ("os.kill(os.getpid(), signal.SIGSEGV)", "failed", "killed", "the job's process was killed by SIGSEGV"),
     ],
@@ -175,6 +188,86 @@ def test_a_result_counts_though_its_process_does_not_end_by_itself(tmp_path: Pat
     with process_job(tmp_path, body, kill_grace=0.1) as (stage, run):
         assert stage.finished(run).outcome.message == "ok"
         assert "threads that are not daemons" in stage.lines(run, "stderr")[0][2]
+
+
+SAYS = """
+@job(name="work")
+def work(ctx):
+    channel = next(fd for fd in map(int, sys.argv[1:]))
+    def says(**message):
+        os.write(channel, json.dumps(message).encode() + b"\\n")
+"""
+RESULT = {
+    "status": "success", "reason": None, "message": None, "error": None, "items_processed": 0, "items_failed": 0,
+    "duration_ms": 1, "dry_run": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        ({"status": "success", "duration_ms": "x"}, "'items_processed' is absent"),
+        (RESULT | {"duration_ms": "x"}, "'duration_ms' is of type str"),
+        (RESULT | {"duration_ms": -1}, "'duration_ms' is out of range"),
+        (RESULT | {"items_failed": 2**63}, "'items_failed' is out of range"),
+        (RESULT | {"items_failed": True}, "'items_failed' is of type bool"),
+        (RESULT | {"items_failed": 0.5}, "'items_failed' is of type float"),
+        (RESULT | {"message": ["m"]}, "'message' is of type list"),
+        (RESULT | {"error": "e"}, "it is a success with a reason or an error"),
+        (RESULT | {"status": "running"}, "its status is 'running', its reason None"),
+        (RESULT | {"status": "cancelled", "reason": "requested"}, "its status is 'cancelled', its reason 'requested'"),
+        (RESULT | {"status": "failed", "reason": "node_lost"}, "its status is 'failed', its reason 'node_lost'"),
+        (RESULT | {"status": ["failed"], "reason": None}, "its status is ['failed'], its reason None"),
+        (RESULT | {"reason": {}}, "'reason' is of type dict"),
+        (RESULT | {"dry_run": "no"}, "'dry_run' is of type str"),
+        ("success", "'outcome' is of type str"),
+    ],
+)
+def test_a_result_that_cannot_be_read_is_the_runs_failure(tmp_path: Path, sent: object, why: str) -> None:
+    body = f"{SAYS}    says(kind='result', cancellation=False, stopped=False, outcome={sent!r})\n    os._exit(0)\n"
+    outcome = _end(tmp_path, body).outcome
+
+    assert (outcome.status, outcome.reason) == ("failed", "exception")
+    assert outcome.message == f"the job's process sent a result that cannot be read: {why}"
+
+
+def test_the_result_of_a_process_that_also_sent_an_unreadable_one_is_no_success(tmp_path: Path) -> None:
+    body = f"{SAYS}    says(kind='result', cancellation=0, outcome={{}})\n    return 'all is well'\n"
+
+    assert _end(tmp_path, body).outcome.status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("says(kind='log', message=[1], level='INFO', fields=None, created=1)", "'message' is of type list"),
+        ("says(kind='log', message='m', level={}, fields=None, created=1)", "'level' is of type dict"),
+        ("says(kind='log', message='m', level='INFO', fields=[1], created=1)", "'fields' is of type list"),
+        ("says(kind='log', message='m', level='INFO', fields=None, created='now')", "'created' is of type str"),
+        ("says(kind='progress', done='1', total=None, note='')", "'done' is of type str"),
+        ("says(kind='progress', done=2**70, total=None, note='')", "'done' is out of range"),
+        ("says(kind='result\\n')", "its kind is 'result\\n'"),
+        ("says(kind=7)", "'kind' is of type int"),
+        ("os.write(channel, b'[' * 100_000 + b'\\n')", "maximum recursion depth exceeded"),
+        ("os.write(channel, b'[1]\\n')", "'kind' is absent"),
+        ("os.write(channel, b'\\xff\\n')", "'utf-8' codec can't decode byte 0xff"),
+        ("os.write(channel, b'9' * 2_000_000 + b'\\n')", "it is longer than 1,048,576 bytes"),
+    ],
+)
+def test_a_message_that_cannot_be_read_is_told_in_the_runs_log(tmp_path: Path, code: str, why: str) -> None:
+    with process_job(tmp_path, f"{SAYS}    {code}\n    ctx.logger.info('and on')\n    return 'ok'\n") as (stage, run):
+        assert stage.finished(run).outcome.message == "ok"
+        told, after = stage.lines(run)
+        assert told[:2] == ("WARNING", "runner")
+        assert told[2].startswith(f"unreadable message from the job's process: {why}")
+        assert after == ("INFO", "job", "and on")
+
+
+def test_a_log_line_from_no_time_of_ours_is_kept_with_the_nodes(tmp_path: Path) -> None:
+    body = f"{SAYS}    says(kind='log', message='m', level='X' * 99, fields={{}}, created=1e300)\n"
+    with process_job(tmp_path, body) as (stage, run):
+        stage.finished(run)
+        assert stage.lines(run) == [("X" * 20, "job", "m")]
 
 
 def test_a_large_context_and_many_log_lines_pass(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from systemprompt.jobs.job import Job
 
 __all__ = ["process_job"]
 
-HEAD = "import asyncio, logging, os, signal, sys, threading, time\nfrom systemprompt import JobResult, job\n\n"
+HEAD = "import asyncio, atexit, json, logging, os, signal, sys, threading, time\nfrom systemprompt import JobResult, job\n\n"
 
 
 @contextmanager

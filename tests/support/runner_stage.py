@@ -36,8 +36,9 @@ class LogDatabase:
         self.refused = threading.Event()
         self.commits = 0
         self._connection.execute(
-            "CREATE TABLE logs (id INTEGER PRIMARY KEY, created_at INTEGER, level TEXT, source TEXT, message TEXT,"
-            " fields TEXT, job_name TEXT, ledger_id TEXT, run_id INTEGER, attempt INTEGER)"
+            "CREATE TABLE logs (id INTEGER PRIMARY KEY, created_at INTEGER NOT NULL, level TEXT NOT NULL, source TEXT NOT NULL,"
+            " message TEXT NOT NULL, fields TEXT CHECK (fields IS NULL OR json_valid(fields)), job_name TEXT, ledger_id TEXT,"
+            " run_id INTEGER, attempt INTEGER) STRICT"
         )
 
     def execute(self, sql: str, parameters: Any = ()) -> int:

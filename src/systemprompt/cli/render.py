@@ -50,26 +50,22 @@ def render_error(settings: CliSettings, error: SystempromptError) -> None:
         fields = {"code": error.code, "message": error.message, "hint": error.hint, "details": plain(error.details)}
         _write(settings, _document(settings, {"error": fields}))
         return
-    from systemprompt.cli.printable import printable
-
-    lines = [_painted(settings, "error", "31") + f": {printable(error.message)}"]
+    lines = [_painted(settings, "error", "31") + f": {_indented(error.message)}"]
     if error.hint:
-        lines.append(_painted(settings, "hint", "36") + f": {printable(error.hint)}")
+        lines.append(_painted(settings, "hint", "36") + f": {_indented(error.hint)}")
     _write_lines(settings.stderr, lines)
 
 
 def render_warning(settings: CliSettings, text: str) -> None:
     """Say on stderr, to people and programs alike, what they should know of an answer."""
-    from systemprompt.cli.printable import printable
-
-    _write_lines(settings.stderr, [_painted(settings, "warning", "33") + f": {printable(text)}"])
+    _write_lines(settings.stderr, [_painted(settings, "warning", "33") + f": {_indented(text)}"])
 
 
 def render_line(settings: CliSettings, text: str) -> None:
     """Show one line of an answer that comes bit by bit, to a person."""
-    from systemprompt.cli.printable import printable
+    from systemprompt.cli.printable import on_its_own_lines
 
-    _write(settings, printable(text) + "\n")
+    _write(settings, on_its_own_lines(text, settings.width) + "\n")
 
 
 def render_help(settings: CliSettings, text: str, title: str) -> None:
@@ -89,18 +85,18 @@ def render_note(settings: CliSettings, text: str) -> None:
 def render_notes(settings: CliSettings, texts: Sequence[str]) -> None:
     """Tell a person several things, as `render_note` does, with one call."""
     if settings.wants_progress and texts:
-        from systemprompt.cli.printable import printable
+        from systemprompt.cli.printable import on_its_own_lines
 
-        _write_lines(settings.stderr, [printable("\n".join(texts))])
+        _write_lines(settings.stderr, [on_its_own_lines(text) for text in texts])
 
 
 def render_log(settings: CliSettings, lines: Sequence[tuple[str, bool]]) -> None:
     """Write a node's log on stderr with one call: lines of text, those that are marked in red on a person's terminal."""
-    from systemprompt.cli.printable import printable
+    from systemprompt.cli.printable import on_its_own_lines
 
     if lines:
         colored = settings.color and settings.stderr.isatty()
-        shown = [(printable(text), marked) for text, marked in lines]
+        shown = [(on_its_own_lines(text), marked) for text, marked in lines]
         _write_lines(
             settings.stderr, [f"\x1b[1;31m{text}\x1b[0m" if marked and colored else text for text, marked in shown]
         )
@@ -109,9 +105,9 @@ def render_log(settings: CliSettings, lines: Sequence[tuple[str, bool]]) -> None
 def render_status(settings: CliSettings, text: str) -> None:
     """Show where the work stands, on one line of a person's terminal that the next one takes over. "" clears it."""
     if settings.wants_progress and settings.stderr.isatty():
-        from systemprompt.cli.printable import printable
+        from systemprompt.cli.printable import on_one_line
 
-        _say(settings.stderr, "\r\x1b[K" + printable(text))
+        _say(settings.stderr, "\r\x1b[K" + on_one_line(text))
 
 
 def render_events(settings: CliSettings, events: Sequence[Mapping[str, object]]) -> None:
@@ -157,6 +153,14 @@ def _document(settings: CliSettings, envelope: Mapping[str, object]) -> str:
 
 def _painted(settings: CliSettings, word: str, code: str) -> str:
     return f"\x1b[1;{code}m{word}\x1b[0m" if settings.color else word
+
+
+def _indented(text: str) -> str:
+    """Return a text of ours that may quote others: a line that is not indented by us is marked as a further line."""
+    from systemprompt.cli.printable import CONTINUED, printable
+
+    first, *more = printable(text).split("\n")
+    return "\n".join([first, *(line if line[:1] in ("", " ") else CONTINUED + line for line in more)])
 
 
 def _write_lines(stream: TextIO, lines: list[str]) -> None:

@@ -182,6 +182,7 @@ def _close(books: Books, run: OpenRun, closing: Closing) -> None:
                 1 if closing.abandoned else 0,
                 1 if closing.did_nothing else 0,
                 1 if closing.dry_run else 0,
+                closing.lines_dropped,
             )
         ),
         error=error,

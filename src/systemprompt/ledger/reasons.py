@@ -12,7 +12,7 @@ REASONS: dict[str, dict[str, str]] = {
         "reported": "the job said so: it returned JobResult.failure",
         "exception": "the job raised; its traceback is kept",
         "timeout": "the job ran longer than its timeout",
-        "exit_nonzero": "the command ended with an exit code other than 0",
+        "exit_nonzero": "the command, or the job's process, ended with an exit code other than 0",
         "killed": "a signal ended the job's process",
         "spawn_error": "the job could not be started",
         "not_loaded": "the node that claimed the run could not load the job",

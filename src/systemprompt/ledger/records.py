@@ -195,6 +195,7 @@ class Closing:
     abandoned   the account closes although the code still runs; when it ends, the node reports a late result
     did_nothing it succeeded and had nothing to do
     dry_run     the job only said what it would do
+    lines_dropped   lines of its log that were dropped until it ended
     """
 
     run_id: int
@@ -214,6 +215,7 @@ class Closing:
     abandoned: bool = False
     did_nothing: bool = False
     dry_run: bool = False
+    lines_dropped: int = 0
 
 
 @record

@@ -87,6 +87,7 @@ class ClosedRun(NamedTuple):
     abandoned: int = 0
     did_nothing: int = 0
     dry_run: int = 0
+    lines_dropped: int = 0
 
 
 class AttemptRow(NamedTuple):

@@ -37,7 +37,7 @@ class RunView:
     period_from    where the period that it works for begins; stands_for, retry_of, replaces   what it stands for or follows
     stop_asked_at, stop_by, stop_why   that somebody asked for a stop
     abandoned      its code was still running when the account was closed; did_nothing   it had nothing to do
-    dry_run        its job only said what it would do
+    dry_run        its job only said what it would do; lines_dropped   lines of its log that were dropped until it ended
     """
 
     run_id: int
@@ -78,6 +78,7 @@ class RunView:
     abandoned: bool
     did_nothing: bool
     dry_run: bool
+    lines_dropped: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

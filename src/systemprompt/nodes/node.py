@@ -387,6 +387,7 @@ def closing_of(finished: Finished) -> Closing:
         exit_code=outcome.exit_code,
         output=outcome.output,
         dry_run=outcome.dry_run,
+        lines_dropped=finished.lines_dropped,
         abandoned=finished.abandoned,
     )
 

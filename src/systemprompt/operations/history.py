@@ -57,6 +57,7 @@ class HistoryEntry:
     stop_asked_at, stop_by, stop_why   when somebody asked to stop it, who, and what they said
     abandoned     whether its code was still running when the account was closed, because it could not be stopped
     dry_run       whether its job only said what it would do
+    lines_dropped   lines of its log that were dropped until it ended
     count         fire times accounted for: 1, or a range's number
     first_at, last_at   a range's first and last fire time, both included
     """
@@ -77,6 +78,7 @@ class HistoryEntry:
     items_processed: int = 0
     items_failed: int = 0
     dry_run: bool = False
+    lines_dropped: int = 0
     message: str | None = None
     exit_code: int | None = None
     actor: str | None = None

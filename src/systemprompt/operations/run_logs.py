@@ -69,6 +69,7 @@ class RunLogs:
     """The lines of one run in the order they came, the last ones first to be shown.
 
     total, shown   how many there are of that level, and how many are here; next_cursor   leads to the lines before these, or null
+    lines_dropped  how many more its account knows of: past the limit of a run, or while the database did not keep up
     followed       whether each line was told before, as it came
     error          the failure in full, a job's traceback or the end of what a command wrote to stderr; else null
     """
@@ -80,6 +81,7 @@ class RunLogs:
     total: int
     shown: int
     next_cursor: str | None
+    lines_dropped: int
     followed: bool
     error: str | None
 
@@ -113,6 +115,7 @@ def run_logs(context: OperationContext, params: RunLogsParams) -> RunLogs:
         total=total,
         shown=len(shown),
         next_cursor=cursor_at(params, shown[-1]["id"]) if cut else None,
+        lines_dropped=run.lines_dropped,
         followed=params.follow,
         error=run.error,
     )

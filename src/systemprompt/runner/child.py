@@ -162,7 +162,8 @@ class _Channel:
         if done != total and now - self._progress_at < _PROGRESS_EVERY_S:
             return
         self._progress_at = now
-        self.send(kind="progress", done=done, total=total, note=clean(note))
+        # A job may count in numbers of another library.
+        self.send(kind="progress", done=int(done), total=None if total is None else int(total), note=clean(note))
 
 
 class _Asked:

@@ -51,6 +51,7 @@ class Finished:
                it belongs with the attempt's late result, never in the run's outcome
     abandoned  the run is closed and its code still runs: a thread or task that did not stop in its grace. A report with `late`
                follows when it has come back; where it never does, it runs until its node ends
+    lines_dropped   lines of its log that were dropped until now
     """
 
     run_id: int
@@ -61,6 +62,7 @@ class Finished:
     finished_at: Instant
     late: bool = False
     abandoned: bool = False
+    lines_dropped: int = 0
 
 
 class Executor(Protocol):
@@ -187,6 +189,7 @@ class Flight:
             finished_at=self._clock.now(),
             late=late,
             abandoned=abandoned,
+            lines_dropped=self.log.dropped,
         )
         if late and self._closed is not None:
             self._closed.wait()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeAlias, TypeGuard
 
 from systemprompt.errors import SystempromptError
@@ -39,8 +39,8 @@ FAILURE_REASONS = frozenset(
 reported       the job returned `JobResult.failure(...)`
 exception      the job raised, or its process ended without saying how it went
 timeout        it was still running when its timeout was over
-exit_nonzero   the command, or the job's process, ended with another code than 0
-killed         a signal that we did not send ended the process
+exit_nonzero   the command, or the job's process, ended with another code than 0, whatever the job had said before
+killed         a signal that we did not send ended the process, whatever the job had said before
 spawn_error    the process could not be started, or no thread was to be had
 not_loaded     the job's code could not be loaded
 loop_blocked   another async job blocked the event loop that it ran in
@@ -88,12 +88,6 @@ class Outcome:
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form that a job's process sends to its node."""
         return asdict(self)
-
-    @classmethod
-    def from_dict(cls, sent: Mapping[str, Any]) -> Outcome:
-        """Read the JSON form back."""
-        known = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in sent.items() if name in known})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,12 +10,13 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from systemprompt.clock import SECOND, Clock, Instant, SystemClock
 from systemprompt.databases.database import Database
 from systemprompt.errors import DatabaseBusy, DatabaseUnreachable
-from systemprompt.runner.log_records import RunLogger, clean, encode_fields
+from systemprompt.runner.log_records import RunLogger, clean, encode_fields, instant_of, level_of
+from systemprompt.wording import counted
 
 __all__ = ["LINES_PER_RUN", "LogLine", "RunLog", "RunLogs"]
 
@@ -54,7 +55,8 @@ class RunLogs:
     """Keeps lines in a bounded buffer and writes them within about `flush_after_s`, in the order they came.
 
     A database that is busy or away is tried again while the buffer has room; then lines are dropped, and one line says how
-    many. No failure here ever reaches a job. Lines still in the buffer when the process is killed are lost.
+    many. A line that the database refuses is dropped alone, and one line of its run says so. No failure here ever reaches a job.
+    Lines still in the buffer when the process is killed are lost.
 
     ledger_id   whose runs these are; it stands in every line of a run, since a run's number is unique in one ledger only
     """
@@ -77,7 +79,7 @@ class RunLogs:
         self._max_pending = max_pending
         self._pending: deque[LogLine] = deque()
         self._pending_chars = 0
-        self._dropped: dict[tuple[str | None, int | None, int | None], int] = {}
+        self._dropped: dict[_Whose, int] = {}
         self._taken = 0
         self._changed = threading.Condition()
         self._hurry = False
@@ -95,25 +97,26 @@ class RunLogs:
         """Return where one attempt writes its lines."""
         return RunLog(self, job_name=job_name, run_id=run_id, attempt=attempt)
 
-    def write(self, line: LogLine) -> None:
-        """Take a line, or count it as dropped where the buffer is full. Never blocks on the database, never raises."""
+    def write(self, line: LogLine) -> bool:
+        """Take a line, or count it as dropped where the buffer is full: then False. Never blocks on the database, never raises."""
         if self._database is None:
-            return
+            return True
         with self._changed:
             if self._closing:
-                return
+                return False
             if len(self._pending) >= self._max_pending or self._pending_chars >= _MAX_PENDING_CHARS:
-                key = (line.job_name, line.run_id, line.attempt)
-                self._dropped[key] = self._dropped.get(key, 0) + 1
-                return
+                whose = _whose(line)
+                self._dropped[whose] = self._dropped.get(whose, 0) + 1
+                return False
             first = not self._pending
             self._pending.append(line)
-            self._pending_chars += len(line.message)
+            self._pending_chars += _chars(line)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._serve, name="sp-run-logs", daemon=True)
                 self._thread.start()
             elif first:
                 self._changed.notify_all()
+        return True
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Write what is in the buffer now; return False where that took longer than `timeout` seconds."""
@@ -160,22 +163,13 @@ class RunLogs:
 
     def _take(self) -> list[LogLine]:
         batch = [self._pending.popleft() for _ in range(min(_BATCH, len(self._pending)))]
-        self._pending_chars -= sum(len(line.message) for line in batch)
+        self._pending_chars -= sum(map(_chars, batch))
         if not self._pending:
             # The gap is told where it ends, once all that came before it is on its way.
             now = self.clock.now()
             batch += [
-                LogLine(
-                    created_at=now,
-                    level="WARNING",
-                    source="runner",
-                    message=f"{number} lines dropped: they came faster than the database took them",
-                    fields=None,
-                    job_name=job_name,
-                    run_id=run_id,
-                    attempt=attempt,
-                )
-                for (job_name, run_id, attempt), number in self._dropped.items()
+                _told(now, whose, f"{counted(number, 'line')} dropped: they came faster than the database took them")
+                for whose, number in self._dropped.items()
             ]
             self._dropped.clear()
         self._taken = len(batch)
@@ -183,26 +177,29 @@ class RunLogs:
 
     def _insert(self, batch: list[LogLine]) -> bool:
         """Write a batch however long it takes; False only where the time that `close` gave is over."""
-        assert self._database is not None
-        rows = [
-            (
-                line.created_at,
-                line.level,
-                line.source,
-                line.message,
-                line.fields,
-                line.job_name,
-                None if line.run_id is None else self.ledger_id,
-                line.run_id,
-                line.attempt,
-            )
-            for line in batch
+        refused: dict[_Whose, list[Exception]] = {}
+        if not self._insert_what_is_taken(batch, refused):
+            return False
+        if not refused:
+            return True
+        for whose, errors in refused.items():
+            number = counted(len(errors), "log line")
+            _log.error("%s of %s dropped: the database refused them", number, whose[0], exc_info=errors[-1])
+        now = self.clock.now()
+        told = [
+            _told(now, whose, f"{counted(len(errors), 'line')} dropped, refused by the database: {errors[-1]}")
+            for whose, errors in refused.items()
         ]
+        return self._insert_what_is_taken(told, {})
+
+    def _insert_what_is_taken(self, batch: list[LogLine], refused: dict[_Whose, list[Exception]]) -> bool:
+        """Write a batch; of one that the database refuses each half, so that a line which it cannot take goes alone."""
+        assert self._database is not None
         pause = 0.05
         while True:
             try:
                 with self._database.transaction() as transaction:
-                    transaction.execute_many(_INSERT, rows)
+                    transaction.execute_many(_INSERT, [self._row(line) for line in batch])
                 return True
             except (DatabaseBusy, DatabaseUnreachable) as error:
                 with self._changed:
@@ -211,9 +208,53 @@ class RunLogs:
                     _log.debug("log lines wait for the database: %s", error)
                     self._changed.wait(pause)
                 pause = min(pause * 2, 2.0)
-            except Exception:  # noqa: BLE001  # no table, no space, a closed handle: the jobs go on, and the node's own log has it
-                _log.exception("%d log lines dropped: the database refused them", len(batch))
-                return True
+            except Exception as error:  # noqa: BLE001  # a line it cannot take, no table, a closed handle: the jobs go on
+                if len(batch) == 1:
+                    refused.setdefault(_whose(batch[0]), []).append(error)
+                    return True
+                half = len(batch) // 2
+                return all(self._insert_what_is_taken(part, refused) for part in (batch[:half], batch[half:]))
+
+    def _row(self, line: LogLine) -> tuple[object, ...]:
+        whose = None if line.run_id is None else self.ledger_id
+        return (
+            line.created_at,
+            line.level,
+            line.source,
+            line.message,
+            line.fields,
+            line.job_name,
+            whose,
+            line.run_id,
+            line.attempt,
+        )
+
+
+_Whose: TypeAlias = tuple[str | None, int | None, int | None]
+"""Job, run and attempt of a line."""
+
+
+def _whose(line: LogLine) -> _Whose:
+    return line.job_name, line.run_id, line.attempt
+
+
+def _chars(line: LogLine) -> int:
+    return len(line.message) + len(line.fields or "")
+
+
+def _told(at: Instant, whose: _Whose, message: str) -> LogLine:
+    """Return a line that the runner says of a run's own lines."""
+    job_name, run_id, attempt = whose
+    return LogLine(
+        created_at=at,
+        level="WARNING",
+        source="runner",
+        message=clean(message),
+        fields=None,
+        job_name=job_name,
+        run_id=run_id,
+        attempt=attempt,
+    )
 
 
 class RunLog:
@@ -225,6 +266,8 @@ class RunLog:
         self._run_id = run_id
         self._attempt = attempt
         self._written = 0
+        self._steps = 0
+        self._dropped = 0
         self._told_at: Instant = 0
         self._lock = threading.Lock()
 
@@ -237,6 +280,11 @@ class RunLog:
     def full(self) -> bool:
         """Whether further lines would be dropped: a flood need not even be decoded."""
         return self._written > self._logs.lines_per_run
+
+    @property
+    def dropped(self) -> int:
+        """How many lines were dropped so far: past the limit of a run, or while the database did not keep up."""
+        return self._dropped
 
     def write(
         self,
@@ -254,9 +302,11 @@ class RunLog:
             return
         with self._lock:
             if self._written > self._logs.lines_per_run:
+                self._dropped += 1
                 return
             self._written += 1
             if self._written > self._logs.lines_per_run:
+                self._dropped += 1
                 message = f"further lines dropped: a run keeps its first {self._logs.lines_per_run}"
                 level, source, fields = "WARNING", "runner", None
         self._keep(message, level, source, fields, at)
@@ -264,28 +314,33 @@ class RunLog:
     def _keep(
         self, message: str, level: str, source: str, fields: Mapping[str, Any] | None, at: Instant | None = None
     ) -> None:
-        self._logs.write(
-            LogLine(
-                created_at=self._logs.clock.now() if at is None else at,
-                level=level,
-                source=source,
-                message=clean(message),
-                fields=encode_fields(fields) if fields else None,
-                job_name=self._job_name,
-                run_id=self._run_id,
-                attempt=self._attempt,
-            )
+        line = LogLine(
+            created_at=self._logs.clock.now() if at is None else at,
+            level=level_of(level),
+            source=source,
+            message=clean(message),
+            fields=encode_fields(fields) if fields else None,
+            job_name=self._job_name,
+            run_id=self._run_id,
+            attempt=self._attempt,
         )
+        if not self._logs.write(line):
+            with self._lock:
+                self._dropped += 1
 
     def progress(self, done: int, total: int | None, note: str) -> None:
-        """Keep how far the work is, for those who look from elsewhere: one line in five seconds, and the last of all."""
+        """Keep how far the work is, for those who look from elsewhere: one line in five seconds, and where all is done.
+
+        As many as there may be other lines: a job may say again and again that it is done.
+        """
         if self._logs.forked:
             return
         now = self._logs.clock.now()
         with self._lock:
-            if now - self._told_at < _TELL_EVERY and done != total:
+            if (now - self._told_at < _TELL_EVERY and done != total) or self._steps >= self._logs.lines_per_run:
                 return
             self._told_at = now
+            self._steps += 1
         of = f" of {total}" if total else ""
         self._keep(
             f"{done}{of}" + (f", {note}" if note else ""),
@@ -299,4 +354,4 @@ class RunLog:
         return RunLogger(f"systemprompt.job.{self._job_name}", self._take_record)
 
     def _take_record(self, *, message: str, level: str, created: float, fields: dict[str, Any]) -> None:
-        self.write(message, level=level, fields=fields, at=round(created * 1_000_000))
+        self.write(message, level=level, fields=fields, at=instant_of(created))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from io import StringIO
 from zoneinfo import ZoneInfo
@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
+from rich.text import Span, Text
 
-from systemprompt.cli.printable import printable
+from systemprompt.cli.printable import CONTINUED, on_its_own_lines
 from systemprompt.cli.settings import CliSettings
 from systemprompt.clock import SECOND, from_datetime, to_datetime
 
@@ -77,7 +77,7 @@ class Page:
 
     def text(self) -> str:
         """Return the page. Lines carry no blanks at their end."""
-        return "".join(f"{line.rstrip()}\n" for line in self._out.getvalue().splitlines())
+        return "".join(f"{line.rstrip()}\n" for line in self._out.getvalue().split("\n")[:-1])
 
     @property
     def narrow(self) -> bool:
@@ -87,6 +87,15 @@ class Page:
     def line(self, *parts: str | Text) -> None:
         """Write one line, wrapped where the terminal is narrower."""
         self._console.print(_shown(Text.assemble(*parts)), soft_wrap=self.width is None)
+
+    def quoted(self, *parts: str | Text) -> None:
+        """Write what somebody else says: as `line`, but where the terminal is narrower each further line bears the mark too."""
+        shown = _shown(Text.assemble(*parts))
+        if self.width is not None:
+            width = max(self.width - len(CONTINUED), 20)
+            lines = [piece for line in shown.split("\n") for piece in _marked(line.wrap(self._console, width))]
+            shown = Text("\n").join(lines)
+        self._console.print(shown, soft_wrap=True)
 
     def verbatim(self, text: str) -> None:
         """Write text that a program may read, exactly as it is."""
@@ -225,13 +234,24 @@ class Page:
         return datetime.fromisoformat(iso).astimezone(self.zone)
 
 
+def _marked(pieces: Iterable[Text]) -> list[Text]:
+    return [piece if number == 0 else Text(CONTINUED).append_text(piece) for number, piece in enumerate(pieces)]
+
+
 def _shown(text: str | Text) -> Text:
-    # One character for one, so that what is styled stays styled.
+    """Return a text with nothing in it that a terminal obeys; each line but the first is marked as belonging to it."""
     if isinstance(text, str):
-        return Text(printable(text))
-    shown = text.copy()
-    shown.plain = printable(text.plain)
-    return shown
+        return Text(on_its_own_lines(text))
+    if on_its_own_lines(text.plain) == text.plain:
+        return text
+    # What is styled stays styled.
+    odd = [at for at, character in enumerate(text.plain) if on_its_own_lines(character) != character]
+    made = text.blank_copy()
+    for piece in text.divide(sorted({cut for at in odd for cut in (at, at + 1)})):
+        shown = on_its_own_lines(piece.plain)
+        spans = [Span(0, len(shown), span.style) for span in piece.spans]
+        made.append_text(piece if shown == piece.plain else Text(shown, piece.style, spans=spans))
+    return made
 
 
 def _span(seconds: float) -> str:

@@ -18,6 +18,7 @@ from systemprompt.operations.list_jobs import JobEntry, JobList
 from systemprompt.operations.run_jobs import RunJobsResult
 from systemprompt.operations.run_logs import RunLogs
 from systemprompt.operations.upcoming import Upcoming
+from systemprompt.wording import counted
 
 __all__ = ["active", "audit", "checks", "chosen", "databases", "history", "jobs", "logs", "runs", "upcoming"]
 
@@ -67,7 +68,7 @@ def jobs(page: Page, data: JobList) -> None:
         page.line(page.status("quarantined"), f": sp jobs show {broken[0]} says why")
     for source, error in data.broken_sources.items():
         page.blank()
-        page.line(page.status("fail", "not loaded"), f": {source}\n{error}")
+        page.quoted(page.status("fail", "not loaded"), f": {source}\n{error}")
     _condition(page, data, any(job.next_run for job in data.jobs))
 
 
@@ -161,17 +162,19 @@ def logs(page: Page, data: RunLogs) -> None:
     for entry in () if data.followed else data.entries:
         when = page.time(entry.at)[11:]
         fields = "".join(f" {key}={value}" for key, value in (entry.fields or {}).items())
-        page.line(
+        page.quoted(
             page.dim(f"{when} "),
             page.status(entry.level, f"{entry.level:<8}"),
             "" if entry.source == "job" else page.dim(f"[{entry.source}] "),
             entry.message,
             page.dim(fields),
         )
+    if data.lines_dropped:
+        page.line(page.status("warn", f"{counted(data.lines_dropped, 'line')} dropped"))
     if data.error:
         above, _, last = data.error.rstrip().rpartition("\n")
-        page.line(f"{above}\n" if above else "", page.status("failed", last))
-    elif not data.total:
+        page.quoted(f"{above}\n" if above else "", page.status("failed", last))
+    elif not data.total and not data.lines_dropped:
         page.line("No lines.")
 
 
@@ -235,19 +238,12 @@ def databases(page: Page, data: DbStatus) -> None:
 def checks(page: Page, data: Diagnosis) -> None:
     on_a_pipe = page.width is None
     page.heading(page.title)
-    page.table(
-        ["", "CHECK", "WHAT IS SO"],
-        [
-            [
-                page.status(check.status),
-                check.name,
-                Text.assemble(
-                    check.message, *((("\nmend it: " + check.mend, "cyan"),) if check.mend and on_a_pipe else ())
-                ),
-            ]
-            for check in data.checks
-        ],
-    )
+    rows: list[list[str | Text]] = []
+    for check in data.checks:
+        rows.append([page.status(check.status), check.name, check.message])
+        if check.mend and on_a_pipe:
+            rows.append(["", "", Text("mend it: " + check.mend, style="cyan")])
+    page.table(["", "CHECK", "WHAT IS SO"], rows)
     # On a terminal the column would break a command over two lines, and nobody could copy it.
     for check in () if on_a_pipe else data.checks:
         if check.mend:

@@ -30,7 +30,7 @@ _OPEN = (_Shape("write_usual_open_runs", OpenRun, "actor"), _Shape("write_open_r
 _CLOSED = (
     _Shape("write_usual_closed_runs", ClosedRun, "duration_ms"),
     _Shape("write_told_closed_runs", ClosedRun, "items_failed"),
-    _Shape("write_closed_runs", ClosedRun, "dry_run"),
+    _Shape("write_closed_runs", ClosedRun, "lines_dropped"),
 )
 SHAPES = {shape.statement: shape.columns for shape in (*_OPEN, *_CLOSED)}
 """The columns of each statement that inserts runs."""

@@ -120,12 +120,10 @@ class ProcessExecutor:
         kept: dict[str, Any] = {"exit_code": ended.exit_code, "output": ended.output or None}
         result = ended.result
         if result is not None:
-            # What the job said of itself counts, even if its interpreter crashed on the way out.
-            outcome = replace(Outcome.from_dict(result["outcome"]), **kept)
-            cancellation = bool(result["cancellation"])
             # A result that was sent before we asked to stop is the result.
-            stop = flight.stop if result.get("stopped") else None
-            flight.land(under_stop(outcome, stop, cancellation=cancellation, took_ms=took_ms, hit=ended.hit))
+            stop = flight.stop if result.stopped else None
+            outcome = under_stop(result.outcome, stop, cancellation=result.cancellation, took_ms=took_ms, hit=ended.hit)
+            flight.land(_with_its_end(outcome, flight, ended))
             return
         outcome = replace(_by_itself(flight, ended), duration_ms=took_ms, **kept)
         if ended.asked and flight.stop is not None:
@@ -198,6 +196,23 @@ def _by_itself(flight: Flight, ended: Ended) -> Outcome:
         message = "the job's process ended with exit code 0 and did not say how the job went (os._exit?)"
         return Outcome(status="failed", reason="exception", message=message, error=ended.stderr or message)
     return Outcome(status="success", message=ended.last_line)
+
+
+def _with_its_end(outcome: Outcome, flight: Flight, ended: Ended) -> Outcome:
+    """Return what a job said of itself, together with how its process ended: no success where that failed by itself.
+
+    What the interpreter still does after the job may be the job's own work: `atexit`, writing out files, closing a library.
+    """
+    if ended.asked:
+        return replace(outcome, output=ended.output or None)  # our TERM or KILL: the exit code is not the job's
+    its_end = _by_itself(flight, ended)
+    if outcome.status == "success" and (ended.exit_code is None or ended.exit_code):
+        said = f" ({outcome.message})" if outcome.message else ""
+        message = f"the job said success{said}, and then {its_end.message}"
+        outcome = replace(
+            outcome, status="failed", reason=its_end.reason, message=message, error=ended.stderr or message
+        )
+    return replace(outcome, exit_code=ended.exit_code, output=ended.output or None)
 
 
 def _not_started(flight: Flight, failure: NotStarted, took_ms: int) -> Outcome:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import selectors
@@ -16,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from systemprompt.runner.executors.channel import Channel, Reported
 from systemprompt.runner.executors.descriptors import fill_standard_streams, pipe_for, read_now, unnamed_file
 from systemprompt.runner.executors.environment import User, written
 from systemprompt.runner.executors.guard import end_below
@@ -25,7 +25,7 @@ from systemprompt.runner.flight import Flight
 __all__ = ["Ended", "Launch", "NotStarted", "Supervisor"]
 
 _LAUNCHING_S = 0.02
-_MAX_CHANNEL_LINE = 8 * 1024 * 1024
+_MAX_STATUS_CHARS = 64 * 1024
 _GUARD_FOLDER = os.path.dirname(os.path.abspath(__file__))
 # Imported, not run as a script: so its compiled form is reused, which halves its start.
 _GUARD = "import sys; sys.path.append(sys.argv[1]); import guard; guard.main(sys.argv[2:])"
@@ -81,7 +81,7 @@ class Ended:
     signal: int | None = None
     asked: bool = False
     hit: int = 0
-    result: dict[str, Any] | None = None
+    result: Reported | None = None
     output: str = ""
     stderr: str = ""
     last_line: str | None = None
@@ -240,7 +240,13 @@ class Supervisor:
                 os.close(fd)
         streams = StreamLog(flight.log, max_bytes=self._max_output_bytes)
         process = _Process(
-            flight=flight, guard=guard, control=control, streams=streams, folder=launch.folder, open=ours
+            flight=flight,
+            guard=guard,
+            control=control,
+            streams=streams,
+            channel=Channel(flight),
+            folder=launch.folder,
+            open=ours,
         )
         self._processes[flight] = process
         assert self._selector is not None
@@ -280,18 +286,14 @@ class Supervisor:
         if name in ("stdout", "stderr"):
             process.streams.add(name, data)
             return
-        partial = process.partial.setdefault(name, bytearray())
-        partial += data
-        while (cut := partial.find(b"\n")) >= 0:
-            line = bytes(partial[:cut])
-            del partial[: cut + 1]
-            if name == "status":
-                first, _, rest = line.decode().partition(" ")
-                process.facts[first] = rest
-            else:
-                _hear_child(process, line)
-        if len(partial) > _MAX_CHANNEL_LINE:
-            partial.clear()
+        if name == "channel":
+            process.channel.feed(data)
+            return
+        *lines, rest = (process.status + data).split(b"\n")
+        for line in lines:
+            first, _, said = line.decode("ascii", "replace").partition(" ")
+            process.facts[first] = said
+        process.status = rest[-_MAX_STATUS_CHARS:]
 
     def _shut(self, process: _Process, fd: int) -> None:
         if process.open.pop(fd, None) is not None:
@@ -331,11 +333,11 @@ class _Process:
     guard: subprocess.Popen[bytes]
     control: int
     streams: StreamLog
+    channel: Channel
     folder: str
     open: dict[int, str] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
-    partial: dict[str, bytearray] = field(default_factory=dict)
-    result: dict[str, Any] | None = None
+    status: bytes = b""
 
 
 def _ended(process: _Process) -> Ended:
@@ -358,7 +360,7 @@ def _ended(process: _Process) -> Ended:
         # A guard that had to be killed had been asked before, if anybody asked at all.
         asked=bool(code_asked or number_asked) or "done" not in facts,
         hit=int(facts.get("hit", 0)),
-        result=process.result,
+        result=process.channel.result,
         output=streams.both.text(),
         stderr=streams.tails["stderr"].text(),
         last_line=streams.tails["stdout"].last_line(),
@@ -372,26 +374,3 @@ def _pair(words: str | None) -> tuple[int | None, int | None]:
         return None, None
     first, second = words.split()
     return int(first), int(second)
-
-
-def _hear_child(process: _Process, line: bytes) -> None:
-    """Take one message of a job's process: a log line, progress, or its result."""
-    try:
-        message = json.loads(line)
-        kind = message["kind"]
-        if kind == "log":
-            process.flight.log.write(
-                message["message"],
-                level=message["level"],
-                fields=message["fields"],
-                at=round(message["created"] * 1_000_000),
-            )
-        elif kind == "progress":
-            process.flight.on_progress(message["done"], message["total"], message["note"])
-        elif kind == "result":
-            process.result = message
-    except (ValueError, KeyError, TypeError) as error:
-        # A descendant of the job may hold the channel too, and write anything.
-        process.flight.log.write(
-            f"unreadable message from the job's process: {error}", level="WARNING", source="runner"
-        )

@@ -54,7 +54,7 @@ INSERT INTO reasons (status, reason, sentence) VALUES
     ('failed', 'reported', 'the job said so: it returned JobResult.failure'),
     ('failed', 'exception', 'the job raised; its traceback is kept'),
     ('failed', 'timeout', 'the job ran longer than its timeout'),
-    ('failed', 'exit_nonzero', 'the command ended with an exit code other than 0'),
+    ('failed', 'exit_nonzero', 'the command, or the job''s process, ended with an exit code other than 0'),
     ('failed', 'killed', 'a signal ended the job''s process'),
     ('failed', 'spawn_error', 'the job could not be started'),
     ('failed', 'not_loaded', 'the node that claimed the run could not load the job'),
@@ -264,6 +264,7 @@ END;
 --   abandoned    its code was still running when the account was closed
 --   did_nothing  it succeeded and had nothing to do
 --   dry_run      its job only said what it would do
+--   lines_dropped   lines of its log that were dropped until it ended
 --   error_hash, output_hash   SHA-256 of the texts in run_texts, which may be deleted before the account
 CREATE TABLE job_runs (
     run_id          INTEGER PRIMARY KEY,
@@ -303,6 +304,7 @@ CREATE TABLE job_runs (
     abandoned       INTEGER NOT NULL DEFAULT 0,
     did_nothing     INTEGER NOT NULL DEFAULT 0,
     dry_run         INTEGER NOT NULL DEFAULT 0,
+    lines_dropped   INTEGER NOT NULL DEFAULT 0 CHECK (lines_dropped >= 0),
     CONSTRAINT fire_time_fits_origin
     CHECK (CASE WHEN origin = 'schedule' OR origin = 'catch_up' THEN fire_at IS due_at
                 ELSE fire_at IS NULL AND (origin = 'manual' OR origin = 'backfill' OR origin = 'bootstrap') END),
@@ -653,7 +655,7 @@ SELECT r.run_id, r.job_id, (SELECT j.job_name FROM jobs j WHERE j.job_id = r.job
        CASE WHEN r.node_id IS NULL THEN 'queued' ELSE 'running' END AS status, NULL AS reason, NULL AS blocked_by, r.attempt, r.fence,
        r.node_id, r.queued_at, r.started_at, NULL AS finished_at, NULL AS duration_ms, 0 AS items_processed, 0 AS items_failed,
        NULL AS message, NULL AS error, NULL AS exit_code, NULL AS output, r.actor, r.why, r.parameters, r.enforce, r.stop_asked_at,
-       r.stop_by, r.stop_why, 0 AS abandoned, 0 AS did_nothing, 0 AS dry_run
+       r.stop_by, r.stop_why, 0 AS abandoned, 0 AS did_nothing, 0 AS dry_run, 0 AS lines_dropped
 FROM open_runs r;
 
 CREATE VIEW closed_run_views AS
@@ -665,7 +667,8 @@ SELECT r.run_id, r.job_id, (SELECT j.job_name FROM jobs j WHERE j.job_id = r.job
        r.exit_code,
        CASE WHEN r.output_hash IS NOT NULL
             THEN (SELECT t.text FROM run_texts t WHERE t.run_id = r.run_id AND t.attempt = r.attempt AND t.kind = 'output') END AS output,
-       r.actor, r.why, r.parameters, r.enforce, r.stop_asked_at, r.stop_by, r.stop_why, r.abandoned, r.did_nothing, r.dry_run
+       r.actor, r.why, r.parameters, r.enforce, r.stop_asked_at, r.stop_by, r.stop_why, r.abandoned, r.did_nothing, r.dry_run,
+       r.lines_dropped
 FROM job_runs r;
 
 -- Each try at a run, in the columns of systemprompt.ledger.views.AttemptView: what ended without closing it, what closed it, what is

@@ -192,7 +192,7 @@ SELECT min(at) AS at FROM (SELECT min(due_at) AS at FROM job_runs WHERE due_at >
 SELECT r.run_id, r.job_id, r.version, r.origin, r.fire_at, r.due_at, r.available_at, r.queued_at, r.node_id, r.attempt, r.fence,
        r.started_at, r.actor, r.status, r.finished_at, r.duration_ms, r.message, r.items_processed, r.items_failed, r.why, r.parameters,
        r.enforce, r.period_from, r.stands_for, r.retry_of, r.replaces, r.stop_asked_at, r.stop_by, r.stop_why, r.reason, r.blocked_by,
-       r.error_hash, r.output_hash, r.exit_code, r.abandoned, r.did_nothing, r.dry_run
+       r.error_hash, r.output_hash, r.exit_code, r.abandoned, r.did_nothing, r.dry_run, r.lines_dropped
 FROM job_runs r INDEXED BY job_runs_by_due
 WHERE r.due_at >= :from AND r.due_at < :until
 ORDER BY r.due_at, r.run_id
