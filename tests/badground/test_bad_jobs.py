@@ -40,6 +40,7 @@ COMMANDS = {
     "long_words": (["echo", "x" * 100_000], "success", None),
 }
 FAILURES = {
+    "lies_to_its_node": "exception",
     "returns_a_generator": "exception",
     "fails_without_words": "reported",
     "exits_with_three": "exit_nonzero",
