@@ -141,17 +141,22 @@ class NotFoundError(SystempromptError):
 
 
 class JobNotFound(NotFoundError):
-    """No job has this name. The hint offers the nearest one."""
+    """No job has this name. The hint offers the nearest one, and has the errors of what does not load: it may be in there."""
 
     code = "job_not_found"
 
-    def __init__(self, name: str, known: Iterable[str]) -> None:
+    def __init__(self, name: str, known: Iterable[str], not_loaded: Iterable[str] = ()) -> None:
         suggestion = did_you_mean(name, known)
-        everything = "sp jobs list shows all"
+        reasons = list(dict.fromkeys(not_loaded))
+        hint = "sp jobs list shows all"
+        if reasons:
+            hint = f"it may be in what does not load: {'; '.join(reasons)}"
+        if suggestion:
+            hint = f"did you mean {suggestion!r}? {'Or ' if reasons else ''}{hint}"
         super().__init__(
             f"no job is named {name!r}",
-            hint=f"did you mean {suggestion!r}? {everything}" if suggestion else everything,
-            details={"job_name": name, "did_you_mean": suggestion},
+            hint=hint,
+            details={"job_name": name, "did_you_mean": suggestion} | ({"not_loaded": reasons} if reasons else {}),
         )
         self.name = name
         self.suggestion = suggestion

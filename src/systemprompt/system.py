@@ -263,7 +263,7 @@ class System:
             QuarantineNotice(
                 name=one.name,
                 source=f"{one.source.kind}:{one.source.name}",
-                error=f"{one.error} ({one.hint})" if one.hint else one.error,
+                error=f"{one.told()} ({one.hint})" if one.hint else one.told(),
             )
             for one in catalogue.quarantined
         ]

@@ -56,6 +56,8 @@ def test_a_module_that_lacks_a_dependency_says_which_and_where(write: JobFolder)
                 "(acme5/jobs/feeds.py, line 3)"
             ),
             hint=f"install 'requests_absent' into {sys.prefix}; the jobs last seen there are quarantined",
+            file=feeds,
+            line=3,
         ),
     )
     assert feeds in catalogue.files
@@ -128,8 +130,8 @@ def test_two_jobs_of_one_name_are_both_quarantined(write: JobFolder) -> None:
         "none of them runs until the others are renamed or removed",
     )
     assert catalogue.quarantined == (
-        Quarantined(name="x", source=JobSource(kind="file", name=one), error=error, hint=hint),
-        Quarantined(name="x", source=JobSource(kind="file", name=two), error=error, hint=hint),
+        Quarantined(name="x", source=JobSource(kind="file", name=one), error=error, hint=hint, file=one),
+        Quarantined(name="x", source=JobSource(kind="file", name=two), error=error, hint=hint, file=two),
     )
 
 
@@ -241,7 +243,10 @@ def test_a_name_that_no_job_has_does_not_pass_in_silence(write: JobFolder) -> No
 def test_a_name_may_belong_to_what_cannot_be_loaded_and_the_hint_says_so(write: JobFolder) -> None:
     path = write("bad.py", "1/0\n")
     [_, unknown] = files(path, overrides={"x": JobOverride(name="x")}).quarantined
-    assert unknown.hint == f"it may be in '{path}', which cannot be loaded"
+    assert unknown.hint == (
+        f"it may be in what does not load: cannot load jobs from '{path}': "
+        "ZeroDivisionError: division by zero (bad.py, line 2)"
+    )
 
 
 def test_a_pipe_in_the_place_of_a_job_file_is_not_waited_for(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def _jobs(ledger: LedgerReader, job_name: str | None) -> list[JobView]:
         return sorted(jobs, key=lambda job: job.job_id)
     chosen = [job for job in jobs if job.name == job_name]
     if not chosen:
-        raise JobNotFound(job_name, [job.name for job in jobs])
+        raise JobNotFound(job_name, [job.name for job in jobs], [one.error for one in ledger.quarantined_sources()])
     return chosen
 
 

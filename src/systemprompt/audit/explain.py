@@ -59,7 +59,8 @@ def explain(ledger: LedgerReader, job_name: str, at: Instant, *, now: Instant | 
     with ledger.snapshot():
         job = ledger.job(job_name)
         if job is None:
-            raise JobNotFound(job_name, [other.name for other in ledger.jobs(retired=True)])
+            broken = [notice.error for notice in ledger.quarantined_sources()]
+            raise JobNotFound(job_name, [other.name for other in ledger.jobs(retired=True)], broken)
         version = _version_at(ledger.versions(job.job_id), at)
         account = _account(ledger, job, at)
         attempts = tuple(ledger.attempts(account.run_id)) if isinstance(account, RunView) else ()

@@ -16,6 +16,7 @@ from systemprompt.nodes.events import (
     NodeEvent,
     NodeFailed,
     NodeServing,
+    NotLoaded,
     ProfileRefused,
     ReloadFailed,
     RunFinished,
@@ -174,7 +175,7 @@ def _went_wrong(event: NodeEvent) -> bool:
     if isinstance(event, RunFinished):
         return event.status == "failed"
     return isinstance(
-        event, NodeFailed | LeaseLost | ReloadFailed | ProfileRefused | RunRescued | RunLate | _EventsLost
+        event, NodeFailed | LeaseLost | ReloadFailed | ProfileRefused | NotLoaded | RunRescued | RunLate | _EventsLost
     ) or (isinstance(event, CatalogueReloaded) and bool(event.quarantined))
 
 
@@ -195,9 +196,18 @@ def _sentence(event: NodeEvent) -> str:
     if isinstance(event, NodeDraining):
         return f"{event.signal}: {event.running} runs may finish within {event.grace:g} s; again to end now"
     if isinstance(event, CatalogueReloaded):
-        changes = [f"{word} {', '.join(names)}" for word, names in plain(event).items() if names]
+        changes = [f"{word.replace('_', ' ')} {', '.join(names)}" for word, names in plain(event).items() if names]
         return f"profile or job files changed: {'; '.join(changes) or 'nothing of note'}"
+    if isinstance(event, NotLoaded):
+        return _not_loaded(event)
     if isinstance(event, _EventsLost):
         return f"{event.number} events were not shown: the lines before them were not read in time"
     rest = " ".join(f"{key}={value}" for key, value in plain(event).items() if value is not None)
     return f"{event.kind.replace('_', ' ')}  {rest}".rstrip()
+
+
+def _not_loaded(event: NotLoaded) -> str:
+    """Say in one line what cannot be loaded. The error names the line where that is known."""
+    said = event.error if event.line is not None or event.source in event.error else f"{event.error} ({event.source})"
+    said += f"; {event.hint}" if event.hint else ""
+    return f"{said}; quarantined: {', '.join(event.quarantined)}" if event.quarantined else said

@@ -16,7 +16,7 @@ from systemprompt.jobs.calling import calling_of
 from systemprompt.jobs.job import FunctionJob, Job
 from systemprompt.jobs.policies import POLICIES, Policies, Policy, seconds_of
 
-__all__ = ["define_command", "define_job", "name_of", "read_job"]
+__all__ = ["define_command", "define_job", "name_of", "place_of", "read_job"]
 
 
 _YIELDS = 0x20 | 0x200
@@ -27,6 +27,16 @@ def name_of(submitted: object) -> str | None:
     """Return the name a submitted thing goes by, where that much can be read."""
     name = getattr(submitted, "name", None)
     return name if isinstance(name, str) and name else None
+
+
+def place_of(submitted: object) -> tuple[str, int] | None:
+    """Return the file and line where the work of a submitted thing is written; None where that cannot be read."""
+    what = submitted if isinstance(submitted, type) else type(submitted)
+    work: Any = getattr(submitted, "function", None) or vars(what).get("execute")
+    while hasattr(work, "__wrapped__"):  # by another decorator
+        work = work.__wrapped__
+    code = getattr(work, "__code__", None)
+    return (code.co_filename, code.co_firstlineno) if code is not None else None
 
 
 def read_job(submitted: object) -> Job:

@@ -88,12 +88,21 @@ class Quarantined:
 
     name     the job's, where that much could be read; None where a whole module failed
     source   where it came from: the jobs last seen from there are quarantined with it
+    file, line   where the error is, as far as that is known: a file that the source imports may hold it
     """
 
     name: str | None
     source: JobSource
     error: str
     hint: str | None = None
+    file: str | None = None
+    line: int | None = None
+
+    def told(self) -> str:
+        """Return the error with the place where it is, as far as that is known."""
+        if self.line is None or f"line {self.line}" in self.error:
+            return self.error
+        return f"{self.error} ({self.file}, line {self.line})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,12 +10,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 
-from systemprompt.discovery.checking import define_command, define_job, name_of, read_job
+from systemprompt.discovery.checking import define_command, define_job, name_of, place_of, read_job
 from systemprompt.discovery.definition import Catalogue, JobDefinition, JobSource, Quarantined
 from systemprompt.discovery.files_of_others import check_surroundings, files_around, folders_above
 from systemprompt.discovery.fingerprint import fingerprint_of
 from systemprompt.discovery.given import given_jobs
-from systemprompt.discovery.loading import job_files_of, load_source, module_files
+from systemprompt.discovery.loading import NotLoadable, job_files_of, load_source, module_files
 from systemprompt.discovery.overrides import NOTHING_AROUND, Around, Extension, JobOverride
 from systemprompt.errors import CronError, JobDefinitionError, SystempromptError
 from systemprompt.jobs.job import Job
@@ -191,10 +191,12 @@ class _Search:
 
     def _unknown(self, name: str, who: str) -> JobDefinitionError:
         near = did_you_mean(name, self._places)
-        broken = sorted({one.source.name for one in self.quarantined if one.name is None})
-        hint = f"did you mean {near!r}?" if near else "give it a `command`, or take it out of the profile"
-        if broken and not near:
-            hint = f"it may be in {', '.join(map(repr, broken))}, which cannot be loaded"
+        broken = [one.error for one in self.quarantined if one.name is None]
+        hint = "give it a `command`, or take it out of the profile"
+        if broken:
+            hint = f"it may be in what does not load: {'; '.join(broken)}"
+        if near:
+            hint = f"did you mean {near!r}? Or {hint}" if broken else f"did you mean {near!r}?"
         return JobDefinitionError(f"{who}, and there is no such job", hint=hint)
 
     def _submitted(self, submitted: object, source: JobSource) -> None:
@@ -206,7 +208,7 @@ class _Search:
             job = read_job(submitted)
             self._add(define_job(job, source, self.overrides.get(job.name), self.time_zone, self.around))
         except (JobDefinitionError, CronError) as error:
-            self._quarantine(name, source, error)
+            self._quarantine(name, source, error, place_of(submitted))
 
     def _add(self, job: JobDefinition) -> None:
         if self.is_wary:
@@ -222,8 +224,14 @@ class _Search:
         for path in paths:
             self.files.update({one: fingerprint_of(one) for one in (path, *folders_above(path))})
 
-    def _quarantine(self, name: str | None, source: JobSource, error: SystempromptError) -> None:
-        self.quarantined.append(Quarantined(name=name, source=source, error=error.message, hint=error.hint))
+    def _quarantine(
+        self, name: str | None, source: JobSource, error: SystempromptError, place: tuple[str, int] | None = None
+    ) -> None:
+        file, line = place or (source.name if source.kind == "file" else None, None)
+        if isinstance(error, NotLoadable):
+            file, line = error.file or file, error.line
+        one = Quarantined(name=name, source=source, error=error.message, hint=error.hint, file=file, line=line)
+        self.quarantined.append(one)
 
 
 def _installed() -> dict[str, str]:

@@ -23,7 +23,16 @@ from systemprompt.discovery.job_files import module_name
 from systemprompt.errors import JobDefinitionError
 from systemprompt.jobs.job import MODULE_JOBS
 
-__all__ = ["job_files_of", "load_source", "module_files"]
+__all__ = ["NotLoadable", "job_files_of", "load_source", "module_files"]
+
+
+class NotLoadable(JobDefinitionError):
+    """The code of a source cannot be run. `file` and `line` say where, as far as that is known."""
+
+    def __init__(self, message: str, *, hint: str | None, at: tuple[str, int] | None) -> None:
+        super().__init__(message, hint=hint)
+        self.file: str | None = at[0] if at else None
+        self.line: int | None = at[1] if at else None
 
 
 def load_source(source: JobSource) -> list[object]:
@@ -245,17 +254,18 @@ def _remove_doubtful_bytecode(name: str) -> None:
 
 def _cannot_load(
     name: str, error: BaseException, is_ours: Callable[[str], bool], *, absent: bool = False
-) -> JobDefinitionError:
+) -> NotLoadable:
     reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    place = _place_in(error, is_ours)
+    at = _place_in(error, is_ours)
+    place = f" ({_shortened(at[0])}, line {at[1]})" if at else ""
     if isinstance(error, SyntaxError):
         reason = f"{type(error).__name__}: {error.msg}"  # its text repeats the place
-    hint = "mend it, then: sp jobs list; the jobs last seen there are quarantined and everything else runs on"
+    hint = None
     if absent:
         hint = f"install what holds it into {sys.prefix}, set PYTHONPATH, or name a job file or a folder (with a slash)"
     elif isinstance(error, ModuleNotFoundError) and error.name:
         hint = f"install {error.name.partition('.')[0]!r} into {sys.prefix}; the jobs last seen there are quarantined"
-    return JobDefinitionError(f"cannot load jobs from {name!r}: {reason}{place}", hint=hint)
+    return NotLoadable(f"cannot load jobs from {name!r}: {reason}{place}", hint=hint, at=at)
 
 
 def _is_absent(name: str, error: BaseException) -> bool:
@@ -269,11 +279,12 @@ def _belongs_to(name: str) -> Callable[[str], bool]:
     return lambda file: f"{os.sep}{top}{os.sep}" in file or os.path.basename(file) == f"{top}.py"
 
 
-def _place_in(error: BaseException, is_ours: Callable[[str], bool]) -> str:
-    """Return ` (acme/jobs/feeds.py, line 3)`: the innermost line of the user's own code, else of any code."""
+def _place_in(error: BaseException, is_ours: Callable[[str], bool]) -> tuple[str, int] | None:
+    """Return file and line of the innermost line of the user's own code, else of any code."""
     if isinstance(error, SyntaxError) and error.filename:
-        return f" ({_shortened(error.filename)}, line {error.lineno})"
-    lines, ours = [], []
+        return error.filename, error.lineno or 1
+    lines: list[tuple[str, int]] = []
+    ours: list[tuple[str, int]] = []
     at = error.__traceback__
     while at is not None:
         file = at.tb_frame.f_code.co_filename
@@ -282,8 +293,8 @@ def _place_in(error: BaseException, is_ours: Callable[[str], bool]) -> str:
             if is_ours(file):
                 ours.append((file, at.tb_lineno))
         at = at.tb_next
-    chosen = (ours or lines)[-1:]
-    return f" ({_shortened(chosen[0][0])}, line {chosen[0][1]})" if chosen else ""
+    found = ours or lines
+    return found[-1] if found else None
 
 
 def _shortened(file: str) -> str:

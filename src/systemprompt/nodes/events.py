@@ -16,6 +16,7 @@ __all__ = [
     "NodeEvent",
     "NodeFailed",
     "NodeServing",
+    "NotLoaded",
     "ProfileRefused",
     "ReloadFailed",
     "RunFinished",
@@ -155,7 +156,10 @@ class NodeFailed(NodeEvent):
 
 @record
 class CatalogueReloaded(NodeEvent):
-    """Profile or job files had changed; job names, by what became of them."""
+    """Profile or job files had changed; job names, by what became of them.
+
+    not_loaded   the places that cannot be loaded, and could before, or have changed: a `NotLoaded` follows for each
+    """
 
     kind = "reloaded"
     added: tuple[str, ...]
@@ -163,6 +167,26 @@ class CatalogueReloaded(NodeEvent):
     retired: tuple[str, ...]
     quarantined: tuple[str, ...]
     released: tuple[str, ...]
+    not_loaded: tuple[str, ...]
+
+
+@record
+class NotLoaded(NodeEvent):
+    """A job, or all that a job file or module holds, cannot be loaded. Told when a node starts, and when it becomes so.
+
+    source       the job file, module or profile; job_name   None where nothing of it could be read
+    file, line   where the error is, None where that is not known
+    quarantined  the jobs that this node had from there until now
+    """
+
+    kind = "not_loaded"
+    source: str
+    job_name: str | None
+    file: str | None
+    line: int | None
+    error: str
+    hint: str | None
+    quarantined: tuple[str, ...]
 
 
 @record

@@ -264,7 +264,9 @@ class Node:
             self._without_code(run)
 
     def _without_code(self, run: Claimed) -> None:
-        message = f"this node has no job named {run.job_name!r}; sp doctor shows what could not be loaded"
+        reasons = [one.told() for one in self.catalogue.quarantined if one.name in (None, run.job_name)]
+        why = "; ".join(dict.fromkeys(reasons)) or "sp doctor shows what could not be loaded"
+        message = f"this node has no job named {run.job_name!r}; {why}"
         self._not_started(run, "failed", "not_loaded", message)
 
     def _begin(self, runs: Sequence[Claimed], jobs: Mapping[str, JobDefinition]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from systemprompt.nodes.events import Listeners, NodeDraining, NodeServing
 from systemprompt.nodes.installation import Installation
+from systemprompt.nodes.not_loaded import not_loaded
 from systemprompt.nodes.watcher import Watcher
 
 __all__ = ["Serving", "patience_within"]
@@ -39,6 +40,8 @@ class Serving:
             self.node.start(bootstrap=catalogue.bootstrap, reboot=catalogue.reboot)
             self.installation.be_patient(patience)
             self._listeners.tell(self._greeting())
+            for broken in not_loaded(catalogue):
+                self._listeners.tell(broken)
             # Where others hold the ledger just now, the node serves all the same and tries again.
             self.node.loop.begun.wait(patience)
             if self.error is not None:

@@ -13,6 +13,7 @@ from systemprompt.errors import DatabaseBusy, DatabaseUnreachable, ProfileInvali
 from systemprompt.nodes.events import CatalogueReloaded, Listeners, ProfileRefused, ReloadFailed
 from systemprompt.nodes.installation import Installation
 from systemprompt.nodes.node import Node
+from systemprompt.nodes.not_loaded import not_loaded
 
 __all__ = ["Watcher", "pause_after"]
 
@@ -69,6 +70,7 @@ class Watcher:
             self._listeners.tell(ProfileRefused(error=error.message))
             return
         self._files = _to_look_at(catalogue.files)
+        broken = not_loaded(catalogue, self._node.catalogue)
         self._node.adopt(catalogue)
         self._listeners.tell(
             CatalogueReloaded(
@@ -77,8 +79,11 @@ class Watcher:
                 retired=report.retired,
                 quarantined=report.quarantined,
                 released=report.released,
+                not_loaded=tuple(dict.fromkeys(one.source for one in broken)),
             )
         )
+        for one in broken:
+            self._listeners.tell(one)
 
     def _run(self) -> None:
         pause = self._every

@@ -239,7 +239,7 @@ def _zone_data(profile: Profile) -> Check:
 def _jobs(system: System) -> Iterator[Check]:
     catalogue = system.catalogue
     # Two jobs of one name are one fault in two places.
-    for name, error, hint in dict.fromkeys((one.name, one.error, one.hint) for one in catalogue.quarantined):
+    for name, error, hint in dict.fromkeys((one.name, one.told(), one.hint) for one in catalogue.quarantined):
         yield Check(
             name=f"job {name}" if name else "job module",
             status="fail",

@@ -79,13 +79,14 @@ def known_job(ledger: LedgerReader, name: str) -> JobView:
     """Return a job of the ledger.
 
     Raises:
-        JobNotFound: there is none of this name; the hint has the nearest.
+        JobNotFound: there is none of this name; the hint has the nearest, and what does not load.
     """
     view = ledger.job(name)
     if view is None:
         from systemprompt.errors import JobNotFound
 
-        raise JobNotFound(name, [job.name for job in ledger.jobs()])
+        broken = [notice.error for notice in ledger.quarantined_sources()]
+        raise JobNotFound(name, [job.name for job in ledger.jobs()], broken)
     return view
 
 

@@ -96,7 +96,7 @@ def run_jobs(context: OperationContext, params: RunJobsParams) -> RunJobsResult:
     """
     change = context.change(params.why)
     with context.open_system() as system:
-        chosen = _choose(system.ledger.jobs(), params)
+        chosen = _choose(system.ledger.jobs(), params, [one.error for one in system.ledger.quarantined_sources()])
         if params.dry_run:
             would = tuple(JobRun(job_name=job.name, status="would_run") for job in chosen)
             return RunJobsResult(jobs_run=would, total=len(would), succeeded=0, failed=0, dry_run=True)
@@ -131,7 +131,7 @@ def _run(
         node.close()
 
 
-def _choose(jobs: Iterable[JobView], params: RunJobsParams) -> list[JobView]:
+def _choose(jobs: Iterable[JobView], params: RunJobsParams, not_loaded: list[str]) -> list[JobView]:
     by_name = {job.name: job for job in jobs}
     if params.names and (params.all or params.tag):
         raise UsageError(
@@ -139,7 +139,7 @@ def _choose(jobs: Iterable[JobView], params: RunJobsParams) -> list[JobView]:
         )
     for name in params.names:
         if name not in by_name:
-            raise JobNotFound(name, by_name)
+            raise JobNotFound(name, by_name, not_loaded)
         if _is_elsewhere(by_name[name]):
             raise ConflictError(
                 f"job {name!r} was given to a program as an object, and only that program can run it",

@@ -110,7 +110,7 @@ class SimulatedSystem(System):
             if one.source.kind == GIVEN or one.name in asked:
                 raise JobDefinitionError(one.error, hint=one.hint)
         for name in sorted(asked - catalogue.jobs.keys()):
-            raise JobNotFound(name, catalogue.jobs)
+            raise JobNotFound(name, catalogue.jobs, [one.error for one in catalogue.quarantined if one.name is None])
 
     def _everything(self) -> Catalogue:
         if not self._alone:

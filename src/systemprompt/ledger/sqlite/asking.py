@@ -159,7 +159,8 @@ def _rows(
 def _job_to_start(store: Store, name: str) -> sqlite3.Row:
     job: sqlite3.Row | None = store.run("job_to_start", {"name": name}).fetchone()
     if job is None:
-        raise JobNotFound(name, [row["job_name"] for row in store.run("job_names")])
+        broken = [row["error"] for row in store.run("quarantined_sources")]
+        raise JobNotFound(name, [row["job_name"] for row in store.run("job_names")], broken)
     if job["quarantine_error"] is not None:
         raise ConflictError(
             f"job {name!r} is quarantined: {job['quarantine_error']}",

@@ -92,7 +92,7 @@ def sync(
 def set_enabled(store: Store, job_name: str, enabled: bool, now: Instant, decide: Decide, change: Change) -> None:
     rows = {row["job_name"]: row for row in store.run("all_jobs_for_sync").fetchall() if row["retired_at"] is None}
     if job_name not in rows:
-        raise JobNotFound(job_name, rows)
+        raise JobNotFound(job_name, rows, [row["error"] for row in store.run("quarantined_sources")])
     row = rows[job_name]
     if change.expected_version is not None and change.expected_version != row["version"]:
         raise VersionChanged(job_name, seen=change.expected_version, present=row["version"])
