@@ -372,6 +372,7 @@ class System:
             time_zone=profile.time_zone,
             profile_path=profile.path,
             around=profile.around,
+            load_timeout=profile.limits.load_timeout,
             is_wary=self._is_wary,
         )
         for name, place in lacking(self.settings).items():

@@ -11,9 +11,10 @@ from systemprompt.cron import Schedule
 from systemprompt.discovery.definition import JobDefinition, JobSource
 from systemprompt.discovery.names import check_name, check_time_zone
 from systemprompt.discovery.overrides import NOTHING_AROUND, Around, JobOverride
-from systemprompt.errors import JobDefinitionError
+from systemprompt.errors import JobDefinitionError, ParameterError
 from systemprompt.jobs.calling import calling_of
 from systemprompt.jobs.job import FunctionJob, Job
+from systemprompt.jobs.parameters import ANY, check_variables, laid_over, refuse_unknown
 from systemprompt.jobs.policies import POLICIES, Policies, Policy, seconds_of
 
 __all__ = ["define_command", "define_job", "name_of", "place_of", "read_job"]
@@ -131,6 +132,9 @@ def define_job(
     """
     said = override or _NOTHING_SAID
     zone = said.time_zone or job.time_zone or time_zone
+    declared = _parameters(job)
+    takes_any = not declared or ANY in declared
+    declared.pop(ANY, None)
     answers = {one.name: _answer(job, one) for one in POLICIES if one.name not in said.policies}
     return _checked(
         JobDefinition(
@@ -141,7 +145,8 @@ def define_job(
             enabled=_flag(job) if said.enabled is None else said.enabled,
             tags=_tags(job) if said.tags is None else said.tags,
             policies=_policies(job.name, {**answers, **said.policies}),
-            parameters={**_parameters(job), **said.parameters},
+            parameters=_set_by_profile(job.name, declared, said, takes_any=takes_any),
+            takes_any=takes_any,
             enforce=bool(said.enforce),
             owner=said.owner,
             source=source,
@@ -151,6 +156,15 @@ def define_job(
             profile_sets=_set_by(said, zone=bool(said.time_zone or not job.time_zone)),
         )
     )
+
+
+def _set_by_profile(name: str, declared: dict[str, Any], said: JobOverride, *, takes_any: bool) -> dict[str, Any]:
+    try:
+        if not takes_any:
+            refuse_unknown(name, declared, said.parameters)
+        return laid_over(name, declared, said.parameters)
+    except ParameterError as error:
+        raise JobDefinitionError(f"scheduler.jobs.{name}.parameters: {error.message}", hint=error.hint) from error
 
 
 _NOTHING_SAID = JobOverride(name="")
@@ -175,6 +189,10 @@ def define_command(
     """Return the job that a profile's `command` makes. Raises as `define_job` does."""
     check_name(said.name)
     command = said.command or ()
+    try:
+        check_variables(said.parameters)
+    except JobDefinitionError as error:
+        raise JobDefinitionError(f"job {said.name!r}: {error.message}", hint=error.hint) from error
     return _checked(
         JobDefinition(
             name=said.name,

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from systemprompt.errors import JobDefinitionError, ParameterError
 from systemprompt.jobs.job import FunctionJob, Job
+from systemprompt.jobs.parameters import check_variables, laid_over, refuse_unknown
 from systemprompt.jobs.policies import Policies
 
 __all__ = ["Catalogue", "JobDefinition", "JobSource", "Quarantined"]
@@ -34,6 +36,7 @@ class JobDefinition:
 
     schedule     checked cron text, or empty
     owner        who answers for it, from the profile
+    parameters   what it declares and the profile sets; `takes_any` where a run may be asked with others too
     enforce      what `ctx.enforce` will be on scheduled runs
     command      the argument list of a shell-command job; then `job` is None
     environment, environment_files   variables for its process, added to the node's; the files are read when it starts
@@ -53,6 +56,7 @@ class JobDefinition:
     tags: tuple[str, ...] = ()
     policies: Policies = field(default_factory=Policies)
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    takes_any: bool = True
     enforce: bool = False
     owner: str | None = None
     source: JobSource
@@ -66,6 +70,23 @@ class JobDefinition:
     job: Job | None = None
     lacks: str = ""
     profile_sets: frozenset[str] = frozenset()
+
+    def asked_with(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parameters of a run that is asked for with these.
+
+        Raises:
+            ParameterError: one is not declared, or its text does not read as what is; or one variable of a command would stand
+                for two.
+        """
+        if not self.takes_any:
+            refuse_unknown(self.name, self.parameters, parameters)
+        laid = laid_over(self.name, self.parameters, parameters)
+        if self.command is not None:
+            try:
+                check_variables(laid)
+            except JobDefinitionError as error:
+                raise ParameterError(f"job {self.name!r}: {error.message}", hint=error.hint) from error
+        return laid
 
     def described(self) -> str:
         """Return what the job is, for whoever looks, as JSON text. Of variables only the names: values may be secrets."""

@@ -15,6 +15,7 @@ from systemprompt.discovery.definition import Catalogue, JobDefinition, JobSourc
 from systemprompt.discovery.files_of_others import check_surroundings, files_around, folders_above
 from systemprompt.discovery.fingerprint import fingerprint_of
 from systemprompt.discovery.given import given_jobs
+from systemprompt.discovery.loader import LOAD_S, load_within
 from systemprompt.discovery.loading import NotLoadable, job_files_of, load_source, module_files
 from systemprompt.discovery.overrides import NOTHING_AROUND, Around, Extension, JobOverride
 from systemprompt.errors import CronError, JobDefinitionError, SystempromptError
@@ -40,6 +41,7 @@ def discover(
     profile_path: str | None = None,
     around: Around = NOTHING_AROUND,
     is_wary: bool = False,
+    load_timeout: float = LOAD_S,
 ) -> Catalogue:
     """Load every source and return the jobs with the profile's overrides applied, and all that could not be loaded.
 
@@ -48,7 +50,7 @@ def discover(
     that is no job: `JobDefinitionError`. With `is_wary`, job files, programs and files of variables that somebody else may change
     are quarantined, not obeyed: nobody named the profile on purpose.
     """
-    search = _Search(overrides or {}, time_zone, profile_path, around, is_wary)
+    search = _Search(overrides or {}, time_zone, profile_path, around, is_wary, load_timeout)
     for name in builtin_modules:
         search.source(JobSource(kind="builtin", name=name))
     for extension in extensions:
@@ -95,7 +97,9 @@ class _Search:
         profile_path: str | None,
         around: Around,
         is_wary: bool,
+        load_timeout: float,
     ) -> None:
+        self.load_timeout = load_timeout
         self.overrides = overrides
         self.is_wary = is_wary
         self.around = around
@@ -130,7 +134,7 @@ class _Search:
             return
         self._loaded.add(source)
         try:
-            submissions = load_source(source)
+            submissions = load_within(source, self.load_timeout)
         except JobDefinitionError as error:
             self._quarantine(None, source, error)
             if source.kind != "file":

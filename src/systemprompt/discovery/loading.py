@@ -11,10 +11,10 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import redirect_stdout, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from errno import EINVAL
-from types import ModuleType
+from types import FrameType, ModuleType
 
 from systemprompt.discovery.definition import JobSource
 from systemprompt.discovery.files_of_others import check_job_file, may_others_add
@@ -23,7 +23,7 @@ from systemprompt.discovery.job_files import module_name
 from systemprompt.errors import JobDefinitionError
 from systemprompt.jobs.job import MODULE_JOBS
 
-__all__ = ["NotLoadable", "job_files_of", "load_source", "module_files"]
+__all__ = ["NotLoadable", "job_files_of", "load_source", "module_files", "place_in_frames"]
 
 
 class NotLoadable(JobDefinitionError):
@@ -41,15 +41,13 @@ def load_source(source: JobSource) -> list[object]:
     Raises:
         JobDefinitionError: its code cannot be found or run; the message has the reason with file and line.
     """
-    # What a module prints while it loads must not end up in a command's answer on stdout.
-    with redirect_stdout(sys.stderr):
-        if source.kind == "file" or os.path.isabs(source.name):
-            if source.is_wary:
-                check_job_file(source.name)
-            return _submitted([_load_file(source)])
-        if source.kind == "entry_point" and ":" in source.name:
-            return _load_attribute(source)
-        return _submitted(_load_module(source, source.name))
+    if source.kind == "file" or os.path.isabs(source.name):
+        if source.is_wary:
+            check_job_file(source.name)
+        return _submitted([_load_file(source)])
+    if source.kind == "entry_point" and ":" in source.name:
+        return _load_attribute(source)
+    return _submitted(_load_module(source, source.name))
 
 
 def job_files_of(folder: str) -> list[str]:
@@ -295,6 +293,14 @@ def _place_in(error: BaseException, is_ours: Callable[[str], bool]) -> tuple[str
         at = at.tb_next
     found = ours or lines
     return found[-1] if found else None
+
+
+def place_in_frames(frame: FrameType | None, source: JobSource) -> tuple[str, int] | None:
+    """Return file and line of the innermost line of a source's own code that is at work; None where none is."""
+    is_ours = (lambda file: file == source.name) if source.kind == "file" else _belongs_to(source.name)
+    while frame is not None and not is_ours(frame.f_code.co_filename):
+        frame = frame.f_back
+    return None if frame is None else (frame.f_code.co_filename, frame.f_lineno)
 
 
 def _shortened(file: str) -> str:

@@ -73,6 +73,7 @@ class ServingNode:
 
         Raises:
             JobNotFound: no job has this name. JobAlreadyRunning: it is running. ConflictError: quarantined, or draining.
+            ParameterError: the job does not declare a parameter, or it does not read as what is declared.
             TimeoutError: it goes on, and so many seconds are over.
         """
         return self.result(self.start(name, parameters, enforce=enforce), timeout)
@@ -82,6 +83,9 @@ class ServingNode:
         self._check_open()
         if self.draining:
             raise ConflictError(f"node {self.node_id!r} is draining: it starts nothing")
+        definition = self._system.catalogue.jobs.get(name)
+        if definition is not None:
+            definition.asked_with(parameters or {})
         start = ManualStart(job_name=name, parameters=dict(parameters or {}), enforce=enforce)
         (claimed,) = self._serving.node.start_manual([start], Change(actor=self._system.opened_by))
         return claimed.run_id

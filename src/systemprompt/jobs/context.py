@@ -6,12 +6,12 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar, overload
 
 from systemprompt.databases.database import Database
-from systemprompt.errors import ConfigurationError, JobDefinitionError, ParameterError
-from systemprompt.jobs.policies import seconds_of
+from systemprompt.errors import ConfigurationError, ParameterError
+from systemprompt.jobs.parameters import EXPECTED, read_as
 from systemprompt.jobs.settings import JobSettings, Paths
 from systemprompt.wording import did_you_mean
 
@@ -137,13 +137,16 @@ class JobContext:
         return os.path.normpath(os.path.join(self.paths.home, os.path.expanduser(relative)))
 
     @overload
-    def get_parameter(self, name: str) -> str: ...
+    def get_parameter(self, name: str, *, default: Any = ...) -> Any: ...
     @overload
     def get_parameter(self, name: str, kind: type[T]) -> T: ...
     @overload
     def get_parameter(self, name: str, kind: type[T], default: T) -> T: ...
-    def get_parameter(self, name: str, kind: type = str, default: Any = ...) -> Any:
+    def get_parameter(self, name: str, kind: type | None = None, default: Any = ...) -> Any:
         """Return a parameter as `kind`: str, int, float, bool, timedelta, or list (comma separated text). None is absent.
+
+        Without a kind it is what the job declares or the default is: of a declared 3, `-p days=7` is the number 7; of one that
+        is not declared, text.
 
         Raises:
             ParameterError: it is absent and has no default, or its text does not parse; the message has the text.
@@ -158,11 +161,15 @@ class JobContext:
                 hint=f"{near!r} was given; did you mean {name!r}?" if near else f"pass it: -p {name}=VALUE",
                 details={"job_name": self.job_name, "parameter": name},
             )
+        if kind is None and type(default) in EXPECTED:
+            kind = type(default)
+        if kind is None:
+            return value
         try:
-            return _parse(value, kind)
+            return read_as(value, kind)
         except ValueError as error:
             raise ParameterError(
-                f"job {self.job_name!r}: parameter {name}={value!r} is not {_EXPECTED.get(kind, kind.__name__)}",
+                f"job {self.job_name!r}: parameter {name}={value!r} is not {EXPECTED.get(kind, kind.__name__)}",
                 details={"job_name": self.job_name, "parameter": name, "value": str(value)},
             ) from error
 
@@ -175,47 +182,3 @@ class JobContext:
         """Raise `JobCancelled` once the work should stop. Call it between batches."""
         if self.cancel.is_set():
             raise JobCancelled(self.cancel.reason or "cancelled")
-
-
-_EXPECTED = {
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    timedelta: "a duration such as 90s or 1h30m",
-    list: "a list",
-    str: "text",
-}
-_TRUTH = {
-    "true": True,
-    "yes": True,
-    "on": True,
-    "1": True,
-    "false": False,
-    "no": False,
-    "off": False,
-    "0": False,
-}
-
-
-def _parse(value: Any, kind: type) -> Any:
-    if kind is bool:
-        if isinstance(value, bool):
-            return value
-        truth = _TRUTH.get(str(value).strip().lower())
-        if truth is None:
-            raise ValueError(value)
-        return truth
-    if kind is timedelta:
-        try:
-            return timedelta(seconds=seconds_of(value) or 0)
-        except JobDefinitionError as error:
-            raise ValueError(value) from error
-    if kind is list:
-        if isinstance(value, (list, tuple)):
-            return list(value)
-        return [part.strip() for part in str(value).split(",") if part.strip()]
-    if isinstance(value, bool) and kind in (int, float):
-        raise ValueError(value)
-    if kind is int and isinstance(value, float) and not value.is_integer():
-        raise ValueError(value)
-    return kind(value)

@@ -60,7 +60,8 @@ class JobRunResult:
 class JobRun:
     """One run. `status` is the ledger's (`queued` where it was only asked for), or `would_run` in a dry run.
 
-    run_id   leads to its logs
+    run_id       leads to its logs
+    parameters   what it would run with, in a dry run: declared, set by the profile, and asked for
     """
 
     job_name: str
@@ -71,6 +72,7 @@ class JobRun:
     reason: str | None = None
     error: str | None = None
     exit_code: int | None = None
+    parameters: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,14 +93,19 @@ def run_jobs(context: OperationContext, params: RunJobsParams) -> RunJobsResult:
 
     Raises:
         UsageError: nothing was chosen, or names and a choice contradict each other.
+        ParameterError: a job does not declare a parameter, or its text does not read as what is declared.
         JobNotFound: a name is unknown. JobAlreadyRunning: a job is running and may not overlap itself.
         Interrupted: the person said stop; what ran was stopped and accounted for.
     """
     change = context.change(params.why)
     with context.open_system() as system:
         chosen = _choose(system.ledger.jobs(), params, [one.error for one in system.ledger.quarantined_sources()])
+        # What is wrong with a parameter is said before anything is asked for; of a job that does not load, that it does not.
+        with_these = {job.name: _asked_with(system, job.name, params) for job in chosen}
         if params.dry_run:
-            would = tuple(JobRun(job_name=job.name, status="would_run") for job in chosen)
+            would = tuple(
+                JobRun(job_name=job.name, status="would_run", parameters=with_these[job.name]) for job in chosen
+            )
             return RunJobsResult(jobs_run=would, total=len(would), succeeded=0, failed=0, dry_run=True)
         if params.detach:
             return _ask(system, [job.name for job in chosen], params, change)
@@ -108,6 +115,11 @@ def run_jobs(context: OperationContext, params: RunJobsParams) -> RunJobsResult:
                 return _run(system, node, chosen, params, change, heard)
             finally:
                 end_children()
+
+
+def _asked_with(system: System, name: str, params: RunJobsParams) -> Mapping[str, Any]:
+    definition = system.catalogue.jobs.get(name)
+    return params.parameters if definition is None else definition.asked_with(params.parameters)
 
 
 def _ask(system: System, names: list[str], params: RunJobsParams, change: Change) -> RunJobsResult:

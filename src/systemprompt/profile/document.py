@@ -7,6 +7,7 @@ depth are limited here, and what aliases unfold to by a budget of visits.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -23,6 +24,7 @@ __all__ = [
     "UnfoldsTooFar",
     "Values",
     "line_of",
+    "means_text",
     "parse",
     "read_bytes",
 ]
@@ -142,7 +144,7 @@ class Values:
                 parts.append("$")
                 at += 1
             elif following == "{":
-                end = text.find("}", at)
+                end = _closing_brace(text, at + 1)
                 if end < 0:
                     raise Fault(f"{text[dollar:]!r} has no closing brace; write ${{NAME}}, or $$ for a dollar sign")
                 parts.append(self._filled_in(text[dollar + 2 : end]))
@@ -159,7 +161,7 @@ class Values:
             )
         value = self.variable(name)
         if colon:
-            return value or rest[1:]  # as in a shell, `:-` also stands in for an empty value
+            return value or self._expand(rest[1:])  # as in a shell, `:-` also stands in for an empty value
         if value is None:
             raise Fault(f"the environment variable {name} is not set; set it, or write ${{{name}:-default}}")
         return value
@@ -220,6 +222,17 @@ def line_of(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
 
 
+def means_text(node: yaml.Node, scalar: Scalar) -> bool:
+    """Say whether an unquoted word is a number or a flag by YAML's older rules alone. Nobody who writes 22:30 means 1350."""
+    plain = _PLAIN.get(type(scalar.value))
+    return not getattr(node, "style", None) and plain is not None and not plain.fullmatch(scalar.text)
+
+
+_PLAIN: dict[type, re.Pattern[str]] = {
+    bool: re.compile("true|false", re.IGNORECASE),
+    int: re.compile(r"[-+]?(0|[1-9][0-9]*)"),
+    float: re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?\.(inf|nan)", re.IGNORECASE),
+}
 _resolver = yaml.SafeLoader("")
 _TAGS = "tag:yaml.org,2002:"
 
@@ -254,6 +267,20 @@ def _refuse_depth(path: str, text: str) -> None:
                 raise ProfileInvalid(path, [f"line {line}: lists and mappings nest deeper than {DEEPEST} levels"])
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
+
+
+def _closing_brace(text: str, at: int) -> int:
+    """Return where the brace closes that was opened right before `at`, past those of variables in between; -1 where nowhere."""
+    depth = 1
+    while at < len(text):
+        if text.startswith("${", at):
+            depth += 1
+        elif text[at] == "}":
+            depth -= 1
+            if not depth:
+                return at
+        at += 1
+    return -1
 
 
 def _syntax_fault(error: yaml.MarkedYAMLError, text: str) -> str:

@@ -14,7 +14,7 @@ from systemprompt.discovery.names import check_name, check_time_zone
 from systemprompt.discovery.overrides import Extension
 from systemprompt.errors import ConfigurationError, JobDefinitionError
 from systemprompt.jobs.policies import seconds_of
-from systemprompt.profile.document import DEEPEST, Fault, Scalar, UnfoldsTooFar, Values
+from systemprompt.profile.document import DEEPEST, Fault, Scalar, UnfoldsTooFar, Values, means_text
 from systemprompt.profile.schema import Key
 from systemprompt.wording import did_you_mean
 
@@ -194,10 +194,13 @@ def is_home(node: yaml.Node) -> bool:
 
 
 def _command(reader: Reader, node: yaml.Node, key: Key) -> tuple[str, ...] | str:
-    """An argument list, or a line for a shell. `[sleep, 5]` means the text 5: every word is what is written."""
+    """An argument list, or a line for a shell. `[sleep, 5]` means the text 5: every word is what is written.
+
+    A line is the shell's own: `$$`, `${f}` and the variables of the environment are read by it, when it runs.
+    """
     del key
     if isinstance(node, yaml.ScalarNode):
-        line = reader.values.scalar(node).text
+        line: str = node.value
         if not line.strip():
             raise Fault("the command is empty; write a list: [program, argument]")
         if "\0" in line:
@@ -327,6 +330,8 @@ def _plain(reader: Reader, node: yaml.Node, depth: int = 0) -> Any:
             found[name] = _plain(reader, value_node, depth + 1)
         return found
     scalar = reader.values.scalar(node)
+    if means_text(node, scalar):
+        return scalar.text
     if isinstance(scalar.value, float) and not abs(scalar.value) < float("inf"):
         raise Fault(f"{_shown(scalar)} is not a finite number; write one that is")
     return scalar.value

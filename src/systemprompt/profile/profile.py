@@ -30,6 +30,7 @@ class Limits:
     misfire_grace   a fire time that starts no later than this is on time
     shutdown_grace  what running work gets to finish when the node is told to stop
     kill_grace      what a stopped process gets between TERM and KILL
+    load_timeout    what a job file or module may take to load
     """
 
     max_concurrent_runs: int = 128
@@ -39,6 +40,7 @@ class Limits:
     batch_size: int = 500
     kill_grace: float = 5.0
     max_output_bytes: int = 1_048_576
+    load_timeout: float = 30.0
     max_abandoned_threads: int = 32
 
     @property

@@ -206,6 +206,7 @@ _LIMITS = (
     _span("misfire_grace", "10s", 0, "a fire time that starts no later than this is on time"),
     _whole("batch_size", 500, 1, 100_000, "rows a clean-up job changes at once"),
     _span("kill_grace", "5s", 0, "what a stopped process gets between TERM and KILL"),
+    _span("load_timeout", "30s", 0.1, "what a job file or module may take to load; after that it is quarantined"),
     _whole("max_output_bytes", 1_048_576, 1_024, 1_073_741_824, "how much of a run's output is kept"),
     _whole(
         "max_abandoned_threads",

@@ -13,7 +13,9 @@ from zoneinfo import ZoneInfo
 from systemprompt.clock import Clock, Instant, to_datetime
 from systemprompt.databases.database import Database
 from systemprompt.discovery.definition import JobDefinition
+from systemprompt.errors import ParameterError
 from systemprompt.jobs.context import CancelSignal, JobContext
+from systemprompt.jobs.parameters import laid_over
 from systemprompt.jobs.settings import JobSettings
 from systemprompt.record import record
 from systemprompt.runner.deadlines import Deadline
@@ -21,7 +23,7 @@ from systemprompt.runner.executors.output import StreamLog
 from systemprompt.runner.outcome import Outcome, Stop
 from systemprompt.runner.run_logs import RunLog
 
-__all__ = ["Assignment", "Executor", "Finished", "Flight", "context_of", "local_fire_time"]
+__all__ = ["Assignment", "Executor", "Finished", "Flight", "context_of", "local_fire_time", "parameters_of"]
 
 
 @record
@@ -209,6 +211,15 @@ def local_fire_time(fire_at: Instant | None, time_zone: str) -> datetime | None:
     return to_datetime(fire_at).astimezone(ZoneInfo(time_zone))
 
 
+def parameters_of(flight: Flight) -> dict[str, Any]:
+    """Return what the attempt is asked with, laid over what its job has; text that cannot be read as declared stays text."""
+    job, asked = flight.definition, flight.assignment.parameters
+    try:
+        return laid_over(job.name, job.parameters, asked)
+    except ParameterError:  # asked for before the job was changed: it fails where it reads it
+        return {**job.parameters, **asked}
+
+
 def context_of(flight: Flight, *, settings: JobSettings, database: Database | None) -> JobContext:
     """Return what a job in this process is given."""
     assignment = flight.assignment
@@ -218,7 +229,7 @@ def context_of(flight: Flight, *, settings: JobSettings, database: Database | No
         fire_at=local_fire_time(assignment.fire_at, flight.definition.time_zone),
         attempt=assignment.attempt,
         fence=assignment.fence,
-        parameters={**flight.definition.parameters, **assignment.parameters},
+        parameters=parameters_of(flight),
         actor=assignment.actor,
         enforce=assignment.enforce,
         settings=settings,

@@ -93,6 +93,10 @@ def runs(page: Page, data: RunJobsResult) -> None:
     )
     page.blank()
     if data.dry_run:
+        for run in data.jobs_run:
+            if run.parameters:
+                said = ", ".join(f"{name}={value!r}" for name, value in run.parameters.items())
+                page.line(page.dim(f"{run.job_name} with "), said)
         page.line(f"{data.total} would run; nothing was started")
         return
     waiting = [run.run_id for run in data.jobs_run if run.status == "queued"]

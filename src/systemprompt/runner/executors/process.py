@@ -14,10 +14,11 @@ from typing import Any
 
 from systemprompt.clock import iso
 from systemprompt.errors import ConfigurationError
+from systemprompt.jobs.parameters import variable_of
 from systemprompt.jobs.settings import JobSettings
 from systemprompt.runner.executors.environment import User, surroundings_of, user_of
 from systemprompt.runner.executors.supervisor import Ended, Launch, NotStarted, Supervisor
-from systemprompt.runner.flight import Flight
+from systemprompt.runner.flight import Flight, parameters_of
 from systemprompt.runner.outcome import Outcome, stopped, under_stop
 
 __all__ = ["ProcessExecutor", "environment_of"]
@@ -85,7 +86,7 @@ class ProcessExecutor:
             "time_zone": definition.time_zone,
             "attempt": assignment.attempt,
             "fence": assignment.fence,
-            "parameters": {**definition.parameters, **assignment.parameters},
+            "parameters": parameters_of(flight),
             "actor": assignment.actor,
             "enforce": assignment.enforce,
             "settings": asdict(self._settings),
@@ -161,8 +162,8 @@ def environment_of(
         SP_IDEMPOTENCY_KEY=f"{name}@{fire_at or f'run-{assignment.run_id}@{flight.log.ledger_id}'}",
     )
     if parameters:
-        for key, value in {**flight.definition.parameters, **assignment.parameters}.items():
-            environment[_variable_of(key)] = _as_text(value)
+        for key, value in parameters_of(flight).items():
+            environment[variable_of(key)] = _as_text(value)
     return environment
 
 
@@ -240,19 +241,11 @@ def _not_started(flight: Flight, failure: NotStarted, took_ms: int) -> Outcome:
 
 
 def _largest(flight: Flight) -> str:
-    sizes = {
-        name: len(_as_text(value))
-        for name, value in {**flight.definition.parameters, **flight.assignment.parameters}.items()
-    }
+    sizes = {name: len(_as_text(value)) for name, value in parameters_of(flight).items()}
     if flight.definition.command is None or not sizes:
         return ""
     name = max(sizes, key=sizes.__getitem__)
-    return f"; {_variable_of(name)} has {sizes[name]:,} characters: hand over the name of a file instead"
-
-
-def _variable_of(parameter: str) -> str:
-    spelled = "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in parameter.upper())
-    return f"SP_PARAM_{spelled}"
+    return f"; {variable_of(name)} has {sizes[name]:,} characters: hand over the name of a file instead"
 
 
 def _signal_name(number: int) -> str:
