@@ -14,12 +14,13 @@ from systemprompt.cli.table import COMMANDS
 from systemprompt.ledger.records import STATUSES
 
 
-def completed(cli: CliSession, tmp_path: Path, line: str) -> set[str]:
+def completed(cli: CliSession, tmp_path: Path, line: str, *, beside: str = "") -> set[str]:
     script = tmp_path / "sp.bash"
     script.write_text(cli.sp("completion bash").out, encoding="utf-8")
     words = line.split(" ")
     quoted = " ".join(f"'{word}'" for word in words)
-    fake = 'sp() { echo \'{"data": {"jobs": [{"name": "alpha", "x": 1}, {"name": "beta", "x": 2}]}}\'; }'
+    names = "".join(f', {{"name": "{name}"}}' for name in ("beta", beside) if name)
+    fake = f'sp() {{ echo \'{{"data": {{"jobs": [{{"name": "alpha", "x": 1}}{names}]}}}}\'; }}'
     code = f"{fake}; source {script}; COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}; _sp; printf '%s\\n' \"${{COMPREPLY[@]}}\""
     done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stderr == ""
@@ -74,6 +75,12 @@ def test_bash_completes_values_by_what_the_flag_takes(
     (tmp_path / "some file.yaml").touch()
 
     assert completed(cli, tmp_path, line) == all_of_them
+
+
+@pytest.mark.parametrize("name", ["y$(touch here)", "`touch here`", "a b", "A", "$HOME"])
+def test_what_is_no_name_of_a_job_is_not_completed_and_never_run(cli: CliSession, tmp_path: Path, name: str) -> None:
+    assert completed(cli, tmp_path, "sp jobs show ", beside=name) == {"alpha", "beta"}
+    assert not (tmp_path / "here").exists()
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -36,6 +36,11 @@ def test_a_process_id_that_was_given_to_another_process_is_gone() -> None:
     assert is_gone(replace(mine, pid_started_at=mine.pid_started_at - 1), this_machine()) is True
 
 
+@pytest.mark.parametrize("pid", [2**31, 2**62, 2**63 - 1])
+def test_a_process_id_that_no_system_gives_out_is_gone(pid: int) -> None:
+    assert is_gone(replace(identity(), pid=pid), this_machine()) is True
+
+
 def test_a_process_that_ended_is_gone_even_while_nobody_asked_how() -> None:
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     node = identity(pid=child.pid)

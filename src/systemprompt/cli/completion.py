@@ -37,7 +37,10 @@ def completion(context: OperationContext, params: CompletionParams) -> Completio
     return Completion(shell=params.shell, script=write())
 
 
-_JOB_NAMES = "sp --json jobs list 2>/dev/null | tr '{' '\\n' | sed -n 's/^\"name\": \"\\([^\"]*\\)\".*/\\1/p'"
+# Only what the rule of names allows: `compgen -W` expands `$(...)`, and a ledger may come from anywhere.
+_JOB_NAMES = (
+    "sp --json jobs list 2>/dev/null | tr '{' '\\n' | sed -n 's/^\"name\": \"\\([a-z0-9][a-z0-9_.-]*\\)\".*/\\1/p'"
+)
 _GLOBAL = " ".join(name for entry in GLOBAL_FLAGS for name in entry[:2] if name)
 
 

@@ -132,6 +132,8 @@ def _definitions(kind: type) -> tuple[dict[str, Any], dict[str, Any]]:
         described["description"] = field.metadata["help"]
         if field.metadata["minimum"] is not None:
             described["minimum"] = field.metadata["minimum"]
+        if field.metadata["maximum"] is not None:
+            described["maximum"] = field.metadata["maximum"]
         if field.metadata["choices"]:
             described["enum"] = [*field.metadata["choices"], *([None] if field.default is None else [])]
     plain_definitions: dict[str, Any] = plain(definitions)  # defaults that are tuples, as JSON has them

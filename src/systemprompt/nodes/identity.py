@@ -71,7 +71,7 @@ def is_gone(node: NodeIdentity, machine: str) -> bool | None:
 def _is_hidden(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # no process has a number that the system cannot say
         return False
     except PermissionError:
         return True

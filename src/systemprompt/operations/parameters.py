@@ -30,16 +30,19 @@ def param(
     default: Any = MISSING,
     *,
     minimum: float | None = None,
+    maximum: int | None = None,
     choices: tuple[str, ...] = (),
 ) -> Any:
     """Return a dataclass field. The type comes from its annotation; without a default it is required.
 
     minimum      the least number that makes sense
+    maximum      the most that one answer holds; its cursor leads on
     choices      the only words that make sense
     """
     metadata = {
         "help": help,
         "minimum": minimum,
+        "maximum": maximum,
         "choices": choices,
     }
     if default == {} and isinstance(default, dict):
@@ -118,6 +121,11 @@ def _check_one(name: str, value: Any, kind: str, declared: Mapping[str, Any]) ->
             given = f"{value:g}" if isinstance(value, float) else value
             said = f"`{name}` {given} is less than {minimum:g}, the least that makes sense"
             raise UsageError(said, details={"parameter": name})
+        maximum = declared["maximum"]
+        if maximum is not None and value > maximum:
+            said = f"`{name}` {value} is more than {maximum:,}, the most that one answer holds"
+            hint = "ask for fewer, and go on with `cursor`"
+            raise UsageError(said, hint=hint, details={"parameter": name})
         if abs(value) >= 2**53:
             raise UsageError(f"`{name}` {value} is more than this program can count", details={"parameter": name})
     elif declared.get("choices"):

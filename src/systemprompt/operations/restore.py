@@ -67,7 +67,8 @@ def db_restore(context: OperationContext, params: DbRestoreParams) -> DbRestore:
     Raises:
         ConflictError: a database is there and `replace` is not given.
         DatabaseInUse: a process has a database open.
-        UsageError: a file is no copy of what it is to replace.
+        UsageError: a file is no copy of what it is to replace; or the ledger's copy has a schema, a number or a name of a job that
+            no program of ours wrote, such as a trigger of its own.
         DatabaseTooNew: a newer release wrote the copy.
         DatabaseError: a file cannot be read or written, or is damaged. Nothing was replaced.
     """

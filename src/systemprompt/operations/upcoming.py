@@ -28,7 +28,7 @@ class UpcomingParams:
     """Which fire times to show."""
 
     job: tuple[str, ...] = param("only this job", ())
-    limit: int = param("how many to show", 20, minimum=1)
+    limit: int = param("how many to show", 20, minimum=1, maximum=10_000)
     hours: float | None = param("only those within so many hours", None, minimum=0)
     cursor: str | None = param(CURSOR, None)
     fields: tuple[str, ...] = param(FIELDS, ())

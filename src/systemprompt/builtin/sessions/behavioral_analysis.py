@@ -141,7 +141,12 @@ def _scored(
     for row in rows:
         try:
             score = score_session(_facts(ctx, tables, row))
-        except (ValueError, TypeError) as error:
+        except (
+            ValueError,
+            TypeError,
+            ArithmeticError,
+            AttributeError,
+        ) as error:  # whatever stands in a row of the host's
             tally.unreadable += 1
             ctx.logger.warning("session %r cannot be scored: %s", row["id"], error)
             continue

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 
 from systemprompt.clock import Instant
+from systemprompt.databases.sqlite import open_connection
+from systemprompt.errors import UsageError
+from systemprompt.ledger.sqlite.believing import why_not_believed
 from systemprompt.ledger.sqlite.database_file import DatabaseFile, upkeep_statements
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.sqlite.place import flush
@@ -62,6 +66,18 @@ class LedgerFileBackup(FileBackup):
 
 class LedgerFileRestore(FileRestore):
     """A copy on its way into the ledger's place."""
+
+    def copy(self) -> None:
+        super().copy()
+        # The copy and not the source, which somebody may change meanwhile; and before any statement that could wake a trigger.
+        with closing(open_connection(self.copied, read_only=True)) as connection:
+            doubt = why_not_believed(connection, MIGRATIONS, table=MIGRATIONS_TABLE, named=upkeep_statements())
+        if doubt is not None:
+            raise UsageError(
+                f"{self._source!r} is not believed: {doubt}",
+                hint="nothing was changed; restore another copy: sp db backup makes one that is believed",
+                details={"path": self._source},
+            )
 
     def settle(self, now: Instant, *, logged: Callable[[str], int], max_attempts: int) -> Settled:
         named = upkeep_statements()

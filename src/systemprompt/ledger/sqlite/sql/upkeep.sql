@@ -1,8 +1,11 @@
 -- Upkeep of the file as a whole. The first part serves the application's database as well; it knows no table of ours.
 
 -- name: schema_text
--- Names that begin with sqlite_ are SQLite's own: automatic indexes, statistics, sequences.
-SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY type, name
+-- Names that begin with sqlite_ are SQLite's own: automatic indexes, statistics, sequences. A trigger or a view of such a name was
+-- forged (PRAGMA writable_schema), and so was an index with a text.
+SELECT type, name, tbl_name, sql FROM sqlite_master
+WHERE name NOT LIKE 'sqlite\_%' ESCAPE '\' OR (type <> 'table' AND sql IS NOT NULL)
+ORDER BY type, name
 
 -- name: integrity_check
 PRAGMA integrity_check(20)
@@ -29,6 +32,10 @@ SELECT last_run AS number FROM ledger_state
 -- name: last_fence_given
 -- As above.
 SELECT fence AS number FROM ledger_state
+
+-- name: names_in_a_copy
+-- Asked of a copy that is to be restored.
+SELECT job_name FROM jobs
 
 -- name: raise_run_numbers
 -- What is left out here is counted: the audit asks whether every other number is a run.
