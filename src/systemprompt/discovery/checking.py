@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from shlex import join
+from shlex import quote
 from typing import Any, cast
 
 from systemprompt.cron import Schedule
+from systemprompt.discovery.as_written import as_written
 from systemprompt.discovery.definition import JobDefinition, JobSource
 from systemprompt.discovery.names import check_name, check_time_zone
 from systemprompt.discovery.overrides import NOTHING_AROUND, Around, JobOverride
@@ -196,7 +197,7 @@ def define_command(
     return _checked(
         JobDefinition(
             name=said.name,
-            description=join(command) if said.description is None else said.description,
+            description=str(as_written(_described(said), said.filled)),
             schedule=said.schedule or "",
             time_zone=said.time_zone or time_zone,
             enabled=said.enabled is not False,
@@ -214,7 +215,18 @@ def define_command(
             stdin=said.stdin,
             output=said.output,
             profile_sets=_EVERYTHING,
+            filled=said.filled,
         )
+    )
+
+
+def _described(said: JobOverride) -> str:
+    # Word by word, for quoting changes what a variable held.
+    words = as_written(list(said.command or ()), said.filled)
+    return (
+        " ".join(word if "${" in word else quote(word) for word in words)
+        if said.description is None
+        else said.description
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from systemprompt.discovery.as_written import as_written
 from systemprompt.errors import JobDefinitionError, ParameterError
 from systemprompt.jobs.job import FunctionJob, Job
 from systemprompt.jobs.parameters import check_variables, laid_over, refuse_unknown
@@ -70,6 +71,7 @@ class JobDefinition:
     job: Job | None = None
     lacks: str = ""
     profile_sets: frozenset[str] = frozenset()
+    filled: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def asked_with(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parameters of a run that is asked for with these.
@@ -100,7 +102,7 @@ class JobDefinition:
             "enforce": self.enforce,
             "lacks": self.lacks,
         }
-        return json.dumps(said, default=str, sort_keys=True, ensure_ascii=False)
+        return json.dumps(as_written(said, self.filled), default=str, sort_keys=True, ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,7 @@ class JobOverride:
     policies      only those the profile names, by their name in `Policies`; `timeout_s: None` takes a timeout away
     command       the argument list; a line for a shell is `(SHELL, "-c", LINE)`
     environment, environment_files   variables for the command; the files are read when it starts
+    filled        what came out of the environment, as in `as_written`
     working_dir   absolute, or below `~`: the home of whom the command runs as
     user, stdin, output   whom it runs as, what it reads, and how much of its output is kept
     """
@@ -58,6 +59,7 @@ class JobOverride:
     command: tuple[str, ...] | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     environment_files: tuple[str, ...] = ()
+    filled: Mapping[str, str] = field(default_factory=dict, repr=False)
     working_dir: str | None = None
     user: str | None = None
     stdin: str | None = None

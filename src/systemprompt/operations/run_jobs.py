@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from systemprompt.discovery.as_written import as_written
 from systemprompt.discovery.given import GIVEN
 from systemprompt.errors import ConflictError, Interrupted, JobAlreadyRunning, JobNotFound, NotFoundError, UsageError
 from systemprompt.ledger.records import Change, Claimed, ManualStart
@@ -119,7 +120,10 @@ def run_jobs(context: OperationContext, params: RunJobsParams) -> RunJobsResult:
 
 def _asked_with(system: System, name: str, params: RunJobsParams) -> Mapping[str, Any]:
     definition = system.catalogue.jobs.get(name)
-    return params.parameters if definition is None else definition.asked_with(params.parameters)
+    if definition is None:
+        return params.parameters
+    shown: Mapping[str, Any] = as_written(definition.asked_with(params.parameters), definition.filled)
+    return shown
 
 
 def _ask(system: System, names: list[str], params: RunJobsParams, change: Change) -> RunJobsResult:

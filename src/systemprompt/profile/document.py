@@ -51,19 +51,24 @@ class UnfoldsTooFar(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A value as written: its kind by YAML's rules, its text, and whether a variable was put in."""
+    """A value as written: its kind by YAML's rules, its text, whether a variable was put in, and how it is written."""
 
     value: bool | int | float | str | None
     text: str
     expanded: bool
+    written: str
 
 
 @dataclass(slots=True)
 class Values:
-    """Reads scalars, and remembers which variables they asked for."""
+    """Reads scalars, and remembers which variables they asked for.
+
+    filled   as in `systemprompt.discovery.as_written`
+    """
 
     environ: Mapping[str, str]
     read: dict[str, str | None] = field(default_factory=dict)
+    filled: dict[str, str] = field(default_factory=dict)
     visits: int = 0
 
     def variable(self, name: str) -> str | None:
@@ -88,6 +93,8 @@ class Values:
         if expanded:
             text = self._expand(text)
             expanded = text != node.value
+            if "${" in node.value and any(name in text for name in self.filled):
+                self.filled |= {text: node.value, text.strip(): node.value.strip()}
             if expanded and not node.style:  # a plain scalar
                 # `enabled: ${ON}` is a flag, not text
                 tag = _resolver.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]  # its stubs lack it
@@ -95,7 +102,7 @@ class Values:
             text.encode()
         except UnicodeEncodeError as error:
             raise Fault("this text is not valid Unicode") from error
-        return Scalar(_value_of(tag, text), text, expanded)
+        return Scalar(_value_of(tag, text, node.value), text, expanded, node.value)
 
     def items(self, node: yaml.SequenceNode) -> list[yaml.Node]:
         """Return the items of a list."""
@@ -160,6 +167,8 @@ class Values:
                 f"'${{{inside}}}' is not a variable; write ${{NAME}} or ${{NAME:-default}}, or $${{ for the characters themselves"
             )
         value = self.variable(name)
+        if value:
+            self.filled.setdefault(value, f"${{{name}}}")
         if colon:
             return value or self._expand(rest[1:])  # as in a shell, `:-` also stands in for an empty value
         if value is None:
@@ -235,15 +244,19 @@ _PLAIN: dict[type, re.Pattern[str]] = {
 }
 _resolver = yaml.SafeLoader("")
 _TAGS = "tag:yaml.org,2002:"
+_LONGEST_NUMBER = 100
+"""Characters. One in base 60 (`1:30:00`) costs the square of its length to read."""
 
 
-def _value_of(tag: str, text: str) -> bool | int | float | str | None:
+def _value_of(tag: str, text: str, written: str) -> bool | int | float | str | None:
     kind = tag.removeprefix(_TAGS)
     if kind in ("str", "timestamp", "value", "merge"):
         return text
     if kind == "null":
         return None
     node = yaml.ScalarNode(tag, text)
+    if len(text) > _LONGEST_NUMBER:
+        raise Fault(f"{written[:40]!r}... is a number of {len(text):,} characters; put it in quotes if it is text")
     try:
         if kind == "bool":
             return bool(_resolver.construct_yaml_bool(node))
@@ -252,7 +265,7 @@ def _value_of(tag: str, text: str) -> bool | int | float | str | None:
         if kind == "float":
             return float(_resolver.construct_yaml_float(node))
     except (ValueError, KeyError, IndexError) as error:  # `!!bool maybe`, a number of ten thousand digits
-        raise Fault(f"{text[:40]!r} cannot be read as {kind}; put it in quotes if it is text") from error
+        raise Fault(f"{written[:40]!r} cannot be read as {kind}; put it in quotes if it is text") from error
     raise Fault(f"the tag {tag!r} has no meaning here; write the plain value")
 
 

@@ -345,7 +345,7 @@ def _accepted(check: Callable[[str], str], text: str) -> str:
 
 
 def _shown(scalar: Scalar) -> str:
-    text = scalar.text if len(scalar.text) <= 60 else scalar.text[:57] + "..."
+    text = scalar.written if len(scalar.written) <= 60 else scalar.written[:57] + "..."
     return repr(text)
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from systemprompt.cron import Schedule
 from systemprompt.databases.address import Address
+from systemprompt.discovery.as_written import as_written
 from systemprompt.discovery.fingerprint import fingerprint_of
 from systemprompt.discovery.overrides import Around, JobOverride
 from systemprompt.errors import CronError, ProfileInvalid
@@ -44,7 +45,7 @@ def load_profile(path: str, environ: Mapping[str, str]) -> Profile:
     profile = _build(path, fingerprint, checked, values)
     if checked.faults or profile is None:
         checked.faults.sort(key=lambda fault: fault[0])
-        raise ProfileInvalid(path, [text for _, text in checked.faults])
+        raise ProfileInvalid(path, [as_written(text, values.filled) for _, text in checked.faults])
     return profile
 
 
@@ -54,7 +55,7 @@ def _build(path: str, fingerprint: str, checked: Checked, values: Values) -> Pro
     zone = said.get("time_zone", "UTC")
     scheduler, content = said.get("scheduler", {}), said.get("content", {})
     jobs = {
-        name: _override(name, place, section, zone, checked, said.get("shell"))
+        name: _override(name, place, section, zone, checked, said.get("shell"), values.filled)
         for name, place, section in scheduler.get("jobs", ())
     }
     sources = _sources(content.get("sources", ()), ContentSource, checked)
@@ -91,6 +92,7 @@ def _build(path: str, fingerprint: str, checked: Checked, values: Values) -> Pro
         tables=tables,
         retention=Retention(**said.get("retention", {})),
         environment_read=dict(values.read),
+        filled=values.filled,
     )
 
 
@@ -108,7 +110,13 @@ def _tables(said: Iterable[tuple[str, str, dict[str, Any]]], checked: Checked) -
 
 
 def _override(
-    name: str, place: str, said: dict[str, Any], zone: str, checked: Checked, shell: str | None
+    name: str,
+    place: str,
+    said: dict[str, Any],
+    zone: str,
+    checked: Checked,
+    shell: str | None,
+    filled: Mapping[str, str],
 ) -> JobOverride:
     policies = {policy.name: said.pop(policy.written) for policy in POLICIES if policy.written in said}
     schedule = said.get("schedule")
@@ -122,7 +130,7 @@ def _override(
                 checked.fault(f"{place}.{key}", "it is for commands only, and this job has no command; remove it")
     if "environment_file" in said:
         said["environment_files"] = (said.pop("environment_file"),)
-    return JobOverride(name=name, policies=policies, **said)
+    return JobOverride(name=name, policies=policies, filled=filled, **said)
 
 
 _FOR_COMMANDS = ("shell", "environment", "environment_file", "working_dir", "user", "stdin", "output")

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from systemprompt.databases.address import Address
+from systemprompt.discovery.as_written import as_written
 from systemprompt.discovery.overrides import NOTHING_AROUND, Around, Extension, JobOverride
 from systemprompt.jobs.settings import (
     ContentSource,
@@ -59,6 +60,7 @@ class Profile:
     group             the group that may read databases that are made here; None for this user alone
     around            variables for every command and every job in a process of its own
     environment_read  every variable the file asked for, with its value then (not shown); None where it was unset
+    filled            what came out of them, as in `systemprompt.discovery.as_written` (not shown)
     """
 
     path: str
@@ -81,6 +83,7 @@ class Profile:
     tables: Mapping[str, HostTable] = field(default_factory=dict)
     retention: Retention = field(default_factory=Retention)
     environment_read: Mapping[str, str | None] = field(default_factory=dict, repr=False)
+    filled: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def home(self) -> str:
@@ -106,4 +109,7 @@ class Profile:
         """Return plain values for `sp profile show`, without passwords and the values of environment variables."""
         shown = asdict(self) | {"database": str(self.database), "ledger": str(self.ledger)}
         shown["environment_read"] = sorted(self.environment_read)
-        return shown
+        for held in (shown, *shown["jobs"].values()):
+            del held["filled"]
+        written: dict[str, Any] = as_written(shown, self.filled)
+        return written | {name: shown[name] for name in ("path", "name", "fingerprint")}
