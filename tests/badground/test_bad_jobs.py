@@ -31,7 +31,7 @@ COMMANDS = {
     "binary": (["sh", "-c", "head -c 100000 /dev/urandom; printf '\\377\\000\\033[2J'"], "success", None),
     "flood": (["sh", "-c", f"yes | head -c {FLOOD}"], "success", None),
     "exits": (["sh", "-c", "exit 77"], "failed", "exit_nonzero"),
-    "killed": (["sh", "-c", "kill -9 $$$$"], "failed", "killed"),
+    "killed": (["sh", "-c", "kill -9 $$"], "failed", "killed"),
     "background": (["sh", "-c", "sleep 600 & setsid sleep 600 & exit 0"], "success", None),
     "deaf": (["sh", "-c", "trap '' TERM INT HUP; while :; do sleep 600; done"], "failed", "timeout"),
     "absent": (["no-such-program-anywhere"], "failed", "spawn_error"),

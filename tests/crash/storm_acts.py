@@ -38,7 +38,7 @@ scheduler:
     command_edited: {{schedule: "{edited}", command: [sh, -c, {command}]}}
 """
 _START = (
-    r"""printf "{\"run_id\": %s, \"job\": \"%s\", \"at\": \"%s\", \"fence\": %s, \"attempt\": %s, \"pid\": $$$$}\n" """
+    r"""printf "{\"run_id\": %s, \"job\": \"%s\", \"at\": \"%s\", \"fence\": %s, \"attempt\": %s, \"pid\": $$}\n" """
     r"""$SP_RUN_ID $SP_JOB_NAME "$SP_FIRE_AT" $SP_FENCE $SP_ATTEMPT >> "$WITNESS"; sync "$WITNESS" """
 )
 _END = r"""printf "{\"end\": %s, \"whole\": true}\n" $SP_FENCE >> "$WITNESS"; sync "$WITNESS" """

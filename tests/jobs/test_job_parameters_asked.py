@@ -88,6 +88,8 @@ def test_the_profile_sets_only_what_a_job_has(installation: Installation) -> Non
         ("On", "On"),
         ("0123", "0123"),
         ("1_000", "1_000"),
+        ("1.10", "1.10"),
+        ("+5", "+5"),
         ("1:30.5", "1:30.5"),
         ("0x1F", "0x1F"),
         ("${COUNTRY}", "no"),

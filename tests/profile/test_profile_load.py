@@ -281,6 +281,7 @@ scheduler:
       command: [sh, -c, "echo $HOME $$ $${X} ${EMPTY:-full}"]
       parameters:
         n: "${SIZE:-5}"
+        full: "${EMPTY:-full}"
         m: ${N}
 """,
         {"APP": "123", "ENTRY": "false", "LEASE": "5", "EMPTY": "", "N": "8", "HOME": "/home/me"},
@@ -291,8 +292,9 @@ scheduler:
     assert profile.entry_points is False
     assert profile.limits.batch_size == 5
     assert profile.limits.lease == 5.0
-    assert profile.jobs["j"].command == ("sh", "-c", "echo $HOME $ ${X} full")
-    assert profile.jobs["j"].parameters == {"n": "5", "m": 8}
+    # What a shell reads is the shell's: its dollar signs stay.
+    assert profile.jobs["j"].command == ("sh", "-c", "echo $HOME $$ $${X} ${EMPTY:-full}")
+    assert profile.jobs["j"].parameters == {"n": "5", "full": "full", "m": 8}
     assert profile.environment_read == {
         "APP": "123",
         "DIR": None,

@@ -33,7 +33,7 @@ _MOST = 1_000_000
 class CleanupSessionsParams:
     """Which sessions go."""
 
-    hours: int = param("sessions inactive for more than N hours", 1, minimum=0)
+    hours: int = param("sessions inactive for more than N hours", 1, minimum=0, maximum=_MOST)
     dry_run: bool = param("preview without executing", False)
 
 
@@ -62,7 +62,7 @@ class SessionCleanup:
 class LogCleanupParams:
     """Which log entries go."""
 
-    days: int = param("delete logs older than N days", 30, minimum=0)
+    days: int = param("delete logs older than N days", 30, minimum=0, maximum=_MOST)
     dry_run: bool = param("preview without executing", False)
 
 

@@ -26,7 +26,7 @@ class DescribeScheduleParams:
 
     expression: str = param("five or six fields, a macro or @every, in quotes: '0 3 * * *'")
     zone: str = param("the time zone it is read in: Europe/Berlin", "UTC")
-    count: int = param("how many fire times to show", 5, minimum=0)
+    count: int = param("how many fire times to show", 5, minimum=0, maximum=10_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

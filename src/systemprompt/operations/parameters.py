@@ -36,7 +36,7 @@ def param(
     """Return a dataclass field. The type comes from its annotation; without a default it is required.
 
     minimum      the least number that makes sense
-    maximum      the most that one answer holds; its cursor leads on
+    maximum      the largest; of a `limit` what one answer holds, and its cursor leads on
     choices      the only words that make sense
     """
     metadata = {
@@ -123,8 +123,8 @@ def _check_one(name: str, value: Any, kind: str, declared: Mapping[str, Any]) ->
             raise UsageError(said, details={"parameter": name})
         maximum = declared["maximum"]
         if maximum is not None and value > maximum:
-            said = f"`{name}` {value} is more than {maximum:,}, the most that one answer holds"
-            hint = "ask for fewer, and go on with `cursor`"
+            said = f"`{name}` {value} is more than {maximum:,}, the most that makes sense"
+            hint = "ask for fewer, and go on with `cursor`" if name == "limit" else None
             raise UsageError(said, hint=hint, details={"parameter": name})
         if abs(value) >= 2**53:
             raise UsageError(f"`{name}` {value} is more than this program can count", details={"parameter": name})

@@ -7,9 +7,9 @@ depth are limited here, and what aliases unfold to by a budget of visits.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 
 import yaml
 
@@ -141,7 +141,9 @@ class Values:
         if self.visits > MOST_VALUES:
             raise UnfoldsTooFar
 
-    def _expand(self, text: str) -> str:
+    def _expand(self, text: str, depth: int = 0) -> str:
+        if depth > DEEPEST:
+            raise Fault(f"defaults nest deeper than {DEEPEST} levels; write fewer")
         parts, at = [], 0
         while (dollar := text.find("$", at)) >= 0:
             parts.append(text[at:dollar])
@@ -151,16 +153,16 @@ class Values:
                 parts.append("$")
                 at += 1
             elif following == "{":
-                end = _closing_brace(text, at + 1)
+                end = _closing_brace(text, at)
                 if end < 0:
                     raise Fault(f"{text[dollar:]!r} has no closing brace; write ${{NAME}}, or $$ for a dollar sign")
-                parts.append(self._filled_in(text[dollar + 2 : end]))
+                parts.append(self._filled_in(text[dollar + 2 : end], depth))
                 at = end + 1
             else:
                 parts.append("$")
         return "".join([*parts, text[at:]])
 
-    def _filled_in(self, inside: str) -> str:
+    def _filled_in(self, inside: str, depth: int) -> str:
         name, colon, rest = inside.partition(":")
         if not (name.isascii() and name.isidentifier()) or (colon and not rest.startswith("-")):
             raise Fault(
@@ -170,7 +172,7 @@ class Values:
         if value:
             self.filled.setdefault(value, f"${{{name}}}")
         if colon:
-            return value or self._expand(rest[1:])  # as in a shell, `:-` also stands in for an empty value
+            return value or self._expand(rest[1:], depth + 1)  # as in a shell, `:-` also stands in for an empty value
         if value is None:
             raise Fault(f"the environment variable {name} is not set; set it, or write ${{{name}:-default}}")
         return value
@@ -232,16 +234,15 @@ def line_of(node: yaml.Node) -> int:
 
 
 def means_text(node: yaml.Node, scalar: Scalar) -> bool:
-    """Say whether an unquoted word is a number or a flag by YAML's older rules alone. Nobody who writes 22:30 means 1350."""
-    plain = _PLAIN.get(type(scalar.value))
-    return not getattr(node, "style", None) and plain is not None and not plain.fullmatch(scalar.text)
+    """Say whether an unquoted word is a value that nobody has written: 22:30 is 1350 to YAML, `no` false, 0123 83 and 1.10 1.1."""
+    value = scalar.value
+    if getattr(node, "style", None) or value is None or isinstance(value, str):
+        return False
+    if isinstance(value, bool):
+        return scalar.text.lower() not in ("true", "false")
+    return isfinite(value) and str(value) != scalar.text
 
 
-_PLAIN: dict[type, re.Pattern[str]] = {
-    bool: re.compile("true|false", re.IGNORECASE),
-    int: re.compile(r"[-+]?(0|[1-9][0-9]*)"),
-    float: re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?\.(inf|nan)", re.IGNORECASE),
-}
 _resolver = yaml.SafeLoader("")
 _TAGS = "tag:yaml.org,2002:"
 _LONGEST_NUMBER = 100
@@ -282,17 +283,13 @@ def _refuse_depth(path: str, text: str) -> None:
             depth -= 1
 
 
-def _closing_brace(text: str, at: int) -> int:
-    """Return where the brace closes that was opened right before `at`, past those of variables in between; -1 where nowhere."""
-    depth = 1
-    while at < len(text):
-        if text.startswith("${", at):
-            depth += 1
-        elif text[at] == "}":
-            depth -= 1
-            if not depth:
-                return at
-        at += 1
+def _closing_brace(text: str, opening: int) -> int:
+    """Return where the brace is closed that opens there, -1 where it is not: a default may have braces of its own."""
+    depth = 0
+    for at in range(opening, len(text)):
+        depth += (text[at] == "{") - (text[at] == "}")
+        if not depth:
+            return at
     return -1
 
 

@@ -58,7 +58,7 @@ def _flag(reader: Reader, node: yaml.Node, key: Key) -> bool:
 def _whole(reader: Reader, node: yaml.Node, key: Key) -> int:
     scalar = reader.values.scalar(node)
     value = scalar.value
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, int) or _is_misread(scalar):
         raise Fault(f"{_shown(scalar)} is not a whole number; write one from {key.lowest:,} to {key.highest:,}")
     if not key.lowest <= value <= key.highest:
         raise Fault(f"{_shown(scalar)} is outside {key.lowest:,} to {key.highest:,}; write a number within")
@@ -196,7 +196,8 @@ def is_home(node: yaml.Node) -> bool:
 def _command(reader: Reader, node: yaml.Node, key: Key) -> tuple[str, ...] | str:
     """An argument list, or a line for a shell. `[sleep, 5]` means the text 5: every word is what is written.
 
-    A line is the shell's own: `$$`, `${f}` and the variables of the environment are read by it, when it runs.
+    A line, and what stands behind the `-c` of `[sh, -c, ...]`, is the shell's own: `$$`, `${f}` and variables
+    are read by it, when it runs.
     """
     del key
     if isinstance(node, yaml.ScalarNode):
@@ -206,12 +207,26 @@ def _command(reader: Reader, node: yaml.Node, key: Key) -> tuple[str, ...] | str
         if "\0" in line:
             raise Fault("a command cannot hold a NUL character")
         return line
-    words = tuple(reader.values.scalar(item).text for item in _items(reader, node, "[program, argument]"))
+    items = _items(reader, node, "[program, argument]")
+    words = tuple(
+        str(item.value) if _is_script(items, at) else reader.values.scalar(item).text for at, item in enumerate(items)
+    )
     if not words or not words[0]:
         raise Fault("the command is empty; write a list: [program, argument]")
     if any("\0" in word for word in words):
         raise Fault("an argument cannot hold a NUL character")
     return words
+
+
+_SHELLS = ("sh", "bash", "dash", "ash", "zsh", "ksh")
+
+
+def _is_script(items: list[yaml.Node], at: int) -> bool:
+    """Say whether this word is text that a shell reads: the one behind the `-c` of `[sh, -c, ...]`."""
+    if at < 2 or not all(isinstance(one, yaml.ScalarNode) for one in (items[0], items[at - 1], items[at])):
+        return False
+    flag = items[at - 1].value
+    return os.path.basename(items[0].value) in _SHELLS and flag.startswith("-") and flag.endswith("c")
 
 
 def _word_map(reader: Reader, node: yaml.Node, key: Key) -> dict[str, str]:
@@ -298,7 +313,7 @@ def _address(reader: Reader, text: str) -> Address:
 
 def _duration(scalar: Scalar) -> float:
     value = scalar.value
-    if value is None or isinstance(value, bool):
+    if value is None or isinstance(value, bool) or _is_misread(scalar):
         raise Fault(f"{_shown(scalar)} is not a duration; write a number of seconds, or 90s, 5m, 1h30m, 2d")
     try:
         # YAML 1.1 reads `1:30` as a number in base 60; nobody who writes it means that.
@@ -307,6 +322,12 @@ def _duration(scalar: Scalar) -> float:
         raise Fault(f"{_shown(scalar)} is not a duration; write a number of seconds, or 90s, 5m, 1h30m, 2d") from error
     assert seconds is not None
     return seconds
+
+
+def _is_misread(scalar: Scalar) -> bool:
+    """Say whether YAML reads a number here that nobody has written: `1:30` in base 60, `010` in base 8."""
+    digits = scalar.text.lstrip("+-")
+    return not isinstance(scalar.value, str) and (":" in digits or (digits[:1] == "0" and digits[1:2].isdigit()))
 
 
 def _items(reader: Reader, node: yaml.Node, example: str) -> list[yaml.Node]:
