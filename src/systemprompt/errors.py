@@ -32,7 +32,7 @@
     ├── ConfirmationNeeded          a destructive call without its confirmation
     └── Interrupted                 the person at the terminal said stop
 
-Each keeps its values as attributes and says what was asked and what is true; `hint` is the way out. Library code raises,
+Each keeps its values in `details` and says what was asked and what is true; `hint` is the way out. Library code raises,
 doors turn the error into an exit code, a page or a tool result.
 """
 
@@ -76,6 +76,7 @@ __all__ = [
     "SystempromptError",
     "UsageError",
     "VersionChanged",
+    "unknown",
 ]
 
 
@@ -99,6 +100,13 @@ class UsageError(SystempromptError):
     """The call itself is wrong: a flag, an argument, a combination."""
 
     code = "usage"
+
+
+def unknown(message: str, word: str, known: Iterable[str], otherwise: str | None, /, **details: object) -> UsageError:
+    """Return the error of a word that is none of those there are: its hint has the nearest, else another way out."""
+    near = did_you_mean(word, known)
+    hint = f"did you mean {near!r}?" if near else otherwise
+    return UsageError(message, hint=hint, details={**details, "did_you_mean": near})
 
 
 class CronError(UsageError, ValueError):
@@ -158,7 +166,6 @@ class JobNotFound(NotFoundError):
             hint=hint,
             details={"job_name": name, "did_you_mean": suggestion} | ({"not_loaded": reasons} if reasons else {}),
         )
-        self.name = name
         self.suggestion = suggestion
 
 
@@ -173,7 +180,6 @@ class RunNotFound(NotFoundError):
             hint="sp jobs history shows run ids",
             details={"run_id": run_id},
         )
-        self.run_id = run_id
 
 
 class ConfigurationError(SystempromptError):
@@ -207,7 +213,6 @@ class ProfileInvalid(ConfigurationError):
             hint="mend the profile, then: sp profile check",
             details={"path": path, "faults": list(faults)},
         )
-        self.path = path
         self.faults = tuple(faults)
 
 
@@ -293,7 +298,6 @@ class DatabaseInUse(ConflictError):
             details={"path": path},
         )
         self.path = path
-        self.by = by
 
 
 class RowRefused(ConflictError):
@@ -313,8 +317,6 @@ class DaySealed(ConflictError):
             hint="nothing was started: set the clock right (`date`, NTP), then try again",
             details={"at": at, "sealed_until": sealed_until},
         )
-        self.at = at
-        self.sealed_until = sealed_until
 
 
 class JobAlreadyRunning(ConflictError):
@@ -328,8 +330,6 @@ class JobAlreadyRunning(ConflictError):
             hint=f"wait for it, or follow it: sp jobs logs {run_id}",
             details={"job_name": name, "run_id": run_id},
         )
-        self.name = name
-        self.run_id = run_id
 
 
 class RunClosed(ConflictError):
@@ -343,7 +343,6 @@ class RunClosed(ConflictError):
             hint=f"see how it went: sp jobs logs {run_id}",
             details={"run_id": run_id, "job_name": job_name, "status": status},
         )
-        self.run_id = run_id
 
 
 class VersionChanged(ConflictError):
@@ -383,7 +382,6 @@ class NodeLost(ConflictError):
             hint="nothing was started: try again as a new process",
             details={"node_id": node_id},
         )
-        self.node_id = node_id
 
 
 class ConfirmationNeeded(SystempromptError):

@@ -7,13 +7,12 @@ that is called; `inspect`, `typing` and `argparse` stay unloaded (docs/decisions
 from __future__ import annotations
 
 from systemprompt.cli.table import COMMANDS, GROUPS, IN_ONE_WORD, LONG, METAVARS, SHORT, Command, Group
-from systemprompt.errors import UsageError
+from systemprompt.errors import UsageError, unknown
 from systemprompt.operations.operation import kind_of, load
-from systemprompt.wording import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
 __all__ = ["GLOBAL_FLAGS", "HOME_GROUP", "Call", "Flag", "flags_of", "parse", "respelled", "wanted_format"]
@@ -349,21 +348,16 @@ def _unknown_word(group: Group, word: str) -> UsageError:
     known = [command.path[depth] for command in COMMANDS if command.path[:depth] == group.path]
     if not group.path:
         known += [command.path[1] for command in COMMANDS if command.path[0] == HOME_GROUP]
-    near = did_you_mean(word, dict.fromkeys(known))
-    everything = f"{_name(group.path)} --help shows all"
-    return UsageError(
-        f"{word!r} is not a command of {_name(group.path)!r}",
-        hint=f"did you mean {near!r}? {everything}" if near else everything,
-        details={"word": word, "did_you_mean": near},
-    )
+    said = f"{word!r} is not a command of {_name(group.path)!r}"
+    return _unknown(said, dict.fromkeys(known), _name(group.path), "word", word)
 
 
 def _unknown_flag(word: str, own: list[str], call: str) -> UsageError:
     name = word.partition("=")[0]
-    near = did_you_mean(name, [*own, *_GLOBALS])
-    everything = f"{call} --help shows all"
-    return UsageError(
-        f"{call!r} has no flag {name!r}",
-        hint=f"did you mean {near!r}? {everything}" if near else everything,
-        details={"flag": name, "did_you_mean": near},
-    )
+    return _unknown(f"{call!r} has no flag {name!r}", [*own, *_GLOBALS], call, "flag", name)
+
+
+def _unknown(said: str, known: Iterable[str], call: str, what: str, word: str) -> UsageError:
+    error = unknown(said, word, known, None, **{what: word})
+    error.hint = f"{error.hint} {call} --help shows all" if error.hint else f"{call} --help shows all"
+    return error

@@ -11,12 +11,11 @@ from msgspec.json import schema_components
 
 from systemprompt.cli.parse import HOME_GROUP
 from systemprompt.cli.table import COMMANDS, Command
-from systemprompt.errors import UsageError
+from systemprompt.errors import unknown
 from systemprompt.operations.answers import entry_type, plain
 from systemprompt.operations.context import OperationContext
 from systemprompt.operations.operation import load
 from systemprompt.operations.parameters import param
-from systemprompt.wording import did_you_mean
 
 __all__ = ["ERROR_SCHEMA", "SchemaParams", "Schemas", "command_schema", "schemas"]
 
@@ -110,12 +109,7 @@ def _chosen(words: tuple[str, ...]) -> list[Command]:
     asked = " ".join(words)
     names = [command.name for command in COMMANDS]
     names += [name.removeprefix(f"{HOME_GROUP} ") for name in names]
-    near = did_you_mean(asked, names)
-    raise UsageError(
-        f"there is no command {asked!r}",
-        hint=f"did you mean {near!r}? sp --help shows all" if near else "sp --help shows all",
-        details={"command": asked, "did_you_mean": near},
-    )
+    raise unknown(f"there is no command {asked!r}", asked, names, "sp --help shows all", command=asked)
 
 
 def _definitions(kind: type) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from math import isfinite
 from typing import Any
 
 from systemprompt.errors import JobDefinitionError, ParameterError
@@ -77,7 +78,10 @@ def read_as(value: Any, kind: type) -> Any:
         raise ValueError(value)
     if kind is int and isinstance(value, float) and not value.is_integer():
         raise ValueError(value)
-    return kind(value)
+    read = kind(value)
+    if kind is float and not isfinite(read):
+        raise ValueError(value)
+    return read
 
 
 def variable_of(parameter: str) -> str:
@@ -105,8 +109,10 @@ def _like(job_name: str, name: str, value: Any, declared: Any) -> Any:
     kind = type(declared)
     if not isinstance(value, str) or kind not in EXPECTED or kind is str:
         return value
+    kind = float if kind is int else kind  # of a declared 5, 0.5 may be meant as well
     try:
-        return read_as(value, kind)
+        read = read_as(value, kind)
+        return int(read) if kind is float and read.is_integer() and isinstance(declared, int) else read
     except ValueError as error:
         raise ParameterError(
             f"job {job_name!r}: parameter {name}={value!r} is not {EXPECTED[kind]}",

@@ -36,15 +36,10 @@ def operation(name: str) -> Operation:
     """
     found = _BY_NAME.get(name)
     if found is None:
-        from systemprompt.errors import UsageError
-        from systemprompt.wording import did_you_mean
+        from systemprompt.errors import unknown
 
-        near = did_you_mean(name, _BY_NAME)
-        raise UsageError(
-            f"there is no operation {name!r}",
-            hint=f"did you mean {near!r}?" if near else f"there are: {', '.join(_BY_NAME)}",
-            details={"operation": name, "did_you_mean": near},
-        )
+        there_are = f"there are: {', '.join(_BY_NAME)}"
+        raise unknown(f"there is no operation {name!r}", name, _BY_NAME, there_are, operation=name)
     return found
 
 

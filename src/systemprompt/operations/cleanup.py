@@ -68,10 +68,7 @@ class LogCleanupParams:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogCleanup:
-    """What went, or with `dry_run` what would go: it was asked for, or the table is the host's and has no `clean: true`.
-
-    run_id   leads to the run's account and log; null where a dry run was asked for
-    """
+    """As `SessionCleanup`, of log entries."""
 
     job_name: str
     entries_deleted: int

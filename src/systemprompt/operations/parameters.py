@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import MISSING, dataclass, field
 
-from systemprompt.errors import UsageError
+from systemprompt.errors import UsageError, unknown
 from systemprompt.operations.operation import kind_of
-from systemprompt.wording import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,12 +73,8 @@ def read(params_type: type, values: Mapping[str, Any]) -> Any:
     fields: Mapping[str, Any] = params_type.__dataclass_fields__  # type: ignore[attr-defined]  # params are dataclasses
     for name in values:
         if name not in fields:
-            near = did_you_mean(name, fields)
-            raise UsageError(
-                f"there is no parameter {name!r}",
-                hint=f"did you mean {near!r}?" if near else f"there are: {', '.join(fields) or 'none'}",
-                details={"parameter": name, "did_you_mean": near},
-            )
+            there_are = f"there are: {', '.join(fields) or 'none'}"
+            raise unknown(f"there is no parameter {name!r}", name, fields, there_are, parameter=name)
     for name, declared in fields.items():
         if name not in values and declared.default is MISSING and declared.default_factory is MISSING:
             raise UsageError(f"`{name}` is missing", hint=declared.metadata["help"], details={"parameter": name})
@@ -90,12 +85,8 @@ def read(params_type: type, values: Mapping[str, Any]) -> Any:
 def none_of(name: str, word: str, known: Iterable[str]) -> UsageError:
     """Return the error that says that the value of a parameter is none of the words there are; the hint has the nearest."""
     words = tuple(known)
-    near = did_you_mean(word.lower(), words)
-    return UsageError(
-        f"`{name}` {word!r} is not one of {', '.join(words)}",
-        hint=f"did you mean {near!r}?" if near else None,
-        details={"parameter": name, name: word, "did_you_mean": near},
-    )
+    said = f"`{name}` {word!r} is not one of {', '.join(words)}"
+    return unknown(said, word.lower(), words, None, parameter=name, **{name: word})
 
 
 def _listed(value: Any) -> Any:

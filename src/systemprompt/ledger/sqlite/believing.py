@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
 
 from systemprompt.discovery.names import check_name
 from systemprompt.errors import JobDefinitionError
@@ -16,22 +15,24 @@ _NARROWER = {"pid": (0, 2**31 - 1), "lease_ms": (0, 2**40)}
 
 
 def why_not_believed(
-    connection: sqlite3.Connection, folder: str, *, table: str, named: Mapping[str, str]
+    connection: sqlite3.Connection, folder: str, *, table: str, schema_text: str, names: str
 ) -> str | None:
     """Return the first thing that no program of ours wrote; None where there is none. Reads every row.
 
     A schema that is not as the migrations in `folder` make it; a number outside the instants that a date can say (years 1 to 9999,
     in microseconds), which leaves room for counting on; a name that no job may have.
+
+    schema_text, names   the statements that read every object of the schema, and every job's name
     """
-    state = read_schema_state(connection, folder, table=table, statement=named["schema_text"], compare=True)
+    state = read_schema_state(connection, folder, table=table, statement=schema_text, compare=True)
     if state.harmful:
         return f"its schema is not what the ledger's migrations make: {'; '.join(map(str, state.harmful))}"
     beside = {one.name for one in state.differences}
-    for kind, held, _, _ in connection.execute(named["schema_text"]).fetchall():
+    for kind, held, _, _ in connection.execute(schema_text).fetchall():
         fault = _out_of_range(connection, held) if kind == "table" and held not in beside else None
         if fault is not None:
             return fault
-    for (name,) in connection.execute(named["names_in_a_copy"]):
+    for (name,) in connection.execute(names):
         try:
             check_name(name)
         except JobDefinitionError as error:

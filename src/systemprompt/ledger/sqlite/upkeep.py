@@ -71,7 +71,14 @@ class LedgerFileRestore(FileRestore):
         super().copy()
         # The copy and not the source, which somebody may change meanwhile; and before any statement that could wake a trigger.
         with closing(open_connection(self.copied, read_only=True)) as connection:
-            doubt = why_not_believed(connection, MIGRATIONS, table=MIGRATIONS_TABLE, named=upkeep_statements())
+            named = upkeep_statements()
+            doubt = why_not_believed(
+                connection,
+                MIGRATIONS,
+                table=MIGRATIONS_TABLE,
+                schema_text=named["schema_text"],
+                names=named["names_in_a_copy"],
+            )
         if doubt is not None:
             raise UsageError(
                 f"{self._source!r} is not believed: {doubt}",
