@@ -17,6 +17,8 @@ from systemprompt.system import application_upkeep, ledger_upkeep
 
 __all__ = ["DatabaseCopy", "DbBackup", "DbBackupParams", "db_backup"]
 
+_NAMED = {"ledger": "ledger", "application": "application's database"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DbBackupParams:
@@ -70,10 +72,10 @@ def db_backup(context: OperationContext, params: DbBackupParams) -> DbBackup:
         UsageError: a copy would overwrite a database in use, or both go to one file.
         DatabaseError: a database cannot be read, or a copy cannot be written or is not sound.
     """
-    profile, cwd = context.load_profile(), context.cwd
+    profile = context.load_profile()
     ledger, application = ledger_upkeep(profile), application_upkeep(profile)
-    to = _absolute(params.file, cwd)
-    app_to = None if params.database is None else _absolute(params.database, cwd)
+    to = context.path(params.file)
+    app_to = None if params.database is None else context.path(params.database)
     _refuse(ledger, application, [to] if app_to is None else [to, app_to])
     with ExitStack() as held:
         of_ledger = held.enter_context(ledger.backup(to, replace=params.replace))
@@ -100,7 +102,7 @@ def db_backup(context: OperationContext, params: DbBackupParams) -> DbBackup:
         runs=extent.runs,
         clean=audited is None or audited[0],
         audit=None if audited is None else audited[1],
-        message="Backed up " + " and ".join(f"the {_words(copy.name)} to {copy.path}" for copy in copies),
+        message="Backed up " + " and ".join(f"the {_NAMED[copy.name]} to {copy.path}" for copy in copies),
     )
 
 
@@ -121,11 +123,3 @@ def _audit(backup: LedgerBackup, now: Instant) -> tuple[bool, str]:
     finally:
         ledger.close()
     return report.ok, report.verdict
-
-
-def _words(name: str) -> str:
-    return "ledger" if name == "ledger" else "application's database"
-
-
-def _absolute(path: str, cwd: str) -> str:
-    return os.path.normpath(os.path.join(cwd, os.path.expanduser(path)))

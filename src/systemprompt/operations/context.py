@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing, nullcontext
 
 TYPE_CHECKING = False
@@ -96,6 +97,10 @@ class OperationContext:
         from systemprompt.ledger.records import Change
 
         return Change(actor=self.actor, why=why)
+
+    def path(self, text: str) -> str:
+        """Return a path of the params as an absolute one."""
+        return os.path.normpath(os.path.join(self.cwd, os.path.expanduser(text)))
 
     def profile_path(self) -> str:
         """Return the absolute path of the profile that this call is about.

@@ -41,8 +41,7 @@ def init_profile(context: OperationContext, params: InitParams) -> Initialised:
         ConflictError: a file is in the way.
         ConfigurationError: the folder cannot be written.
     """
-    cwd = context.cwd
-    directory = os.path.normpath(os.path.join(cwd, os.path.expanduser(params.dir)))
+    directory = context.path(params.dir)
     profile = os.path.join(directory, LOCAL_PROFILE)
     home = os.path.dirname(profile)
     files = {
@@ -61,7 +60,7 @@ def init_profile(context: OperationContext, params: InitParams) -> Initialised:
         )
     for path, text in files.items():
         write_new_file(path, text)
-    enter = () if os.path.realpath(directory) == os.path.realpath(cwd) else (f"cd {_quoted(params.dir)}",)
+    enter = () if os.path.realpath(directory) == os.path.realpath(context.cwd) else (f"cd {_quoted(params.dir)}",)
     return Initialised(
         directory=directory,
         profile=profile,

@@ -43,17 +43,17 @@ def new_job(context: OperationContext, params: NewJobParams) -> NewJob:
         ConflictError: one of the files exists, or a job of this name does: a second would put both in quarantine.
         ConfigurationError: there is no job folder to write to, or it cannot be written.
     """
-    profile, cwd = _profile(context, params), context.cwd
+    profile = _profile(context, params)
     text, test = new_job_file(params.name)
     folders = [] if profile is None else [one.name for one in profile.extensions if one.kind == "folder"]
-    folder = os.path.join(cwd, params.dir) if params.dir is not None else next(iter(folders), None)
+    folder = context.path(params.dir) if params.dir is not None else next(iter(folders), None)
     if folder is None:
         raise ConfigurationError(
             "the profile names no job folder" if profile is not None else "there is no profile, and no folder is named",
             hint="name one with `dir`",
         )
     stem = function_name(params.name)
-    path = os.path.join(os.path.abspath(folder), f"{stem}.py")
+    path = os.path.join(folder, f"{stem}.py")
     test_path = os.path.join(os.path.dirname(path), f"test_{stem}.py")
     for file in (path, test_path):
         if os.path.lexists(file):

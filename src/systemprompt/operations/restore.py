@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -72,15 +71,15 @@ def db_restore(context: OperationContext, params: DbRestoreParams) -> DbRestore:
         DatabaseTooNew: a newer release wrote the copy.
         DatabaseError: a file cannot be read or written, or is damaged. Nothing was replaced.
     """
-    profile, cwd, now = context.load_profile(), context.cwd, context.now()
+    profile, now = context.load_profile(), context.now()
     ledger, application = ledger_upkeep(profile), application_upkeep(profile)
-    file = _absolute(params.file, cwd)
+    file = context.path(params.file)
     with ExitStack() as begun:
         try:
             of_ledger = begun.enter_context(ledger.restore(file, replace=params.replace, dry_run=params.dry_run))
             restores: list[tuple[str, str, str, DatabaseRestore]] = [("ledger", ledger.location, file, of_ledger)]
             if params.database is not None:
-                file = _absolute(params.database, cwd)
+                file = context.path(params.database)
                 of_application = application.restore(file, replace=params.replace, dry_run=params.dry_run)
                 restores.append(("application", application.location, file, begun.enter_context(of_application)))
         except DatabaseInUse as error:
@@ -124,7 +123,3 @@ def _nodes_at_work(profile: Profile) -> str:
     finally:
         ledger.close()
     return ", ".join(f"{node.kind} node {node.node_id}, pid {node.pid} on {node.host}" for node in nodes)
-
-
-def _absolute(path: str, cwd: str) -> str:
-    return os.path.join(cwd, os.path.expanduser(path))
