@@ -231,6 +231,48 @@ def test_the_hosts_own_tables_are_scored_by_their_counters(app: App) -> None:
     assert app.db.fetch("SELECT acted FROM visits WHERE pk = 2") == [{"acted": "2026-01-14T10:30:00Z"}]
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "x'fffe'",
+        "CAST(x'fffe' AS TEXT)",
+        "1e400",
+        "'2026-13-45'",
+        "9223372036854775807",
+        "'99999-01-01'",
+        "NULL",
+        "''",
+        "-1e18",
+    ],
+)
+@pytest.mark.parametrize("column", ["began", "seen", "hits", "bad", "agent", "who"])
+@pytest.mark.parametrize("time_format", ["iso", "micros", "seconds"])
+def test_whatever_stands_in_one_row_of_the_host_the_others_are_scored(
+    app: App, odd: str, column: str, time_format: str
+) -> None:
+    moment = {"iso": "'2026-01-14T10:00:00Z'", "micros": str(NOW - HOUR), "seconds": str((NOW - HOUR) // SECOND)}[
+        time_format
+    ]
+    app.db.execute("CREATE TABLE visits (pk, who, began, seen, hits, bad, agent, score, scored, acted)")
+    good = {"who": "'w'", "began": moment, "seen": moment, "hits": "900", "bad": "880", "agent": "'nikto'"}
+    for number, row in enumerate((good, good | {column: odd}, good)):
+        app.db.execute(f"INSERT INTO visits (pk, {', '.join(row)}) VALUES ({number}, {', '.join(row.values())})")
+    columns = {
+        "id": "pk", "user_id": "who", "started_at": "began", "last_activity_at": "seen", "request_count": "hits",
+        "error_count": "bad", "user_agent": "agent", "behavior_score": "score", "scored_at": "scored", "ban_applied_at": "acted",
+    }  # fmt: skip
+    app.db.execute("CREATE TABLE people (id, status)")
+    tables = {
+        "user_sessions": HostTable(table="visits", columns=columns, time_format=time_format),
+        "users": HostTable(table="people"),
+    }
+
+    result = app.run(BehavioralAnalysis, settings={"tables": tables})
+
+    assert result.succeeded
+    assert app.db.fetch("SELECT pk FROM visits WHERE pk <> 1 AND score IS NULL") == []
+
+
 def test_a_host_table_without_a_place_for_scores_is_refused(app: App) -> None:
     app.db.execute("CREATE TABLE visits (id, user_id, started_at, last_activity_at)")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from support.installation import Installation
 from systemprompt.clock import ManualClock
 from systemprompt.errors import ProfileInvalid
 from systemprompt.profile.load import load_profile
@@ -68,3 +69,11 @@ def test_a_number_of_many_digits_is_a_fault_before_it_is_read(tmp_path: Path, nu
         load_profile(str(path), {})
 
     assert time.process_time() - before < 10
+
+
+def test_a_program_that_cannot_be_started_is_named_as_it_is_written(tmp_path: Path) -> None:
+    installation = Installation(
+        tmp_path, "scheduler: {jobs: {a: {command: ['${SECRET}'], working_dir: '${SECRET}'}}}\n"
+    )
+    installation.environ["SECRET"] = SECRET
+    assert "s3cr3t" not in json.dumps(installation.sp("jobs", "run", "a", code=1))

@@ -60,11 +60,11 @@ class SqliteDatabase:
 
     def fetch(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """Return every row, each a dict by column name."""
-        return self._run(lambda connection: _rows(connection.execute(sql, parameters)))
+        return self._run(lambda connection: _read(connection, sql, parameters, _rows))
 
     def fetch_one(self, sql: str, parameters: Parameters = ()) -> Row | None:
         """Return the first row, or None."""
-        return self._run(lambda connection: _first_row(connection.execute(sql, parameters)))
+        return self._run(lambda connection: _read(connection, sql, parameters, _first_row))
 
     def transaction(self) -> _SqliteTransaction:
         """Open a transaction that takes the write lock at once; commit on leaving, roll back on an exception.
@@ -197,10 +197,10 @@ class _SqliteTransaction:
         return self._do(lambda connection: _changed(connection.executemany(sql, rows)))
 
     def fetch(self, sql: str, parameters: Parameters = ()) -> list[Row]:
-        return self._do(lambda connection: _rows(connection.execute(sql, parameters)))
+        return self._do(lambda connection: _read(connection, sql, parameters, _rows))
 
     def fetch_one(self, sql: str, parameters: Parameters = ()) -> Row | None:
-        return self._do(lambda connection: _first_row(connection.execute(sql, parameters)))
+        return self._do(lambda connection: _read(connection, sql, parameters, _first_row))
 
     def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
         connection = self._slot().connection
@@ -210,6 +210,20 @@ class _SqliteTransaction:
         if self._open is None:
             raise UsageError("this transaction has ended", hint="open another: with db.transaction() as tx:")
         return self._open
+
+
+def _read(connection: sqlite3.Connection, sql: str, parameters: Parameters, rows: Callable[[sqlite3.Cursor], T]) -> T:
+    """Read with a statement. Text that is no UTF-8, which SQLite keeps as it came, does not make its whole answer unreadable."""
+    try:
+        return rows(connection.execute(sql, parameters))
+    except sqlite3.OperationalError as error:
+        if "decode to UTF-8" not in str(error) or not sql.lstrip()[:6].upper().startswith("SELECT"):
+            raise
+    connection.text_factory = lambda data: data.decode("utf-8", "replace")
+    try:
+        return rows(connection.execute(sql, parameters))
+    finally:
+        connection.text_factory = str
 
 
 def _changed(cursor: sqlite3.Cursor) -> int:

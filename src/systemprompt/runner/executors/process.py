@@ -13,6 +13,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from systemprompt.clock import iso
+from systemprompt.discovery.as_written import as_written
 from systemprompt.errors import ConfigurationError
 from systemprompt.jobs.parameters import variable_of
 from systemprompt.jobs.settings import JobSettings
@@ -172,6 +173,7 @@ _PROFILE = "SYSTEMPROMPT_PROFILE"
 
 def _refused(flight: Flight, error: ConfigurationError) -> Outcome:
     text = f"cannot start {_program(flight)!r}: {error.message}"
+    text = str(as_written(text, flight.definition.filled))
     said = f"{text}; {error.hint}" if error.hint else text
     return Outcome(status="failed", reason="spawn_error", message=text, error=said, duration_ms=flight.took_ms())
 
@@ -237,6 +239,7 @@ def _not_started(flight: Flight, failure: NotStarted, took_ms: int) -> Outcome:
         text = f"cannot start {program!r} as user {flight.definition.user!r}: {os.strerror(failure.number)}"
     else:
         text = f"cannot start {program!r}: {failure.text or os.strerror(failure.number)}"
+    text = str(as_written(text, flight.definition.filled))
     return Outcome(status="failed", reason="spawn_error", message=text, error=text, duration_ms=took_ms)
 
 
