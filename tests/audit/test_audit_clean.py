@@ -15,9 +15,10 @@ from support.ledger_stage import berlin_spec as spec
 from systemprompt.audit.auditor import audit
 from systemprompt.clock import SECOND
 from systemprompt.errors import JobNotFound
+from systemprompt.ledger.attempt_views import AttemptView
 from systemprompt.ledger.records import ClockEvent, QuarantineNotice
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
-from systemprompt.ledger.views import AttemptView, RunView
+from systemprompt.ledger.views import RunView
 
 MONTH = 30 * 24 * HOUR
 

@@ -15,8 +15,9 @@ from storm_acts import LEASE, Answer, Spell
 
 from support.ledger_stage import audit_finds_nothing
 from systemprompt.clock import SECOND, from_datetime
+from systemprompt.ledger.attempt_views import AttemptView
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
-from systemprompt.ledger.views import AttemptView, RangeView, RunView
+from systemprompt.ledger.views import RangeView, RunView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,13 +15,14 @@ from support.ledger_stage import EVERY_SECOND, START, Stage, at, spec
 from support.raw_ledger import raw_ledger
 from support.sqlite_engine import SqliteEngine
 from systemprompt.clock import iso
+from systemprompt.ledger.attempt_views import AttemptView
 from systemprompt.ledger.rows import AttemptRow, ClosedRun, OpenRun
 from systemprompt.ledger.sqlite import clockwork
 from systemprompt.ledger.sqlite.closing import _Holder
 from systemprompt.ledger.sqlite.remembered import Terms
 from systemprompt.ledger.sqlite.run_views import run_view
 from systemprompt.ledger.statements import load_statements
-from systemprompt.ledger.views import AttemptView, RunView
+from systemprompt.ledger.views import RunView
 
 STATEMENTS = load_statements(str(Path(clockwork.__file__).parent / "sql"))
 REFERENCE = (

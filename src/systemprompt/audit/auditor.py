@@ -19,9 +19,10 @@ from systemprompt.audit.runs import check_run
 from systemprompt.audit.seals import check_pruned, check_seals
 from systemprompt.clock import SECOND, Instant
 from systemprompt.errors import JobNotFound
+from systemprompt.ledger.attempt_views import AttemptView
 from systemprompt.ledger.reader import LedgerReader
 from systemprompt.ledger.records import NodeIdentity
-from systemprompt.ledger.views import AttemptView, JobView, RangeView, RunView
+from systemprompt.ledger.views import JobView, RangeView, RunView
 
 __all__ = ["audit"]
 

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from systemprompt.audit.findings import Findings
     from systemprompt.audit.oracle import Oracle
     from systemprompt.clock import Instant
+    from systemprompt.ledger.attempt_views import AttemptView
     from systemprompt.ledger.reader import LedgerReader
     from systemprompt.ledger.records import ClockEvent, NodeIdentity
-    from systemprompt.ledger.views import AttemptView, JobView, RangeView, RunView, VersionView
+    from systemprompt.ledger.views import JobView, RangeView, RunView, VersionView
 
 __all__ = ["JobCase", "Setting", "fallen_behind", "oracle_of"]
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 
 from systemprompt.audit.findings import Finding, Findings
 from systemprompt.clock import SECOND, Instant, iso
+from systemprompt.ledger.attempt_views import AttemptView
 from systemprompt.ledger.reader import LedgerReader
-from systemprompt.ledger.views import AttemptView, JobView, RangeView, RunView
+from systemprompt.ledger.views import JobView, RangeView, RunView
 
 _Tried = tuple[RunView, tuple[AttemptView, ...]]
 _Key = tuple[int, str, str]  # hour since the epoch, status, origin

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from systemprompt.audit.case import JobCase
 from systemprompt.audit.reasons import LATE_CLOSING
 from systemprompt.clock import SECOND, Instant, iso
-from systemprompt.ledger.views import AttemptView, RangeView, RunView
+from systemprompt.ledger.attempt_views import AttemptView
+from systemprompt.ledger.views import RangeView, RunView
 
 __all__ = ["Course", "LastClaim"]
 

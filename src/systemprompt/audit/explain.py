@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from systemprompt.clock import Instant
+    from systemprompt.ledger.attempt_views import AttemptView
     from systemprompt.ledger.reader import LedgerReader
-    from systemprompt.ledger.views import AttemptView, JobView, RangeView, VersionView
+    from systemprompt.ledger.views import JobView, RangeView, VersionView
 
 __all__ = ["Explanation", "explain"]
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from systemprompt.audit.case import JobCase
 from systemprompt.clock import SECOND, iso
-from systemprompt.ledger.views import AttemptView, RangeView, RunView, VersionView
+from systemprompt.ledger.attempt_views import AttemptView
+from systemprompt.ledger.views import RangeView, RunView, VersionView
 
 __all__ = ["check_range_fate", "check_run_fate"]
 

@@ -9,7 +9,8 @@ from itertools import pairwise
 from systemprompt.audit.case import Setting
 from systemprompt.audit.findings import Finding, Findings
 from systemprompt.clock import Instant, iso
-from systemprompt.ledger.views import AttemptView, JobView, LateView
+from systemprompt.ledger.attempt_views import AttemptView, LateView
+from systemprompt.ledger.views import JobView
 from systemprompt.wording import counted
 
 __all__ = ["check_abandoned", "check_fences", "check_late_results", "check_strays", "check_texts"]

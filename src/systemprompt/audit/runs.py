@@ -8,7 +8,8 @@ from itertools import pairwise
 from systemprompt.audit.case import JobCase
 from systemprompt.audit.reasons import check_run_reason
 from systemprompt.clock import iso
-from systemprompt.ledger.views import AttemptView, RunView
+from systemprompt.ledger.attempt_views import AttemptView
+from systemprompt.ledger.views import RunView
 
 __all__ = ["check_run"]
 

@@ -7,20 +7,11 @@ from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol
 
 from systemprompt.clock import Instant
+from systemprompt.ledger.attempt_views import AttemptView, LateView, TextView
 from systemprompt.ledger.records import ClockEvent, NodeIdentity, QuarantineNotice
 from systemprompt.ledger.seals import DayContent, Seal, SealDraft, SealState
 from systemprompt.ledger.upkeep import DatabaseBackup, DatabaseRestore, DatabaseUpkeep, Extent, Settled
-from systemprompt.ledger.views import (
-    AttemptView,
-    HistoryPage,
-    HistoryQuery,
-    JobView,
-    LateView,
-    RangeView,
-    RunView,
-    TextView,
-    VersionView,
-)
+from systemprompt.ledger.views import HistoryPage, HistoryQuery, JobView, RangeView, RunView, VersionView
 
 __all__ = ["LedgerBackup", "LedgerReader", "LedgerRestore", "LedgerUpkeep"]
 

@@ -15,15 +15,12 @@ if TYPE_CHECKING:
     from systemprompt.clock import Instant
 
 __all__ = [
-    "AttemptView",
     "HistoryPage",
     "HistoryQuery",
     "JobView",
-    "LateView",
     "Place",
     "RangeView",
     "RunView",
-    "TextView",
     "VersionView",
 ]
 
@@ -95,51 +92,6 @@ class RangeView:
     status: str
     reason: str
     written_at: Instant
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptView:
-    """One try at a run: one that ended without closing it, the one that closed it, or the one that is running.
-
-    result        None while it runs; `lost` where its node was lost, else as it ended
-    late_result   what its holder brought after the fence had passed on, or after the account was closed; late_at when
-    """
-
-    run_id: int
-    attempt: int
-    fence: int
-    node_id: str
-    started_at: Instant
-    ended_at: Instant | None
-    result: str | None
-    reason: str | None
-    message: str | None
-    late_result: str | None
-    late_at: Instant | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LateView:
-    """One late result, as it is kept: `ended_at` says its holder, `arrived_at` is the instant to whose day it belongs."""
-
-    run_id: int
-    attempt: int
-    fence: int
-    ended_at: Instant
-    arrived_at: Instant
-    result: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TextView:
-    """One text that a closed run left, and the hash that its account, or its attempt, holds of it: None where it holds none."""
-
-    run_id: int
-    job_id: int
-    attempt: int
-    kind: str
-    text: str
-    hash: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,21 +18,13 @@ if TYPE_CHECKING:
     from typing import Any, Literal
 
     from systemprompt.clock import Instant
+    from systemprompt.ledger.attempt_views import AttemptView, LateView, TextView
     from systemprompt.ledger.node_identity import NodeIdentity
     from systemprompt.ledger.reader import LedgerUpkeep
     from systemprompt.ledger.records import ClockEvent, QuarantineNotice
     from systemprompt.ledger.seals import DayContent, Seal, SealDraft, SealState
     from systemprompt.ledger.sqlite.store import Store
-    from systemprompt.ledger.views import (
-        AttemptView,
-        HistoryPage,
-        HistoryQuery,
-        LateView,
-        RangeView,
-        RunView,
-        TextView,
-        VersionView,
-    )
+    from systemprompt.ledger.views import HistoryPage, HistoryQuery, RangeView, RunView, VersionView
 
 __all__ = ["MIGRATIONS", "MIGRATIONS_TABLE", "READING", "SqliteReader", "open_reading_ledger"]
 
@@ -93,7 +85,7 @@ class SqliteReader:
         return {row["run_id"]: row["job_id"] for row in self._store.fetch("abandoned_runs")}
 
     def attempts(self, run_id: int | None = None) -> Iterator[AttemptView]:
-        from systemprompt.ledger.views import AttemptView
+        from systemprompt.ledger.attempt_views import AttemptView
 
         name = "attempts" if run_id is None else "attempts_of_run"
         for row in self._store.stream(name, {"run_id": run_id}):
@@ -122,12 +114,12 @@ class SqliteReader:
         return int(state["last_run"] - state["runs_left_out"])
 
     def late_results(self) -> list[LateView]:
-        from systemprompt.ledger.views import LateView
+        from systemprompt.ledger.attempt_views import LateView
 
         return [LateView(**dict(row)) for row in self._store.fetch("late_results")]
 
     def texts_between(self, start: Instant, end: Instant, *, job_id: int | None = None) -> Iterator[TextView]:
-        from systemprompt.ledger.views import TextView
+        from systemprompt.ledger.attempt_views import TextView
 
         for row in self._store.stream("texts_between", {"start": start, "end": end, "job_id": job_id}):
             yield TextView(**dict(row))

@@ -9,8 +9,9 @@ from heapq import merge
 from operator import attrgetter
 from typing import Any
 
+from systemprompt.ledger.attempt_views import AttemptView
 from systemprompt.ledger.sqlite.run_views import run_views
-from systemprompt.ledger.views import AttemptView, RunView
+from systemprompt.ledger.views import RunView
 
 __all__ = ["with_attempts"]
 

@@ -671,8 +671,8 @@ SELECT r.run_id, r.job_id, (SELECT j.job_name FROM jobs j WHERE j.job_id = r.job
        r.lines_dropped
 FROM job_runs r;
 
--- Each try at a run, in the columns of systemprompt.ledger.views.AttemptView: what ended without closing it, what closed it, what is
--- running. The late result of the same attempt stands beside it.
+-- Each try at a run, in the columns of systemprompt.ledger.attempt_views.AttemptView: what ended without closing it, what closed it,
+-- what is running. The late result of the same attempt stands beside it.
 CREATE VIEW attempt_views AS
 SELECT t.run_id, t.attempt, t.fence, t.node_id, t.started_at, t.ended_at, t.result, t.reason, t.message, l.result AS late_result,
        l.day_at AS late_at
