@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["counted", "did_you_mean", "readable", "size_text"]
+__all__ = ["counted", "did_you_mean", "duration", "readable", "size_text"]
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
@@ -24,6 +24,20 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     begun = [one for one in words if one.startswith(word)] if len(word) > 1 else []
     near = begun if len(begun) == 1 else get_close_matches(word, words, n=1, cutoff=0.6)
     return near[0] if near else None
+
+
+def duration(milliseconds: int | None) -> str:
+    """Return a duration as people say it: `64 ms`, `3.2 s`, `4 min 5 s`, `2 h 3 min`."""
+    if milliseconds is None:
+        return ""
+    if milliseconds < 1_000:
+        return f"{milliseconds} ms"
+    if milliseconds < 60_000:
+        return f"{milliseconds / 1_000:.1f} s"
+    minutes, seconds = divmod(milliseconds // 1_000, 60)
+    if minutes < 60:
+        return f"{minutes} min {seconds} s"
+    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def size_text(size: int) -> str:

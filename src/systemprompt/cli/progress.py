@@ -10,8 +10,9 @@ from systemprompt.cli.settings import CliSettings
 from systemprompt.nodes.events import NodeEvent, RunFinished, RunProgressed, RunStarted
 from systemprompt.operations.answers import plain
 from systemprompt.operations.run_logs import RunSaid
+from systemprompt.wording import duration
 
-__all__ = ["LogFollower", "RunWatcher", "duration", "ending", "progress"]
+__all__ = ["LogFollower", "RunWatcher", "ending", "progress"]
 
 _REDRAW_EVERY_S = 0.1
 
@@ -67,20 +68,6 @@ class LogFollower:
             render_line(self._settings, f"{line.at}  {line.level:<8}{source}{line.message}{fields}")
         else:
             render_events(self._settings, [{"event": event.kind, **plain(event)}])
-
-
-def duration(milliseconds: int | None) -> str:
-    """Return a duration as people say it: `64 ms`, `3.2 s`, `4 min 5 s`, `2 h 3 min`."""
-    if milliseconds is None:
-        return ""
-    if milliseconds < 1_000:
-        return f"{milliseconds} ms"
-    if milliseconds < 60_000:
-        return f"{milliseconds / 1_000:.1f} s"
-    minutes, seconds = divmod(milliseconds // 1_000, 60)
-    if minutes < 60:
-        return f"{minutes} min {seconds} s"
-    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def ending(event: RunFinished) -> str:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
-from typing import Any
 
 from rich.text import Text
 
 from systemprompt.cli.people.page import Page
 from systemprompt.operations.describe_schedule import NamedTime, ScheduleDescribed
 from systemprompt.operations.explain_fire_time import FireTimeExplained
-from systemprompt.operations.profile import ProfileShown
 from systemprompt.operations.show_job import JobChange, JobDetails
 
-__all__ = ["fire_time", "job", "profile", "schedule"]
+__all__ = ["fire_time", "job", "schedule"]
 
 
 def job(page: Page, data: JobDetails) -> None:
@@ -106,12 +103,6 @@ def schedule(page: Page, data: ScheduleDescribed) -> None:
         )
 
 
-def profile(page: Page, data: ProfileShown) -> None:
-    page.heading(page.title, data.profile)
-    page.blank()
-    page.facts([(name, value) for name, value in _flat(data.settings)])
-
-
 def _switched(page: Page, change: JobChange | None) -> str:
     if change is None:
         return ""
@@ -156,21 +147,3 @@ def _policy(name: str, value: object) -> str:
         return f"{name} {value}"
     written = name.removesuffix("_s")
     return f"no {written}" if value is None else f"{written} {value} s"
-
-
-def _value(value: object) -> str:
-    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for key, value in settings.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, dict) and value:
-            yield from _flat(value, f"{name}.")
-        elif isinstance(value, (list, tuple)) and value and isinstance(value[0], dict):
-            for number, held in enumerate(value):
-                yield from _flat(held, f"{name}[{number}].")
-        elif isinstance(value, (list, tuple, dict)):
-            yield name, ", ".join(map(str, value)) or "none"
-        else:
-            yield name, _value(value)

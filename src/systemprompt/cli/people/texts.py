@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from json import dumps
+from typing import Any
 
 from systemprompt.cli.completion import Completion
 from systemprompt.cli.people.page import Page
@@ -14,7 +16,7 @@ from systemprompt.operations.cleanup import LogCleanup, SessionCleanup
 from systemprompt.operations.database import DbMigrated
 from systemprompt.operations.init_profile import Initialised
 from systemprompt.operations.new_job import NewJob
-from systemprompt.operations.profile import ProfileCheck
+from systemprompt.operations.profile import ProfileCheck, ProfileShown
 from systemprompt.operations.restore import DbRestore
 from systemprompt.operations.serve import ServeResult
 from systemprompt.operations.switch_job import JobSwitched
@@ -26,6 +28,7 @@ __all__ = [
     "message",
     "migrated",
     "node",
+    "profile",
     "restored",
     "schemas",
     "script",
@@ -120,3 +123,27 @@ def schemas(page: Page, data: Schemas) -> None:
 
 def script(page: Page, data: Completion) -> None:
     page.verbatim(data.script)
+
+
+def profile(page: Page, data: ProfileShown) -> None:
+    page.heading(page.title, data.profile)
+    page.blank()
+    page.facts([(name, value) for name, value in _flat(data.settings)])
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in settings.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{name}.")
+        elif isinstance(value, (list, tuple)) and value and isinstance(value[0], dict):
+            for number, held in enumerate(value):
+                yield from _flat(held, f"{name}[{number}].")
+        elif isinstance(value, (list, tuple, dict)):
+            yield name, ", ".join(map(str, value)) or "none"
+        else:
+            yield name, _value(value)
+
+
+def _value(value: object) -> str:
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
