@@ -1,36 +1,7 @@
 """Every error that this package raises on purpose.
 
-    SystempromptError
-    ├── UsageError                  the call itself is wrong
-    │   ├── CronError               a schedule that cannot be read, or never fires
-    │   └── ParameterError          a job parameter that is absent or does not parse
-    ├── NotFoundError               the call names something that does not exist
-    │   ├── JobNotFound
-    │   └── RunNotFound
-    ├── ConfigurationError          the installation is wrong
-    │   ├── ProfileNotFound
-    │   ├── ProfileNotTrusted
-    │   ├── ProfileInvalid
-    │   └── JobDefinitionError      a job or module that cannot be loaded: quarantined
-    ├── DatabaseError               the database cannot be used
-    │   ├── DatabaseUnreachable
-    │   │   └── DatabaseDamaged     its file is damaged, or no database at all
-    │   ├── DatabaseBusy
-    │   ├── DatabaseTooNew
-    │   ├── DatabaseOutdated        its schema is that of a version that was never released
-    │   ├── LedgerBroken            the ledger refused a change that would break a promise
-    │   └── LedgerReplaced          the file at the ledger's path is no longer the one that is open
-    ├── ConflictError               true of the call, but not of the present state
-    │   ├── DatabaseInUse           it cannot be replaced while a process has it open
-    │   ├── DaySealed               a start by hand, dated in a day that is sealed: the wall clock was set back
-    │   ├── JobAlreadyRunning
-    │   ├── RequestMismatch         a request id that was used for something else
-    │   ├── RowRefused              a constraint of the database does not allow a row
-    │   ├── RunClosed               a run that has ended cannot be stopped
-    │   ├── VersionChanged          the job was changed since the caller looked
-    │   └── NodeLost                this node was declared lost: others have settled its runs
-    ├── ConfirmationNeeded          a destructive call without its confirmation
-    └── Interrupted                 the person at the terminal said stop
+`SystempromptError` is the root; each class says whose child it is and what it means. docs/errors.md, which is made of them, shows
+the family at one look.
 
 Each keeps its values in `details` and says what was asked and what is true; `hint` is the way out. Library code raises,
 doors turn the error into an exit code, a page or a tool result.
