@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -169,6 +170,7 @@ def makes_one() -> Callable[..., Any]:
         (both, "both() takes 'days' besides the context", "def both(ctx)"),
         (named, "named() takes 'days' besides the context", "def named(ctx)"),
         (cached, "cached() keeps its result", "take the cache off"),
+        (House, "@job was put above class House", "@submit_job above it"),
         (House.work, "House.work() is a method and takes 'ctx' besides", "move it out of class House"),
     ],
 )
@@ -256,6 +258,7 @@ async def agenerator() -> Any:
         ((number for number in (1, 2)), "a generator"),
         (agenerator(), "a generator"),
         (map(str, (1, 2)), "a map object"),
+        (contextlib.nullcontext(), "a context manager"),
         (takes_ctx, "a function, which nobody calls"),
         (functools.partial(takes_ctx), "a function, which nobody calls"),
     ],

@@ -35,6 +35,11 @@ def calling_of(function: object) -> Calling:
     Raises:
         JobDefinitionError: it takes what no job gets, cannot be called, or its signature cannot be read.
     """
+    if isinstance(function, type):
+        raise JobDefinitionError(
+            f"@job was put above class {function.__qualname__}: calling it would make an object and do no work",
+            hint=f"write class {function.__name__}(Job) with execute(self, ctx), and @submit_job above it",
+        )
     takes = _takes(function)
     needed = [name for name in takes.places if name not in takes.defaults]
     if len(needed) > 1:
@@ -67,6 +72,8 @@ def does_no_work(value: object) -> str | None:
     kind = type(value)
     if kind.__module__ == "builtins" and kind.__name__ in ("generator", "async_generator"):
         return "a generator, which does its work only when somebody goes through it"
+    if kind.__module__ == "contextlib":
+        return "a context manager, which does its work only when somebody enters it"
     if kind in (map, filter, zip):
         return f"a {kind.__name__} object, which does its work only when somebody goes through it"
     if kind is FunctionType or kind.__module__ == "functools":
