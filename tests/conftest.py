@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from support.cli_session import CliSession
@@ -28,3 +29,28 @@ def live(tmp_path: Path) -> CliSession:
     from support.cli_session import CliSession
 
     return CliSession(tmp_path, real_time=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> str:
+    """The address of the one PostgreSQL of this run."""
+    from support.postgres_server import server_of_this_run
+
+    own = tmp_path_factory.getbasetemp()
+    return server_of_this_run(own if worker_id == "master" else own.parent)
+
+
+@pytest.fixture
+def postgres(postgres_server: str) -> Iterator[str]:
+    """The address of an empty database on PostgreSQL."""
+    from support.postgres_server import a_database
+
+    with a_database(postgres_server) as address:
+        yield address
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if not hasattr(session.config, "workerinput"):  # the process that the workers report to, or the only one
+        from support.postgres_server import stop_server
+
+        stop_server(session.config._tmp_path_factory.getbasetemp())  # type: ignore[attr-defined]  # pytest has no other name for it

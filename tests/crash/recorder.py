@@ -29,6 +29,7 @@ PLUMBING = frozenset(
         "systemprompt.ledger.sqlite.migrating",
         "systemprompt.databases.sqlite",
         "systemprompt.databases.sqlite_database",
+        "systemprompt.databases.postgres_database",
     )
 )
 """The modules that begin transactions for others; a transaction bears the name of the code that asked them to."""

