@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
 from systemprompt.clock import Instant
+from systemprompt.own_log import own_log
 from systemprompt.record import record
 
 __all__ = [
@@ -26,7 +26,7 @@ __all__ = [
     "RunStarted",
 ]
 
-log = logging.getLogger("systemprompt.node")
+log = own_log("systemprompt.node")
 
 
 class Listeners:

@@ -7,7 +7,6 @@ whether another process has written.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Sequence
 
@@ -25,11 +24,12 @@ from systemprompt.ledger.protocol import Ledger
 from systemprompt.ledger.records import Change, Claimed, ClockEvent, Closing, ManualStart, NodeIdentity
 from systemprompt.nodes.holding import Holding
 from systemprompt.nodes.hooks import Hooks, Pace
+from systemprompt.own_log import own_log
 from systemprompt.planning.planner import Planner
 
 __all__ = ["Loop"]
 
-log = logging.getLogger("systemprompt.node")
+log = own_log("systemprompt.node")
 
 
 class Loop:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from systemprompt.nodes.identity import this_process
 from systemprompt.nodes.loop import Loop
 from systemprompt.nodes.reboot import ask_for_reboot_jobs
 from systemprompt.nodes.rescue import Rescue
+from systemprompt.own_log import own_log
 from systemprompt.planning.planner import Planner
 from systemprompt.runner.flight import Assignment, Finished
 from systemprompt.runner.outcome import Outcome, Status
@@ -37,7 +37,7 @@ from systemprompt.runner.runner import ChildDatabase, Runner
 
 __all__ = ["Node", "NodeSettings", "assignment_of", "closing_of"]
 
-log = logging.getLogger("systemprompt.node")
+log = own_log("systemprompt.node")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import time
@@ -14,10 +13,11 @@ from systemprompt.nodes.events import CatalogueReloaded, Listeners, ProfileRefus
 from systemprompt.nodes.installation import Installation
 from systemprompt.nodes.node import Node
 from systemprompt.nodes.not_loaded import not_loaded
+from systemprompt.own_log import own_log
 
 __all__ = ["Watcher", "pause_after"]
 
-log = logging.getLogger("systemprompt.node")
+log = own_log("systemprompt.node")
 
 
 class Watcher:

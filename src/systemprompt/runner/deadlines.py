@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import heapq
-import logging
 import threading
 from collections.abc import Callable
 from itertools import count
 
 from systemprompt.clock import Clock
+from systemprompt.own_log import own_log
 
 __all__ = ["Deadline", "Deadlines"]
 
 _LONGEST_WAIT_S = 30.0
 _FEW = 128
-_log = logging.getLogger("systemprompt.runner")
+_log = own_log("systemprompt.runner")
 
 
 class Deadline:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from systemprompt.clock import SECOND, Instant
+from systemprompt.own_log import OwnLogger
 
 __all__ = ["MAX_LINE_CHARS", "RecordHandler", "RunLogger", "Sink", "clean", "encode_fields", "instant_of", "level_of"]
 
@@ -31,7 +32,7 @@ class Sink(Protocol):
     def __call__(self, *, message: str, level: str, created: float, fields: dict[str, Any]) -> None: ...
 
 
-class RunLogger(logging.Logger):
+class RunLogger(OwnLogger):
     """A logger that `logging` does not know: it and its children write to one sink, and go away with their run."""
 
     def __init__(self, name: str, sink: Sink) -> None:
@@ -39,10 +40,6 @@ class RunLogger(logging.Logger):
         self.propagate = False
         self._sink = sink
         self.addHandler(RecordHandler(sink))
-
-    def isEnabledFor(self, level: int) -> bool:  # noqa: N802  # logging's own name
-        # Not by `logging.disable`: whichever job calls that, it would silence all.
-        return not self.disabled and level >= self.getEffectiveLevel()
 
     def getChild(self, suffix: str) -> RunLogger:  # noqa: N802  # logging's own name
         return RunLogger(f"{self.name}.{suffix}", self._sink)

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from systemprompt.clock import SECOND, Clock, Instant, SystemClock
 from systemprompt.databases.database import Database
 from systemprompt.errors import DatabaseBusy, DatabaseUnreachable
+from systemprompt.own_log import own_log
 from systemprompt.runner.log_records import RunLogger, clean, encode_fields, instant_of, level_of
 from systemprompt.wording import counted
 
@@ -30,7 +31,7 @@ _INSERT = (
     "INSERT INTO logs (created_at, level, source, message, fields, job_name, ledger_id, run_id, attempt)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_log = logging.getLogger("systemprompt.runner")
+_log = own_log("systemprompt.runner")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

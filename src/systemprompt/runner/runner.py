@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from systemprompt.databases.database import Database
 from systemprompt.discovery.definition import JobDefinition
 from systemprompt.jobs.job import FunctionJob, Job
 from systemprompt.jobs.settings import JobSettings
+from systemprompt.own_log import own_log
 from systemprompt.runner.deadlines import Deadlines
 from systemprompt.runner.executors.async_loop import AsyncExecutor
 from systemprompt.runner.executors.process import ProcessExecutor
@@ -28,7 +28,7 @@ __all__ = ["Assignment", "ChildDatabase", "Finished", "Runner"]
 _BACKSTOP_S = 5.0
 """How much longer than the grace a process's guard may take before we end it by force."""
 
-_log = logging.getLogger("systemprompt.runner")
+_log = own_log("systemprompt.runner")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

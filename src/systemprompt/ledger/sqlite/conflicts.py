@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
 from systemprompt.clock import Instant
@@ -11,10 +10,11 @@ from systemprompt.ledger.records import Closing, Decide
 from systemprompt.ledger.sqlite.clockwork import plan_one
 from systemprompt.ledger.sqlite.closing import Ended, close_held, write_books
 from systemprompt.ledger.sqlite.store import Store
+from systemprompt.own_log import own_log
 
 __all__ = ["close_one_by_one"]
 
-_log = logging.getLogger("systemprompt.ledger")
+_log = own_log("systemprompt.ledger")
 
 
 def close_one_by_one(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,6 +10,7 @@ from typing import Any
 
 from systemprompt.databases.database import Database
 from systemprompt.jobs.settings import JobSettings
+from systemprompt.own_log import own_log
 from systemprompt.runner.executors.event_loop import EventLoop, Work
 from systemprompt.runner.flight import Flight, context_of
 from systemprompt.runner.forks import leave_child
@@ -26,7 +26,7 @@ from systemprompt.runner.outcome import (
 
 __all__ = ["AsyncExecutor"]
 
-_log = logging.getLogger("systemprompt.runner")
+_log = own_log("systemprompt.runner")
 
 
 class AsyncExecutor:

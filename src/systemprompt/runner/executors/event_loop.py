@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import logging
 import threading
 import weakref
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from typing import Any
 
+from systemprompt.own_log import own_log
 from systemprompt.runner.executors.thread import DaemonPoolFutures
 from systemprompt.runner.flight import Flight
 from systemprompt.runner.outcome import outcome_of_exception, stopped
@@ -17,7 +17,7 @@ from systemprompt.runner.printing import set_printer
 
 __all__ = ["EventLoop", "Work"]
 
-_log = logging.getLogger("systemprompt.runner")
+_log = own_log("systemprompt.runner")
 _flying: contextvars.ContextVar[Flight | None] = contextvars.ContextVar("systemprompt_flight", default=None)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import selectors
 import signal
@@ -15,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from systemprompt.own_log import own_log
 from systemprompt.runner.executors.channel import Channel, Reported
 from systemprompt.runner.executors.descriptors import fill_standard_streams, pipe_for, read_now, unnamed_file
 from systemprompt.runner.executors.environment import User, written
@@ -29,7 +29,7 @@ _MAX_STATUS_CHARS = 64 * 1024
 _GUARD_FOLDER = os.path.dirname(os.path.abspath(__file__))
 # Imported, not run as a script: so its compiled form is reused, which halves its start.
 _GUARD = "import sys; sys.path.append(sys.argv[1]); import guard; guard.main(sys.argv[2:])"
-_log = logging.getLogger("systemprompt.runner")
+_log = own_log("systemprompt.runner")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

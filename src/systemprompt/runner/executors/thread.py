@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import weakref
@@ -15,6 +14,7 @@ from typing import Any, Protocol
 from systemprompt.databases.database import Database
 from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.settings import JobSettings
+from systemprompt.own_log import own_log
 from systemprompt.runner.flight import Flight, context_of
 from systemprompt.runner.forks import leave_child
 from systemprompt.runner.outcome import (
@@ -30,7 +30,7 @@ from systemprompt.runner.printing import printing_to
 __all__ = ["DaemonPool", "DaemonPoolFutures", "ThreadExecutor"]
 
 
-_log = logging.getLogger("systemprompt.runner")
+_log = own_log("systemprompt.runner")
 
 
 class ThreadExecutor:
