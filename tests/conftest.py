@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +16,17 @@ if TYPE_CHECKING:
     from support.cli_session import CliSession
 
 pytest.register_assert_rewrite("support")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What a command remembers of a profile goes where it is thrown away, also of a test that says nothing about it."""
+    if not hasattr(config, "workerinput"):  # the workers inherit it
+        os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="sp-cache-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
 
 @pytest.fixture
