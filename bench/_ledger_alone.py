@@ -13,8 +13,12 @@ from typing import Any
 from bench._installation import Installation, scratch
 from systemprompt.clock import SECOND, ManualClock, SystemClock
 from systemprompt.ledger.records import Claimed, Closing
-from systemprompt.nodes.identity import this_process
 from systemprompt.system import open_system
+
+try:
+    from systemprompt.nodes.identity import this_process
+except ModuleNotFoundError:  # the tree of before
+    from systemprompt.runner.identity import this_process  # type: ignore[import-not-found,no-redef]
 
 __all__ = ["JOBS", "ledger_alone"]
 
