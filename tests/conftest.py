@@ -45,13 +45,13 @@ def live(tmp_path: Path) -> CliSession:
     return CliSession(tmp_path, real_time=True)
 
 
-@pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> str:
-    """The address of the one PostgreSQL of this run."""
+@pytest.fixture(scope="session", params=[16, 18])
+def postgres_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> str:
+    """The address of the one PostgreSQL of its release in this run."""
     from support.postgres_server import server_of_this_run
 
     own = tmp_path_factory.getbasetemp()
-    return server_of_this_run(own if worker_id == "master" else own.parent)
+    return server_of_this_run(own if worker_id == "master" else own.parent, request.param)
 
 
 @pytest.fixture
@@ -65,6 +65,6 @@ def postgres(postgres_server: str) -> Iterator[str]:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if not hasattr(session.config, "workerinput"):  # the process that the workers report to, or the only one
-        from support.postgres_server import stop_server
+        from support.postgres_server import stop_servers
 
-        stop_server(session.config._tmp_path_factory.getbasetemp())  # type: ignore[attr-defined]  # pytest has no other name for it
+        stop_servers(session.config._tmp_path_factory.getbasetemp())  # type: ignore[attr-defined]  # pytest has no other name for it

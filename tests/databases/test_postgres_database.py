@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from rules_database import DatabaseRules, count
 
+from support.postgres_server import VARIABLE
 from systemprompt.databases.address import Address
 from systemprompt.databases.database import Database
 from systemprompt.databases.postgres_database import PostgresDatabase
@@ -122,5 +123,8 @@ def _in_a_thread(work: Callable[[], object]) -> None:
         pool.submit(work).result()
 
 
-def test_this_run_has_one_server(postgres_server: str) -> None:
-    assert os.environ.get("SYSTEMPROMPT_TEST_POSTGRES", postgres_server) == postgres_server
+def test_the_server_is_of_the_release_that_was_asked_for(request: pytest.FixtureRequest, db: PostgresDatabase) -> None:
+    row = db.fetch_one("SELECT current_setting('server_version_num')::int / 10000 AS release")
+    assert row is not None
+    if VARIABLE not in os.environ:
+        assert row["release"] == request.node.callspec.params["postgres_server"]

