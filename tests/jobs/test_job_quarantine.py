@@ -217,6 +217,16 @@ def test_a_bad_cron_expression_is_quarantined_in_the_words_of_cron(write: JobFol
     assert "24" in found.error
 
 
+def test_a_function_that_says_it_wraps_itself_ends_the_search_for_its_line(write: JobFolder) -> None:
+    path = write(
+        "jobs.py",
+        "@submit_job\nclass X(Job):\n    name = 'x'\n    schedule = 'nonsense'\n    def execute(self, ctx): pass\n"
+        "    execute.__wrapped__ = execute\n",
+    )
+    found = only(files(path))
+    assert (found.name, found.source.name) == ("x", path)
+
+
 def test_a_name_that_no_job_has_does_not_pass_in_silence(write: JobFolder) -> None:
     path = write("jobs.py", "@job()\ndef database_cleanup(): pass\n")
     catalogue = files(

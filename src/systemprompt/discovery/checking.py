@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from inspect import unwrap
 from shlex import quote
 from typing import Any, cast
 
@@ -35,9 +36,10 @@ def place_of(submitted: object) -> tuple[str, int] | None:
     """Return the file and line where the work of a submitted thing is written; None where that cannot be read."""
     what = submitted if isinstance(submitted, type) else type(submitted)
     work: Any = getattr(submitted, "function", None) or vars(what).get("execute")
-    while hasattr(work, "__wrapped__"):  # by another decorator
-        work = work.__wrapped__
-    code = getattr(work, "__code__", None)
+    try:
+        code = getattr(unwrap(work), "__code__", None)
+    except ValueError:  # another decorator's `__wrapped__` goes round
+        return None
     return (code.co_filename, code.co_firstlineno) if code is not None else None
 
 
@@ -197,7 +199,7 @@ def define_command(
     return _checked(
         JobDefinition(
             name=said.name,
-            description=str(as_written(_described(said), said.filled)),
+            description=_described(said),
             schedule=said.schedule or "",
             time_zone=said.time_zone or time_zone,
             enabled=said.enabled is not False,
@@ -221,13 +223,11 @@ def define_command(
 
 
 def _described(said: JobOverride) -> str:
+    if said.description is not None:
+        return str(as_written(said.description, said.filled))
     # Word by word, for quoting changes what a variable held.
     words = as_written(list(said.command or ()), said.filled)
-    return (
-        " ".join(word if "${" in word else quote(word) for word in words)
-        if said.description is None
-        else said.description
-    )
+    return " ".join(word if "${" in word else quote(word) for word in words)
 
 
 def _checked(definition: JobDefinition) -> JobDefinition:
