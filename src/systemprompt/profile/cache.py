@@ -13,6 +13,7 @@ from contextlib import suppress
 from zlib import crc32
 
 from systemprompt.discovery.fingerprint import ABSENT, fingerprint_of
+from systemprompt.profile.find import users_folder
 from systemprompt.version import __version__
 
 TYPE_CHECKING = False
@@ -109,14 +110,11 @@ def _checksum(body: bytes) -> bytes:
 
 def cache_file(path: str, environ: Mapping[str, str], kind: str = "profile") -> str | None:
     """Return where something about a profile is remembered, in the user's cache folder; None where there is none to use."""
-    base = environ.get("XDG_CACHE_HOME", "")
-    if not os.path.isabs(base):  # the XDG specification: a relative path is to be ignored
-        home = environ.get("HOME", "")
-        if not os.path.isabs(home):
-            return None
-        base = os.path.join(home, ".cache")
+    folder = users_folder(environ, "XDG_CACHE_HOME", ".cache")
+    if folder is None:
+        return None
     raw = os.fsencode(f"{path}\0{__version__}")
-    return os.path.join(base, "systemprompt", f"{kind}-{crc32(raw):08x}{crc32(raw[::-1]):08x}")
+    return os.path.join(folder, f"{kind}-{crc32(raw):08x}{crc32(raw[::-1]):08x}")
 
 
 def read_cache(file: str) -> bytes | None:

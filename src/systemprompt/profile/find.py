@@ -11,7 +11,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["LOCAL_PROFILE", "VARIABLE", "check_trusted", "find_profile", "is_on_purpose", "safe_profiles_file"]
+__all__ = [
+    "LOCAL_PROFILE",
+    "VARIABLE",
+    "check_trusted",
+    "find_profile",
+    "is_on_purpose",
+    "safe_profiles_file",
+    "users_folder",
+]
 
 VARIABLE = "SYSTEMPROMPT_PROFILE"
 """The environment variable that names a profile."""
@@ -87,13 +95,23 @@ def check_trusted(path: str, environ: Mapping[str, str]) -> None:
 
 def safe_profiles_file(environ: Mapping[str, str]) -> str | None:
     """Return where the user lists profiles to trust: an absolute path a line; None for a user without a home folder."""
-    base = environ.get("XDG_CONFIG_HOME", "")
-    if not os.path.isabs(base):  # the XDG specification: a relative path is to be ignored
+    folder = users_folder(environ, "XDG_CONFIG_HOME", ".config")
+    return None if folder is None else os.path.join(folder, "safe_profiles")
+
+
+def users_folder(environ: Mapping[str, str], variable: str, below_home: str) -> str | None:
+    """Return our folder in one of the user's own, as the XDG Base Directory Specification finds it; None without a home folder.
+
+    variable     names the user's folder: `XDG_CONFIG_HOME`; a relative path in it is ignored, as the specification wants
+    below_home   where it is without the variable: `.config`
+    """
+    base = environ.get(variable, "")
+    if not os.path.isabs(base):
         home = environ.get("HOME", "")
         if not os.path.isabs(home):
             return None
-        base = os.path.join(home, ".config")
-    return os.path.join(base, "systemprompt", "safe_profiles")
+        base = os.path.join(home, below_home)
+    return os.path.join(base, "systemprompt")
 
 
 def _identity(path: str) -> tuple[int, int] | None:
