@@ -375,8 +375,11 @@ class System:
             load_timeout=profile.limits.load_timeout,
             is_wary=self._is_wary,
         )
-        for name, place in lacking(self.settings).items():
-            job = catalogue.jobs.get(name)
-            if job is not None and job.source.kind == "builtin":
-                catalogue.jobs[name] = replace(job, lacks=place)
-        return catalogue
+        lacks = lacking(self.settings)
+        return replace(
+            catalogue,
+            jobs={
+                name: replace(job, lacks=lacks[name]) if name in lacks and job.source.kind == "builtin" else job
+                for name, job in catalogue.jobs.items()
+            },
+        )

@@ -135,7 +135,7 @@ class Catalogue:
     files     path -> fingerprint of every file the catalogue was read from: equal fingerprints mean an equal catalogue
     """
 
-    jobs: dict[str, JobDefinition]
+    jobs: Mapping[str, JobDefinition]
     quarantined: tuple[Quarantined, ...] = ()
     bootstrap: tuple[str, ...] = ()
     reboot: tuple[str, ...] = ()
