@@ -27,7 +27,7 @@ from systemprompt.jobs.context import CancelSignal, JobContext
 from systemprompt.jobs.job import Job
 from systemprompt.jobs.settings import JobSettings
 from systemprompt.runner.flight import local_fire_time
-from systemprompt.runner.forks import handling, leave_child
+from systemprompt.runner.forks import OneProcess, handling
 from systemprompt.runner.log_records import RecordHandler, RunLogger, clean, encode_fields
 from systemprompt.runner.outcome import is_awaitable, is_cancellation, outcome_of_exception, outcome_of_value
 
@@ -46,7 +46,7 @@ def main() -> None:
     sys.path += [entry for entry in spec["sys_path"] if entry not in sys.path]
     logging.getLogger().addHandler(RecordHandler(channel.log))
     logging.getLogger().setLevel(logging.INFO)
-    asked, parent = _Asked(), os.getpid()
+    asked = _Asked()
 
     def took_ms() -> int:
         return round((time.monotonic() - started) * 1000)
@@ -59,14 +59,11 @@ def main() -> None:
         outcome = outcome_of_exception(error, took_ms=took_ms(), reason="not_loaded")
     else:
         try:
-            value = _execute(job, context, asked)
+            with OneProcess():
+                value = _execute(job, context, asked)
         except BaseException as error:  # noqa: BLE001  # SystemExit and KeyboardInterrupt are the job's failures
-            if os.getpid() != parent:
-                leave_child(error)
             outcome, cancellation = outcome_of_exception(error, took_ms=took_ms()), is_cancellation(error)
         else:
-            if os.getpid() != parent:
-                leave_child(None)
             outcome = outcome_of_value(value, took_ms=took_ms())
     channel.send(kind="result", outcome=outcome.as_dict(), cancellation=cancellation, stopped=asked.heard)
     _leave_within(spec["exit_grace"])

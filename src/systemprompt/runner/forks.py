@@ -12,9 +12,10 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Any, NoReturn
 
-__all__ = ["end_children", "handling", "leave_child"]
+__all__ = ["OneProcess", "end_children", "handling"]
 
 
 @contextmanager
@@ -36,8 +37,18 @@ def handling(handler: Callable[[int, Any], object], *numbers: int) -> Iterator[N
             _ours.pop(number, None)
 
 
-def leave_child(error: BaseException | None) -> NoReturn:
-    """End a forked child whose code has come back to where only its parent belongs; with its error on stderr."""
+class OneProcess:
+    """Left only by the process that entered it: a child that was forked inside ends here, with its error on stderr."""
+
+    def __enter__(self) -> None:
+        self._entered_by = os.getpid()
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: TracebackType | None) -> None:
+        if os.getpid() != self._entered_by:
+            _leave(error)
+
+
+def _leave(error: BaseException | None) -> NoReturn:
     code = 0
     if isinstance(error, SystemExit):
         code = error.code if isinstance(error.code, int) else int(error.code is not None)

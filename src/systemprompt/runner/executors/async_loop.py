@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -13,7 +12,7 @@ from systemprompt.jobs.settings import JobSettings
 from systemprompt.own_log import own_log
 from systemprompt.runner.executors.event_loop import EventLoop, Work
 from systemprompt.runner.flight import Flight, context_of
-from systemprompt.runner.forks import leave_child
+from systemprompt.runner.forks import OneProcess
 from systemprompt.runner.outcome import (
     Outcome,
     is_awaitable,
@@ -154,16 +153,12 @@ class AsyncExecutor:
         await self._watch(flight, call())
 
     async def _watch(self, flight: Flight, awaitable: Awaitable[Any]) -> None:
-        node = os.getpid()
         try:
-            value = await awaitable
+            with OneProcess():
+                value = await awaitable
         except BaseException as error:  # noqa: BLE001  # SystemExit would end the loop and with it every other job
-            if os.getpid() != node:
-                leave_child(error)
             outcome, cancellation = outcome_of_exception(error, took_ms=flight.took_ms()), is_cancellation(error)
         else:
-            if os.getpid() != node:
-                leave_child(None)
             outcome, cancellation = outcome_of_value(value, took_ms=flight.took_ms()), False
         stop = None if flight.abandoned else flight.stop
         flight.land(under_stop(outcome, stop, cancellation=cancellation, took_ms=flight.took_ms()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from collections import deque
@@ -16,7 +15,7 @@ from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.settings import JobSettings
 from systemprompt.own_log import own_log
 from systemprompt.runner.flight import Flight, context_of
-from systemprompt.runner.forks import leave_child
+from systemprompt.runner.forks import OneProcess
 from systemprompt.runner.outcome import (
     is_awaitable,
     is_cancellation,
@@ -96,20 +95,16 @@ class ThreadExecutor:
             return
         job = flight.definition.job
         assert job is not None
-        thread, node = threading.current_thread(), os.getpid()
+        thread = threading.current_thread()
         usual_name, thread.name = thread.name, f"{flight.definition.name}#{flight.run_id}"
         value: Any = None
         try:
             context: JobContext = context_of(flight, settings=self._settings, database=self._database)
-            with printing_to(flight.printed):
+            with OneProcess(), printing_to(flight.printed):
                 value = job.execute(context)
         except BaseException as error:  # noqa: BLE001  # SystemExit and KeyboardInterrupt too: a job never ends its node
-            if os.getpid() != node:
-                leave_child(error)
             outcome, cancellation = outcome_of_exception(error, took_ms=flight.took_ms()), is_cancellation(error)
         else:
-            if os.getpid() != node:
-                leave_child(None)
             if is_awaitable(value):
                 self._awaitables.adopt(flight, value)
                 return
