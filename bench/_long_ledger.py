@@ -16,7 +16,7 @@ from hashlib import sha256
 
 from bench._installation import Installation
 from systemprompt.clock import SECOND, ManualClock, SystemClock
-from systemprompt.ledger.sqlite.store import Store
+from systemprompt.ledger.sqlite.store import SqliteStore
 from systemprompt.system import open_system
 
 __all__ = ["JOBS", "LongLedger", "long_ledger", "oldest_day_pruned"]
@@ -100,7 +100,7 @@ def _keep(ledger: LongLedger) -> None:
 
 
 def _write(path: str, made: LongLedger) -> None:
-    store = Store(path, {})
+    store = SqliteStore(path, {})
     connection = store.connection
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute("PRAGMA cache_size = -262144")

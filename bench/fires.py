@@ -28,7 +28,7 @@ from bench._installation import Installation, NodeProcess, scratch
 from bench._ledger_alone import JOBS, ledger_alone
 from bench._peers import SET_UP, ask_peer, peer_version
 from bench._report import NotMeasured, Options, Report, options, percentile
-from systemprompt.ledger.sqlite.clockwork import JOBS_A_TURN
+from systemprompt.ledger.stored.clockwork import JOBS_A_TURN
 
 MUST, AIM = 7.0, 10.0
 """Whole nodes, as a multiple of the best peer that keeps a durable outcome."""

@@ -21,7 +21,7 @@ from systemprompt.cli.exit_codes import FAILED, INTERNAL, OK
 from systemprompt.cli.parse import flags_of
 from systemprompt.cli.table import COMMANDS
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
-from systemprompt.ledger.sqlite.store import Store
+from systemprompt.ledger.sqlite.store import SqliteStore
 
 UNUSABLE = 5
 NEED_NO_DATABASE = {"cron", "init", "infra jobs new", "profile check", "profile show", "schema", "completion"}
@@ -265,7 +265,7 @@ def test_a_read_only_database_can_be_read_and_says_so_where_it_should_be_written
 def test_every_command_says_that_another_process_holds_the_database(
     stage: CliSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for kind in (Store, SqliteLedger):
+    for kind in (SqliteStore, SqliteLedger):
         defaults = kind.__init__.__kwdefaults__
         assert defaults is not None
         monkeypatch.setitem(defaults, "patience", 0.02)

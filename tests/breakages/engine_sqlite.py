@@ -7,9 +7,9 @@ from pathlib import Path
 
 from breaking import Engine, Guard
 
-from systemprompt.ledger.sqlite.clockwork import plan_one
-from systemprompt.ledger.sqlite.inserting import insert_closed, insert_open
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
+from systemprompt.ledger.stored.clockwork import plan_one
+from systemprompt.ledger.stored.inserting import insert_closed, insert_open
 
 GUARDS: dict[str, tuple[str, ...]] = {
     Guard.one_account: (

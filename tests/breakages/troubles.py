@@ -28,7 +28,7 @@ from systemprompt.errors import (
 from systemprompt.ledger.protocol import Ledger
 from systemprompt.ledger.reader import LedgerReader
 from systemprompt.ledger.records import Change, ManualStart, NodeIdentity
-from systemprompt.ledger.sqlite.asking import KEPT_REQUESTS
+from systemprompt.ledger.stored.asking import KEPT_REQUESTS
 
 ENDS = (("success", None), ("failed", "reported"), ("cancelled", "interrupted"))
 AWAY: dict[str, SystempromptError] = {

@@ -38,6 +38,8 @@ COMMON = {
     "systemprompt.ledger.sqlite.reader",
     "systemprompt.ledger.sqlite.store",
     "systemprompt.ledger.statements",
+    "systemprompt.ledger.stored",
+    "systemprompt.ledger.stored.reader",
     "systemprompt.operations",
     "systemprompt.operations.answers",
     "systemprompt.operations.catalogue",
@@ -88,7 +90,7 @@ OF_EACH = {
     },
     "jobs history": {
         "ledger.reasons",
-        "ledger.sqlite.history",
+        "ledger.stored.history",
         "ledger.tallies",
         "ledger.views",
         "operations.cursors",

@@ -22,7 +22,7 @@ from systemprompt.ledger.sqlite import migrating
 from systemprompt.ledger.sqlite.ledger import MIGRATIONS, MIGRATIONS_TABLE, SqliteLedger
 from systemprompt.ledger.sqlite.making import make_ledger
 from systemprompt.ledger.sqlite.reader import open_reading_ledger
-from systemprompt.ledger.sqlite.store import Store
+from systemprompt.ledger.sqlite.store import SqliteStore
 from systemprompt.planning.planner import Planner
 
 
@@ -86,7 +86,7 @@ def folder(tmp_path: Path) -> str:
 
 
 def test_a_crash_between_two_files_leaves_what_the_next_start_completes(tmp_path: Path, folder: str) -> None:
-    with closing(Store(str(tmp_path / "ledger.db"), {})) as store:
+    with closing(SqliteStore(str(tmp_path / "ledger.db"), {})) as store:
         with pytest.raises(sqlite3.Error, match="absent"):
             migrating.migrate(store.connection, folder, table=MIGRATIONS_TABLE, begin=store.begin)
         assert migrating.applied_migration(store.connection, table=MIGRATIONS_TABLE) == 9001

@@ -13,8 +13,8 @@ from support.ledger_stage import EVERY_SECOND, ME, START, at, ending, node, spec
 from systemprompt.errors import LedgerBroken
 from systemprompt.ledger.records import Change, Claimed
 from systemprompt.ledger.rows import ClosedRun, OpenRun
-from systemprompt.ledger.sqlite.inserting import SHAPES
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
+from systemprompt.ledger.stored.inserting import SHAPES
 from systemprompt.planning.planner import Planner
 
 DECIDE = Planner().decide

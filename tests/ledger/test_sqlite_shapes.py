@@ -17,14 +17,14 @@ from support.sqlite_engine import SqliteEngine
 from systemprompt.clock import iso
 from systemprompt.ledger.attempt_views import AttemptView
 from systemprompt.ledger.rows import AttemptRow, ClosedRun, OpenRun
-from systemprompt.ledger.sqlite import clockwork
-from systemprompt.ledger.sqlite.closing import _Holder
-from systemprompt.ledger.sqlite.remembered import Terms
-from systemprompt.ledger.sqlite.run_views import run_view
+from systemprompt.ledger.sqlite.reader import MIGRATIONS
 from systemprompt.ledger.statements import load_statements
+from systemprompt.ledger.stored.closing import _Holder
+from systemprompt.ledger.stored.remembered import Terms
+from systemprompt.ledger.stored.run_views import run_view
 from systemprompt.ledger.views import RunView
 
-STATEMENTS = load_statements(str(Path(clockwork.__file__).parent / "sql"))
+STATEMENTS = load_statements(str(Path(MIGRATIONS).parent / "sql"))
 REFERENCE = (
     "id",
     "job_name",

@@ -14,7 +14,7 @@ from systemprompt.ledger.sqlite.place import is_regular, new_file, share_with
 from systemprompt.ledger.sqlite.replacing import is_open_elsewhere, make_folder
 from systemprompt.ledger.sqlite.schema_state import absent_schema_state, read_schema_state
 from systemprompt.ledger.sqlite.steps import FileBackup, FileRestore
-from systemprompt.ledger.sqlite.store import Store
+from systemprompt.ledger.sqlite.store import SqliteStore
 from systemprompt.ledger.statements import load_statements
 from systemprompt.ledger.upkeep import DatabaseSize, SchemaState
 
@@ -46,7 +46,7 @@ class DatabaseFile:
     def migrate(self) -> list[str]:
         make_folder(self.location)
         self._make_for_group()
-        store = Store(self.location, {})
+        store = SqliteStore(self.location, {})
         try:
             return migrate(store.connection, self.migrations, table=self.table, begin=store.begin)
         except sqlite3.Error as error:
@@ -168,5 +168,5 @@ class DatabaseFile:
             os.close(new_file(self.location))
             share_with(self.location, self.group)
 
-    def _store(self) -> Store:
-        return Store(self.location, upkeep_statements(), read_only=True)
+    def _store(self) -> SqliteStore:
+        return SqliteStore(self.location, upkeep_statements(), read_only=True)

@@ -6,6 +6,7 @@ import os
 import sqlite3
 from _thread import RLock
 from contextlib import contextmanager
+from itertools import count
 
 from systemprompt.databases.sqlite import database_error, is_busy, open_connection, retry_while_busy
 from systemprompt.errors import DatabaseDamaged, LedgerBroken, LedgerReplaced
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
 
     from systemprompt.errors import DatabaseError
 
-__all__ = ["Store", "ledger_error", "refuse_empty"]
+__all__ = ["SqliteStore", "ledger_error", "refuse_empty"]
 
 _LOG_PAGES = 4_000
 _COMMITS_BEFORE_REST = 100
 
 
-class Store:
-    """A connection, its statements and its lock. One transaction at a time; any thread may ask.
+class SqliteStore:
+    """Implements `systemprompt.ledger.stored.store.Store`: a connection, its statements and its lock.
 
     `on_statement` is called with a statement's name right before it runs, and with `begin`, `commit` and `committed`
     around a write transaction: crash tests kill the process there.
@@ -138,6 +139,11 @@ class Store:
         self._say(name)
         return self._connection.executemany(self._statements[name], rows).rowcount
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Nothing is gained by waiting: each statement is written as it comes."""
+        yield
+
     def fetch(self, name: str, parameters: Mapping[str, Any] | Sequence[Any] = ()) -> list[sqlite3.Row]:
         """Read with a named statement, in a view of its own or the caller's."""
         with self._lock:
@@ -170,6 +176,42 @@ class Store:
         finally:
             if not shared:
                 connection.close()
+
+    def select(self, sql: str, values: Mapping[str, Any]) -> list[sqlite3.Row]:
+        """Read with a statement that was put together, in the caller's view."""
+        return self._connection.execute(sql, values).fetchall()
+
+    def at(self, name: str) -> str:
+        return f":{name}"
+
+    def along(self, index: str) -> str:
+        return f" INDEXED BY {index}"
+
+    # -- one writer: the transaction itself is the lock ------------------------------------------------------------------
+
+    def due_jobs(self, values: Mapping[str, Any]) -> list[sqlite3.Row]:
+        return self.run("due_jobs", values).fetchall()
+
+    def waiting_runs(self, values: Mapping[str, Any]) -> list[sqlite3.Row]:
+        return self.run("waiting_runs", values).fetchall()
+
+    def numbers(self, taken: sqlite3.Row, *, runs: int, fences: int) -> tuple[Iterator[int], Iterator[int]]:
+        return count(taken["fence"] - fences + 1), count(taken["last_run"] - runs + 1)
+
+    def hold_catalogue(self) -> None:
+        """Held already."""
+
+    def hold_jobs(self, names: Sequence[str]) -> None:
+        """Held already."""
+
+    def hold_cursors(self, first: int, last: int) -> None:
+        """Held already."""
+
+    def hold_request(self, request_id: str) -> None:
+        """Held already."""
+
+    def hold_closed_days(self) -> None:
+        """Held already."""
 
     def begin(self, connection: sqlite3.Connection) -> None:
         """Take the write lock, waiting for other writers as long as this store is patient."""

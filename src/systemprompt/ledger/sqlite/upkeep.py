@@ -15,7 +15,7 @@ from systemprompt.ledger.sqlite.place import flush
 from systemprompt.ledger.sqlite.reader import MIGRATIONS, MIGRATIONS_TABLE, SqliteReader, open_reading_ledger
 from systemprompt.ledger.sqlite.replacing import number_in
 from systemprompt.ledger.sqlite.steps import FileBackup, FileRestore
-from systemprompt.ledger.sqlite.store import Store, refuse_empty
+from systemprompt.ledger.sqlite.store import SqliteStore, refuse_empty
 from systemprompt.ledger.upkeep import Extent, Settled
 
 __all__ = ["LEDGER_TABLES", "LedgerFile", "LedgerFileBackup", "LedgerFileRestore"]
@@ -35,7 +35,7 @@ class LedgerFile(DatabaseFile):
     def open(self) -> SqliteReader:
         return open_reading_ledger(self.location)
 
-    def _store(self) -> Store:
+    def _store(self) -> SqliteStore:
         refuse_empty(self.location)
         return super()._store()
 
@@ -93,7 +93,7 @@ class LedgerFileRestore(FileRestore):
         fence_above = max(now, number_in(self._target, named["last_fence_given"]))
         settled, ledger_id, planned_through = self._rescue(now, max_attempts)
         runs_above = max(logged(ledger_id), number_in(self._target, named["last_run_given"]))
-        store = Store(self.copied, named)
+        store = SqliteStore(self.copied, named)
         try:
             with store.write():
                 fence = store.run("raise_fence", {"above": fence_above}).fetchall()[0]["fence"]

@@ -180,7 +180,7 @@ CREATE TABLE job_last (
 ) STRICT;
 
 -- Queued and running work. A row leaves in the transaction that closes the run. It is running while a node holds it. What a usual run
--- leaves NULL stands last, and is not named when it is inserted: see systemprompt.ledger.sqlite.inserting.
+-- leaves NULL stands last, and is not named when it is inserted: see systemprompt.ledger.stored.inserting.
 --   due_at         fire_at, or for a run without one the instant it was asked for
 --   available_at   not before this instant; up to queued_at: at once
 --   period_from    where the period that this run works for begins

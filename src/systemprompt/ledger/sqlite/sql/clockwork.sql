@@ -17,7 +17,7 @@ INSERT OR ROLLBACK INTO job_runs
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: write_told_closed_runs
--- Those that have nothing rare, but say what their job said; see systemprompt.ledger.sqlite.inserting. PostgreSQL has no use for it.
+-- Those that have nothing rare, but say what their job said; see systemprompt.ledger.stored.inserting. PostgreSQL has no use for it.
 INSERT OR ROLLBACK INTO job_runs (run_id, job_id, version, origin, fire_at, due_at, available_at, queued_at, node_id, attempt,
                                   fence, started_at, actor, status, finished_at, duration_ms, message, items_processed,
                                   items_failed)
@@ -37,7 +37,7 @@ INSERT INTO job_tallies (job_id, hour, status, origin, n) VALUES (?, ?, ?, ?, ?)
 
 -- name: show_last
 -- What people read of a job. Of two runs the one with the higher fence is shown; both are counted. No error comes as '': see
--- systemprompt.ledger.sqlite.inserting on None.
+-- systemprompt.ledger.stored.inserting on None.
 INSERT INTO job_last (job_id, last_run_id, last_fence, last_run, last_status, last_error, run_count)
 VALUES (?, ?, ?, ?, ?, nullif(?, ''), ?)
 ON CONFLICT (job_id) DO UPDATE SET
@@ -98,7 +98,7 @@ ORDER BY p.next_due, p.job_id
 LIMIT CASE WHEN EXISTS (SELECT 1 FROM job_cursors late WHERE late.next_due <= :overdue) THEN :limit ELSE :room END
 
 -- name: terms_of_jobs
--- What the present versions of these jobs (a JSON array of ids) say, in the columns of systemprompt.ledger.sqlite.remembered.Terms.
+-- What the present versions of these jobs (a JSON array of ids) say, in the columns of systemprompt.ledger.stored.remembered.Terms.
 SELECT j.job_id, j.version, v.schedule, v.time_zone, v.policies, v.enabled
 FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
 WHERE j.job_id IN (SELECT value FROM json_each(:ids))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from heapq import merge
@@ -10,7 +9,8 @@ from operator import attrgetter
 from typing import Any
 
 from systemprompt.ledger.attempt_views import AttemptView
-from systemprompt.ledger.sqlite.run_views import run_views
+from systemprompt.ledger.stored.run_views import run_views
+from systemprompt.ledger.stored.store import Row
 from systemprompt.ledger.views import RunView
 
 __all__ = ["with_attempts"]
@@ -20,13 +20,13 @@ _KEPT = ("attempt", "fence", "node_id", "started_at", "ended_at", "result", "rea
 
 
 def with_attempts(
-    closed: Iterator[sqlite3.Row], waiting: Iterator[sqlite3.Row], kept: Iterable[sqlite3.Row]
+    closed: Iterable[Row], waiting: Iterable[Row], kept: Iterable[Row]
 ) -> Iterator[tuple[RunView, tuple[AttemptView, ...]]]:
     """Yield each run once, by job and due_at, with its attempts by fence.
 
     kept   all rows of `job_attempts`: few, since an attempt that closes its run is the run's own row
     """
-    beside: defaultdict[int, list[sqlite3.Row]] = defaultdict(list)
+    beside: defaultdict[int, list[Row]] = defaultdict(list)
     for row in kept:
         beside[row["run_id"]].append(row)
     for run in merge(run_views(closed), run_views(waiting), key=_BY_JOB):
@@ -38,13 +38,13 @@ def with_attempts(
         yield run, tuple(sorted(ended, key=attrgetter("fence")) if len(ended) > 1 else ended)
 
 
-def _attempt(run: RunView, late: dict[int, sqlite3.Row], attempt: int, **own: Any) -> AttemptView:
+def _attempt(run: RunView, late: dict[int, Row], attempt: int, **own: Any) -> AttemptView:
     came = late.get(attempt)
     late_result, late_at = (None, None) if came is None else (came["result"], came["day_at"])
     return AttemptView(run_id=run.run_id, attempt=attempt, late_result=late_result, late_at=late_at, **own)
 
 
-def _own_attempt(run: RunView, late: dict[int, sqlite3.Row]) -> AttemptView:
+def _own_attempt(run: RunView, late: dict[int, Row]) -> AttemptView:
     """Return the attempt that closed the run, or that is running."""
     return _attempt(
         run,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from dataclasses import asdict
 
 from systemprompt.clock import Instant
@@ -12,8 +11,8 @@ from systemprompt.ledger.bookkeeping import Books, Lost, Requeued, lost
 from systemprompt.ledger.policy_texts import policies_of
 from systemprompt.ledger.records import ClockEvent, NodeIdentity, Rescued
 from systemprompt.ledger.rows import OpenRun
-from systemprompt.ledger.sqlite.closing import take_out, write_books
-from systemprompt.ledger.sqlite.store import Store
+from systemprompt.ledger.stored.closing import take_out, write_books
+from systemprompt.ledger.stored.store import Row, Store
 
 __all__ = ["join", "leave", "record_clock_event", "rescue"]
 
@@ -53,7 +52,7 @@ def rescue(store: Store, node_id: str, seen_beat: int, now: Instant, *, max_atte
     return rescued
 
 
-def _settled(row: sqlite3.Row, node_id: str, now: Instant, *, max_attempts: int) -> Requeued | Lost:
+def _settled(row: Row, node_id: str, now: Instant, *, max_attempts: int) -> Requeued | Lost:
     run = OpenRun.leading(row)
     reruns = policies_of(row["policies"]).reruns
     again = reruns and run.attempt < max_attempts

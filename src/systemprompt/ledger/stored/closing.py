@@ -11,9 +11,9 @@ from systemprompt.errors import LedgerBroken
 from systemprompt.ledger.bookkeeping import Books, count_in, late_attempt, settle, storable
 from systemprompt.ledger.records import Closing
 from systemprompt.ledger.rows import ClosedRun, OpenRun
-from systemprompt.ledger.sqlite.inserting import insert_closed
-from systemprompt.ledger.sqlite.remembered import HeldRunChanged, Remembered
-from systemprompt.ledger.sqlite.store import Store
+from systemprompt.ledger.stored.inserting import insert_closed
+from systemprompt.ledger.stored.remembered import HeldRunChanged, Remembered
+from systemprompt.ledger.stored.store import Store
 
 __all__ = ["Ended", "close_held", "take_out", "write_books"]
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from systemprompt.ledger.rows import ClosedRun, OpenRun
-from systemprompt.ledger.sqlite.store import Store
+from systemprompt.ledger.stored.store import Store
 
 __all__ = ["SHAPES", "insert_closed", "insert_open"]
 

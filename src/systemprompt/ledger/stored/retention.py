@@ -1,19 +1,17 @@
-"""Sealing days, pruning what is sealed in bounded batches, oldest first, and folding tallies into sums."""
+"""Sealing days, and pruning what is sealed in bounded batches, oldest first."""
 
 from __future__ import annotations
 
 from systemprompt.clock import Instant
 from systemprompt.ledger.seals import Seal, SealDraft, chained, first_previous
-from systemprompt.ledger.sqlite.store import Store
+from systemprompt.ledger.stored.store import Store
 from systemprompt.ledger.tallies import tallies_of
 
-__all__ = ["fold", "give_back", "prune", "seal", "sealed_until"]
-
-_INCREMENTAL = 2
-_PAGES_AT_ONCE = 1_000
+__all__ = ["prune", "seal", "sealed_until"]
 
 
 def seal(store: Store, draft: SealDraft, now: Instant) -> Seal | None:
+    store.hold_closed_days()
     values = {
         "last_run": draft.last_run,
         "last_range": draft.last_range,
@@ -61,28 +59,6 @@ def prune(store: Store, before: Instant, *, limit: int) -> int:
     store.run("prune_nodes", {"before": before, "limit": limit})
     store.run("prune_requests", {"before": before})
     return len(going)
-
-
-def fold(store: Store, *, limit: int) -> bool:
-    """Add up to `limit` of the oldest tallies to the sums; say whether any are left."""
-    rows = store.run("tallies_to_fold").fetchone()
-    if rows["first"] is None:
-        return False
-    through = {"through": min(rows["last"], rows["first"] + limit - 1)}
-    store.run("fold_into_sums", through)
-    store.run("delete_folded", through)
-    store.run("delete_sums_of_nothing")
-    return bool(through["through"] < rows["last"])
-
-
-def give_back(store: Store) -> int | None:
-    pages = store.run("free_pages").fetchone()
-    if pages["auto_vacuum"] != _INCREMENTAL:
-        return None
-    # SQLite gives back a page a step, and `sqlite3` takes one step of what has no columns: asked for 1,000 at once, it gives one.
-    for _ in range(min(pages["free"], _PAGES_AT_ONCE)):
-        store.run("give_back_a_page")
-    return int(store.run("free_pages").fetchone()["free"])
 
 
 def sealed_until(store: Store) -> Instant:

@@ -8,13 +8,12 @@ two processes   a run that is held changes in two ways alone: somebody asks for 
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from systemprompt.ledger.records import Closing
 from systemprompt.ledger.rows import OpenRun
-from systemprompt.ledger.sqlite.store import Store
+from systemprompt.ledger.stored.store import Row, Store
 
 __all__ = ["HeldRunChanged", "Remembered", "Terms"]
 
@@ -48,7 +47,7 @@ class Remembered:
         rows = [row for row in (self._held.pop(closing.fence, None) for closing in closings) if row is not None]
         return rows if len(rows) == len(closings) else []
 
-    def terms(self, store: Store, due: Sequence[sqlite3.Row]) -> list[Terms]:
+    def terms(self, store: Store, due: Sequence[Row]) -> list[Terms]:
         """Return what the version of each of these jobs says, in their order.
 
         To be called where nothing is written to versions in the same transaction: what is undone must not be remembered.

@@ -17,12 +17,11 @@ from systemprompt.ledger.views import HistoryPage, Place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Iterator
     from typing import Any
 
     from systemprompt.clock import Instant
-    from systemprompt.ledger.sqlite.store import Store
+    from systemprompt.ledger.stored.store import Row, Store
     from systemprompt.ledger.views import HistoryQuery, RangeView, RunView
 
 __all__ = ["read_history"]
@@ -31,8 +30,8 @@ __all__ = ["read_history"]
 def read_history(
     store: Store,
     query: HistoryQuery,
-    to_run: Callable[[sqlite3.Row], RunView],
-    to_range: Callable[[sqlite3.Row], RangeView],
+    to_run: Callable[[Row], RunView],
+    to_range: Callable[[Row], RangeView],
 ) -> HistoryPage:
     """Read one page and its total, in the caller's view."""
     jobs: list[int] = [ALL_JOBS]
@@ -41,7 +40,7 @@ def read_history(
     total = 0
     streams: list[Iterator[RunView | RangeView]] = []
     for asked in product(jobs, dict.fromkeys(query.statuses or (None,)), dict.fromkeys(query.origins or (None,))):
-        page = _Page(store.connection, query, *asked)
+        page = _Page(store, query, *asked)
         (n_runs, runs), (n_ranges, ranges) = _runs(page), _ranges(page)
         total += n_runs + n_ranges
         streams += [map(to_run, runs), map(to_range, ranges)]
@@ -49,7 +48,7 @@ def read_history(
     return HistoryPage(entries=tuple(islice(newest_first, query.limit)), total=total)
 
 
-def _runs(page: _Page) -> tuple[int, list[sqlite3.Row]]:
+def _runs(page: _Page) -> tuple[int, list[Row]]:
     """Count and read closed runs, and the open ones, which are few and stand by themselves."""
     waiting = page.open_runs()
     shown = [row for row in waiting if page.follows(row["due_at"], False, row["run_id"])]
@@ -71,7 +70,7 @@ def _runs(page: _Page) -> tuple[int, list[sqlite3.Row]]:
     return page.count(source) + len(waiting), both[: page.limit]
 
 
-def _ranges(page: _Page) -> tuple[int, list[sqlite3.Row]]:
+def _ranges(page: _Page) -> tuple[int, list[Row]]:
     """Count and read ranges: fire times that were skipped or missed."""
     if page.origin not in (None, "schedule") or page.status not in (None, "skipped", "missed"):
         return 0, []
@@ -110,7 +109,7 @@ class _Source:
 
     def __init__(self, table: _Table, index: str, where: tuple[str, ...], counted: str, *, exact: bool) -> None:
         self.table, self.index = table, index
-        self.where = " AND ".join((*where, f"{table.instant} >= :low", f"{table.instant} < :high"))
+        self.where = where
         self.counted = counted
         self.exact = exact
 
@@ -120,14 +119,12 @@ class _Page:
     value is bound.
     """
 
-    def __init__(
-        self, connection: sqlite3.Connection, query: HistoryQuery, job_id: int, status: str | None, origin: str | None
-    ) -> None:
+    def __init__(self, store: Store, query: HistoryQuery, job_id: int, status: str | None, origin: str | None) -> None:
         self.job_id, self.status, self.origin = job_id, status, origin
         self.limit, self.after = query.limit, query.after
         self.low = _FIRST if query.since is None else query.since
         self.high = max(self.low, _LAST if query.until is None else query.until)
-        self._connection = connection
+        self._store = store
         self._values: dict[str, Any] = {"job": job_id, "status": status, "origin": origin}
 
     def where(self, *, origin: bool = True) -> tuple[str, ...]:
@@ -146,13 +143,13 @@ class _Page:
         """Whether an entry comes after those that were shown already."""
         return self.after is None or Place(at, is_range, number).newest_first > self.after.newest_first
 
-    def open_runs(self) -> list[sqlite3.Row]:
+    def open_runs(self) -> list[Row]:
         """Return the open runs that match, newest first."""
-        where = " AND ".join((*self.where(), "due_at >= :low", "due_at < :high"))
-        return self._connection.execute(
+        where = " AND ".join((*self.where(), self._within("due_at")))
+        return self._store.select(
             f"SELECT * FROM open_run_views WHERE {where} ORDER BY due_at DESC, run_id DESC",  # noqa: S608  # our own fragments
             {**self._values, "low": self.low, "high": self.high},
-        ).fetchall()
+        )
 
     def whole_hours(self) -> tuple[Instant, Instant]:
         """Return the whole hours in between, as instants; the second is before the first where there is none."""
@@ -163,20 +160,20 @@ class _Page:
         first, stop = self.whole_hours()
         if first >= stop:
             return self.rows(source, self.low, self.high)
-        kept = self._connection.execute(
-            f"SELECT coalesce(sum(n), 0) FROM ({self._tallies(source, 'n')})",  # noqa: S608  # our own fragments
+        ((kept,),) = self._store.select(
+            f"SELECT coalesce(sum(n), 0) FROM ({self._tallies(source, 'n')}) t",  # noqa: S608  # our own fragments
             {**self._values, "first": first // HOUR, "stop": stop // HOUR},
-        ).fetchone()[0]
+        )
         return int(kept) + self.rows(source, self.low, first) + self.rows(source, stop, self.high)
 
-    def newest(self, source: _Source) -> list[sqlite3.Row]:
+    def newest(self, source: _Source) -> list[Row]:
         """Return the newest that match and were not shown already, as many as a page may need."""
         high = self.high if self.after is None else min(self.high, self.after.at + 1)
         if source.exact:
             return self.read(source, self.low, high, self.limit)
-        found: list[sqlite3.Row] = []
-        hours = self._connection.execute(
-            f"SELECT DISTINCT hour FROM ({self._tallies(source, 'hour')}) ORDER BY hour DESC",  # noqa: S608  # our own fragments
+        found: list[Row] = []
+        hours = self._store.select(
+            f"SELECT DISTINCT hour FROM ({self._tallies(source, 'hour')}) t ORDER BY hour DESC",  # noqa: S608  # our own fragments
             {**self._values, "first": self.low // HOUR, "stop": -(-high // HOUR)},
         )
         for (hour,) in hours:
@@ -189,23 +186,31 @@ class _Page:
     def rows(self, source: _Source, low: Instant, high: Instant) -> int:
         if low >= high:
             return 0
-        statement = f"SELECT count(*) FROM {source.table.name} INDEXED BY {source.index} WHERE {source.where}"  # noqa: S608  # our own fragments
-        return int(self._connection.execute(statement, {**self._values, "low": low, "high": high}).fetchone()[0])
+        table, where = source.table, " AND ".join((*source.where, self._within(source.table.instant)))
+        ((number,),) = self._store.select(
+            f"SELECT count(*) FROM {table.name}{self._store.along(source.index)} WHERE {where}",  # noqa: S608  # our own fragments
+            {**self._values, "low": low, "high": high},
+        )
+        return int(number)
 
-    def read(self, source: _Source, low: Instant, high: Instant, limit: int) -> list[sqlite3.Row]:
+    def read(self, source: _Source, low: Instant, high: Instant, limit: int) -> list[Row]:
         table, values = source.table, {**self._values, "low": low, "high": high, "limit": limit}
-        where = source.where
+        where = " AND ".join((*source.where, self._within(table.instant)))
         if self.after is not None:
             # At the instant itself: all of the kind that comes second, none of the first, or those with lower numbers.
             below = self.after.number if table.ranges is self.after.is_range else _LAST if table.ranges else 0
-            where += f" AND ({table.instant}, {table.key}) < (:at, :below)"
+            where += f" AND ({table.instant}, {table.key}) < ({self._store.at('at')}, :below)"
             values |= {"at": self.after.at, "below": below}
         newest = f"ORDER BY {table.instant} DESC, {table.key} DESC"
-        return self._connection.execute(
+        along = self._store.along(source.index)
+        return self._store.select(
             f"{table.shown} WHERE v.{table.key} IN ("  # noqa: S608  # our own fragments
-            f"SELECT {table.key} FROM {table.name} INDEXED BY {source.index} WHERE {where} {newest} LIMIT :limit) {newest}",
+            f"SELECT {table.key} FROM {table.name}{along} WHERE {where} {newest} LIMIT :limit) {newest}",
             values,
-        ).fetchall()
+        )
+
+    def _within(self, instant: str) -> str:
+        return f"{instant} >= {self._store.at('low')} AND {instant} < {self._store.at('high')}"
 
     def _tallies(self, source: _Source, column: str) -> str:
         """Return what selects a column of the tallies that match, folded or not."""

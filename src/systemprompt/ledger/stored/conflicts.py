@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from systemprompt.clock import Instant
 from systemprompt.errors import LedgerBroken
 from systemprompt.ledger.records import Closing, Decide
-from systemprompt.ledger.sqlite.clockwork import plan_one
-from systemprompt.ledger.sqlite.closing import Ended, close_held, write_books
-from systemprompt.ledger.sqlite.store import Store
+from systemprompt.ledger.stored.clockwork import plan_one
+from systemprompt.ledger.stored.closing import Ended, close_held, write_books
+from systemprompt.ledger.stored.store import Store
 from systemprompt.own_log import own_log
 
 __all__ = ["close_one_by_one"]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import count
 from typing import Any, NamedTuple
 
 from systemprompt.clock import Instant
@@ -15,10 +13,10 @@ from systemprompt.ledger.bookkeeping import Books, begun, closed_when_planned, p
 from systemprompt.ledger.policy_texts import policies_of
 from systemprompt.ledger.records import Claimed, Closing, Decide, Decision, JobToPlan, Turn
 from systemprompt.ledger.rows import OpenRun
-from systemprompt.ledger.sqlite.closing import Ended, close_held, write_books
-from systemprompt.ledger.sqlite.inserting import insert_open
-from systemprompt.ledger.sqlite.remembered import Remembered, Terms
-from systemprompt.ledger.sqlite.store import Store
+from systemprompt.ledger.stored.closing import Ended, close_held, write_books
+from systemprompt.ledger.stored.inserting import insert_open
+from systemprompt.ledger.stored.remembered import Remembered, Terms
+from systemprompt.ledger.stored.store import Row, Store
 
 __all__ = ["JOBS_A_TURN", "Numbers", "Offer", "claim", "claimed", "plan_new", "plan_one", "take_numbers", "turn"]
 
@@ -48,9 +46,9 @@ def turn(
     """
     books, ended = close_held(store, closings, now, remembered) if closings else (Books(), Ended())
     due = _due(store, offer, now) if offer.plan else []
-    waiting: list[sqlite3.Row] = []
+    waiting: list[Row] = []
     if offer.room > 0 and (not due or due[0]["waiting"]):
-        waiting = store.run("waiting_runs", {"now": now, "room": offer.room}).fetchall()
+        waiting = store.waiting_runs({"now": now, "room": offer.room})
     plans = _plans(due, remembered.terms(store, due), now, decide)
     started = _write(store, books, plans, now, _Taker(offer.node_id, offer.room, waiting))
     left = len(due) >= (JOBS_A_TURN if _is_overdue(due, offer, now) else min(offer.room, JOBS_A_TURN))
@@ -74,13 +72,13 @@ def turn(
     return done, [run for run, _, _ in started]
 
 
-def _due(store: Store, offer: Offer, now: Instant) -> list[sqlite3.Row]:
+def _due(store: Store, offer: Offer, now: Instant) -> list[Row]:
     """Return the due jobs that this turn plans: those there is room for, or all of them once one has waited long enough."""
     values = {"now": now, "overdue": now - offer.patience, "limit": JOBS_A_TURN, "room": min(offer.room, JOBS_A_TURN)}
-    return store.run("due_jobs", values).fetchall()
+    return store.due_jobs(values)
 
 
-def _is_overdue(due: Sequence[sqlite3.Row], offer: Offer, now: Instant) -> bool:
+def _is_overdue(due: Sequence[Row], offer: Offer, now: Instant) -> bool:
     return bool(due) and due[0]["next_due"] <= now - offer.patience
 
 
@@ -97,6 +95,7 @@ def plan_new(store: Store, first: int, last: int, now: Instant, decide: Decide) 
 
 def _plan_by_id(store: Store, first: int, last: int, now: Instant, decide: Decide) -> list[_Plan]:
     # Their versions may have been written in this very transaction, so nothing is remembered of them.
+    store.hold_cursors(first, last)
     rows = store.run("jobs_by_id_to_plan", {"first": first, "last": last}).fetchall()
     plans = _plans(rows, [Terms._make(row[-len(Terms._fields) :]) for row in rows], now, decide)
     _write(store, Books(), plans, now)
@@ -134,7 +133,7 @@ def take_numbers(store: Store, *, runs: int, fences: int, node_id: str | None, t
     """Take so many run ids and fences, and say that the ledger is planned up to `through`. A lost node may use none."""
     values = {"runs": runs, "fences": fences, "through": through, "node_id": node_id}
     (state,) = store.run("take_numbers", values).fetchall()
-    return Numbers(count(state["fence"] - fences + 1), count(state["last_run"] - runs + 1), bool(state["stopped"]))
+    return Numbers(*store.numbers(state, runs=runs, fences=fences), bool(state["stopped"]))
 
 
 class _Plan(NamedTuple):
@@ -157,10 +156,10 @@ class _Taker(NamedTuple):
 
     node_id: str
     room: int
-    waiting: Sequence[sqlite3.Row]
+    waiting: Sequence[Row]
 
 
-def _plans(rows: Sequence[sqlite3.Row], terms: Sequence[Terms], now: Instant, decide: Decide) -> list[_Plan]:
+def _plans(rows: Sequence[Row], terms: Sequence[Terms], now: Instant, decide: Decide) -> list[_Plan]:
     """Return what is owed of each of these jobs. The rows begin with the columns of the view `jobs_to_plan`, in its order.
 
     Thousands of jobs that are due at once differ in their names alone: what is owed of them is decided once.
@@ -206,42 +205,43 @@ def _write(
     that nothing stands in the way of is then written as already running.
     """
     started: list[tuple[OpenRun, str, bool]] = []
-    if plans or (taker is not None and taker.waiting):
-        waiting, at_once = (taker.waiting, _at_once(plans, taker)) if taker is not None else ((), set[int]())
-        number = sum([len(plan.decision.runs) for plan in plans])
-        through = max([plan.decision.planned_through for plan in plans], default=0)
-        node_id = None if taker is None else taker.node_id
-        fences, run_ids, stopped = take_numbers(
-            store, runs=number, fences=len(waiting) + len(at_once), through=through, node_id=node_id
-        )
-        if taker is not None and waiting and not stopped:
-            started = [
-                (_begun(row, taker, next(fences), now), row["job_name"], policies_of(row["policies"]).reruns)
-                for row in waiting
-            ]
-            claim(store, [run for run, _, _ in started])
-        fresh: list[OpenRun] = []
-        for plan in plans:
-            for run in plan.decision.runs:
-                job_id, version, run_id = plan.job_id, plan.version, next(run_ids)
-                if run.status != "queued":
-                    books.close(closed_when_planned(run, job_id=job_id, version=version, run_id=run_id, now=now))
-                    continue
-                row = planned(run, job_id=job_id, version=version, run_id=run_id, now=now)
-                if taker is not None and not stopped and job_id in at_once:
-                    at_once.remove(job_id)
-                    row = begun(row, node_id=taker.node_id, fence=next(fences), now=now)
-                    started.append((row, plan.job_name, policies_of(plan.policies).reruns))
-                fresh.append(row)
-        if fresh:
-            insert_open(store, fresh)
-    ranges = [(plan, span) for plan in plans for span in plan.decision.ranges]
-    if ranges:
-        spans = [(p.job_id, p.version, s.first_at, s.last_at, s.count, s.status, s.reason, now) for p, s in ranges]
-        store.run_many("write_ranges", spans)
-    if plans:
-        _move_cursors(store, plans)
-    write_books(store, books, [(plan.job_id, span.last_at, span.status) for plan, span in ranges])
+    with store.together():
+        if plans or (taker is not None and taker.waiting):
+            waiting, at_once = (taker.waiting, _at_once(plans, taker)) if taker is not None else ((), set[int]())
+            number = sum([len(plan.decision.runs) for plan in plans])
+            through = max([plan.decision.planned_through for plan in plans], default=0)
+            node_id = None if taker is None else taker.node_id
+            fences, run_ids, stopped = take_numbers(
+                store, runs=number, fences=len(waiting) + len(at_once), through=through, node_id=node_id
+            )
+            if taker is not None and waiting and not stopped:
+                started = [
+                    (_begun(row, taker, next(fences), now), row["job_name"], policies_of(row["policies"]).reruns)
+                    for row in waiting
+                ]
+                claim(store, [run for run, _, _ in started])
+            fresh: list[OpenRun] = []
+            for plan in plans:
+                for run in plan.decision.runs:
+                    job_id, version, run_id = plan.job_id, plan.version, next(run_ids)
+                    if run.status != "queued":
+                        books.close(closed_when_planned(run, job_id=job_id, version=version, run_id=run_id, now=now))
+                        continue
+                    row = planned(run, job_id=job_id, version=version, run_id=run_id, now=now)
+                    if taker is not None and not stopped and job_id in at_once:
+                        at_once.remove(job_id)
+                        row = begun(row, node_id=taker.node_id, fence=next(fences), now=now)
+                        started.append((row, plan.job_name, policies_of(plan.policies).reruns))
+                    fresh.append(row)
+            if fresh:
+                insert_open(store, fresh)
+        ranges = [(plan, span) for plan in plans for span in plan.decision.ranges]
+        if ranges:
+            spans = [(p.job_id, p.version, s.first_at, s.last_at, s.count, s.status, s.reason, now) for p, s in ranges]
+            store.run_many("write_ranges", spans)
+        if plans:
+            _move_cursors(store, plans)
+        write_books(store, books, [(plan.job_id, span.last_at, span.status) for plan, span in ranges])
     return started
 
 
@@ -257,7 +257,7 @@ def _at_once(plans: Sequence[_Plan], taker: _Taker) -> set[int]:
     return jobs
 
 
-def _begun(row: sqlite3.Row, taker: _Taker, fence: int, now: Instant) -> OpenRun:
+def _begun(row: Row, taker: _Taker, fence: int, now: Instant) -> OpenRun:
     return begun(OpenRun.leading(row), node_id=taker.node_id, fence=fence, now=now)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
@@ -22,10 +21,10 @@ from systemprompt.ledger.bookkeeping import Books, begun, closed_waiting, manual
 from systemprompt.ledger.policy_texts import policies_of
 from systemprompt.ledger.records import Change, Claimed, ManualStart, StopAsked
 from systemprompt.ledger.rows import OpenRun
-from systemprompt.ledger.sqlite.clockwork import claimed, take_numbers
-from systemprompt.ledger.sqlite.closing import take_out, write_books
-from systemprompt.ledger.sqlite.inserting import insert_open
-from systemprompt.ledger.sqlite.store import Store
+from systemprompt.ledger.stored.clockwork import claimed, take_numbers
+from systemprompt.ledger.stored.closing import take_out, write_books
+from systemprompt.ledger.stored.inserting import insert_open
+from systemprompt.ledger.stored.store import Row, Store
 
 __all__ = ["KEPT_REQUESTS", "ask_for_runs", "ask_to_stop", "once", "start_manual"]
 
@@ -45,6 +44,7 @@ def once(
     """
     if change.request_id is None:
         return act(), True
+    store.hold_request(change.request_id)
     known = {"request_id": change.request_id, "now": now}
     found = store.run("find_request", known).fetchone()
     digest = _digest(asked)
@@ -130,15 +130,16 @@ def _begin_here(
 
 def _rows(
     store: Store, now: Instant, starts: Sequence[ManualStart], change: Change, *, node_id: str | None = None
-) -> list[tuple[OpenRun, sqlite3.Row]]:
+) -> list[tuple[OpenRun, Row]]:
     """Return a row for each start, with its job; held by the node where one is named."""
+    store.hold_jobs([start.job_name for start in starts])
     jobs = [_job_to_start(store, start.job_name) for start in starts]
     fences = len(starts) if node_id is not None else 0
     taken = take_numbers(store, runs=len(starts), fences=fences, node_id=node_id)
     if taken.stopped:
         assert node_id is not None
         raise NodeLost(node_id)
-    rows: list[tuple[OpenRun, sqlite3.Row]] = []
+    rows: list[tuple[OpenRun, Row]] = []
     for start, job in zip(starts, jobs, strict=True):
         row = manual(
             start,
@@ -156,8 +157,8 @@ def _rows(
     return rows
 
 
-def _job_to_start(store: Store, name: str) -> sqlite3.Row:
-    job: sqlite3.Row | None = store.run("job_to_start", {"name": name}).fetchone()
+def _job_to_start(store: Store, name: str) -> Row:
+    job: Row | None = store.run("job_to_start", {"name": name}).fetchone()
     if job is None:
         broken = [row["error"] for row in store.run("quarantined_sources")]
         raise JobNotFound(name, [row["job_name"] for row in store.run("job_names")], broken)

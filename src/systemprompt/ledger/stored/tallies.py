@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from systemprompt.ledger.sqlite.store import Store
+from systemprompt.ledger.stored.store import Store
 
 __all__ = ["counted"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from functools import lru_cache
@@ -21,14 +20,14 @@ _AS_READ: dict[object, Callable[[Any], Any]] = {
 """How SQLite's value becomes that of a field, by the type that the record gives it; any other stays as it is."""
 
 
-def run_view(row: sqlite3.Row) -> RunView:
+def run_view(row: Any) -> RunView:
     """Return the run of a row that has the columns of `RunView`, in whatever order."""
     return _maker(tuple(row.keys()))(row)
 
 
-def run_views(rows: Iterable[sqlite3.Row]) -> Iterator[RunView]:
+def run_views(rows: Iterable[Any]) -> Iterator[RunView]:
     """Yield the runs of many rows with the same columns."""
-    make: Callable[[sqlite3.Row], RunView] | None = None
+    make: Callable[[Any], RunView] | None = None
     for row in rows:
         if make is None:
             make = _maker(tuple(row.keys()))
@@ -36,7 +35,7 @@ def run_views(rows: Iterable[sqlite3.Row]) -> Iterator[RunView]:
 
 
 @lru_cache(maxsize=8)
-def _maker(columns: tuple[str, ...]) -> Callable[[sqlite3.Row], RunView]:
+def _maker(columns: tuple[str, ...]) -> Callable[[Any], RunView]:
     """Return what makes a view of a row. Straight into the slots: a frozen dataclass's own way takes three times as long."""
     plain, read = [], []
     for field in fields(RunView):
@@ -46,7 +45,7 @@ def _maker(columns: tuple[str, ...]) -> Callable[[sqlite3.Row], RunView]:
         else:
             plain.append((put, column))
 
-    def make(row: sqlite3.Row) -> RunView:
+    def make(row: Any) -> RunView:
         made = object.__new__(RunView)
         for put, column in plain:
             put(made, row[column])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
@@ -15,9 +14,9 @@ from systemprompt.ledger.bookkeeping import Books, closed_waiting
 from systemprompt.ledger.policy_texts import policies_of, text_of
 from systemprompt.ledger.records import Change, Decide, JobSpec, QuarantineNotice, SyncReport
 from systemprompt.ledger.rows import OpenRun
-from systemprompt.ledger.sqlite.clockwork import plan_new, plan_one
-from systemprompt.ledger.sqlite.closing import take_out, write_books
-from systemprompt.ledger.sqlite.store import Store
+from systemprompt.ledger.stored.clockwork import plan_new, plan_one
+from systemprompt.ledger.stored.closing import take_out, write_books
+from systemprompt.ledger.stored.store import Row, Store
 
 __all__ = ["NOTHING", "is_current", "set_enabled", "sync"]
 
@@ -113,7 +112,7 @@ def set_enabled(store: Store, job_name: str, enabled: bool, now: Instant, decide
     plan_one(store, row["job_id"], now, decide)
 
 
-def _rows(store: Store, wanted: set[str], keep: str | None) -> tuple[dict[str, sqlite3.Row], set[str]]:
+def _rows(store: Store, wanted: set[str], keep: str | None) -> tuple[dict[str, Row], set[str]]:
     """Return the jobs to hold against the catalogue by name, and the names of those to leave as they are."""
     rows = {row["job_name"]: row for row in store.run("all_jobs_for_sync").fetchall()}
     if keep is None:
@@ -133,7 +132,7 @@ class _Notices:
         }
         self.by_source = {notice.source: notice.error for notice in quarantined if notice.name is None}
 
-    def error_of(self, row: sqlite3.Row) -> str | None:
+    def error_of(self, row: Row) -> str | None:
         if row["retired_at"] is not None:
             return None
         notice = self.by_name.get(row["job_name"])
@@ -144,7 +143,7 @@ _STATED = ("schedule", "time_zone", "policies", "enabled")
 """What a version says of a job."""
 
 
-def _is_settled(row: sqlite3.Row, error: str | None) -> bool:
+def _is_settled(row: Row, error: str | None) -> bool:
     """Say whether a job that the catalogue does not have is held with this error already, or is retired.
 
     One that is held for a conflict in the ledger stays so: only a person releases it.
@@ -154,11 +153,11 @@ def _is_settled(row: sqlite3.Row, error: str | None) -> bool:
     return bool(row["quarantine"] == "ledger_conflict" or row["quarantine_error"] == error)
 
 
-def _stated(row: sqlite3.Row) -> dict[str, Any]:
+def _stated(row: Row) -> dict[str, Any]:
     return {name: row[name] for name in _STATED}
 
 
-def _wanted(row: sqlite3.Row, spec: JobSpec) -> dict[str, Any]:
+def _wanted(row: Row, spec: JobSpec) -> dict[str, Any]:
     # The last writer wins: `sp jobs disable` holds until the code or the profile changes its own word.
     declared_again = bool(row["declared_enabled"]) != spec.enabled or row["retired_at"] is not None
     return {
@@ -181,7 +180,7 @@ def _shown(spec: JobSpec) -> dict[str, Any]:
     }
 
 
-def _differs(row: sqlite3.Row, spec: JobSpec) -> bool:
+def _differs(row: Row, spec: JobSpec) -> bool:
     held: tuple[object, ...] = _held(row)
     return row["quarantine"] == "load" or held != (
         None,
@@ -242,7 +241,7 @@ def _first(number: int, spec: JobSpec, now: Instant, change: Change) -> dict[str
     }
 
 
-def _change(store: Store, row: sqlite3.Row, spec: JobSpec, now: Instant, decide: Decide, change: Change) -> None:
+def _change(store: Store, row: Row, spec: JobSpec, now: Instant, decide: Decide, change: Change) -> None:
     job_id, stated, version = row["job_id"], _wanted(row, spec), row["version"]
     returned = row["retired_at"] is not None
     new_version = returned or stated != _stated(row)
@@ -265,7 +264,7 @@ def _change(store: Store, row: sqlite3.Row, spec: JobSpec, now: Instant, decide:
     plan_one(store, job_id, now, decide)
 
 
-def _touched(row: sqlite3.Row, spec: JobSpec, fields: Sequence[str]) -> list[str]:
+def _touched(row: Row, spec: JobSpec, fields: Sequence[str]) -> list[str]:
     """Return which of the changed fields the profile sets, or has set until now."""
     sets = {*json.loads(row["profile_sets"]), *spec.profile_sets}
     present, before = spec.policies.as_dict(), policies_of(row["policies"]).as_dict()
@@ -283,13 +282,13 @@ def _is_of_profile(spec: JobSpec) -> bool:
     return spec.source.startswith("command:")
 
 
-def _quarantine(store: Store, row: sqlite3.Row, error: str, now: Instant, decide: Decide) -> None:
+def _quarantine(store: Store, row: Row, error: str, now: Instant, decide: Decide) -> None:
     plan_one(store, row["job_id"], now, decide)
     store.run("quarantine_job", {"job_id": row["job_id"], "error": error, "now": now})
     plan_one(store, row["job_id"], now, decide)
 
 
-def _retire(store: Store, row: sqlite3.Row, now: Instant, decide: Decide) -> None:
+def _retire(store: Store, row: Row, now: Instant, decide: Decide) -> None:
     job_id = row["job_id"]
     cursor = plan_one(store, job_id, now, decide)
     store.run("close_version", {"job_id": job_id, "valid_until": cursor})
@@ -327,7 +326,7 @@ def _sync_sources(store: Store, notices: _Notices, now: Instant) -> None:
 
 
 def _next_version(
-    store: Store, row: sqlite3.Row, stated: Mapping[str, Any], cursor: Instant, opened: Mapping[str, Any]
+    store: Store, row: Row, stated: Mapping[str, Any], cursor: Instant, opened: Mapping[str, Any]
 ) -> None:
     job_id = row["job_id"]
     store.run("close_version", {"job_id": job_id, "valid_until": cursor})

@@ -1,0 +1,168 @@
+"""What writes to the ledger, whatever its engine: each method one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from systemprompt.clock import Instant, iso
+from systemprompt.errors import DaySealed, LedgerBroken
+from systemprompt.ledger.records import (
+    Change,
+    Claimed,
+    ClockEvent,
+    Closing,
+    Decide,
+    JobSpec,
+    ManualStart,
+    NodeIdentity,
+    QuarantineNotice,
+    Rescued,
+    StopAsked,
+    SyncReport,
+    Turn,
+)
+from systemprompt.ledger.seals import Seal, SealDraft
+from systemprompt.ledger.stored import asking, catalogue, clockwork, conflicts, nodes, retention
+from systemprompt.ledger.stored.reader import StoredReader
+from systemprompt.ledger.stored.remembered import HeldRunChanged, Remembered
+from systemprompt.ledger.stored.store import Store
+from systemprompt.ledger.views import JobView
+
+__all__ = ["StoredLedger"]
+
+
+class StoredLedger(StoredReader):
+    """`systemprompt.ledger.protocol.Ledger`, but for what engines do differently; see there for what each method promises."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self._remembered = Remembered()
+
+    # -- the clockwork of a node ----------------------------------------------------------------------------------------
+
+    def turn(
+        self,
+        node_id: str,
+        now: Instant,
+        decide: Decide,
+        *,
+        closings: Sequence[Closing] = (),
+        room: int = 0,
+        plan: bool = True,
+        patience: int = 0,
+    ) -> Turn:
+        offer = clockwork.Offer(node_id, room, plan, patience)
+        try:
+            try:
+                return self._turn(offer, now, decide, closings)
+            except HeldRunChanged:
+                # What was remembered is forgotten by now, so that it is read.
+                return self._turn(offer, now, decide, closings)
+        except LedgerBroken:
+            if not closings:
+                raise
+        ended, odd = conflicts.close_one_by_one(self._store, closings, now, decide)
+        rest = self._turn(offer._replace(room=max(0, room - len(odd))), now, decide, ())
+        return replace(rest, closed=ended.closed, late=ended.late, odd=odd)
+
+    def _turn(self, offer: clockwork.Offer, now: Instant, decide: Decide, closings: Sequence[Closing]) -> Turn:
+        with self._store.write():
+            done, began = clockwork.turn(self._store, self._remembered, offer, now, decide, closings)
+        self._remembered.keep(began)
+        return done
+
+    # -- acts on runs ---------------------------------------------------------------------------------------------------
+
+    def start_manual(
+        self,
+        node_id: str,
+        now: Instant,
+        starts: Sequence[ManualStart],
+        change: Change,
+        *,
+        skip_running: bool = False,
+    ) -> tuple[Claimed, ...]:
+        with self._store.write():
+            self._check_day(now)
+            return asking.start_manual(self._store, node_id, now, starts, change, skip_running=skip_running)
+
+    def ask_for_runs(self, now: Instant, starts: Sequence[ManualStart], change: Change) -> tuple[int, ...]:
+        with self._store.write():
+            self._check_day(now)
+            return asking.ask_for_runs(self._store, now, starts, change)
+
+    def ask_to_stop(self, run_id: int, now: Instant, change: Change) -> StopAsked:
+        with self._store.write():
+            return asking.ask_to_stop(self._store, run_id, now, change)
+
+    def _check_day(self, now: Instant) -> None:
+        sealed_until = retention.sealed_until(self._store)
+        if now < sealed_until:
+            raise DaySealed(iso(now), iso(sealed_until))
+
+    # -- nodes ----------------------------------------------------------------------------------------------------------
+
+    def join(self, node: NodeIdentity) -> None:
+        with self._store.write():
+            nodes.join(self._store, node)
+
+    def beat(self, node_id: str, now: Instant) -> bool:
+        with self._store.write():
+            return self._store.run("beat", {"node_id": node_id, "now": now}).rowcount == 1
+
+    def leave(self, node_id: str, now: Instant) -> None:
+        with self._store.write():
+            nodes.leave(self._store, node_id, now)
+
+    def rescue(self, node_id: str, seen_beat: int, now: Instant, *, max_attempts: int) -> list[Rescued] | None:
+        with self._store.write():
+            return nodes.rescue(self._store, node_id, seen_beat, now, max_attempts=max_attempts)
+
+    def record_clock_event(self, event: ClockEvent) -> None:
+        with self._store.write():
+            nodes.record_clock_event(self._store, event)
+
+    # -- jobs and versions ----------------------------------------------------------------------------------------------
+
+    def sync_catalogue(
+        self,
+        specs: Sequence[JobSpec],
+        quarantined: Sequence[QuarantineNotice],
+        now: Instant,
+        decide: Decide,
+        change: Change,
+        *,
+        keep: str | None = None,
+    ) -> SyncReport:
+        # Looked at first without the write lock: most of the time nothing changed.
+        with self._store.snapshot():
+            if catalogue.is_current(self._store, specs, quarantined, keep):
+                return catalogue.NOTHING
+        with self._store.write():
+            now = max(now, retention.sealed_until(self._store))
+            return catalogue.sync(self._store, specs, quarantined, now, decide, change, keep=keep)
+
+    def set_enabled(self, job_name: str, enabled: bool, now: Instant, decide: Decide, change: Change) -> JobView:
+        asked = {"act": "enable" if enabled else "disable", "job_name": job_name}
+        with self._store.write():
+            now = max(now, retention.sealed_until(self._store))
+
+            def act() -> dict[str, str]:
+                catalogue.set_enabled(self._store, job_name, enabled, now, decide, change)
+                return {"job_name": job_name}
+
+            asking.once(self._store, change, asked, now, act)
+        view = self.job(job_name)
+        assert view is not None
+        return view
+
+    # -- retention ------------------------------------------------------------------------------------------------------
+
+    def seal(self, draft: SealDraft, now: Instant) -> Seal | None:
+        with self._store.write():
+            return retention.seal(self._store, draft, now)
+
+    def prune(self, before: Instant, *, limit: int) -> int:
+        with self._store.write():
+            return retention.prune(self._store, before, limit=limit)
