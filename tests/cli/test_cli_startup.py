@@ -33,6 +33,7 @@ COMMON = {
     "systemprompt.errors",
     "systemprompt.ledger",
     "systemprompt.ledger.job_view",
+    "systemprompt.ledger.migration_files",
     "systemprompt.ledger.sqlite",
     "systemprompt.ledger.sqlite.migrating",
     "systemprompt.ledger.sqlite.reader",

@@ -6,9 +6,14 @@ database. Two processes may start at once: the write lock is taken before the nu
 
 from __future__ import annotations
 
-import os
-
 from systemprompt.errors import DatabaseOutdated, DatabaseTooNew
+from systemprompt.ledger.migration_files import (
+    all_migrations,
+    migration_checksum,
+    migration_number,
+    newest_migration,
+    read_migration,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,19 +77,9 @@ def applied_migrations(connection: sqlite3.Connection, *, table: str) -> tuple[s
 
 def build(connection: sqlite3.Connection, folder: str, *, table: str, up_to: int) -> None:
     """Make an empty database, of the caller's alone, what the migrations up to this number make."""
-    for name in _files(folder):
-        if _number(name) <= up_to:
+    for name in all_migrations(folder):
+        if migration_number(name) <= up_to:
             _apply(connection, folder, name, table)
-
-
-def all_migrations(folder: str) -> tuple[str, ...]:
-    """Return the names of the migrations that this program has, in order."""
-    return tuple(_files(folder))
-
-
-def newest_migration(folder: str) -> int:
-    """Return the number of the newest migration that this program has."""
-    return max(_number(name) for name in _files(folder))
 
 
 def pending_migrations(connection: sqlite3.Connection, folder: str, *, table: str) -> list[str]:
@@ -94,24 +89,24 @@ def pending_migrations(connection: sqlite3.Connection, folder: str, *, table: st
         DatabaseTooNew: the database is ahead of this program.
     """
     applied = _applied(connection, table)
-    files = _files(folder)
+    files = all_migrations(folder)
     path = connection.execute("PRAGMA database_list").fetchone()[2]
     for file in files:
-        known = applied.get(_number(file))
-        if known is not None and known != (file, _checksum(_read(folder, file))):
+        known = applied.get(migration_number(file))
+        if known is not None and known != (file, migration_checksum(read_migration(folder, file))):
             raise DatabaseOutdated(
                 f"database {path!r} has a schema of an unreleased version of systemprompt ({known[0]})",
                 hint="no release made it, so nothing brings it up to date: move the file away and begin anew",
                 details={"path": path, "migration": known[0]},
             )
-    have, newest = max(applied, default=0), _number(files[-1])
+    have, newest = max(applied, default=0), newest_migration(folder)
     if have > newest:
         raise DatabaseTooNew(
             f"database {path!r} has schema {have}; this program knows schemas up to {newest}",
             hint="it was used by a newer release of systemprompt: install that release (or newer) here",
             details={"path": path, "schema": have, "known": newest},
         )
-    return [name for name in files if _number(name) > have]
+    return [name for name in files if migration_number(name) > have]
 
 
 def _applied(connection: sqlite3.Connection, table: str) -> dict[int, tuple[str, int | None]]:
@@ -125,28 +120,15 @@ def _applied(connection: sqlite3.Connection, table: str) -> dict[int, tuple[str,
 
 
 def _apply(connection: sqlite3.Connection, folder: str, name: str, table: str) -> None:
-    script = _read(folder, name)
+    script = read_migration(folder, name)
     for statement in _statements(script):
         connection.execute(statement)
     connection.execute(
         f'CREATE TABLE IF NOT EXISTS "{table}" '
         "(number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum INTEGER NOT NULL) STRICT"
     )
-    values = (_number(name), name, _checksum(script))
+    values = (migration_number(name), name, migration_checksum(script))
     connection.execute(f'INSERT INTO "{table}" (number, name, checksum) VALUES (?, ?, ?)', values)  # noqa: S608  # as above
-
-
-def _read(folder: str, name: str) -> str:
-    with open(os.path.join(folder, name), encoding="utf-8") as stream:
-        return stream.read()
-
-
-def _checksum(script: str) -> int:
-    from binascii import (
-        crc32,  # a change by mistake is to be seen, not an attack; and hashlib costs a reading command 2 ms
-    )
-
-    return crc32(script.encode())
 
 
 def _statements(script: str) -> list[str]:
@@ -160,11 +142,3 @@ def _statements(script: str) -> list[str]:
             statements.append(current)
             current = ""
     return statements
-
-
-def _files(folder: str) -> list[str]:
-    return sorted(name for name in os.listdir(folder) if name.endswith(".sql"))
-
-
-def _number(name: str) -> int:
-    return int(name.split("_", 1)[0])

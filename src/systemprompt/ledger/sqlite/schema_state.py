@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 
 from systemprompt.ledger.sqlite.migrating import (
     all_migrations,
@@ -16,15 +14,10 @@ from systemprompt.ledger.sqlite.migrating import (
     newest_migration,
     pending_migrations,
 )
+from systemprompt.ledger.stored.schema_objects import SchemaObject, differences_between
 from systemprompt.ledger.upkeep import SchemaDifference, SchemaState
 
 __all__ = ["absent_schema_state", "read_schema_state"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Object:
-    table: str
-    text: str
 
 
 def read_schema_state(
@@ -42,7 +35,9 @@ def read_schema_state(
     known = schema <= newest
     differences: tuple[SchemaDifference, ...] = ()
     if compare and known:
-        differences = tuple(_differences(_read(connection, statement), _expected(folder, table, schema, statement)))
+        differences = tuple(
+            differences_between(_read(connection, statement), _expected(folder, table, schema, statement))
+        )
     return SchemaState(
         exists=True,
         applied=applied_migrations(connection, table=table),
@@ -61,31 +56,15 @@ def absent_schema_state(folder: str) -> SchemaState:
     )
 
 
-def _differences(
-    have: Mapping[tuple[str, str], _Object], want: Mapping[tuple[str, str], _Object]
-) -> Iterator[SchemaDifference]:
-    ours = {name for kind, name in want if kind in ("table", "view")}
-    for key in sorted(have.keys() | want.keys()):
-        kind, name = key
-        if key not in have:
-            yield SchemaDifference(found="missing", kind=kind, name=name, table=want[key].table, harmful=True)
-        elif key not in want:
-            # A trigger or an index can refuse or change what we write; a table beside ours cannot.
-            harmful = kind in ("index", "trigger") and have[key].table in ours
-            yield SchemaDifference(found="added", kind=kind, name=name, table=have[key].table, harmful=harmful)
-        elif have[key].text != want[key].text:
-            yield SchemaDifference(found="altered", kind=kind, name=name, table=have[key].table, harmful=True)
-
-
-def _expected(folder: str, table: str, up_to: int, statement: str) -> dict[tuple[str, str], _Object]:
+def _expected(folder: str, table: str, up_to: int, statement: str) -> dict[tuple[str, str], SchemaObject]:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
         build(fresh, folder, table=table, up_to=up_to)
         return _read(fresh, statement)
 
 
-def _read(connection: sqlite3.Connection, statement: str) -> dict[tuple[str, str], _Object]:
+def _read(connection: sqlite3.Connection, statement: str) -> dict[tuple[str, str], SchemaObject]:
     return {
-        (kind, name): _Object(table, _normalised(text or ""))
+        (kind, name): SchemaObject(table, _normalised(text or ""))
         for kind, name, table, text in connection.execute(statement)
     }
 

@@ -90,9 +90,10 @@ class LedgerFileRestore(FileRestore):
         named = upkeep_statements()
         # No ledger gives out a million fences a second: the present instant is above all that were given since the copy was made,
         # in this ledger or in one that was restored from the same copy before.
-        fence_above = max(now, number_in(self._target, named["last_fence_given"]))
+        last_fence, last_run = self.numbers_given()
+        fence_above = max(now, last_fence)
         settled, ledger_id, planned_through = self._rescue(now, max_attempts)
-        runs_above = max(logged(ledger_id), number_in(self._target, named["last_run_given"]))
+        runs_above = max(logged(ledger_id), last_run)
         store = SqliteStore(self.copied, named)
         try:
             with store.write():
@@ -103,6 +104,12 @@ class LedgerFileRestore(FileRestore):
             store.close()
         flush(self.copied)
         return Settled(settled=settled, fence=fence, planned_through=planned_through)
+
+    def numbers_given(self) -> tuple[int, int]:
+        """Return the last fence and the last run id that the ledger gave out which is replaced; 0 where that cannot be known."""
+        named = upkeep_statements()
+        fence = number_in(self._target, named["last_fence_given"])
+        return fence, number_in(self._target, named["last_run_given"])
 
     def _rescue(self, now: Instant, max_attempts: int) -> tuple[int, str, Instant]:
         """Settle what the nodes in the copy held: they can never come back to it."""

@@ -308,11 +308,11 @@ def _add_quarantined(store: Store, name: str, notices: _Notices, now: Instant, d
     job_id = store.run("last_job_id").fetchone()["job_id"] + 1
     shown = {"description": "", "tags": "[]", "owner": None, "source": notice.source, "declared_enabled": 1}
     quarantine = {"quarantine": "load", "quarantine_error": notice.error, "profile_sets": "[]", "described": "{}"}
-    store.run("add_jobs", {"job_id": job_id, "name": name, "now": now} | quarantine | shown)
-    store.run("add_cursors", {"job_id": job_id, "now": now})
+    store.run_many("add_jobs", [{"job_id": job_id, "name": name, "now": now} | quarantine | shown])
+    store.run_many("add_cursors", [{"job_id": job_id, "now": now}])
     stated = {"schedule": "", "time_zone": "UTC", "policies": "{}", "enabled": 1}
     opened = {"cause": "quarantined", "actor": "code", "noticed_by": change.noticed_by, "why": ""}
-    store.run("open_version", {"job_id": job_id, "version": 1, "valid_from": now} | stated | opened)
+    store.run_many("open_version", [{"job_id": job_id, "version": 1, "valid_from": now} | stated | opened])
     plan_one(store, job_id, now, decide)
 
 
@@ -331,7 +331,7 @@ def _next_version(
     job_id = row["job_id"]
     store.run("close_version", {"job_id": job_id, "valid_until": cursor})
     version = {"job_id": job_id, "version": row["version"] + 1, "valid_from": cursor}
-    store.run("open_version", version | dict(stated) | dict(opened))
+    store.run_many("open_version", [version | dict(stated) | dict(opened)])
 
 
 @lru_cache(maxsize=1024)

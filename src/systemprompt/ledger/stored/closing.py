@@ -81,17 +81,18 @@ def write_books(store: Store, books: Books, ranges: Iterable[tuple[int, Instant,
     """
     again = [run.run_id for run in books.closed if run.fence is None and run.attempt]
     count_in(books, ranges=ranges, begun_before={run_id: _last_attempt(store, run_id) for run_id in again})
-    if books.closed:
-        written = insert_closed(store, books.closed)
-        if written != len(books.closed):
-            raise LedgerBroken(f"{len(books.closed)} runs were to be closed, and {written} accounts were written")
-    for name, rows in (
-        ("write_texts", books.texts),
-        ("write_tallies", books.tallies),
-        ("show_last", books.last),
-    ):
-        if rows:
-            store.run_many(name, rows)
+    with store.together():
+        if books.closed:
+            written = insert_closed(store, books.closed)
+            if written != len(books.closed):
+                raise LedgerBroken(f"{len(books.closed)} runs were to be closed, and {written} accounts were written")
+        for name, rows in (
+            ("write_texts", books.texts),
+            ("write_tallies", books.tallies),
+            ("show_last", books.last),
+        ):
+            if rows:
+                store.run_many(name, rows)
 
 
 def _last_attempt(store: Store, run_id: int) -> tuple[int, Instant]:

@@ -68,9 +68,13 @@ class StoredLedger(StoredReader):
 
     def _turn(self, offer: clockwork.Offer, now: Instant, decide: Decide, closings: Sequence[Closing]) -> Turn:
         with self._store.write():
-            done, began = clockwork.turn(self._store, self._remembered, offer, now, decide, closings)
+            done, began = clockwork.turn(self._store, self._remembered, offer, self._decided(now), decide, closings)
         self._remembered.keep(began)
         return done
+
+    def _decided(self, now: Instant) -> Instant:
+        """Return the instant by which the open transaction decides: the caller's, where the engine has no clock of its own."""
+        return now
 
     # -- acts on runs ---------------------------------------------------------------------------------------------------
 
@@ -84,17 +88,19 @@ class StoredLedger(StoredReader):
         skip_running: bool = False,
     ) -> tuple[Claimed, ...]:
         with self._store.write():
+            now = self._decided(now)
             self._check_day(now)
             return asking.start_manual(self._store, node_id, now, starts, change, skip_running=skip_running)
 
     def ask_for_runs(self, now: Instant, starts: Sequence[ManualStart], change: Change) -> tuple[int, ...]:
         with self._store.write():
+            now = self._decided(now)
             self._check_day(now)
             return asking.ask_for_runs(self._store, now, starts, change)
 
     def ask_to_stop(self, run_id: int, now: Instant, change: Change) -> StopAsked:
         with self._store.write():
-            return asking.ask_to_stop(self._store, run_id, now, change)
+            return asking.ask_to_stop(self._store, run_id, self._decided(now), change)
 
     def _check_day(self, now: Instant) -> None:
         sealed_until = retention.sealed_until(self._store)
@@ -109,15 +115,15 @@ class StoredLedger(StoredReader):
 
     def beat(self, node_id: str, now: Instant) -> bool:
         with self._store.write():
-            return self._store.run("beat", {"node_id": node_id, "now": now}).rowcount == 1
+            return self._store.run("beat", {"node_id": node_id, "now": self._decided(now)}).rowcount == 1
 
     def leave(self, node_id: str, now: Instant) -> None:
         with self._store.write():
-            nodes.leave(self._store, node_id, now)
+            nodes.leave(self._store, node_id, self._decided(now))
 
     def rescue(self, node_id: str, seen_beat: int, now: Instant, *, max_attempts: int) -> list[Rescued] | None:
         with self._store.write():
-            return nodes.rescue(self._store, node_id, seen_beat, now, max_attempts=max_attempts)
+            return nodes.rescue(self._store, node_id, seen_beat, self._decided(now), max_attempts=max_attempts)
 
     def record_clock_event(self, event: ClockEvent) -> None:
         with self._store.write():
@@ -140,13 +146,15 @@ class StoredLedger(StoredReader):
             if catalogue.is_current(self._store, specs, quarantined, keep):
                 return catalogue.NOTHING
         with self._store.write():
-            now = max(now, retention.sealed_until(self._store))
+            self._store.hold_catalogue()
+            now = max(self._decided(now), retention.sealed_until(self._store))
             return catalogue.sync(self._store, specs, quarantined, now, decide, change, keep=keep)
 
     def set_enabled(self, job_name: str, enabled: bool, now: Instant, decide: Decide, change: Change) -> JobView:
         asked = {"act": "enable" if enabled else "disable", "job_name": job_name}
         with self._store.write():
-            now = max(now, retention.sealed_until(self._store))
+            self._store.hold_catalogue()
+            now = max(self._decided(now), retention.sealed_until(self._store))
 
             def act() -> dict[str, str]:
                 catalogue.set_enabled(self._store, job_name, enabled, now, decide, change)
@@ -161,7 +169,7 @@ class StoredLedger(StoredReader):
 
     def seal(self, draft: SealDraft, now: Instant) -> Seal | None:
         with self._store.write():
-            return retention.seal(self._store, draft, now)
+            return retention.seal(self._store, draft, self._decided(now))
 
     def prune(self, before: Instant, *, limit: int) -> int:
         with self._store.write():

@@ -17,6 +17,10 @@ def seal(store: Store, draft: SealDraft, now: Instant) -> Seal | None:
         "last_range": draft.last_range,
         "last_attempt": draft.last_attempt,
         "versions": draft.versions,
+        "runs": draft.content.runs,
+        "attempts": draft.content.attempts,
+        "ranges": draft.content.ranges,
+        "from": draft.from_at,
         "until": draft.until_at,
     }
     if store.run("day_moved_on", values).fetchone()["moved_on"]:

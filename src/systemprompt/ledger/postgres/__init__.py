@@ -1,0 +1,1 @@
+"""The ledger on PostgreSQL: many nodes, on many machines."""

@@ -1,0 +1,109 @@
+"""The whole ledger on PostgreSQL: the reader's half, and every method that writes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from systemprompt.clock import Instant
+from systemprompt.databases.address import Address
+from systemprompt.ledger.postgres.migrating import migrate
+from systemprompt.ledger.postgres.reader import MIGRATIONS, MIGRATIONS_TABLE, SCHEMA, SQL, PostgresReader
+from systemprompt.ledger.postgres.statements import Statements
+from systemprompt.ledger.postgres.store import PostgresStore
+from systemprompt.ledger.records import Closing, Decide, NodeIdentity, Turn
+from systemprompt.ledger.statements import load_statements
+from systemprompt.ledger.stored.clockwork import Offer
+from systemprompt.ledger.stored.ledger import StoredLedger
+
+__all__ = ["PostgresLedger"]
+
+
+class PostgresLedger(PostgresReader, StoredLedger):
+    """`systemprompt.ledger.protocol.Ledger` in one schema of a PostgreSQL database; see there for what each method promises.
+
+    Commits are durable on the server when a method returns (`synchronous_commit = on`). Any number of processes, on any number of
+    machines, work on it at once; rows are held in one order by all of them, and due jobs that another node holds are left to it.
+
+    decides_by   whose clock decides: the server's; `host`, with the instants passed in, is for tests with their own time
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        schema: str = SCHEMA,
+        patience: float = 10.0,
+        decides_by: Literal["host", "database"] = "database",
+        on_statement: Callable[[str], None] | None = None,
+    ) -> None:
+        statements = Statements(load_statements(SQL))
+        store = PostgresStore(address, schema, statements, patience=patience, on_statement=on_statement)
+        PostgresReader.__init__(self, store)
+        StoredLedger.__init__(self, store)
+        self.address = address
+        self.decides_by = decides_by
+        self._one_turn = threading.Lock()
+
+    def be_patient(self, seconds: float) -> None:
+        """Wait for what others hold no longer than this from now on."""
+        self._store.be_patient(seconds)
+
+    def migrate(self) -> list[str]:
+        """Bring the schema to the newest form; return what was applied. Two processes may call at once.
+
+        Raises:
+            DatabaseTooNew: a newer release wrote it. Nothing is changed.
+        """
+        connection = self._store.connect()
+        try:
+            return migrate(connection, MIGRATIONS, schema=self._store.schema, table=MIGRATIONS_TABLE)
+        finally:
+            connection.close()
+
+    # -- whose clock decides --------------------------------------------------------------------------------------------------
+
+    def _decided(self, now: Instant) -> Instant:
+        return self._store.server_now if self.decides_by == "database" else now
+
+    # -- the clockwork of a node ----------------------------------------------------------------------------------------------
+
+    def _turn(self, offer: Offer, now: Instant, decide: Decide, closings: Sequence[Closing]) -> Turn:
+        # Threads that share a handle take turns: each sees what the one before it left waiting.
+        with self._one_turn:
+            return super()._turn(offer, now, decide, closings)
+
+    # -- nodes ----------------------------------------------------------------------------------------------------------------
+
+    def join(self, node: NodeIdentity) -> None:
+        super().join(node)
+        self._make_partitions(node.started_at)
+
+    # -- when there is nothing else to do -------------------------------------------------------------------------------------
+
+    def fold(self, *, limit: int = 5_000) -> bool:
+        if not self._store.fetch("tallies_to_fold")[0]["left"]:
+            return False
+        with self._store.write():
+            folded = self._store.run("fold_into_sums", {"limit": limit}).rowcount
+            self._store.run("delete_sums_of_nothing")
+        return folded > 0 and bool(self._store.fetch("tallies_to_fold")[0]["left"])
+
+    def prune(self, before: Instant, *, limit: int) -> int:
+        gone = super().prune(before, limit=limit)
+        if gone < limit:
+            with self._store.write():
+                self._store.run("drop_partitions").fetchall()
+        return gone
+
+    def give_back(self) -> int | None:
+        """None: vacuum uses what is free again, and whole partitions go back by themselves."""
+        return None
+
+    def checkpoint(self) -> None:
+        """The server's own business."""
+
+    def _make_partitions(self, now: Instant) -> None:
+        with self._store.write():
+            self._store.run("make_partitions", {"now": self._decided(now)})

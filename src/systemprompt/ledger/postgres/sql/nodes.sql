@@ -1,0 +1,34 @@
+-- name: join_node
+INSERT INTO nodes (node_id, kind, host, machine, pid, pid_started_at, program, labels, zone_data, lease_ms, capacity, started_at, beat_at)
+VALUES (:node_id, :kind, :host, :machine, :pid, :pid_started_at, :program, :labels, :zone_data, :lease_ms, :capacity,
+        instant(:started_at), instant(:started_at))
+
+-- name: beat
+UPDATE nodes SET beat = beat + 1, beat_at = instant(:now) WHERE node_id = :node_id AND stopped_at IS NULL
+
+-- name: leave
+UPDATE nodes SET stopped_at = instant(:now), fate = 'left' WHERE node_id = :node_id AND stopped_at IS NULL
+
+-- name: declare_lost
+UPDATE nodes SET stopped_at = instant(:now), fate = 'lost' WHERE node_id = :node_id AND beat = :beat AND stopped_at IS NULL
+
+-- name: node_has_stopped
+-- Held, so that of two who settle what it left the second finds it done.
+SELECT stopped_at IS NOT NULL AS stopped FROM nodes WHERE node_id = :node_id FOR UPDATE
+
+-- name: runs_to_rescue
+SELECT r.*, j.job_name, v.policies
+FROM open_runs r
+JOIN jobs j ON j.job_id = r.job_id
+JOIN job_versions v ON v.job_id = r.job_id AND v.version = r.version
+WHERE r.node_id = :node_id
+ORDER BY r.run_id
+FOR UPDATE OF r
+
+-- name: requeue_runs
+UPDATE open_runs o SET queued_at = instant(n.queued_at), node_id = NULL, fence = NULL, started_at = NULL
+FROM unnest(:queued_at::bigint[], :run_id::bigint[], :fence::bigint[]) AS n (queued_at, run_id, fence)
+WHERE o.run_id = n.run_id AND o.fence = n.fence
+
+-- name: record_clock_event
+INSERT INTO clock_events (seen_at, kind, delta_us, action, node_id) VALUES (instant(:seen_at), :kind, :delta_us, :action, :node_id)

@@ -1,0 +1,330 @@
+"""Named statements on PostgreSQL: transactions that keep nothing in a session, and many rows in one statement."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import Connection, Cursor, sql
+
+from systemprompt.clock import Instant
+from systemprompt.databases.address import Address
+from systemprompt.errors import DatabaseError, LedgerBroken
+from systemprompt.ledger.postgres.arrays import columns_of
+from systemprompt.ledger.postgres.connections import READS, READS_ONE_STATE, WRITES, Connections, leave, translated
+from systemprompt.ledger.postgres.statements import Statements
+from systemprompt.ledger.stored.store import Found, Row
+
+__all__ = ["PostgresStore"]
+
+_Connection = Connection[Any]
+
+
+@dataclass(slots=True)
+class _Transaction:
+    """The transaction that a thread is in.
+
+    server_now   what the server's clock said as it began
+    waiting      writes that are gathered to be one statement; None where nothing is gathered
+    is_news      others should look once it is committed; queues   somebody may take what it left waiting
+    """
+
+    connection: _Connection
+    server_now: Instant
+    writes: bool
+    gathers: int = 0
+    waiting: list[tuple[str, dict[str, str], int]] = field(default_factory=list)
+    is_news: bool = False
+    queues: bool = False
+
+
+class PostgresStore:
+    """Implements `systemprompt.ledger.stored.store.Store` by a small pool of connections. Each thread has its own transaction.
+
+    Everything that a session should be is said again at the beginning of each transaction (`SET LOCAL`, in the same round trip), so
+    that a pooler may give every transaction another session. Nothing is prepared: each statement is planned for its own values and
+    for the table as it is now.
+
+    `on_statement` is as on SQLite. A transaction that others should hear of is followed by a hint: see `tell`.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        schema: str,
+        statements: Statements,
+        *,
+        patience: float = 10.0,
+        most: int = 4,
+        on_statement: Callable[[str], None] | None = None,
+    ) -> None:
+        self.address = address
+        self.schema = schema
+        self._statements = statements
+        self._connections = Connections(address, schema, patience=patience, most=most)
+        self._on_statement = on_statement
+        self._local = threading.local()
+        self._told_at = 0.0
+        self.own_changes = 0
+        """How many hints were sent from here, and how many numbers taken."""
+        self._owes_a_hint = False
+
+    # -- transactions -----------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def write(self) -> Iterator[None]:
+        if self._transaction() is not None:
+            raise LedgerBroken("a write transaction was opened inside another")
+        self._say("begin")
+        with self._in_transaction(WRITES, writes=True) as transaction:
+            yield
+            self._say("commit")
+            transaction.connection.commit()
+        self._say("committed")
+        if transaction.is_news or transaction.queues:
+            self.tell(gathered=not transaction.is_news)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        if self._transaction() is not None:
+            yield
+            return
+        with self._in_transaction(READS_ONE_STATE, writes=False) as transaction:
+            yield
+            transaction.connection.rollback()
+
+    @property
+    def server_now(self) -> Instant:
+        """What the server's clock said when this thread's transaction began."""
+        return self._current().server_now
+
+    def tell(self, *, gathered: bool = False) -> None:
+        """Hint to others that they should look: after the commit, since inside it a lock of the whole cluster would be held.
+
+        A hint that is lost costs time and nothing else: everybody looks now and then without one.
+
+        gathered   at most one hint in 20 ms; what comes in between is said with the next, at the latest by `tell_what_is_owed`
+        """
+        now = time.monotonic()
+        if gathered and now - self._told_at < _GATHERED:
+            self._owes_a_hint = True
+            return
+        self._told_at, self._owes_a_hint = now, False
+        try:
+            with self._connections.taken() as connection:
+                channel = sql.Literal(self.channel).as_string(connection)
+                schema = sql.Identifier(self.schema).as_string(connection)
+                connection.execute(
+                    "BEGIN; SET LOCAL synchronous_commit = off;"
+                    f"SELECT nextval('{schema}.changes'), pg_notify({channel}, ''); COMMIT".encode()
+                )
+                self.own_changes += 1
+        except (psycopg.Error, DatabaseError):
+            self._owes_a_hint = True
+
+    def tell_what_is_owed(self) -> None:
+        if self._owes_a_hint:
+            self.tell()
+
+    @property
+    def channel(self) -> str:
+        """The name under which hints are sent."""
+        return f"systemprompt.{self.schema}"
+
+    # -- statements -------------------------------------------------------------------------------------------------------
+
+    def run(self, name: str, parameters: Mapping[str, Any] | Sequence[Any] = ()) -> Found:
+        transaction = self._current()
+        self._say(name)
+        transaction.is_news = transaction.is_news or name in _NEWS
+        return self._execute(transaction.connection, name, parameters)
+
+    def run_many(self, name: str, rows: Iterable[Mapping[str, Any] | Sequence[Any]]) -> int:
+        transaction = self._current()
+        listed = list(rows)
+        if not listed:
+            return 0
+        transaction.is_news = transaction.is_news or name in _NEWS
+        columns = columns_of(self._statements.columns(name), listed)
+        transaction.queues = transaction.queues or (name in _QUEUES and "NULL" in columns["fence"])
+        transaction.waiting.append((name, columns, len(listed)))
+        return len(listed) if transaction.gathers else self._write_gathered(transaction)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        transaction = self._current()
+        transaction.gathers += 1
+        try:
+            yield
+        finally:
+            transaction.gathers -= 1
+        if not transaction.gathers and transaction.waiting:
+            expected = {name: number for name, _, number in transaction.waiting}
+            asked = sum(number for _, _, number in transaction.waiting)
+            written = self._write_gathered(transaction)
+            if written != asked:
+                raise LedgerBroken(f"{asked} rows were to be written ({', '.join(expected)}), and {written} were")
+
+    def fetch(self, name: str, parameters: Mapping[str, Any] | Sequence[Any] = ()) -> list[Row]:
+        with self._reading() as connection:
+            return self._execute(connection, name, parameters).fetchall()
+
+    def stream(self, name: str, parameters: Mapping[str, Any]) -> Iterator[Row]:
+        with self.view() as read:
+            yield from read(name, parameters)
+
+    @contextmanager
+    def view(self) -> Iterator[Callable[[str, Mapping[str, Any]], Iterable[Row]]]:
+        """Read row by row with several named statements that all see one state, through cursors of the server's."""
+        held = self._transaction()
+        if held is not None:
+            yield lambda name, parameters: self._rows(held.connection, name, parameters)
+            return
+        with self._connections.taken() as connection, translated(self.address):
+            self._connections.begin(connection, READS_ONE_STATE)
+            try:
+                yield lambda name, parameters: self._rows(connection, name, parameters)
+            finally:
+                leave(connection)
+
+    def select(self, sql: str, values: Mapping[str, Any]) -> list[Row]:
+        with self._reading() as connection:
+            cursor = connection.cursor(binary=True)
+            return cursor.execute(self._statements.put_together(sql), values).fetchall()
+
+    def at(self, name: str) -> str:
+        return f"instant(:{name})"
+
+    def along(self, index: str) -> str:  # noqa: ARG002  # the planner finds it
+        return ""
+
+    # -- who is kept out meanwhile ------------------------------------------------------------------------------------------
+
+    def due_jobs(self, values: Mapping[str, Any]) -> list[Row]:
+        held = [row[0] for row in self.run("hold_due_cursors", values)]
+        return self.run("due_jobs", {**values, "held": held}).fetchall() if held else []
+
+    def waiting_runs(self, values: Mapping[str, Any]) -> list[Row]:
+        held = [row[0] for row in self.run("hold_cursors_of_waiting", values)]
+        return self.run("waiting_runs", {**values, "held": held}).fetchall() if held else []
+
+    def numbers(self, taken: Row, *, runs: int, fences: int) -> tuple[Iterator[int], Iterator[int]]:
+        self.own_changes += runs + fences
+        return iter(taken["fences"]), iter(taken["run_ids"])
+
+    def hold_catalogue(self) -> None:
+        self.run("hold_catalogue")
+
+    def hold_jobs(self, names: Sequence[str]) -> None:
+        self.run("share_catalogue")
+        self.run("hold_jobs", {"names": list(names)})
+
+    def hold_cursors(self, first: int, last: int) -> None:
+        self.run("hold_cursors", {"first": first, "last": last})
+
+    def hold_request(self, request_id: str) -> None:
+        self.run("hold_request", {"request_id": request_id})
+
+    def hold_closed_days(self) -> None:
+        self.run("hold_closed_days")
+
+    @contextmanager
+    def _in_transaction(self, kind: str, *, writes: bool) -> Iterator[_Transaction]:
+        with self._connections.taken() as connection, translated(self.address):
+            try:
+                transaction = _Transaction(connection, self._connections.begin(connection, kind), writes)
+                self._local.transaction = transaction
+                yield transaction
+            finally:
+                self._local.transaction = None
+                leave(connection)
+
+    @contextmanager
+    def _reading(self) -> Iterator[_Connection]:
+        held = self._transaction()
+        if held is not None:
+            with translated(self.address):
+                yield held.connection
+            return
+        with self._in_transaction(READS, writes=False) as transaction:
+            yield transaction.connection
+            transaction.connection.rollback()
+
+    def _transaction(self) -> _Transaction | None:
+        found: _Transaction | None = getattr(self._local, "transaction", None)
+        return found
+
+    def _current(self) -> _Transaction:
+        held = self._transaction()
+        if held is None:
+            raise LedgerBroken("a statement was run outside a transaction")
+        return held
+
+    def be_patient(self, seconds: float) -> None:
+        """Wait for what others hold no longer than this from now on."""
+        self._connections.be_patient(seconds)
+
+    def connect(self) -> _Connection:
+        """Return a connection of the caller's own, beside the pool."""
+        return self._connections.connect()
+
+    def close(self) -> None:
+        self._connections.close()
+
+    # -- running ----------------------------------------------------------------------------------------------------------
+
+    def _execute(
+        self, connection: _Connection, name: str, parameters: Mapping[str, Any] | Sequence[Any]
+    ) -> Cursor[Any]:
+        is_named = isinstance(parameters, Mapping)
+        values: Any = parameters if is_named else tuple(parameters)
+        return connection.cursor(binary=True).execute(self._statements.text(name, named=is_named or not values), values)
+
+    def _rows(self, connection: _Connection, name: str, parameters: Mapping[str, Any]) -> Iterator[Row]:
+        self._local.cursors = number = getattr(self._local, "cursors", 0) + 1
+        with connection.cursor(f"c{number}") as cursor:
+            cursor.itersize = 2_000
+            cursor.execute(self._statements.text(name, named=True), parameters, binary=True)
+            yield from cursor
+
+    def _write_gathered(self, transaction: _Transaction) -> int:
+        """Write what was gathered as one statement; return how many rows that changed."""
+        waiting, transaction.waiting = transaction.waiting, []
+        for name, _, _ in waiting:
+            self._say(name)
+        text = self._statements.together(tuple(name for name, _, _ in waiting))
+        if len(waiting) == 1:
+            return transaction.connection.execute(text, waiting[0][1]).rowcount
+        values = {
+            f"w{place}_{key}": value for place, (_, columns, _) in enumerate(waiting) for key, value in columns.items()
+        }
+        return int(transaction.connection.execute(text, values, binary=True).fetchall()[0][0])
+
+    def _say(self, event: str) -> None:
+        if self._on_statement is not None:
+            self._on_statement(event)
+
+
+_GATHERED = 0.02
+_QUEUES = ("write_open_runs", "write_usual_open_runs")
+_NEWS = frozenset(
+    (
+        "ask_to_stop",
+        "share_catalogue",
+        "close_version",
+        "open_version",
+        "point_to_version",
+        "quarantine_for_conflict",
+        "quarantine_job",
+        "release_job",
+        "requeue_runs",
+        "retire_job",
+        "update_job",
+    )
+)
+"""What others should look at: jobs that changed, runs that wait, stops that somebody asked for."""
