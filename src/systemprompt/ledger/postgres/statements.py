@@ -29,12 +29,14 @@ class Statements(dict[str, str]):
         """Return the names of a statement's values in the order in which they first stand in it."""
         return _names(self[name])
 
-    def together(self, names: tuple[str, ...]) -> bytes:
-        """Return one statement that does what these do and says how many rows they changed; of one alone, the statement itself.
+    def together(self, names: tuple[str, ...], then: str | None = None) -> bytes:
+        """Return one statement that does what these do and says how many rows each changed: `n0`, `n1`, ...
 
         The values of each have its place before their names: `w0_run_id`.
+
+        then   a statement that finds one row, which is found with it, beside the numbers
         """
-        return _together(tuple(self[name] for name in names))
+        return _together(tuple(self[name] for name in names), None if then is None else self[then])
 
 
 @lru_cache(maxsize=512)
@@ -48,12 +50,14 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=256)
-def _together(texts: tuple[str, ...]) -> bytes:
-    if len(texts) == 1:
-        return _translated(texts[0], named=True)
+def _together(texts: tuple[str, ...], then: str | None) -> bytes:
     parts = [
         f"w{place} AS ({for_psycopg(text, named=True).replace('%(', f'%(w{place}_')}\nRETURNING 1)"
         for place, text in enumerate(texts)
     ]
-    counts = " + ".join(f"(SELECT count(*) FROM w{place})" for place in range(len(texts)))  # noqa: S608  # names of ours
-    return f"WITH {', '.join(parts)}\nSELECT {counts}".encode()  # as above
+    found = [f"(SELECT count(*) FROM w{place}) AS n{place}" for place in range(len(texts))]  # noqa: S608  # names of ours
+    rest = ""
+    if then is not None:
+        found.append("found.*")
+        rest = f" FROM ({for_psycopg(then, named=True)}\n) found"
+    return f"WITH {', '.join(parts)}\nSELECT {', '.join(found)}{rest}".encode()  # as above

@@ -18,7 +18,8 @@ from systemprompt.errors import DatabaseError, LedgerBroken
 from systemprompt.ledger.postgres.arrays import columns_of
 from systemprompt.ledger.postgres.connections import READS, READS_ONE_STATE, WRITES, Connections, leave, translated
 from systemprompt.ledger.postgres.statements import Statements
-from systemprompt.ledger.stored.store import Found, Row
+from systemprompt.ledger.stored.remembered import HeldRunChanged
+from systemprompt.ledger.stored.store import Due, Found, Numbers, Row
 
 __all__ = ["PostgresStore"]
 
@@ -31,6 +32,7 @@ class _Transaction:
 
     server_now   what the server's clock said as it began
     waiting      writes that are gathered to be one statement; None where nothing is gathered
+    spare        due jobs, each with a run id and a fence that nobody uses yet
     is_news      others should look once it is committed; queues   somebody may take what it left waiting
     """
 
@@ -41,6 +43,7 @@ class _Transaction:
     waiting: list[tuple[str, dict[str, str], int]] = field(default_factory=list)
     is_news: bool = False
     queues: bool = False
+    spare: list[Row] = field(default_factory=list)
 
 
 class PostgresStore:
@@ -140,6 +143,8 @@ class PostgresStore:
 
     def run(self, name: str, parameters: Mapping[str, Any] | Sequence[Any] = ()) -> Found:
         transaction = self._current()
+        if transaction.waiting:  # what comes later sees what was written before
+            self._write_gathered(transaction)
         self._say(name)
         transaction.is_news = transaction.is_news or name in _NEWS
         return self._execute(transaction.connection, name, parameters)
@@ -153,7 +158,11 @@ class PostgresStore:
         columns = columns_of(self._statements.columns(name), listed)
         transaction.queues = transaction.queues or (name in _QUEUES and "NULL" in columns["fence"])
         transaction.waiting.append((name, columns, len(listed)))
-        return len(listed) if transaction.gathers else self._write_gathered(transaction)
+        if transaction.gathers:
+            return len(listed)
+        transaction.waiting.clear()
+        self._say(name)
+        return transaction.connection.execute(self._statements.text(name, named=True), columns).rowcount
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -164,11 +173,7 @@ class PostgresStore:
         finally:
             transaction.gathers -= 1
         if not transaction.gathers and transaction.waiting:
-            expected = {name: number for name, _, number in transaction.waiting}
-            asked = sum(number for _, _, number in transaction.waiting)
-            written = self._write_gathered(transaction)
-            if written != asked:
-                raise LedgerBroken(f"{asked} rows were to be written ({', '.join(expected)}), and {written} were")
+            self._write_gathered(transaction)
 
     def fetch(self, name: str, parameters: Mapping[str, Any] | Sequence[Any] = ()) -> list[Row]:
         with self._reading() as connection:
@@ -205,17 +210,26 @@ class PostgresStore:
 
     # -- who is kept out meanwhile ------------------------------------------------------------------------------------------
 
-    def due_jobs(self, values: Mapping[str, Any]) -> list[Row]:
-        held = [row[0] for row in self.run("hold_due_cursors", values)]
-        return self.run("due_jobs", {**values, "held": held}).fetchall() if held else []
+    def due_jobs(self, values: Mapping[str, Any]) -> Due:
+        found = self._write_gathered(self._current(), then=("hold_due_cursors", values))
+        rows = self.run("due_jobs", {**values, "held": found["held"]}).fetchall() if found["held"] else []
+        self._current().spare = rows
+        self.own_changes += 2 * len(rows)
+        return Due(rows, found["waiting"], found["following"] if rows else found["first"])
 
     def waiting_runs(self, values: Mapping[str, Any]) -> list[Row]:
         held = [row[0] for row in self.run("hold_cursors_of_waiting", values)]
         return self.run("waiting_runs", {**values, "held": held}).fetchall() if held else []
 
-    def numbers(self, taken: Row, *, runs: int, fences: int) -> tuple[Iterator[int], Iterator[int]]:
-        self.own_changes += runs + fences
-        return iter(taken["fences"]), iter(taken["run_ids"])
+    def take_numbers(self, values: Mapping[str, Any]) -> Numbers:
+        transaction = self._current()
+        spare, transaction.spare = transaction.spare, []
+        if spare and max(values["fences"], values["runs"]) <= len(spare):
+            fences, run_ids = (iter([row[name] for row in spare]) for name in ("new_fence", "new_run_id"))
+            return Numbers(fences, run_ids, spare[0]["stopped"])
+        (taken,) = self.run("take_numbers", values).fetchall()
+        self.own_changes += values["fences"] + values["runs"]
+        return Numbers(iter(taken["fences"]), iter(taken["run_ids"]), taken["stopped"])
 
     def hold_catalogue(self) -> None:
         self.run("hold_catalogue")
@@ -292,18 +306,29 @@ class PostgresStore:
             cursor.execute(self._statements.text(name, named=True), parameters, binary=True)
             yield from cursor
 
-    def _write_gathered(self, transaction: _Transaction) -> int:
-        """Write what was gathered as one statement; return how many rows that changed."""
+    def _write_gathered(self, transaction: _Transaction, then: tuple[str, Mapping[str, Any]] | None = None) -> Row:
+        """Write what was gathered as one statement; find with it what `then` finds.
+
+        Raises:
+            LedgerBroken, HeldRunChanged: another number of rows changed than was to be written.
+        """
         waiting, transaction.waiting = transaction.waiting, []
-        for name, _, _ in waiting:
+        name_of_then, values = then or (None, {})
+        for name in (*(name for name, _, _ in waiting), *([name_of_then] if name_of_then else [])):
             self._say(name)
-        text = self._statements.together(tuple(name for name, _, _ in waiting))
-        if len(waiting) == 1:
-            return transaction.connection.execute(text, waiting[0][1]).rowcount
-        values = {
+        if not waiting and name_of_then is not None:
+            return self._execute(transaction.connection, name_of_then, values).fetchall()[0]
+        text = self._statements.together(tuple(name for name, _, _ in waiting), name_of_then)
+        of_all = {
             f"w{place}_{key}": value for place, (_, columns, _) in enumerate(waiting) for key, value in columns.items()
         }
-        return int(transaction.connection.execute(text, values, binary=True).fetchall()[0][0])
+        (found,) = transaction.connection.execute(text, {**of_all, **values}, binary=True).fetchall()
+        for place, (name, _, number) in enumerate(waiting):
+            if found[place] != number and name not in _MAY_CHANGE_FEWER:
+                if name == "delete_untouched_runs":
+                    raise HeldRunChanged
+                raise LedgerBroken(f"{name}: {number} rows were to be written, and {found[place]} were")
+        return found
 
     def _say(self, event: str) -> None:
         if self._on_statement is not None:
@@ -311,6 +336,7 @@ class PostgresStore:
 
 
 _GATHERED = 0.02
+_MAY_CHANGE_FEWER = frozenset(("write_abandoned",))
 _QUEUES = ("write_open_runs", "write_usual_open_runs")
 _NEWS = frozenset(
     (

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from systemprompt.errors import DatabaseError
+    from systemprompt.ledger.stored.store import Due, Numbers
 
 __all__ = ["SqliteStore", "ledger_error", "refuse_empty"]
 
@@ -189,14 +190,23 @@ class SqliteStore:
 
     # -- one writer: the transaction itself is the lock ------------------------------------------------------------------
 
-    def due_jobs(self, values: Mapping[str, Any]) -> list[sqlite3.Row]:
-        return self.run("due_jobs", values).fetchall()
+    def due_jobs(self, values: Mapping[str, Any]) -> Due:
+        from systemprompt.ledger.stored.store import Due
+
+        rows = self.run("due_jobs", values).fetchall()
+        if rows:
+            return Due(rows, bool(rows[0]["waiting"]), rows[0]["following"])
+        return Due(rows, True, self.run("next_due").fetchone()["next_due"])
 
     def waiting_runs(self, values: Mapping[str, Any]) -> list[sqlite3.Row]:
         return self.run("waiting_runs", values).fetchall()
 
-    def numbers(self, taken: sqlite3.Row, *, runs: int, fences: int) -> tuple[Iterator[int], Iterator[int]]:
-        return count(taken["fence"] - fences + 1), count(taken["last_run"] - runs + 1)
+    def take_numbers(self, values: Mapping[str, Any]) -> Numbers:
+        from systemprompt.ledger.stored.store import Numbers
+
+        (state,) = self.run("take_numbers", values).fetchall()
+        first_fence, first_run = state["fence"] - values["fences"] + 1, state["last_run"] - values["runs"] + 1
+        return Numbers(count(first_fence), count(first_run), bool(state["stopped"]))
 
     def hold_catalogue(self) -> None:
         """Held already."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,9 +16,9 @@ from systemprompt.ledger.rows import OpenRun
 from systemprompt.ledger.stored.closing import Ended, close_held, write_books
 from systemprompt.ledger.stored.inserting import insert_open
 from systemprompt.ledger.stored.remembered import Remembered, Terms
-from systemprompt.ledger.stored.store import Row, Store
+from systemprompt.ledger.stored.store import Due, Numbers, Row, Store
 
-__all__ = ["JOBS_A_TURN", "Numbers", "Offer", "claim", "claimed", "plan_new", "plan_one", "take_numbers", "turn"]
+__all__ = ["JOBS_A_TURN", "Offer", "claim", "claimed", "plan_new", "plan_one", "take_numbers", "turn"]
 
 JOBS_A_TURN = 1_000
 """Due jobs planned in one transaction. It bounds how long other processes wait for the write lock."""
@@ -44,23 +44,25 @@ def turn(
     Raises:
         HeldRunChanged: a run is not as it is remembered. The transaction must be undone, and the turn done again.
     """
-    books, ended = close_held(store, closings, now, remembered) if closings else (Books(), Ended())
-    due = _due(store, offer, now) if offer.plan else []
+    with store.together():
+        ended = _close(store, remembered, closings, now) if closings else Ended()
+        due = _due(store, offer, now) if offer.plan else Due([], True, _next_due(store))
     waiting: list[Row] = []
-    if offer.room > 0 and (not due or due[0]["waiting"]):
+    if offer.room > 0 and due.waiting:
         waiting = store.waiting_runs({"now": now, "room": offer.room})
-    plans = _plans(due, remembered.terms(store, due), now, decide)
-    started = _write(store, books, plans, now, _Taker(offer.node_id, offer.room, waiting))
-    left = len(due) >= (JOBS_A_TURN if _is_overdue(due, offer, now) else min(offer.room, JOBS_A_TURN))
+    plans = _plans(due.rows, remembered.terms(store, due.rows), now, decide)
+    started = _write(store, plans, now, _Taker(offer.node_id, offer.room, waiting))
+    overdue = _is_overdue(due.rows, offer, now)
+    left = bool(due.rows) and len(due.rows) >= (JOBS_A_TURN if overdue else min(offer.room, JOBS_A_TURN))
     # Where the room is used up, what is left waits for the next end, or until it has waited long enough.
-    more = left and bool(due) and (len(started) < offer.room or _is_overdue(due, offer, now))
-    if left or not due:
-        next_due = _next_due(store)
+    more = left and (len(started) < offer.room or overdue)
+    next_due = _next_due(store) if left else due.following
+    if left or not due.rows:
         if next_due is not None and next_due <= now and not more:
             next_due += offer.patience
     else:
-        looks = {due[0]["following"], *[plan.decision.next_due for plan in plans]}
-        next_due = min(looks - {None}, default=None)
+        looks = [next_due, *[plan.decision.next_due for plan in plans]]
+        next_due = min([look for look in looks if look is not None], default=None)
     done = Turn(
         closed=ended.closed,
         late=ended.late,
@@ -72,10 +74,16 @@ def turn(
     return done, [run for run, _, _ in started]
 
 
-def _due(store: Store, offer: Offer, now: Instant) -> list[Row]:
+def _close(store: Store, remembered: Remembered, closings: Sequence[Closing], now: Instant) -> Ended:
+    books, ended = close_held(store, closings, now, remembered)
+    write_books(store, books)
+    return ended
+
+
+def _due(store: Store, offer: Offer, now: Instant) -> Due:
     """Return the due jobs that this turn plans: those there is room for, or all of them once one has waited long enough."""
     values = {"now": now, "overdue": now - offer.patience, "limit": JOBS_A_TURN, "room": min(offer.room, JOBS_A_TURN)}
-    return store.due_jobs(values)
+    return store.due_jobs({**values, "node_id": offer.node_id})
 
 
 def _is_overdue(due: Sequence[Row], offer: Offer, now: Instant) -> bool:
@@ -98,7 +106,7 @@ def _plan_by_id(store: Store, first: int, last: int, now: Instant, decide: Decid
     store.hold_cursors(first, last)
     rows = store.run("jobs_by_id_to_plan", {"first": first, "last": last}).fetchall()
     plans = _plans(rows, [Terms._make(row[-len(Terms._fields) :]) for row in rows], now, decide)
-    _write(store, Books(), plans, now)
+    _write(store, plans, now)
     return plans
 
 
@@ -121,19 +129,9 @@ def claimed(run: OpenRun, job_name: str, *, reruns: bool) -> Claimed:
 _claimed: Callable[[tuple[Any, ...]], Claimed] = partial(tuple.__new__, Claimed)
 
 
-class Numbers(NamedTuple):
-    """Fences and run ids that nobody else has or gets; `stopped` where the node that takes them was declared lost."""
-
-    fences: Iterator[int]
-    run_ids: Iterator[int]
-    stopped: bool
-
-
 def take_numbers(store: Store, *, runs: int, fences: int, node_id: str | None, through: Instant = 0) -> Numbers:
     """Take so many run ids and fences, and say that the ledger is planned up to `through`. A lost node may use none."""
-    values = {"runs": runs, "fences": fences, "through": through, "node_id": node_id}
-    (state,) = store.run("take_numbers", values).fetchall()
-    return Numbers(*store.numbers(state, runs=runs, fences=fences), bool(state["stopped"]))
+    return store.take_numbers({"runs": runs, "fences": fences, "through": through, "node_id": node_id})
 
 
 class _Plan(NamedTuple):
@@ -197,14 +195,15 @@ def _job_to_plan(job_id: int, job_name: str, version: int, state: Sequence[Any],
 
 
 def _write(
-    store: Store, books: Books, plans: Sequence[_Plan], now: Instant, taker: _Taker | None = None
+    store: Store, plans: Sequence[_Plan], now: Instant, taker: _Taker | None = None
 ) -> list[tuple[OpenRun, str, bool]]:
-    """Write what was decided and what the books close; begin what the taker has room for.
+    """Write what was decided; begin what the taker has room for.
 
     Returns the runs that begin, each with its job's name and whether others may start it again. What waits comes first. A due job
     that nothing stands in the way of is then written as already running.
     """
     started: list[tuple[OpenRun, str, bool]] = []
+    books = Books()
     with store.together():
         if plans or (taker is not None and taker.waiting):
             waiting, at_once = (taker.waiting, _at_once(plans, taker)) if taker is not None else ((), set[int]())

@@ -4,12 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
-__all__ = ["Found", "Row", "Store"]
+from systemprompt.clock import Instant
+
+__all__ = ["Due", "Found", "Numbers", "Row", "Store"]
 
 Row: TypeAlias = Any
 """A row that a statement found: read by the name of a column or by its place; `keys` names them. Instants are microseconds."""
+
+
+class Due(NamedTuple):
+    """The due jobs that a turn may plan, in due order, held until the transaction ends.
+
+    rows        in the columns of the view `jobs_to_plan`
+    waiting     whether any run waits; True where that was not looked at
+    following   when the first of the others is due: after now where there are rows, and else whenever that is
+    """
+
+    rows: list[Row]
+    waiting: bool
+    following: Instant | None
+
+
+class Numbers(NamedTuple):
+    """Fences and run ids that nobody else has or gets; `stopped` where the node that takes them was declared lost."""
+
+    fences: Iterator[int]
+    run_ids: Iterator[int]
+    stopped: bool
 
 
 class Found(Protocol):
@@ -52,8 +75,10 @@ class Store(Protocol):
     def together(self) -> AbstractContextManager[None]:
         """Write what `run_many` is given in the block in as few steps as the engine can.
 
-        Where it waits for the block's end, `run_many` returns the number of its rows, and one that then changes another number
-        of them is refused (`LedgerBroken`).
+        Where it waits for the block's end, `run_many` returns the number of its rows.
+
+        Raises:
+            LedgerBroken, HeldRunChanged: at the end, where another number of rows changed; the second for runs that are remembered.
         """
         ...
 
@@ -85,16 +110,16 @@ class Store(Protocol):
 
     # -- what engines do differently inside a transaction ----------------------------------------------------------------
 
-    def due_jobs(self, values: Mapping[str, Any]) -> list[Row]:
-        """Return the due jobs that a turn may plan, in due order, held until the transaction ends; see the statement `due_jobs`."""
+    def due_jobs(self, values: Mapping[str, Any]) -> Due:
+        """Find the due jobs that a turn may plan; see the statement `due_jobs`. What was gathered is written before."""
         ...
 
     def waiting_runs(self, values: Mapping[str, Any]) -> list[Row]:
         """Return the runs that wait and may begin, in their order, held as above; see the statement `waiting_runs`."""
         ...
 
-    def numbers(self, taken: Row, *, runs: int, fences: int) -> tuple[Iterator[int], Iterator[int]]:
-        """Return the fences and the run ids that the statement `take_numbers` took."""
+    def take_numbers(self, values: Mapping[str, Any]) -> Numbers:
+        """Take run ids and fences; see the statement `take_numbers`."""
         ...
 
     def hold_catalogue(self) -> None:

@@ -124,19 +124,22 @@ SELECT fence, started_at FROM job_attempts WHERE run_id = :run_id AND kind = 'en
 
 -- name: hold_due_cursors
 -- The first step of `due_jobs`: their cursors, in due order, held until the transaction ends; those that another node holds are left to
--- it. It does not wait, so it cannot be in anybody's way.
-SELECT c.job_id FROM job_cursors c
-WHERE c.next_due <= instant(:now)
-ORDER BY c.next_due, c.job_id
-LIMIT CASE WHEN EXISTS (SELECT 1 FROM job_cursors late WHERE late.next_due <= instant(:overdue)) THEN :limit::bigint
-           ELSE :room::bigint END
-FOR UPDATE SKIP LOCKED
+-- it. It does not wait, so it cannot be in anybody's way. With it goes what a turn closes, as one statement.
+SELECT ARRAY(SELECT c.job_id FROM job_cursors c
+             WHERE c.next_due <= instant(:now)
+             ORDER BY c.next_due, c.job_id
+             LIMIT CASE WHEN EXISTS (SELECT 1 FROM job_cursors late WHERE late.next_due <= instant(:overdue)) THEN :limit::bigint
+                        ELSE :room::bigint END
+             FOR UPDATE SKIP LOCKED) AS held,
+       (SELECT min(next_due) FROM job_cursors) AS first,
+       (SELECT min(later.next_due) FROM job_cursors later WHERE later.next_due > instant(:now)) AS following,
+       EXISTS (SELECT 1 FROM open_runs o WHERE o.node_id IS NULL) AS waiting
 
 -- name: due_jobs
--- The second step, in a view of its own: what others committed before the cursors were held is seen here. With the numbers that a turn
--- needs for one run of each.
-SELECT p.*, (SELECT min(later.next_due) FROM job_cursors later WHERE later.next_due > instant(:now)) AS following,
-       EXISTS (SELECT 1 FROM open_runs o WHERE o.node_id IS NULL) AS waiting
+-- The second step, in a view of its own: what others committed before the cursors were held is seen here. With a run id and a fence for
+-- each, which is what most turns need; a number that nobody uses is a gap.
+SELECT p.*, nextval('run_ids') AS new_run_id, nextval('fences') AS new_fence,
+       EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = :node_id AND n.stopped_at IS NOT NULL) AS stopped
 FROM jobs_to_plan p
 WHERE p.job_id = ANY (:held::bigint[]) AND p.next_due <= instant(:now)
 ORDER BY p.next_due, p.job_id
