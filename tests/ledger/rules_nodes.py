@@ -21,6 +21,18 @@ class NodeRules:
         (found,) = [one for one in stage.ledger.nodes() if one.node_id == "a"]
         assert (found.beat, found.beat_at) == (3, at(5))
 
+    def test_what_a_node_holds_is_told_as_it_was_when_it_was_claimed(self, stage: Stage) -> None:
+        stage.declare(spec("job", EVERY_SECOND, on_lost="rerun"), spec("hand", ""), spec("theirs", ""))
+        stage.wait(1)
+        turned = stage.turn().claimed
+        started = stage.start("hand", parameters={"days": 3})
+        stage.start("theirs", node="b")
+
+        assert stage.ledger.held("a") == (*turned, *started)
+        stage.finish(*turned)
+        assert stage.ledger.held("a") == started
+        assert stage.ledger.held("nobody") == ()
+
     def test_a_node_that_left_is_no_longer_living_and_never_comes_back(self, stage: Stage) -> None:
         stage.ledger.leave("a", stage.now)
         stage.ledger.leave("a", stage.now)

@@ -162,6 +162,36 @@ def test_a_busy_database_is_complained_of_every_few_seconds_only(
     stage.ledger.busy(False)
 
 
+def test_a_run_whose_claim_was_committed_though_the_answer_was_lost_is_begun_once(stage: LoopStage) -> None:
+    stage.begin(spec("job", EVERY_SECOND))
+    stage.ledger.loses_answer_of = "turn"
+    stage.step(1)
+    assert stage.take() == []
+
+    stage.step(0.1)
+    (run,) = stage.take()
+    assert run.fire_at == at(1)
+    stage.end(run)
+    stage.step(0.1)
+    assert stage.take() == []
+    assert [one.status for one in stage.real.runs_between(0, 2**62)] == ["success"]
+
+
+def test_an_end_whose_commit_succeeded_though_the_answer_was_lost_is_told_again_and_counts_once(
+    stage: LoopStage,
+) -> None:
+    stage.begin(spec("job", EVERY_SECOND))
+    stage.step(1)
+    stage.end(*stage.take())
+    stage.ledger.loses_answer_of = "turn"
+    stage.step(0.1)
+    stage.step(0.1)
+
+    assert stage.take() == []
+    assert [one.status for one in stage.real.runs_between(0, 2**62)] == ["success"]
+    assert stage.real.late_results() == []
+
+
 def test_a_node_that_cannot_beat_for_most_of_its_lease_stops_its_runs_and_says_so_once(stage: LoopStage) -> None:
     stage.begin(spec("job", "*/10 * * * * *"))
     stage.step(10)

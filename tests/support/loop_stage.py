@@ -9,7 +9,7 @@ from support.ledger_stage import START, audit_finds_nothing, ending
 from support.loop_node import PACE, LoopNode
 from support.sqlite_engine import SqliteEngine
 from systemprompt.clock import Instant, ManualClock
-from systemprompt.errors import DatabaseBusy
+from systemprompt.errors import DatabaseBusy, DatabaseUnreachable
 from systemprompt.ledger.records import Change, Claimed, JobSpec
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.nodes.hooks import Pace
@@ -27,6 +27,7 @@ class FailingLedger:
         self._inner = inner
         self.error: Exception | None = None
         self.asked: list[str] = []
+        self.loses_answer_of: str | None = None
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._inner, name)
@@ -37,7 +38,11 @@ class FailingLedger:
             self.asked.append(name)
             if self.error is not None:
                 raise self.error
-            return method(*arguments, **more)
+            done = method(*arguments, **more)
+            if name == self.loses_answer_of:
+                self.loses_answer_of = None
+                raise DatabaseUnreachable("the connection broke, and the commit's answer with it")
+            return done
 
         return ask
 

@@ -10,7 +10,7 @@ as a whole is in `ledger/upkeep.py`. Lock order everywhere: job_cursors, open_ru
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from systemprompt.clock import Instant
@@ -129,6 +129,16 @@ class Ledger(LedgerReader, Protocol):
 
         None where the node beat since `seen_beat`: it lives, nothing is changed. A run is rescued once, whoever asks.
         """
+        ...
+
+    def hear(self, heard: Callable[[], None]) -> None:
+        """Call `heard`, from any thread and until `close`, when another process may have written. Only a hint: who looks now and
+        then misses nothing. Where the engine has no such hints it is never called.
+        """
+        ...
+
+    def held(self, node_id: str) -> tuple[Claimed, ...]:
+        """Return the runs that a node holds: also those whose commit succeeded though nobody was told so."""
         ...
 
     def record_clock_event(self, event: ClockEvent) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol
 
-from systemprompt.clock import Instant
+from systemprompt.clock import Clock, Instant
 from systemprompt.ledger.attempt_views import AttemptView, LateView, TextView
 from systemprompt.ledger.records import ClockEvent, NodeIdentity, QuarantineNotice
 from systemprompt.ledger.seals import DayContent, Seal, SealDraft, SealState
@@ -179,6 +179,10 @@ class LedgerReader(Protocol):
         Raises:
             LedgerReplaced: what is open is not the installation's ledger any more: a node must end.
         """
+        ...
+
+    def clock(self, host: Clock) -> Clock:
+        """Return the clock by which callers tell this ledger instants: the host's, or the database's where that decides."""
         ...
 
     def close(self) -> None:

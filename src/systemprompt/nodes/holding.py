@@ -28,6 +28,10 @@ class Holding:
             self._held.pop((closing.run_id, closing.fence), None)
             self._forsaken.discard((closing.run_id, closing.fence))
 
+    def unknown(self, runs: Iterable[Claimed]) -> list[Claimed]:
+        """Return those that are not held: nobody was told that they were claimed."""
+        return [run for run in runs if (run.run_id, run.fence) not in self._held]
+
     def room(self, capacity: int, ending: Iterable[Closing]) -> int:
         """Return how many runs the node may take beside those that are not ending.
 

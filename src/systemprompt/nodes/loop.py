@@ -67,6 +67,7 @@ class Loop:
         self._holding = Holding()
         self._gave_up = False
         self._jumps: list[ClockEvent] = []
+        self._unsure_since: Instant | None = None
         self._next_due: Instant | None = None
         self._look = True
         self._marker = 0
@@ -88,6 +89,7 @@ class Loop:
     def join(self) -> None:
         """Enter the node into the ledger and settle what dead nodes left behind, before anything is planned."""
         self._ledger.join(self._identity)
+        self._ledger.hear(self.look)
         self._last_beat = self._clock.monotonic()
         high_water = self._ledger.high_water()
         if self._clock.now() < high_water - _JUMP:
@@ -170,11 +172,13 @@ class Loop:
             try:
                 self._beat()
                 self._record_jumps()
+                self._find_again()
                 self._turn()
             except DatabaseDamaged:
                 raise  # no disk or lock that somebody frees: nothing that runs here could be accounted for any more
             except (DatabaseBusy, DatabaseUnreachable) as error:
                 self._troubled = True
+                self._unsure_since = self._clock.now()
                 self._complain(error)
                 self._give_up_lease_in_time()
                 return _RETRY
@@ -233,6 +237,17 @@ class Loop:
             self._hooks.closed(turn.closed, (*turn.late, *turn.odd))
         self._take(turn.claimed)
         self._fold(busy=True)
+
+    def _find_again(self) -> None:
+        """Begin what this node claimed in a commit that succeeded though its answer was lost."""
+        if self._unsure_since is None:
+            return
+        with self._wake:
+            ended = {closing.fence for closing in self._ended}
+        held = self._ledger.held(self.node_id)
+        lost = [run for run in held if run.started_at <= self._unsure_since and run.fence not in ended]
+        self._take(self._holding.unknown(lost))
+        self._unsure_since = None
 
     def _hear_stops(self) -> None:
         """Begin to stop what somebody asked to stop. It is said again until the run is closed; once is enough for the runner."""

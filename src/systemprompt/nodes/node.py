@@ -79,7 +79,7 @@ class Node:
         listeners: Listeners,
     ) -> None:
         self._ledger = ledger
-        self._clock = clock
+        self._clock = clock = ledger.clock(clock)
         self._settings = settings
         self.catalogue = catalogue
         self._parked: list[Claimed] = []

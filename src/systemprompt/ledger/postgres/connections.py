@@ -17,6 +17,7 @@ from systemprompt.clock import Instant
 from systemprompt.databases.address import Address
 from systemprompt.databases.postgres import CONNECTING, of_the_server
 from systemprompt.errors import DatabaseBusy, DatabaseError, DatabaseUnreachable, LedgerBroken
+from systemprompt.ledger.postgres.server_clock import ServerClock
 from systemprompt.ledger.postgres.values import adapt, rows_by_name_and_place
 
 __all__ = ["READS", "READS_ONE_STATE", "WRITES", "Connections", "leave", "ledger_error", "translated"]
@@ -31,11 +32,12 @@ class Connections:
     that a pooler may give every transaction another session.
     """
 
-    def __init__(self, address: Address, schema: str, *, patience: float, most: int) -> None:
+    def __init__(self, address: Address, schema: str, *, patience: float, most: int, clock: ServerClock) -> None:
         self.address = address
         self.schema = schema
         self._patience = patience
         self._most = most
+        self._clock = clock
         self._guard = threading.Lock()
         self._pool: ConnectionPool[_Connection] | None = None
         self._pid = os.getpid()
@@ -68,10 +70,14 @@ class Connections:
             f"SET LOCAL lock_timeout = {wait}; SET LOCAL statement_timeout = {max(wait * 2, 60_000) if kind == WRITES else 0};"
             f"SET LOCAL idle_in_transaction_session_timeout = 60000; {_CLOCK}"
         )
+        asked = self._clock.monotonic()
         cursor = connection.execute(script.encode())
+        answered = self._clock.monotonic()
         while cursor.nextset():
             pass
-        return int(cursor.fetchall()[0][0])
+        server_now = int(cursor.fetchall()[0][0])
+        self._clock.saw(asked, answered, server_now)
+        return server_now
 
     @contextmanager
     def taken(self) -> Iterator[_Connection]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal
 
-from systemprompt.clock import Instant
+from systemprompt.clock import Clock, Instant, SystemClock
 from systemprompt.databases.address import Address
+from systemprompt.ledger.postgres.listening import SILENT, Listening
 from systemprompt.ledger.postgres.migrating import migrate
 from systemprompt.ledger.postgres.reader import MIGRATIONS, MIGRATIONS_TABLE, SCHEMA, SQL, PostgresReader
+from systemprompt.ledger.postgres.server_clock import ServerClock
 from systemprompt.ledger.postgres.statements import Statements
 from systemprompt.ledger.postgres.store import PostgresStore
 from systemprompt.ledger.records import Closing, Decide, NodeIdentity, Turn
@@ -26,6 +30,9 @@ class PostgresLedger(PostgresReader, StoredLedger):
     Commits are durable on the server when a method returns (`synchronous_commit = on`). Any number of processes, on any number of
     machines, work on it at once; rows are held in one order by all of them, and due jobs that another node holds are left to it.
 
+    Its nodes use at most four connections: two for turns and acts, one for heartbeats, which nothing else may hold up, and one that
+    listens for hints (`listen`: an address that leads to the server itself, where a pooler stands before the other one).
+
     decides_by   whose clock decides: the server's; `host`, with the instants passed in, is for tests with their own time
     """
 
@@ -34,15 +41,22 @@ class PostgresLedger(PostgresReader, StoredLedger):
         address: Address,
         *,
         schema: str = SCHEMA,
+        listen: Address | None = None,
+        clock: Clock | None = None,
         patience: float = 10.0,
         decides_by: Literal["host", "database"] = "database",
         on_statement: Callable[[str], None] | None = None,
     ) -> None:
         statements = Statements(load_statements(SQL))
-        store = PostgresStore(address, schema, statements, patience=patience, on_statement=on_statement)
+        self._server_clock = ServerClock(clock or SystemClock())
+        new = partial(PostgresStore, address, schema, statements, clock=self._server_clock)
+        store = new(patience=patience, most=2, on_statement=on_statement)
+        self._heart = new(patience=patience, most=1, on_statement=on_statement)
         PostgresReader.__init__(self, store)
         StoredLedger.__init__(self, store)
         self.address = address
+        self._listen = listen or address
+        self._listening: Listening | None = None
         self.decides_by = decides_by
         self._one_turn = threading.Lock()
 
@@ -62,10 +76,23 @@ class PostgresLedger(PostgresReader, StoredLedger):
         finally:
             connection.close()
 
+    def close(self) -> None:
+        if self._listening is not None:
+            self._listening.close()
+        self._heart.close()
+        super().close()
+
     # -- whose clock decides --------------------------------------------------------------------------------------------------
 
     def _decided(self, now: Instant) -> Instant:
         return self._store.server_now if self.decides_by == "database" else now
+
+    def clock(self, host: Clock) -> Clock:
+        return host if self.decides_by == "host" else self._server_clock
+
+    def hear(self, heard: Callable[[], None]) -> None:
+        if self._listening is None:
+            self._listening = Listening(self._listen, self._store.channel, self._store.own_name, heard)
 
     # -- the clockwork of a node ----------------------------------------------------------------------------------------------
 
@@ -79,6 +106,13 @@ class PostgresLedger(PostgresReader, StoredLedger):
     def join(self, node: NodeIdentity) -> None:
         super().join(node)
         self._make_partitions(node.started_at)
+
+    def beat(self, node_id: str, now: Instant) -> bool:
+        with self._heart.write():
+            now = self._heart.server_now if self.decides_by == "database" else now
+            degraded = [SILENT] if self._listening is not None and self._listening.is_silent else []
+            state = {"clock_offset_us": self._server_clock.offset_us, "degraded": json.dumps(degraded)}
+            return self._heart.run("beat", {"node_id": node_id, "now": now, **state}).rowcount == 1
 
     # -- when there is nothing else to do -------------------------------------------------------------------------------------
 

@@ -6,10 +6,11 @@ import os
 import time
 from typing import Literal
 
-from systemprompt.clock import Instant
+from systemprompt.clock import Instant, SystemClock
 from systemprompt.databases.address import Address
 from systemprompt.errors import DatabaseUnreachable
 from systemprompt.ledger.postgres.migrating import pending_migrations
+from systemprompt.ledger.postgres.server_clock import ServerClock
 from systemprompt.ledger.postgres.statements import Statements
 from systemprompt.ledger.postgres.store import PostgresStore
 from systemprompt.ledger.reader import LedgerUpkeep
@@ -74,7 +75,8 @@ def open_reading_ledger(address: Address, *, schema: str = SCHEMA) -> PostgresRe
         DatabaseUnreachable: there is no ledger in this schema, it cannot be read, or it has still to be migrated.
         DatabaseTooNew: a newer release wrote it.
     """
-    store = PostgresStore(address, schema, Statements(load_statements(os.path.join(SQL, "reading.sql"))))
+    statements = Statements(load_statements(os.path.join(SQL, "reading.sql")))
+    store = PostgresStore(address, schema, statements, clock=ServerClock(SystemClock()))
     try:
         connection = store.connect()
         try:

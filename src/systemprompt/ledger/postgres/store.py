@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from systemprompt.databases.address import Address
 from systemprompt.errors import DatabaseError, LedgerBroken
 from systemprompt.ledger.postgres.arrays import columns_of
 from systemprompt.ledger.postgres.connections import READS, READS_ONE_STATE, WRITES, Connections, leave, translated
+from systemprompt.ledger.postgres.server_clock import ServerClock
 from systemprompt.ledger.postgres.statements import Statements
 from systemprompt.ledger.stored.remembered import HeldRunChanged
 from systemprompt.ledger.stored.store import Due, Found, Numbers, Row
@@ -62,6 +64,7 @@ class PostgresStore:
         schema: str,
         statements: Statements,
         *,
+        clock: ServerClock,
         patience: float = 10.0,
         most: int = 4,
         on_statement: Callable[[str], None] | None = None,
@@ -69,9 +72,11 @@ class PostgresStore:
         self.address = address
         self.schema = schema
         self._statements = statements
-        self._connections = Connections(address, schema, patience=patience, most=most)
+        self._connections = Connections(address, schema, patience=patience, most=most, clock=clock)
         self._on_statement = on_statement
         self._local = threading.local()
+        self.own_name = secrets.token_hex(8)
+        """What hints from here say, so that they are not taken for those of others."""
         self._told_at = 0.0
         self.own_changes = 0
         """How many hints were sent from here, and how many numbers taken."""
@@ -124,7 +129,7 @@ class PostgresStore:
                 schema = sql.Identifier(self.schema).as_string(connection)
                 connection.execute(
                     "BEGIN; SET LOCAL synchronous_commit = off;"
-                    f"SELECT nextval('{schema}.changes'), pg_notify({channel}, ''); COMMIT".encode()
+                    f"SELECT nextval('{schema}.changes'), pg_notify({channel}, '{self.own_name}'); COMMIT".encode()
                 )
                 self.own_changes += 1
         except (psycopg.Error, DatabaseError):

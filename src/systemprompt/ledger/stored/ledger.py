@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from systemprompt.clock import Instant, iso
@@ -124,6 +124,12 @@ class StoredLedger(StoredReader):
     def rescue(self, node_id: str, seen_beat: int, now: Instant, *, max_attempts: int) -> list[Rescued] | None:
         with self._store.write():
             return nodes.rescue(self._store, node_id, seen_beat, self._decided(now), max_attempts=max_attempts)
+
+    def hear(self, heard: Callable[[], None]) -> None:
+        """Nobody gives hints."""
+
+    def held(self, node_id: str) -> tuple[Claimed, ...]:
+        return nodes.held(self._store, node_id)
 
     def record_clock_event(self, event: ClockEvent) -> None:
         with self._store.write():

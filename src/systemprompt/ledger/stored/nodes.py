@@ -9,12 +9,13 @@ from systemprompt.clock import Instant
 from systemprompt.errors import LedgerBroken
 from systemprompt.ledger.bookkeeping import Books, Lost, Requeued, lost
 from systemprompt.ledger.policy_texts import policies_of
-from systemprompt.ledger.records import ClockEvent, NodeIdentity, Rescued
+from systemprompt.ledger.records import Claimed, ClockEvent, NodeIdentity, Rescued
 from systemprompt.ledger.rows import OpenRun
+from systemprompt.ledger.stored.clockwork import claimed
 from systemprompt.ledger.stored.closing import take_out, write_books
 from systemprompt.ledger.stored.store import Row, Store
 
-__all__ = ["join", "leave", "record_clock_event", "rescue"]
+__all__ = ["held", "join", "leave", "record_clock_event", "rescue"]
 
 
 def join(store: Store, node: NodeIdentity) -> None:
@@ -25,6 +26,13 @@ def join(store: Store, node: NodeIdentity) -> None:
 def leave(store: Store, node_id: str, now: Instant) -> None:
     store.run("leave", {"node_id": node_id, "now": now})
     store.run("end_abandoned_of_node", {"node_id": node_id})
+
+
+def held(store: Store, node_id: str) -> tuple[Claimed, ...]:
+    rows = store.fetch("held_runs", {"node_id": node_id})
+    return tuple(
+        claimed(OpenRun.leading(row), row["job_name"], reruns=policies_of(row["policies"]).reruns) for row in rows
+    )
 
 
 def rescue(store: Store, node_id: str, seen_beat: int, now: Instant, *, max_attempts: int) -> list[Rescued] | None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Any
 
-    from systemprompt.clock import Instant
+    from systemprompt.clock import Clock, Instant
     from systemprompt.ledger.attempt_views import AttemptView, LateView, TextView
     from systemprompt.ledger.node_identity import NodeIdentity
     from systemprompt.ledger.records import ClockEvent, QuarantineNotice
@@ -205,6 +205,9 @@ class StoredReader:
                 last_attempt=state.last_attempt,
                 versions=self._store.fetch("versions_begun", {"until": until_at})[0]["versions"],
             )
+
+    def clock(self, host: Clock) -> Clock:
+        return host
 
     def close(self) -> None:
         self._store.close()

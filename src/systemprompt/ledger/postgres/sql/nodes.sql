@@ -4,7 +4,8 @@ VALUES (:node_id, :kind, :host, :machine, :pid, :pid_started_at, :program, :labe
         instant(:started_at), instant(:started_at))
 
 -- name: beat
-UPDATE nodes SET beat = beat + 1, beat_at = instant(:now) WHERE node_id = :node_id AND stopped_at IS NULL
+UPDATE nodes SET beat = beat + 1, beat_at = instant(:now), clock_offset_us = :clock_offset_us, degraded = :degraded
+WHERE node_id = :node_id AND stopped_at IS NULL
 
 -- name: leave
 UPDATE nodes SET stopped_at = instant(:now), fate = 'left' WHERE node_id = :node_id AND stopped_at IS NULL
@@ -24,6 +25,14 @@ JOIN job_versions v ON v.job_id = r.job_id AND v.version = r.version
 WHERE r.node_id = :node_id
 ORDER BY r.run_id
 FOR UPDATE OF r
+
+-- name: held_runs
+SELECT r.*, j.job_name, v.policies
+FROM open_runs r
+JOIN jobs j ON j.job_id = r.job_id
+JOIN job_versions v ON v.job_id = r.job_id AND v.version = r.version
+WHERE r.node_id = :node_id
+ORDER BY r.run_id
 
 -- name: requeue_runs
 UPDATE open_runs o SET queued_at = instant(n.queued_at), node_id = NULL, fence = NULL, started_at = NULL

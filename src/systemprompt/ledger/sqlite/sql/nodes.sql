@@ -24,6 +24,14 @@ JOIN job_versions v ON v.job_id = r.job_id AND v.version = r.version
 WHERE r.node_id = :node_id
 ORDER BY r.run_id
 
+-- name: held_runs
+SELECT r.*, j.job_name, v.policies
+FROM open_runs r
+JOIN jobs j ON j.job_id = r.job_id
+JOIN job_versions v ON v.job_id = r.job_id AND v.version = r.version
+WHERE r.node_id = :node_id
+ORDER BY r.run_id
+
 -- name: requeue_runs
 -- Without node and fence: whatever its former holder brings finds nothing to close.
 UPDATE open_runs SET queued_at = ?, node_id = NULL, fence = NULL, started_at = NULL WHERE run_id = ? AND fence = ?
