@@ -63,6 +63,27 @@ def postgres(postgres_server: str) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="session")
+def newest_postgres(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> str:
+    """The address of the one PostgreSQL of the newest release in this run: for suites that are too long for each release."""
+    from support.postgres_server import server_of_this_run
+
+    own = tmp_path_factory.getbasetemp()
+    return server_of_this_run(own if worker_id == "master" else own.parent, 18)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def postgres_or_none(request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """For a suite that runs on every engine: None is SQLite, else it is the address of an empty database on PostgreSQL."""
+    from support.postgres_server import a_database
+
+    if request.param == "sqlite":
+        yield None
+        return
+    with a_database(request.getfixturevalue("newest_postgres")) as address:
+        yield address
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if not hasattr(session.config, "workerinput"):  # the process that the workers report to, or the only one
         from support.postgres_server import stop_servers

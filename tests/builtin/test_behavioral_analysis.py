@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.application import HOUR, NOW, App, an_app
+from support.postgres_server import a_database
 from systemprompt.builtin.sessions.behavior_scoring import WEIGHTS, Request, SessionFacts, score_session
 from systemprompt.builtin.sessions.behavioral_analysis import BehavioralAnalysis, count_bans
 from systemprompt.errors import ConfigurationError, ParameterError
@@ -110,18 +111,35 @@ def test_a_score_is_a_share_of_a_hundred_and_a_probe_never_lowers_it(made: list[
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[App]:
-    with an_app(tmp_path) as app:
-        add(app, "s-person", "person", PERSON, BROWSER)
-        add(app, "s-scanner", "scanner", SCANNER, "sqlmap/1.8")
-        add(app, "s-scanner-2", "scanner", SCANNER, "sqlmap/1.8")
-        add(app, "s-nobody", None, SCANNER, "sqlmap/1.8")
+def app(tmp_path: Path, postgres_or_none: str | None) -> Iterator[App]:
+    with an_app(tmp_path, postgres_or_none) as app:
+        fill(app)
         yield app
+
+
+@pytest.fixture
+def app_on_sqlite(tmp_path: Path) -> Iterator[App]:
+    with an_app(tmp_path) as app:
+        fill(app)
+        yield app
+
+
+@pytest.fixture
+def app_on_postgres(tmp_path: Path, newest_postgres: str) -> Iterator[App]:
+    with a_database(newest_postgres) as address, an_app(tmp_path, address) as app:
+        yield app
+
+
+def fill(app: App) -> None:
+    add(app, "s-person", "person", PERSON, BROWSER)
+    add(app, "s-scanner", "scanner", SCANNER, "sqlmap/1.8")
+    add(app, "s-scanner-2", "scanner", SCANNER, "sqlmap/1.8")
+    add(app, "s-nobody", None, SCANNER, "sqlmap/1.8")
 
 
 def add(app: App, session: str, user: str | None, made: list[Request], agent: str) -> None:
     if user is not None:
-        app.db.execute("INSERT OR IGNORE INTO users (id, created_at) VALUES (?, 0)", (user,))
+        app.db.execute("INSERT INTO users (id, created_at) VALUES (?, 0) ON CONFLICT (id) DO NOTHING", (user,))
     app.db.execute(
         "INSERT INTO user_sessions (id, user_id, started_at, last_activity_at, user_agent) VALUES (?, ?, ?, ?, ?)",
         (session, user, made[0].at, made[-1].at, agent),
@@ -248,11 +266,12 @@ def test_the_hosts_own_tables_are_scored_by_their_counters(app: App) -> None:
 @pytest.mark.parametrize("column", ["began", "seen", "hits", "bad", "agent", "who"])
 @pytest.mark.parametrize("time_format", ["iso", "micros", "seconds"])
 def test_whatever_stands_in_one_row_of_the_host_the_others_are_scored(
-    app: App, odd: str, column: str, time_format: str
+    app_on_sqlite: App, odd: str, column: str, time_format: str
 ) -> None:
     moment = {"iso": "'2026-01-14T10:00:00Z'", "micros": str(NOW - HOUR), "seconds": str((NOW - HOUR) // SECOND)}[
         time_format
     ]
+    app = app_on_sqlite
     app.db.execute("CREATE TABLE visits (pk, who, began, seen, hits, bad, agent, score, scored, acted)")
     good = {"who": "'w'", "began": moment, "seen": moment, "hits": "900", "bad": "880", "agent": "'nikto'"}
     for number, row in enumerate((good, good | {column: odd}, good)):
@@ -273,8 +292,40 @@ def test_whatever_stands_in_one_row_of_the_host_the_others_are_scored(
     assert app.db.fetch("SELECT pk FROM visits WHERE pk <> 1 AND score IS NULL") == []
 
 
+@pytest.mark.parametrize("odd", ["infinity", "-infinity", "0044-03-15 BC", "20000-01-01", None])
+@pytest.mark.parametrize("kind", ["timestamptz", "timestamp", "date"])
+@pytest.mark.parametrize("column", ["started_at", "last_activity_at"])
+def test_whatever_date_stands_in_one_row_of_the_host_the_others_are_scored(
+    app_on_postgres: App, odd: str | None, kind: str, column: str
+) -> None:
+    app = app_on_postgres
+    app.db.execute(
+        f"CREATE TABLE visits (id uuid, user_id inet, started_at {kind}, last_activity_at {kind}, behavior_score numeric,"
+        " request_count integer, error_count integer, user_agent text, scored_at timestamp, ban_applied_at date)"
+    )
+    app.db.execute("CREATE TABLE people (id inet, status text)")
+    app.db.execute("INSERT INTO people VALUES ('192.0.2.1', 'active')")
+    for number in range(3):
+        app.db.execute(
+            "INSERT INTO visits VALUES (gen_random_uuid(), '192.0.2.1', :at, :at, NULL, :number, 880, 'nikto')",
+            {"at": "2026-01-14 10:00Z", "number": 900 + number},
+        )
+    app.db.execute(f"UPDATE visits SET {column} = CAST(CAST(? AS text) AS {kind}) WHERE request_count = 901", (odd,))
+    tables = {"user_sessions": HostTable(table="public.visits"), "users": HostTable(table="people")}
+
+    result = app.run(BehavioralAnalysis, settings={"tables": tables}, enforce=True, parameters={"ban_at": "70"})
+
+    assert result.succeeded
+    assert "1 user banned" in (result.message or "")
+    assert app.db.fetch("SELECT 1 FROM visits WHERE request_count <> 901 AND behavior_score IS NULL") == []
+    stamped = app.db.fetch(
+        "SELECT DISTINCT CAST(scored_at AS text) AS at, ban_applied_at AS on FROM visits WHERE request_count = 900"
+    )
+    assert [(row["at"], str(row["on"])) for row in stamped] == [("2026-01-14 10:30:00", "2026-01-14")]
+
+
 def test_a_host_table_without_a_place_for_scores_is_refused(app: App) -> None:
-    app.db.execute("CREATE TABLE visits (id, user_id, started_at, last_activity_at)")
+    app.db.execute("CREATE TABLE visits (id TEXT, user_id TEXT, started_at TEXT, last_activity_at TEXT)")
 
     with pytest.raises(ConfigurationError, match="no column 'behavior_score'"):
         app.run(BehavioralAnalysis, settings={"tables": {"user_sessions": HostTable(table="visits")}})

@@ -21,8 +21,8 @@ TABLES = ("users", "user_sessions", "session_requests", "user_contexts")
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[App]:
-    with an_app(tmp_path) as app:
+def app(tmp_path: Path, postgres_or_none: str | None) -> Iterator[App]:
+    with an_app(tmp_path, postgres_or_none) as app:
         yield app
 
 
@@ -30,7 +30,7 @@ def user(app: App, name: str, *, anonymous: bool = True, at: int = OLD, status: 
     banned_at = at if status == "banned" else None
     app.db.execute(
         "INSERT INTO users (id, status, banned_at, created_at, is_anonymous) VALUES (?, ?, ?, ?, ?)",
-        (name, status, banned_at, at, int(anonymous)),
+        (name, status, banned_at, at, anonymous),
     )
     return name
 

@@ -23,9 +23,9 @@ from systemprompt.jobs.settings import ContentSource, FileSource
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[App]:
+def app(tmp_path: Path, postgres_or_none: str | None) -> Iterator[App]:
     (tmp_path / "app").mkdir()
-    with an_app(tmp_path / "app") as app:
+    with an_app(tmp_path / "app", postgres_or_none) as app:
         app.write("docs/a.md", "# A")
         yield app
 

@@ -18,8 +18,8 @@ from systemprompt.jobs.settings import ContentSource, Retention
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[App]:
-    with an_app(tmp_path) as app:
+def app(tmp_path: Path, postgres_or_none: str | None) -> Iterator[App]:
+    with an_app(tmp_path, postgres_or_none) as app:
         (tmp_path / "docs").mkdir()
         yield app
 
@@ -68,17 +68,14 @@ def test_files_that_did_not_change_are_not_written_again(app: App) -> None:
     app.write("docs/a.md", "# A")
     app.write("docs/b.md", "# B")
     app.run(ContentIngestion)
-    app.db.execute("CREATE TABLE touched (path TEXT)")
-    app.db.execute(
-        "CREATE TRIGGER watch AFTER UPDATE ON markdown_content BEGIN INSERT INTO touched VALUES (new.path); END"
-    )
+    app.watch("markdown_content", "path")
     app.clock.advance(60)
     app.write("docs/b.md", "# B2")
 
     result = app.run(ContentIngestion)
 
     assert result.message == "Ingested 2 files (1 changed, 1 unchanged)"
-    assert app.db.fetch("SELECT path FROM touched") == [{"path": "b.md"}]
+    assert app.touched() == ["b.md"]
     assert (rows(app)["a.md"]["ingested_at"], rows(app)["b.md"]["ingested_at"]) == (NOW, NOW + 60_000_000)
 
 
@@ -280,13 +277,11 @@ def test_a_name_that_is_not_utf8_fails_alone(app: App) -> None:
 def test_a_crash_between_batches_leaves_a_state_that_the_next_run_completes(app: App) -> None:
     for number in range(7):
         app.write(f"docs/{number}.md", f"# {number}")
-    app.db.execute(
-        "CREATE TRIGGER crash BEFORE INSERT ON markdown_content WHEN new.path = '5.md' BEGIN SELECT RAISE(ABORT, 'crash'); END"
-    )
-    with pytest.raises(Exception, match="crash"):
+    app.refuse("markdown_content", "path", "5.md")
+    with pytest.raises(Exception, match="refused"):
         app.run(ContentIngestion, settings={"batch_size": 2})
     assert len(rows(app)) == 4
-    app.db.execute("DROP TRIGGER crash")
+    app.allow("markdown_content")
 
     assert app.run(ContentIngestion).message == "Ingested 7 files (3 new, 4 unchanged)"
 

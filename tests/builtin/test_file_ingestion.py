@@ -21,8 +21,8 @@ SOURCES = (FileSource(name="up", path="up"),)
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[App]:
-    with an_app(tmp_path) as app:
+def app(tmp_path: Path, postgres_or_none: str | None) -> Iterator[App]:
+    with an_app(tmp_path, postgres_or_none) as app:
         (tmp_path / "up").mkdir()
         yield app
 

@@ -30,8 +30,8 @@ BAD, ALSO_BAD, GOOD = "93.184.216.34", "2606:4700:10::6816:1", "198.41.0.4"
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[App]:
-    with an_app(tmp_path) as app:
+def app(tmp_path: Path, postgres_or_none: str | None) -> Iterator[App]:
+    with an_app(tmp_path, postgres_or_none) as app:
         yield app
 
 
@@ -82,14 +82,13 @@ def test_the_same_sessions_lead_to_the_same_rows_and_nothing_is_written_twice(ap
     visit(app, BAD)
     run(app)
     before = listed(app)
-    app.db.execute("CREATE TABLE touched (x)")
-    app.db.execute("CREATE TRIGGER watch AFTER UPDATE ON ip_blacklist BEGIN INSERT INTO touched VALUES (1); END")
+    app.watch("ip_blacklist", "network")
     app.clock.advance(60)
 
     assert run(app).message.startswith("Scored 1 address: 1 listed (0 new, 0 free again)")
 
     assert listed(app) == before
-    assert app.db.fetch("SELECT * FROM touched") == []
+    assert app.touched() == []
 
 
 def test_new_evidence_keeps_the_first_sight_and_moves_the_expiry(app: App) -> None:

@@ -30,8 +30,8 @@ SITEMAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[App]:
-    with an_app(tmp_path) as app:
+def app(tmp_path: Path, postgres_or_none: str | None) -> Iterator[App]:
+    with an_app(tmp_path, postgres_or_none) as app:
         app.write(
             "docs/index.md", "# Welcome\n\nSee [the guide](guides/start.md#second-part), [blog](../blog/first.md).\n"
         )

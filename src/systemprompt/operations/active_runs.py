@@ -9,6 +9,7 @@ from typing import Any
 
 from systemprompt.clock import SECOND, Instant
 from systemprompt.databases.database import Database
+from systemprompt.databases.dialect import dialect_named
 from systemprompt.errors import DatabaseError
 from systemprompt.jobs.policies import Policies
 from systemprompt.ledger.reader import LedgerReader
@@ -137,10 +138,12 @@ def _progress(context: OperationContext, ledger_id: str, runs: list[RunView]) ->
     return found
 
 
+_LAST_SAID = """
+    SELECT fields FROM {logs} WHERE ledger_id = ? AND run_id = ? AND source = 'progress' ORDER BY id DESC LIMIT 1
+"""
+
+
 def _last_said(database: Database, ledger_id: str, run_id: int) -> Mapping[str, Any] | None:
-    row = database.fetch_one(
-        "SELECT fields FROM logs WHERE ledger_id = ? AND run_id = ? AND source = 'progress' ORDER BY id DESC LIMIT 1",
-        (ledger_id, run_id),
-    )
+    row = database.fetch_one(dialect_named(database.dialect).text(_LAST_SAID), (ledger_id, run_id))
     said: Mapping[str, Any] | None = None if row is None or row["fields"] is None else json.loads(row["fields"])
     return said

@@ -9,6 +9,7 @@ from typing import Any
 
 from systemprompt.clock import iso
 from systemprompt.databases.database import Database, Row
+from systemprompt.databases.dialect import dialect_named
 from systemprompt.errors import NotFoundError, RunNotFound, UsageError
 from systemprompt.ledger.reader import LedgerReader
 from systemprompt.ledger.views import HistoryQuery, RunView
@@ -111,7 +112,7 @@ def run_logs(context: OperationContext, params: RunLogsParams) -> RunLogs:
         run_id=run.run_id,
         job_name=run.job_name,
         status=run.status,
-        entries=tuple(map(_entry, reversed(shown))),
+        entries=tuple(map(log.entry, reversed(shown))),
         total=total,
         shown=len(shown),
         next_cursor=cursor_at(params, shown[-1]["id"]) if cut else None,
@@ -127,22 +128,34 @@ class _Log:
     def __init__(self, database: Database, ledger_id: str, run_id: int, levels: Sequence[str]) -> None:
         marks = ", ".join("?" for _ in levels)
         self._database = database
+        self._dialect = dialect_named(database.dialect)
+        self._logs = self._dialect.own("logs")
         self._where = f"ledger_id = ? AND run_id = ? AND (lower(level) IN ({marks}) OR ?)"  # question marks only
         self._values = (ledger_id, run_id, *levels, len(levels) == len(LEVELS))
 
     def count(self) -> int:
-        found = self._database.fetch_one(f"SELECT count(*) AS n FROM logs WHERE {self._where}", self._values)  # noqa: S608  # as above
+        found = self._database.fetch_one(f"SELECT count(*) AS n FROM {self._logs} WHERE {self._where}", self._values)  # noqa: S608  # as above
         return 0 if found is None else int(found["n"])
+
+    def entry(self, row: Row) -> LogEntry:
+        return LogEntry(
+            at=iso(self._dialect.instant(row["created_at"])),
+            level=row["level"].lower(),
+            source=row["source"],
+            message=row["message"],
+            attempt=row["attempt"],
+            fields=None if row["fields"] is None else json.loads(row["fields"]),
+        )
 
     def newest(self, limit: int, before: int | None) -> list[Row]:
         return self._database.fetch(
-            f"SELECT * FROM logs WHERE {self._where} AND (id < ? OR ?) ORDER BY id DESC LIMIT ?",  # noqa: S608  # as above
+            f"SELECT * FROM {self._logs} WHERE {self._where} AND (id < ? OR ?) ORDER BY id DESC LIMIT ?",  # noqa: S608  # as above
             (*self._values, before, before is None, limit),
         )
 
     def after(self, last: int) -> list[Row]:
         return self._database.fetch(
-            f"SELECT * FROM logs WHERE {self._where} AND id > ? ORDER BY id LIMIT 1000",  # noqa: S608  # as above
+            f"SELECT * FROM {self._logs} WHERE {self._where} AND id > ? ORDER BY id LIMIT 1000",  # noqa: S608  # as above
             (*self._values, last),
         )
 
@@ -155,7 +168,7 @@ def _follow(context: OperationContext, ledger: LedgerReader, log: _Log, run: Run
         ended, was_ended = run.finished_at is not None, ended
         for row in log.after(last):
             last = row["id"]
-            line = _entry(row)
+            line = log.entry(row)
             context.listeners.tell(RunSaid(run_id=run.run_id, job_name=run.job_name, line=line))
         if was_ended:
             return run
@@ -184,14 +197,3 @@ def _levels(level: str | None) -> tuple[str, ...]:
     if level.lower() not in LEVELS:
         raise none_of("level", level, LEVELS)
     return LEVELS[LEVELS.index(level.lower()) :]
-
-
-def _entry(row: Mapping[str, Any]) -> LogEntry:
-    return LogEntry(
-        at=iso(row["created_at"]),
-        level=row["level"].lower(),
-        source=row["source"],
-        message=row["message"],
-        attempt=row["attempt"],
-        fields=None if row["fields"] is None else json.loads(row["fields"]),
-    )

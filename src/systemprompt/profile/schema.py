@@ -161,7 +161,7 @@ _TABLE = (
     Key(
         "time_format",
         "choice",
-        "how your table keeps instants: whole numbers since 1970, or ISO text in UTC",
+        "how your table keeps instants: whole numbers since 1970, or ISO text in UTC; PostgreSQL's own types of dates need no word",
         choices=("micros", "seconds", "iso"),
         default="micros",
     ),

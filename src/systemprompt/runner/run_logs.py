@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from systemprompt.clock import SECOND, Clock, Instant, SystemClock
 from systemprompt.databases.database import Database
+from systemprompt.databases.dialect import Dialect, dialect_named
 from systemprompt.errors import DatabaseBusy, DatabaseUnreachable
 from systemprompt.own_log import own_log
 from systemprompt.runner.log_records import RunLogger, clean, encode_fields, instant_of, level_of
@@ -28,7 +29,7 @@ _TELL_EVERY = 5 * SECOND
 _MAX_PENDING_CHARS = 16 * 1024 * 1024
 _BATCH = 500
 _INSERT = (
-    "INSERT INTO logs (created_at, level, source, message, fields, job_name, ledger_id, run_id, attempt)"
+    "INSERT INTO {logs} (created_at, level, source, message, fields, job_name, ledger_id, run_id, attempt)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _log = own_log("systemprompt.runner")
@@ -196,11 +197,12 @@ class RunLogs:
     def _insert_what_is_taken(self, batch: list[LogLine], refused: dict[_Whose, list[Exception]]) -> bool:
         """Write a batch; of one that the database refuses each half, so that a line which it cannot take goes alone."""
         assert self._database is not None
+        dialect = dialect_named(self._database.dialect)
         pause = 0.05
         while True:
             try:
                 with self._database.transaction() as transaction:
-                    transaction.execute_many(_INSERT, [self._row(line) for line in batch])
+                    transaction.execute_many(dialect.text(_INSERT), [self._row(dialect, line) for line in batch])
                 return True
             except (DatabaseBusy, DatabaseUnreachable) as error:
                 with self._changed:
@@ -216,10 +218,10 @@ class RunLogs:
                 half = len(batch) // 2
                 return all(self._insert_what_is_taken(part, refused) for part in (batch[:half], batch[half:]))
 
-    def _row(self, line: LogLine) -> tuple[object, ...]:
+    def _row(self, dialect: Dialect, line: LogLine) -> tuple[object, ...]:
         whose = None if line.run_id is None else self.ledger_id
         return (
-            line.created_at,
+            dialect.stored(line.created_at),
             line.level,
             line.source,
             line.message,

@@ -20,6 +20,7 @@ from systemprompt.builtin.content.markdown_files import (
 )
 from systemprompt.clock import Clock, Instant, SystemClock
 from systemprompt.databases.database import Row
+from systemprompt.databases.dialect import dialect_named
 from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
@@ -47,8 +48,8 @@ class ContentIngestion(Job):
     def execute(self, ctx: JobContext) -> JobResult:
         if not ctx.settings.content_sources:
             return JobResult.success().with_message("Ingested 0 files: the profile has no content sources")
-        now = self.clock.now()
-        rows = {(row["source"], row["path"]): row for row in ctx.db_pool.fetch(_STORED)}
+        now, dialect = self.clock.now(), dialect_named(ctx.db_pool.dialect)
+        rows = {(row["source"], row["path"]): row for row in ctx.db_pool.fetch(dialect.text(_STORED))}
         scan = _scan(ctx, rows)
         _refuse_second_slugs(ctx, scan, rows)
         new = sum(1 for key in scan.changed if key not in rows)
@@ -162,6 +163,7 @@ def _keeps_slug(row: Row | None, document: Document) -> bool:
 
 
 def _write(ctx: JobContext, scan: _Scan, rows: dict[Key, Row], now: Instant) -> None:
+    dialect = dialect_named(ctx.db_pool.dialect)
     values: list[dict[str, Any]] = [
         {
             "source": source,
@@ -172,28 +174,29 @@ def _write(ctx: JobContext, scan: _Scan, rows: dict[Key, Row], now: Instant) -> 
             "body": document.body,
             "tags": json.dumps(document.tags, ensure_ascii=False),
             "front_matter": document.front_matter,
-            "draft": int(document.draft),
-            "published_at": document.published_at,
-            "updated_at": document.updated_at,
+            "draft": document.draft,
+            "published_at": dialect.stored(document.published_at),
+            "updated_at": dialect.stored(document.updated_at),
             "content_hash": content_hash,
             "parsed_as": _parsed_as(ctx),
             # Reading a file by newer rules, or seeing it again, is no news to those who follow the feed.
-            "ingested_at": _ingested_at(rows.get((source, path)), content_hash, now),
+            "ingested_at": _ingested_at(rows.get((source, path)), content_hash, dialect.stored(now)),
         }
         for (source, path), (document, content_hash) in scan.changed.items()
     ]
     for batch in _batches(values, ctx.settings.batch_size):
         ctx.raise_if_cancelled()
-        ctx.db_pool.execute_many(_UPSERT, batch)
+        ctx.db_pool.execute_many(dialect.text(_UPSERT), batch)
 
 
-def _ingested_at(row: Row | None, content_hash: str, now: Instant) -> Instant:
-    return int(row["ingested_at"]) if row is not None and row["content_hash"] == content_hash else now
+def _ingested_at(row: Row | None, content_hash: str, now: Any) -> Any:
+    return row["ingested_at"] if row is not None and row["content_hash"] == content_hash else now
 
 
 def _mark_removed(ctx: JobContext, scan: _Scan, rows: dict[Key, Row], now: Instant) -> int:
+    dialect = dialect_named(ctx.db_pool.dialect)
     gone = [
-        {"id": row["id"], "now": now}
+        {"id": row["id"], "now": dialect.stored(now)}
         for key, row in rows.items()
         if row["removed_at"] is None
         and key not in scan.seen
@@ -202,7 +205,7 @@ def _mark_removed(ctx: JobContext, scan: _Scan, rows: dict[Key, Row], now: Insta
     for batch in _batches(gone, ctx.settings.batch_size):
         ctx.raise_if_cancelled()
         ctx.db_pool.execute_many(
-            "UPDATE markdown_content SET removed_at = :now WHERE id = :id AND removed_at IS NULL", batch
+            dialect.text("UPDATE {markdown_content} SET removed_at = :now WHERE id = :id AND removed_at IS NULL"), batch
         )
     return len(gone)
 
@@ -226,11 +229,11 @@ def _batches(values: list[dict[str, Any]], size: int) -> Iterable[list[dict[str,
 
 _STORED = """
     SELECT id, source, path, slug, content_hash, parsed_as, ingested_at, removed_at
-    FROM markdown_content ORDER BY source, path
+    FROM {markdown_content} ORDER BY source, path
 """
 
 _UPSERT = """
-    INSERT INTO markdown_content (
+    INSERT INTO {markdown_content} (
         source, path, slug, title, description, body, tags, front_matter, draft, published_at, updated_at,
         content_hash, parsed_as, ingested_at
     ) VALUES (

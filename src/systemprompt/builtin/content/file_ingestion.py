@@ -16,6 +16,7 @@ from systemprompt.builtin.content.account import SHOWN_PROBLEMS, account_of_file
 from systemprompt.builtin.content.content_files import LeadsOutside, SourceFolder, shown_path
 from systemprompt.clock import SECOND, Clock, Instant, SystemClock
 from systemprompt.databases.database import Row
+from systemprompt.databases.dialect import Dialect, dialect_named
 from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
@@ -47,7 +48,7 @@ class FileIngestion(Job):
         scan = _Scan(ctx=ctx, clock=self.clock, now=self.clock.now(), token=token_hex(8))
         for source in ctx.settings.file_sources:
             scan.walk(source)
-        scan.mark_gone(_OF_NO_SOURCE, [])
+        scan.mark_gone(f"source NOT IN {scan.dialect.listed('sources')}", [])
         return scan.result(purge_removed(ctx, "files", scan.now))
 
 
@@ -66,6 +67,10 @@ class _Scan:
     failed: int = 0
     lost_sources: int = 0
     problems: list[str] = field(default_factory=list)
+
+    @property
+    def dialect(self) -> Dialect:
+        return dialect_named(self.ctx.db_pool.dialect)
 
     @property
     def recorded(self) -> int:
@@ -99,14 +104,15 @@ class _Scan:
         while True:
             self.ctx.raise_if_cancelled()
             values = {"source": source, "sources": names, "token": self.token, "after": after, "batch": self._batch}
-            rows = self.ctx.db_pool.fetch(f"{_NOT_SEEN} AND {which} ORDER BY id LIMIT :batch", values)
+            asked = f"{_NOT_SEEN} AND {which} ORDER BY id LIMIT :batch"
+            rows = self.ctx.db_pool.fetch(self.dialect.text(asked), values)
             if not rows:
                 return
             after = rows[-1]["id"]
             gone = [row for row in rows if not any(row["path"].startswith(folder) for folder in unknown)]
             self.removed += self.ctx.db_pool.execute_many(
-                "UPDATE files SET removed_at = :now WHERE id = :id AND removed_at IS NULL",
-                [{"id": row["id"], "now": self.now} for row in gone],
+                self.dialect.text("UPDATE {files} SET removed_at = :now WHERE id = :id AND removed_at IS NULL"),
+                [{"id": row["id"], "now": self.dialect.stored(self.now)} for row in gone],
             )
 
     def result(self, purged: int) -> JobResult:
@@ -120,7 +126,8 @@ class _Scan:
 
     def _record(self, source: FileSource, folder: SourceFolder, batch: list[str]) -> None:
         known = {"source": source.name, "paths": json.dumps(batch)}
-        rows = {row["path"]: row for row in self.ctx.db_pool.fetch(_KNOWN, known)}
+        asked = self.dialect.text(f"{_KNOWN} AND path IN {self.dialect.listed('paths')}")
+        rows = {row["path"]: row for row in self.ctx.db_pool.fetch(asked, known)}
         read, same, failed = [], [], []
         for path in batch:
             self.ctx.raise_if_cancelled()
@@ -129,7 +136,7 @@ class _Scan:
                 seen = folder.status(path)
                 if not stat.S_ISREG(seen.st_mode):
                     continue  # a pipe, a socket, a device: no file
-                if row is not None and _is_same(row, seen):
+                if row is not None and _is_same(self.dialect, row, seen):
                     same.append(row["id"])
                 else:
                     read.append(self._read(source, folder, path))
@@ -142,15 +149,15 @@ class _Scan:
                 failed.append(path)
         fresh = sum(1 for one in read if one["path"] not in rows)
         with self.ctx.db_pool.transaction() as transaction:
-            transaction.execute_many(_UPSERT, read)
-            mark = {"now": self.now, "token": self.token}
+            transaction.execute_many(self.dialect.text(_UPSERT), read)
+            mark = {"now": self.dialect.stored(self.now), "token": self.token}
             transaction.execute_many(
-                "UPDATE files SET last_seen_at = :now, seen_in = :token WHERE id = :id",
+                self.dialect.text("UPDATE {files} SET last_seen_at = :now, seen_in = :token WHERE id = :id"),
                 [{"id": row_id, **mark} for row_id in same],
             )
             # What could not be read is there all the same.
             there = [{"id": rows[path]["id"], "token": self.token} for path in failed if path in rows]
-            transaction.execute_many("UPDATE files SET seen_in = :token WHERE id = :id", there)
+            transaction.execute_many(self.dialect.text("UPDATE {files} SET seen_in = :token WHERE id = :id"), there)
         self.new += fresh
         self.changed += len(read) - fresh
         self.same += len(same)
@@ -166,11 +173,11 @@ class _Scan:
             "size_bytes": size,
             "media_type": _media_type(path),
             "sha256": sha256,
-            "born_at": None if born is None else round(born * SECOND),
-            "modified_at": seen.st_mtime_ns // 1000,
+            "born_at": self.dialect.stored(None if born is None else round(born * SECOND)),
+            "modified_at": self.dialect.stored(seen.st_mtime_ns // 1000),
             "stamp": _stamp(seen),
-            "hashed_at": hashed_at,
-            "now": self.now,
+            "hashed_at": self.dialect.stored(hashed_at),
+            "now": self.dialect.stored(self.now),
             "token": self.token,
         }
 
@@ -182,13 +189,13 @@ class _Scan:
             self.problems.append(problem)
 
 
-def _is_same(row: Row, seen: os.stat_result) -> bool:
+def _is_same(dialect: Dialect, row: Row, seen: os.stat_result) -> bool:
     """Say whether the content that was read is still the file's.
 
     A file may change twice within one tick of the file system's clock, the second time after it was read: then its stamp tells
     nothing, so a file that had changed shortly before it was read is read again. Git calls such an entry racily clean.
     """
-    settled = int(row["modified_at"]) < int(row["hashed_at"]) - _COARSEST_TICK
+    settled = dialect.instant(row["modified_at"]) < dialect.instant(row["hashed_at"]) - _COARSEST_TICK
     return settled and row["removed_at"] is None and row["stamp"] == _stamp(seen)
 
 
@@ -232,16 +239,14 @@ _COARSEST_TICK = 2 * SECOND
 _PIECE = 1 << 20
 
 _KNOWN = """
-    SELECT id, path, modified_at, stamp, hashed_at, removed_at FROM files
-    WHERE source = :source AND path IN (SELECT value FROM json_each(:paths))
+    SELECT id, path, modified_at, stamp, hashed_at, removed_at FROM {files} WHERE source = :source
 """
 
-_NOT_SEEN = "SELECT id, path FROM files WHERE removed_at IS NULL AND seen_in <> :token AND id > :after"
+_NOT_SEEN = "SELECT id, path FROM {files} WHERE removed_at IS NULL AND seen_in <> :token AND id > :after"
 _OF_SOURCE = "source = :source"
-_OF_NO_SOURCE = "source NOT IN (SELECT value FROM json_each(:sources))"
 
 _UPSERT = """
-    INSERT INTO files (
+    INSERT INTO {files} (
         source, path, size_bytes, media_type, sha256, born_at, modified_at, stamp, hashed_at, first_seen_at, last_seen_at, seen_in
     ) VALUES (
         :source, :path, :size_bytes, :media_type, :sha256, :born_at, :modified_at, :stamp, :hashed_at, :now, :now, :token

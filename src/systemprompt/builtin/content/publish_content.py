@@ -6,6 +6,7 @@ import json
 
 from systemprompt.builtin.content.account import account
 from systemprompt.clock import Clock, Instant, SystemClock
+from systemprompt.databases.dialect import dialect_named
 from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
@@ -48,7 +49,8 @@ class PublishContent(Job):
         from systemprompt.builtin.content.site_pages import Site
 
         problems: list[str] = []
-        waiting = ctx.db_pool.fetch_one(_WAITING, {"now": self.clock.now()})
+        dialect = dialect_named(ctx.db_pool.dialect)
+        waiting = ctx.db_pool.fetch_one(dialect.text(_WAITING), {"now": dialect.stored(self.clock.now())})
         if waiting is not None and waiting["rows"]:
             ctx.logger.info("%d held back: drafts, or dated later", waiting["rows"])
         pages = list(_pages(ctx, self.clock.now(), problems))
@@ -74,7 +76,10 @@ def _pages(ctx: JobContext, now: Instant, problems: list[str]) -> Iterator[Page]
     from systemprompt.builtin.content.site_pages import Page
 
     addresses: dict[str, str] = {}
-    for row in ctx.db_pool.fetch(_TO_PUBLISH, {"now": now}):
+    dialect = dialect_named(ctx.db_pool.dialect)
+    for row in ctx.db_pool.fetch(dialect.text(_TO_PUBLISH), {"now": dialect.stored(now)}):
+        published_at = None if row["published_at"] is None else dialect.instant(row["published_at"])
+        changed_at = row["updated_at"] or row["published_at"] or row["ingested_at"]
         page = Page(
             content_id=row["id"],
             source=row["source"],
@@ -83,8 +88,8 @@ def _pages(ctx: JobContext, now: Instant, problems: list[str]) -> Iterator[Page]
             title=row["title"],
             description=row["description"],
             tags=tuple(json.loads(row["tags"])),
-            published_at=row["published_at"],
-            changed_at=row["updated_at"] or row["published_at"] or row["ingested_at"],
+            published_at=published_at,
+            changed_at=dialect.instant(changed_at),
         )
         holder = addresses.setdefault(page.address, f"{page.source}/{page.path}")
         if page.address.startswith("tags/"):
@@ -97,10 +102,11 @@ def _pages(ctx: JobContext, now: Instant, problems: list[str]) -> Iterator[Page]
 
 def _put_pages(ctx: JobContext, site: Site, folder: SiteFolder, problems: list[str]) -> list[Page]:
     published = []
+    body = dialect_named(ctx.db_pool.dialect).text("SELECT body FROM {markdown_content} WHERE id = ?")
     for number, page in enumerate(site.pages, start=1):
         ctx.raise_if_cancelled()
         ctx.progress(number, len(site.pages), page.address)
-        row = ctx.db_pool.fetch_one("SELECT body FROM markdown_content WHERE id = ?", (page.content_id,))
+        row = ctx.db_pool.fetch_one(body, (page.content_id,))
         if row is None:
             continue
         try:
@@ -156,12 +162,12 @@ def _result(ctx: JobContext, published: list[Page], folder: SiteFolder, problems
 
 _TO_PUBLISH = """
     SELECT id, source, path, slug, title, description, tags, published_at, updated_at, ingested_at
-    FROM markdown_content
-    WHERE removed_at IS NULL AND draft = 0 AND (published_at IS NULL OR published_at <= :now)
+    FROM {markdown_content}
+    WHERE removed_at IS NULL AND NOT draft AND (published_at IS NULL OR published_at <= :now)
     ORDER BY source, path
 """
 
 _WAITING = """
-    SELECT count(*) AS rows FROM markdown_content
-    WHERE removed_at IS NULL AND (draft = 1 OR published_at > :now)
+    SELECT count(*) AS rows FROM {markdown_content}
+    WHERE removed_at IS NULL AND (draft OR published_at > :now)
 """

@@ -111,7 +111,7 @@ def _threshold(ctx: JobContext, name: str, default: float) -> float:
 
 def _score_all(ctx: JobContext, tables: _Tables, *, flag_at: float, now: Instant) -> _Tally:
     sessions = tables.sessions
-    columns = ", ".join(f"{sessions.column(name)} AS {name}" for name in sessions.columns)
+    columns = ", ".join(f"{sessions.read(name)} AS {name}" for name in sessions.columns)
     # A session scored in the very instant of its last activity is looked at again, rather than once too few.
     due = (
         f"{sessions.column('id')} IS NOT NULL AND ({sessions.column('scored_at')} IS NULL "
@@ -120,7 +120,7 @@ def _score_all(ctx: JobContext, tables: _Tables, *, flag_at: float, now: Instant
     key = sessions.column("id")
     tally = _Tally()
     total = count_rows(ctx, sessions, Condition(sql=due))
-    after = Condition(sql="1")
+    after = Condition(sql="TRUE")
     while True:
         ctx.raise_if_cancelled()
         rows = ctx.db_pool.fetch(
@@ -138,6 +138,7 @@ def _scored(
     ctx: JobContext, tables: _Tables, rows: list[Row], tally: _Tally, *, flag_at: float, now: Instant
 ) -> list[dict[str, Any]]:
     updates = []
+    flagged_at = tables.sessions.stored("flagged_at", now) if tables.sessions.has("flagged_at") else None
     for row in rows:
         try:
             score = score_session(_facts(ctx, tables, row))
@@ -157,8 +158,9 @@ def _scored(
             {
                 "id": row["id"],
                 "behavior_score": score.value,
-                "scored_at": tables.sessions.stored(now),
-                "flagged_at": tables.sessions.stored(now) if flagged else None,
+                "scored_at": tables.sessions.stored("scored_at", now),
+                "flagged": flagged,
+                "flagged_at": flagged_at,
                 "flags": json.dumps(score.signals) if flagged else None,
             }
         )
@@ -167,12 +169,12 @@ def _scored(
 
 def _facts(ctx: JobContext, tables: _Tables, row: Row) -> SessionFacts:
     sessions = tables.sessions
-    last = sessions.instant(row["last_activity_at"])
+    last = sessions.instant("last_activity_at", row["last_activity_at"])
     requests = requests_of(ctx, tables.requests, row["id"])
     offset = to_datetime(last).astimezone(ZoneInfo(ctx.settings.time_zone)).utcoffset()
     errors = sum(1 for request in requests if request.status >= 400)
     return SessionFacts(
-        started_at=sessions.instant(row["started_at"]),
+        started_at=sessions.instant("started_at", row["started_at"]),
         last_activity_at=last,
         # An application that keeps no counters, or lags behind with them, is counted from what it logged.
         request_count=max(row.get("request_count") or 0, len(requests)),
@@ -189,7 +191,7 @@ def _store(ctx: JobContext, sessions: Table, updates: list[dict[str, Any]]) -> N
     values = {name: f":{name}" for name in names}
     if "flagged_at" in values:
         kept = sessions.columns["flagged_at"]
-        values["flagged_at"] = f"CASE WHEN :flagged_at IS NULL THEN NULL ELSE coalesce({kept}, :flagged_at) END"
+        values["flagged_at"] = f"CASE WHEN :flagged THEN coalesce({kept}, :flagged_at) END"
     assignments = ", ".join(f"{sessions.columns[name]} = {value}" for name, value in values.items())
     ctx.db_pool.execute_many(
         f"UPDATE {sessions.sql} AS target SET {assignments} WHERE {sessions.column('id')} = :id",  # noqa: S608  # names are quoted
@@ -222,15 +224,16 @@ def _ban(ctx: JobContext, tables: _Tables, *, ban_at: float, now: Instant) -> in
         f"AND {sessions.column('ban_applied_at')} IS NULL"
     )
     people = _to_ban(ctx, tables, ban_at=ban_at)
+    banned_at = users.stored("banned_at", now) if users.has("banned_at") else None
     banned = 0
     for number, (user_id, score) in enumerate(people, start=1):
         ctx.raise_if_cancelled()
         reason = f"behavior score {score:g}"
         with ctx.db_pool.transaction() as transaction:
-            banned += transaction.execute(
-                ban, {"user_id": user_id, "banned_at": users.stored(now), "ban_reason": reason}
+            banned += transaction.execute(ban, {"user_id": user_id, "banned_at": banned_at, "ban_reason": reason})
+            transaction.execute(
+                apply, {"user_id": user_id, "at": sessions.stored("ban_applied_at", now), "ban_at": ban_at}
             )
-            transaction.execute(apply, {"user_id": user_id, "at": sessions.stored(now), "ban_at": ban_at})
         ctx.logger.warning("user %r is banned: %s", user_id, reason)
         ctx.progress(number, len(people), "bans")
     return banned

@@ -118,7 +118,7 @@ def _gone(users: Table, sessions: Table, contexts: Table, messages: Table, cutof
         old &= Condition(sql=trace, parameters=long_ago.parameters)
     return Condition(
         sql=(
-            f"{users.column('is_anonymous', alias)} = 1 AND {users.column('status', alias)} <> 'banned' "
+            f"{users.is_true('is_anonymous', alias).sql} AND {users.column('status', alias)} <> 'banned' "
             f"AND {old.sql} AND NOT {here} AND NOT {spoke}"
         ),
         parameters={**unseen.parameters, **old.parameters},

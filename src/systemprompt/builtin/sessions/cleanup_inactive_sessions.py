@@ -31,7 +31,7 @@ class CleanupInactiveSessions(Job):
     def execute(self, ctx: JobContext) -> JobResult:
         now = self.clock.now()
         sessions, are_idle = _idle(ctx, now)
-        values: dict[str, object] = {"ended_at": sessions.stored(now)}
+        values: dict[str, object] = {"ended_at": sessions.stored("ended_at", now)}
         if sessions.has("end_reason"):
             values["end_reason"] = "idle"
         changed = clean_rows(ctx, sessions, are_idle, values)

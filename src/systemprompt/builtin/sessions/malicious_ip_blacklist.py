@@ -23,6 +23,7 @@ from systemprompt.builtin.tables.cutoff import cutoff_before, span
 from systemprompt.builtin.tables.table import Table, find_table, same_side
 from systemprompt.clock import SECOND, Clock, Instant, SystemClock
 from systemprompt.databases.database import Row
+from systemprompt.databases.dialect import Dialect, dialect_named
 from systemprompt.errors import ParameterError
 from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.job import Job, submit_job
@@ -150,7 +151,7 @@ def _read_sessions(ctx: JobContext, since: Instant, rules: _Rules) -> _Seen:
     requests = None
     if same_side(ctx, "session_requests", "user_sessions"):
         requests = find_table(ctx, "session_requests", needs=("session_id", "requested_at", "path", "status"))
-    columns = ", ".join(f"{sessions.column(name)} AS {name}" for name in sessions.columns)
+    columns = ", ".join(f"{sessions.read(name)} AS {name}" for name in sessions.columns)
     key = sessions.column("id")
     before = sessions.before("last_activity_at", since)
     # IS NOT TRUE: a date that cannot be read is met, and counted as such.
@@ -182,7 +183,8 @@ def _add(
     network = network_of(str(row["ip_address"]))
     if rules.spares(network):
         return
-    started_at, last_at = sessions.instant(row["started_at"]), sessions.instant(row["last_activity_at"])
+    started_at = sessions.instant("started_at", row["started_at"])
+    last_at = sessions.instant("last_activity_at", row["last_activity_at"])
     made = [request for request in requests_of(ctx, requests, row["id"]) if request.at >= since]
     facts = seen.networks.get(network)
     if facts is None:
@@ -190,7 +192,7 @@ def _add(
     facts.add_session(
         started_at=min(started_at, last_at),
         last_at=last_at,
-        score=row.get("behavior_score") or 0.0,
+        score=float(row.get("behavior_score") or 0.0),
         flagged=row.get("flagged_at") is not None,
         # An application that keeps no counters, or lags behind with them, is counted from what it logged.
         requests=max(row.get("request_count") or 0, len(made)),
@@ -202,41 +204,49 @@ def _add(
 
 def _store(ctx: JobContext, listed: Mapping[str, tuple[AddressFacts, Score]], rules: _Rules, now: Instant) -> _Stored:
     """Write what is listed, then free what has expired or is spared by now. A batch is a transaction."""
+    dialect = dialect_named(ctx.db_pool.dialect)
+    # With a window longer than `days`, what counted last may be over already.
+    lasting = {
+        text: (facts, score, facts.last_at + rules.days * 86_400 * SECOND) for text, (facts, score) in listed.items()
+    }
     values: list[dict[str, Any]] = [
         {
             "network": text,
             "score": score.value,
             "reason": ", ".join(sorted(score.signals, key=lambda name: (-score.signals[name], name))),
             "signals": json.dumps(score.signals),
-            "first": facts.first_at,
-            "last": facts.last_at,
-            "expires": facts.last_at + rules.days * 86_400 * SECOND,
-            "now": now,
+            "first": dialect.stored(facts.first_at),
+            "last": dialect.stored(facts.last_at),
+            "expires": dialect.stored(expires),
         }
-        for text, (facts, score) in sorted(listed.items())
+        for text, (facts, score, expires) in sorted(lasting.items())
+        if expires > now
     ]
-    # With a window longer than `days`, what counted last may be over already.
-    values = [one for one in values if one["expires"] > now]
+    known = dialect.text(f"SELECT network FROM {{ip_blacklist}} WHERE network IN {dialect.listed('networks')}")  # noqa: S608  # words of ours
+    upsert = _upsert(dialect)
     stored = _Stored(freed=_free(ctx, rules, now))
     size = max(1, ctx.settings.batch_size)
     for start in range(0, len(values), size):
         ctx.raise_if_cancelled()
         batch = values[start : start + size]
         with ctx.db_pool.transaction() as transaction:
-            known = transaction.fetch(_KNOWN, {"networks": json.dumps([one["network"] for one in batch])})
-            stored.new += len(batch) - len(known)
-            transaction.execute_many(_UPSERT, batch)
+            there = transaction.fetch(known, {"networks": json.dumps([one["network"] for one in batch])})
+            stored.new += len(batch) - len(there)
+            transaction.execute_many(upsert, batch)
         ctx.progress(start + len(batch), len(values), "addresses")
     return stored
 
 
 def _free(ctx: JobContext, rules: _Rules, now: Instant) -> int:
     freed, after, size = 0, "", max(1, ctx.settings.batch_size)
+    dialect = dialect_named(ctx.db_pool.dialect)
     while True:
         ctx.raise_if_cancelled()
         rows = ctx.db_pool.fetch(
-            "SELECT network, expires_at FROM ip_blacklist WHERE listed_by = 'job' AND network > :after"
-            " ORDER BY network LIMIT :batch",
+            dialect.text(
+                "SELECT network, expires_at FROM {ip_blacklist} WHERE listed_by = 'job' AND network > :after"
+                " ORDER BY network LIMIT :batch"
+            ),
             {"after": after, "batch": size},
         )
         if not rows:
@@ -245,26 +255,29 @@ def _free(ctx: JobContext, rules: _Rules, now: Instant) -> int:
         free = [
             {"network": row["network"]}
             for row in rows
-            if row["expires_at"] <= now or rules.spares(read_networks([row["network"]])[0])
+            if dialect.instant(row["expires_at"]) <= now or rules.spares(read_networks([row["network"]])[0])
         ]
         freed += ctx.db_pool.execute_many(
-            "DELETE FROM ip_blacklist WHERE network = :network AND listed_by = 'job'", free
+            dialect.text("DELETE FROM {ip_blacklist} WHERE network = :network AND listed_by = 'job'"), free
         )
 
 
+def _upsert(dialect: Dialect) -> str:
+    """What is known already keeps its first sight, and never loses time; a row that would not change is not written."""
+    first = f"{dialect.least}(known.first_seen_at, excluded.first_seen_at)"
+    last = f"{dialect.greatest}(known.last_seen_at, excluded.last_seen_at)"
+    expires = f"{dialect.greatest}(known.expires_at, excluded.expires_at)"
+    return dialect.text(f"""
+        INSERT INTO {{ip_blacklist}} AS known
+            (network, score, reason, signals, first_seen_at, last_seen_at, expires_at, listed_by)
+        VALUES (:network, :score, :reason, :signals, :first, :last, :expires, 'job')
+        ON CONFLICT (network) DO UPDATE SET
+            score = excluded.score, reason = excluded.reason, signals = excluded.signals,
+            first_seen_at = {first}, last_seen_at = {last}, expires_at = {expires}
+        WHERE known.listed_by = 'job'
+        AND (known.score, known.reason, known.signals, known.first_seen_at, known.last_seen_at, known.expires_at)
+            {dialect.differs} (excluded.score, excluded.reason, excluded.signals, {first}, {last}, {expires})
+    """)  # noqa: S608  # words of ours
+
+
 _SHOWN = 3
-
-_KNOWN = "SELECT network FROM ip_blacklist WHERE network IN (SELECT value FROM json_each(:networks))"
-
-# What is known already keeps its first sight, and never loses time; a row that would not change is not written.
-_UPSERT = """
-    INSERT INTO ip_blacklist (network, score, reason, signals, first_seen_at, last_seen_at, expires_at, listed_by)
-    VALUES (:network, :score, :reason, :signals, :first, :last, :expires, 'job')
-    ON CONFLICT (network) DO UPDATE SET
-        score = excluded.score, reason = excluded.reason, signals = excluded.signals,
-        first_seen_at = min(first_seen_at, excluded.first_seen_at),
-        last_seen_at = max(last_seen_at, excluded.last_seen_at), expires_at = max(expires_at, excluded.expires_at)
-    WHERE listed_by = 'job' AND (score, reason, signals, first_seen_at, last_seen_at, expires_at) IS NOT (
-        excluded.score, excluded.reason, excluded.signals, min(first_seen_at, excluded.first_seen_at),
-        max(last_seen_at, excluded.last_seen_at), max(expires_at, excluded.expires_at))
-"""

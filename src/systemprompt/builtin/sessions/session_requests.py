@@ -23,9 +23,12 @@ def requests_of(ctx: JobContext, table: Table | None, session_id: Any) -> list[R
         return []
     at = table.column("requested_at")
     rows = ctx.db_pool.fetch(
-        f"SELECT {at} AS at, {table.column('path')} AS path, {table.column('status')} AS status "  # noqa: S608  # names are quoted
+        f"SELECT {table.read('requested_at')} AS at, {table.column('path')} AS path, {table.column('status')} AS status "  # noqa: S608  # names are quoted
         f"FROM {table.sql} AS target WHERE {table.column('session_id')} = :id ORDER BY {at} DESC LIMIT :most",
         {"id": session_id, "most": _MOST_REQUESTS},
     )
-    requests = [Request(at=table.instant(row["at"]), path=str(row["path"]), status=int(row["status"])) for row in rows]
+    requests = [
+        Request(at=table.instant("requested_at", row["at"]), path=str(row["path"]), status=int(row["status"]))
+        for row in rows
+    ]
     return sorted(requests, key=lambda request: request.at)

@@ -116,7 +116,7 @@ def _change(ctx: JobContext, table: Table, where: Condition, verb: str, values: 
     after: Any = None
     while changed.done + changed.refused < total or after is None:
         ctx.raise_if_cancelled()
-        beyond = Condition(sql="1" if after is None else f"{key} > :after", parameters={"after": after})
+        beyond = Condition(sql="TRUE" if after is None else f"{key} > :after", parameters={"after": after})
         batch = where & beyond
         ids = _next_ids(ctx.db_pool, table, batch, ctx.settings.batch_size)
         if not ids:

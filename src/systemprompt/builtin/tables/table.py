@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
-from systemprompt.clock import SECOND, Instant, from_datetime, iso
+from systemprompt.builtin.tables.columns import read_columns
+from systemprompt.builtin.tables.instants import Instants, instants_of
+from systemprompt.clock import Instant
+from systemprompt.databases.dialect import dialect_named
 from systemprompt.errors import ConfigurationError
 from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.settings import HostTable
@@ -34,14 +36,18 @@ class Table:
     logical      our name for it
     sql          its quoted name, safe to put into a statement
     columns      our column name -> its quoted name, for the columns that exist
-    time_format  how it keeps instants
+    types        our column name -> its type; '' on SQLite
+    time_format  how it keeps instants, where a column's type does not say so
+    dialect      the engine's
     clean        whether clean-up jobs may change it: it is ours, or the profile says `clean: true` of the host's
     """
 
     logical: str
     sql: str
     columns: Mapping[str, str]
+    types: Mapping[str, str]
     time_format: str
+    dialect: str
     clean: bool = True
 
     def has(self, column: str) -> bool:
@@ -56,48 +62,35 @@ class Table:
 
         `prefix` begins the names of its parameters, for a statement that compares more than one column.
         """
-        column = self.column(name, alias)
-        if self.time_format == "micros":
-            return Condition(sql=f"{column} < :{prefix}cutoff", parameters={f"{prefix}cutoff": cutoff})
-        if self.time_format == "seconds":
-            whole, rest = divmod(cutoff, SECOND)
-            value = cutoff / SECOND if rest else whole
-            return Condition(sql=f"{column} < :{prefix}cutoff", parameters={f"{prefix}cutoff": value})
-        # Text of one instant differs in separator, fraction and zone mark, so SQLite reads it, to the
-        # millisecond. The plain comparison before it is true of every earlier date and lets an index on the column serve.
-        day_after = iso(cutoff + 86_400 * SECOND)[:10]
-        return Condition(
-            sql=f"{column} < :{prefix}day_after AND {_ISO_MILLIS.format(column=column)} < :{prefix}cutoff",
-            parameters={f"{prefix}day_after": day_after, f"{prefix}cutoff": -(-cutoff // 1000)},
-        )
+        sql, parameters = self._instants(name).before(self.column(name, alias), cutoff, prefix)
+        return Condition(sql=sql, parameters=parameters)
 
     def missing(self, name: str) -> Condition:
         return Condition(sql=f"{self.column(name)} IS NULL")
 
-    def stored(self, at: Instant) -> int | str:
-        """Return an instant as this table keeps it; `seconds` loses the fraction."""
-        if self.time_format == "micros":
-            return at
-        return at // SECOND if self.time_format == "seconds" else iso(at)
+    def is_true(self, name: str, alias: str = "target") -> Condition:
+        """Return the condition that a column of yes and no says yes: a boolean, or the number 1."""
+        column = self.column(name, alias)
+        return Condition(sql=column if self.types[name] == "boolean" else f"{column} = 1")
 
-    def instant(self, value: Any) -> Instant:
-        """Return a kept value as an instant. Text without a zone is UTC.
+    def read(self, name: str) -> str:
+        """Return the SQL to select a column by: one of PostgreSQL's dates as microseconds, every other as it is."""
+        return self._instants(name).read(self.column(name))
+
+    def stored(self, name: str, at: Instant) -> Any:
+        """Return an instant as this column keeps it; `seconds` loses the fraction."""
+        return self._instants(name).stored(at)
+
+    def instant(self, name: str, value: Any) -> Instant:
+        """Return a value that was selected by `read` as an instant. Text without a zone is UTC.
 
         Raises:
             ValueError, TypeError: it is none.
         """
-        if self.time_format == "micros":
-            return int(value)
-        if self.time_format == "seconds":
-            return round(float(value) * SECOND)
-        at = datetime.fromisoformat(value)
-        return from_datetime(at if at.tzinfo else at.replace(tzinfo=UTC))
+        return self._instants(name).instant(value)
 
-
-_ISO_MILLIS = (
-    "(CAST(strftime('%s', {column}) AS INTEGER) * 1000"
-    " + CAST(round((strftime('%f', {column}) - strftime('%S', {column})) * 1000) AS INTEGER))"
-)
+    def _instants(self, name: str) -> Instants:
+        return instants_of(self.time_format, self.dialect, self.types[name])
 
 
 def find_table(ctx: JobContext, logical: str, *, needs: Iterable[str], may: Iterable[str] = ()) -> Table:
@@ -106,16 +99,13 @@ def find_table(ctx: JobContext, logical: str, *, needs: Iterable[str], may: Iter
     Raises:
         ConfigurationError: the table or a needed column is absent; the message has its name here and ours.
     """
+    database = ctx.db_pool
     host = ctx.settings.tables.get(logical)
     mapped = host is not None
-    host = host or HostTable(table=logical)
+    host = host or HostTable(table=dialect_named(database.dialect).own(logical))
     schema, _, name = host.table.rpartition(".")
-    there = {
-        row["name"]
-        for row in ctx.db_pool.fetch(
-            "SELECT name FROM pragma_table_info(:name, :schema)", {"name": name, "schema": schema or "main"}
-        )
-    }
+    sql = ".".join(_quoted(part) for part in (schema, name) if part)
+    there = read_columns(database, database.dialect, schema=schema, table=name, quoted=sql)
     if not there:
         raise ConfigurationError(
             f"the database has no table {host.table!r}" + (f", which the profile gives as {logical}" if mapped else ""),
@@ -135,9 +125,11 @@ def find_table(ctx: JobContext, logical: str, *, needs: Iterable[str], may: Iter
             )
     return Table(
         logical=logical,
-        sql=".".join(_quoted(part) for part in (schema, name) if part),
+        sql=sql,
         columns={ours: _quoted(theirs) for ours, theirs in columns.items() if theirs in there},
+        types={ours: there[theirs] for ours, theirs in columns.items() if theirs in there},
         time_format=host.time_format,
+        dialect=database.dialect,
         clean=host.clean or not mapped,
     )
 

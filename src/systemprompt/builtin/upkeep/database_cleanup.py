@@ -8,7 +8,8 @@ from systemprompt.builtin.tables.changing import DRY_RUN, Changed, clean_rows
 from systemprompt.builtin.tables.cutoff import cutoff_before
 from systemprompt.builtin.tables.table import Condition, Table, find_table, same_side, without_parent
 from systemprompt.clock import Clock, Instant, SystemClock
-from systemprompt.errors import ConfigurationError
+from systemprompt.databases.dialect import dialect_named
+from systemprompt.errors import ConfigurationError, DatabaseBusy
 from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.job import Job, submit_job
 from systemprompt.jobs.result import JobResult
@@ -19,7 +20,10 @@ __all__ = ["DatabaseCleanup"]
 
 @submit_job
 class DatabaseCleanup(Job):
-    """Deletes orphans and what retention lets go, then lets SQLite tidy up.
+    """Deletes orphans and what retention lets go, then lets the database tidy up.
+
+    On SQLite free pages go back to the disk. On PostgreSQL our tables that lost rows are vacuumed: what is at their end goes back
+    to the disk, the rest is free for new rows.
 
     A step whose tables are not as the profile says fails alone: the others go on, and the run fails at the end.
 
@@ -43,7 +47,7 @@ class DatabaseCleanup(Job):
         would = f"delete {counted(total.would, 'row')}{_named(counts)}"
         if dry_run:
             return _result(f"Would {would}", problems, total)
-        _tidy(ctx)
+        _tidy(ctx, [planned for planned in _PLAN if planned.name in parts and parts[planned.name].done])
         after = _size(ctx)
         message = f"Deleted {counted(total.done, 'row')}{_named({name: part.done for name, part in parts.items()})}"
         if total.dry_run:
@@ -109,10 +113,24 @@ def _step(ctx: JobContext, planned: _Orphans | _Expired, now: Instant) -> tuple[
     return child, without_parent(child, planned.link, parent)
 
 
-def _tidy(ctx: JobContext) -> None:
-    """Refresh the query planner's statistics and give free pages back, a bounded number at a time."""
-    if ctx.db_pool.dialect != "sqlite":
+def _tidy(ctx: JobContext, cleaned: list[_Orphans | _Expired]) -> None:
+    """Refresh the query planner's statistics and give space back."""
+    if ctx.db_pool.dialect == "sqlite":
+        _tidy_file(ctx)
         return
+    for planned in cleaned:
+        name = planned.child if isinstance(planned, _Orphans) else planned.table
+        if name in ctx.settings.tables:
+            continue  # the host's own: its autovacuum knows best
+        ctx.raise_if_cancelled()
+        try:
+            ctx.db_pool.execute(dialect_named(ctx.db_pool.dialect).text(f"VACUUM (SKIP_LOCKED, ANALYZE) {{{name}}}"))
+        except DatabaseBusy as error:  # the role's `statement_timeout`, say; what was deleted stays so
+            ctx.logger.warning("%s is left to autovacuum: %s", name, error)
+
+
+def _tidy_file(ctx: JobContext) -> None:
+    """Give free pages back, a bounded number at a time."""
     ctx.db_pool.fetch("PRAGMA optimize")
     if _pragma(ctx, "auto_vacuum") != _INCREMENTAL:
         return
@@ -130,8 +148,9 @@ def _tidy(ctx: JobContext) -> None:
 
 
 def _size(ctx: JobContext) -> int | None:
-    if ctx.db_pool.dialect != "sqlite":
-        return None
+    if ctx.db_pool.dialect == "postgresql":
+        row = ctx.db_pool.fetch_one("SELECT pg_database_size(current_database()) AS bytes")
+        return None if row is None else int(row["bytes"])
     return _pragma(ctx, "page_count") * _pragma(ctx, "page_size")
 
 

@@ -1,0 +1,33 @@
+"""Upkeep of our tables in the application's database on PostgreSQL: the twin of `application_file.py`."""
+
+from __future__ import annotations
+
+import os
+
+from systemprompt.databases.address import Address
+from systemprompt.databases.dialect import OUR_SCHEMA
+from systemprompt.ledger.postgres.database_schema import DatabaseSchema
+
+__all__ = ["MIGRATIONS", "MIGRATIONS_TABLE", "ApplicationSchema"]
+
+MIGRATIONS = os.path.join(os.path.dirname(__file__), "migrations", "postgresql")
+MIGRATIONS_TABLE = "application_migrations"
+
+
+class ApplicationSchema(DatabaseSchema):
+    """Our tables in the application's database: implements `systemprompt.ledger.upkeep.DatabaseUpkeep`.
+
+    They have a schema of their own, always of the same name, so that SQL of jobs may name them. The host's tables beside it are
+    none of our business.
+    """
+
+    def __init__(self, address: Address) -> None:
+        super().__init__(address, migrations=MIGRATIONS, table=MIGRATIONS_TABLE, schema=OUR_SCHEMA)
+
+    def last_logged_run(self, ledger_id: str) -> int:
+        """Return the highest run id of this ledger that a log line names; 0 where there is none, or no table of ours to ask."""
+        if self.schema_state().state != "current":
+            return 0
+        asked = f"SELECT max(run_id) FROM {OUR_SCHEMA}.logs WHERE ledger_id = %s"  # noqa: S608  # a constant of ours
+        found = self.do(lambda it: it.execute(asked.encode(), [ledger_id]).fetchone())
+        return 0 if found is None or found[0] is None else int(found[0])
