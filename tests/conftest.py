@@ -72,16 +72,20 @@ def newest_postgres(tmp_path_factory: pytest.TempPathFactory, worker_id: str) ->
     return server_of_this_run(own if worker_id == "master" else own.parent, 18)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def postgres_or_none(request: pytest.FixtureRequest) -> Iterator[str | None]:
-    """For a suite that runs on every engine: None is SQLite, else it is the address of an empty database on PostgreSQL."""
+@pytest.fixture
+def one_postgres(newest_postgres: str) -> Iterator[str]:
+    """The address of an empty database on the newest release."""
     from support.postgres_server import a_database
 
-    if request.param == "sqlite":
-        yield None
-        return
-    with a_database(request.getfixturevalue("newest_postgres")) as address:
+    with a_database(newest_postgres) as address:
         yield address
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def postgres_or_none(request: pytest.FixtureRequest) -> str | None:
+    """For a suite that runs on every engine: None is SQLite, else it is the address of an empty database on PostgreSQL."""
+    address: str | None = None if request.param == "sqlite" else request.getfixturevalue("one_postgres")
+    return address
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

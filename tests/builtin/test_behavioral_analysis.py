@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.application import HOUR, NOW, App, an_app
-from support.postgres_server import a_database
 from systemprompt.builtin.sessions.behavior_scoring import WEIGHTS, Request, SessionFacts, score_session
 from systemprompt.builtin.sessions.behavioral_analysis import BehavioralAnalysis, count_bans
 from systemprompt.errors import ConfigurationError, ParameterError
@@ -125,8 +124,8 @@ def app_on_sqlite(tmp_path: Path) -> Iterator[App]:
 
 
 @pytest.fixture
-def app_on_postgres(tmp_path: Path, newest_postgres: str) -> Iterator[App]:
-    with a_database(newest_postgres) as address, an_app(tmp_path, address) as app:
+def app_on_postgres(tmp_path: Path, one_postgres: str) -> Iterator[App]:
+    with an_app(tmp_path, one_postgres) as app:
         yield app
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from systemprompt.databases.database import Database
-from systemprompt.errors import DatabaseUnreachable, RowRefused, UsageError
+from systemprompt.errors import DatabaseBusy, DatabaseUnreachable, RowRefused, UsageError
 
 __all__ = ["DatabaseRules", "count"]
 
@@ -56,6 +57,46 @@ class DatabaseRules:
         assert db.execute("SELECT * FROM t") == 0
         assert db.execute_many("DELETE FROM t WHERE word = ?", []) == 0
         assert words(db) == ["a", "b!", "c!"]
+
+    def test_what_other_tasks_of_an_event_loop_do_is_no_part_of_a_transaction(self, db: Database) -> None:
+        async def holds(inside: asyncio.Event, go_on: asyncio.Event) -> None:
+            with pytest.raises(KeyError), db.transaction() as tx:  # noqa: PT012  # the whole block fails
+                tx.execute("INSERT INTO t (word) VALUES ('mine')")
+                inside.set()
+                await go_on.wait()
+                assert "mine" in words(db)
+                assert "mine" in await asyncio.create_task(words_in_a_task())  # it belongs to the one that started it
+                raise KeyError
+
+        async def words_in_a_task() -> list[str]:
+            return words(db)
+
+        async def meet() -> int:
+            inside, go_on = asyncio.Event(), asyncio.Event()
+            holder = asyncio.create_task(holds(inside, go_on))
+            await inside.wait()
+            others = 0
+            for act in (self.one_word, self.two_words):
+                try:
+                    others += act(db)
+                except DatabaseBusy as error:
+                    assert "inside its transaction" in error.message  # noqa: PT017  # one engine lets them in, the other does not
+                    assert db.dialect == "sqlite"
+            assert await asyncio.to_thread(count, db) == others
+            go_on.set()
+            await holder
+            return others
+
+        others = asyncio.run(meet())
+        assert (others, count(db)) == ((0, 0) if db.dialect == "sqlite" else (3, 3))
+        assert db.execute("INSERT INTO t (word) VALUES ('free again')") == 1
+
+    def one_word(self, db: Database) -> int:
+        return db.execute("INSERT INTO t (word) VALUES ('a')")
+
+    def two_words(self, db: Database) -> int:
+        with db.transaction() as tx:
+            return tx.execute_many("INSERT INTO t (word) VALUES (?)", [("b",), ("c",)])
 
     def test_a_transaction_commits_all_of_it_or_nothing(self, db: Database) -> None:
         with db.transaction() as tx:

@@ -293,6 +293,9 @@ def open_for_a_test(location: str) -> Any:
         def fetch(self, sql: str) -> list[Any]:
             return connection.execute(sql).fetchall()
 
+        def close(self) -> None:
+            connection.close()
+
     return Opened()
 
 

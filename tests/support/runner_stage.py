@@ -13,6 +13,7 @@ from typing import Any
 
 from support.waiting import WAIT_S, Heard
 from systemprompt.clock import Clock, Instant, SystemClock
+from systemprompt.databases.database import Database
 from systemprompt.discovery.definition import JobDefinition, JobSource
 from systemprompt.errors import DatabaseBusy
 from systemprompt.jobs.job import FunctionJob, Job
@@ -88,6 +89,7 @@ class RunnerStage:
         max_abandoned_threads: int = 32,
         settings: JobSettings | None = None,
         child_database: ChildDatabase | None = None,
+        jobs_database: Database | None = None,
         lines_per_run: int = 10_000,
     ) -> None:
         self.clock = clock or SystemClock()
@@ -98,7 +100,7 @@ class RunnerStage:
         self.runner = Runner(
             clock=self.clock,
             settings=settings or JobSettings(),
-            database=self.database,
+            database=jobs_database or self.database,
             logs=self.logs,
             on_finished=self._heard,
             on_progress=lambda *told: self._heard(told),

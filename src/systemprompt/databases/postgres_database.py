@@ -17,6 +17,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from systemprompt.databases.address import Address
 from systemprompt.databases.database import Parameters, Row, Transaction
+from systemprompt.databases.open_transactions import begun, ended, is_ours
 from systemprompt.databases.placeholders import for_psycopg
 from systemprompt.databases.postgres import CONNECTING, of_the_server, translated
 from systemprompt.errors import DatabaseBusy, DatabaseError, DatabaseUnreachable, UsageError
@@ -114,8 +115,15 @@ class PostgresDatabase:
         )
 
     def _held(self) -> _Connection | None:
-        transaction: _PostgresTransaction | None = getattr(self._local, "transaction", None)
-        return None if transaction is None or transaction.pid != os.getpid() else transaction.connection
+        """Return the connection of the transaction that this task has open on this thread.
+
+        Other tasks of the same event loop take connections of their own meanwhile, and see nothing of it.
+        """
+        for transaction in getattr(self._local, "transactions", ()):
+            if transaction.pid == os.getpid() and is_ours(transaction):
+                held: _Connection | None = transaction.connection
+                return held
+        return None
 
     def _run(self, work: Callable[[_Connection], T]) -> T:
         held = self._held()
@@ -184,14 +192,19 @@ class _PostgresTransaction:
             self._block.__exit__(None, None, None)
             raise
         self.connection = connection
-        database._local.transaction = self  # noqa: SLF001  # as above
+        local = database._local  # noqa: SLF001  # as above
+        local.transactions = (*getattr(local, "transactions", ()), self)
+        begun(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         connection = self._connection()
-        self.connection = self._database._local.transaction = None  # noqa: SLF001  # as above
+        self.connection = None
+        local = self._database._local  # noqa: SLF001  # as above
+        local.transactions = tuple(one for one in local.transactions if one is not self)
+        ended(self)
         try:
             if kind is not None:
                 if not connection.closed:

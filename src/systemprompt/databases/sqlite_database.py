@@ -11,8 +11,9 @@ from types import TracebackType
 from typing import TypeVar
 
 from systemprompt.databases.database import Parameters, Row, Transaction
+from systemprompt.databases.open_transactions import begun, ended, is_ours
 from systemprompt.databases.sqlite import of_the_place, open_connection, retry_while_busy
-from systemprompt.errors import DatabaseUnreachable, RowRefused, UsageError
+from systemprompt.errors import DatabaseBusy, DatabaseUnreachable, RowRefused, UsageError
 
 T = TypeVar("T")
 
@@ -53,7 +54,7 @@ class SqliteDatabase:
 
     def execute_many(self, sql: str, rows: Iterable[Parameters]) -> int:
         """Run one statement for each row, all in one transaction; return the number of rows changed in all."""
-        if self._slot().transaction is not None:
+        if self._holds(self._slot()):
             return self._run(lambda connection: _changed(connection.executemany(sql, rows)))
         with self.transaction() as transaction:
             return transaction.execute_many(sql, rows)
@@ -85,7 +86,7 @@ class SqliteDatabase:
     def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do `work` on this thread's connection: inside its open transaction, or as a transaction of its own."""
         slot = self._slot()
-        if slot.transaction is not None:
+        if self._holds(slot):
             return self._translated(lambda: work(slot.connection))
         # A statement that meets a lock has written nothing, so it can be tried again whole.
         result = self._retried(lambda: work(slot.connection))
@@ -96,6 +97,20 @@ class SqliteDatabase:
                 hint="use `with db.transaction() as tx:`; it commits, and rolls back on an exception",
             )
         return result
+
+    def _holds(self, slot: _Slot) -> bool:
+        """Say whether this thread is inside a transaction.
+
+        Raises:
+            DatabaseBusy: another task of this thread's event loop is, and waits for something. To wait for it would stop the loop.
+        """
+        if slot.transaction is None or is_ours(slot.transaction):
+            return slot.transaction is not None
+        raise DatabaseBusy(
+            f"database {self.path!r} is held by another async job, which waits for something inside its transaction",
+            hint="nothing was written. End a transaction before you `await`, or do it whole in asyncio.to_thread",
+            details={"path": self.path},
+        )
 
     def _slot(self) -> _Slot:
         slot: _Slot | None = getattr(self._local, "slot", None)
@@ -156,7 +171,7 @@ class _SqliteTransaction:
 
     def __enter__(self) -> Transaction:
         slot = self._database._slot()  # noqa: SLF001  # one class in two halves
-        if slot.transaction is not None:
+        if self._database._holds(slot):  # noqa: SLF001  # as above
             raise UsageError(
                 "this thread is already inside a transaction, and transactions do not nest",
                 hint="pass the open transaction to the function that needs it, or end it first",
@@ -164,6 +179,7 @@ class _SqliteTransaction:
         self._database._retried(lambda: slot.connection.execute("BEGIN IMMEDIATE"))  # noqa: SLF001  # as above
         slot.transaction = self
         self._open = slot
+        begun(self)
         return self
 
     def __exit__(
@@ -172,6 +188,7 @@ class _SqliteTransaction:
         slot = self._slot()
         slot.transaction = None
         self._open = None
+        ended(self)
         connection = slot.connection
         if kind is not None:
             # On a full disk SQLite has rolled back by itself; a database that was closed meanwhile, too.

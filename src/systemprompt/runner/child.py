@@ -7,6 +7,7 @@ the context's cancel signal, or cancels the task of an async job.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import logging
 import os
@@ -128,6 +129,7 @@ def _database(sent: list[str] | None) -> Database | None:
     opener, location = sent
     module, _, function = opener.partition(":")
     database: Database = getattr(import_module(module), function)(location)
+    atexit.register(database.close)  # after all that the job has registered: it may still use it
     return database
 
 
