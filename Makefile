@@ -11,7 +11,7 @@ QUICK := $(addprefix tests/,cron planning profile jobs test_layers.py test_publi
 PEERS := $(foreach peer,apscheduler3 apscheduler4 huey,$(VENV)/peers/$(peer)/.ready)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick campaign mutants lint format bench bench-full picture lock clean
+.PHONY: help setup demo demo-cluster test quick campaign mutants lint format bench bench-full picture lock clean
 
 help: ## explain the targets
 	@echo "systemprompt: scheduled jobs that can account for themselves"
@@ -34,6 +34,9 @@ $(READY): pyproject.toml requirements/dev.lock
 
 demo: $(READY) ## run real jobs on real input, kill the node in mid-run, and read the account
 	@$(BIN)/python examples/demo/demo.py
+
+demo-cluster: $(READY) ## three nodes on a real PostgreSQL: kill one, freeze one, restart the server, and read the account
+	@$(BIN)/python examples/demo/demo_cluster.py
 
 test: $(READY) ## lint, types, import rules and every test
 	@$(MAKE) --no-print-directory lint

@@ -13,14 +13,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-import textwrap
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
+from showing import REPOSITORY, Showing, echo, heading, say, say_command, sp
+
 HERE = Path(__file__).resolve().parent
-REPOSITORY = HERE.parent.parent
 DOWN_FOR = 4.0
 """Seconds without a node: long enough for fire times to be missed and accounted for."""
 
@@ -70,12 +70,11 @@ def main() -> int:
             say(f"Kept: {folder}\n  sp --profile {folder} jobs history")
 
 
-class Demo:
+class Demo(Showing):
     """One showing."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.environ = {**os.environ, "SYSTEMPROMPT_PROFILE": str(folder / "profile.yaml")}
+        super().__init__(folder)
         self.node: subprocess.Popen[str] | None = None
         self.listener: threading.Thread | None = None
 
@@ -176,6 +175,10 @@ class Demo:
             say("The audit is not clean: this is a defect of systemprompt.")
         return code
 
+    def check_going(self) -> None:
+        if self.node is not None and self.node.poll() is not None:
+            raise SystemExit(f"the node ended by itself, with exit code {self.node.returncode}")
+
     # -- the node ---------------------------------------------------------------------------------------------------------
 
     def start_node(self) -> None:
@@ -190,8 +193,7 @@ class Demo:
             text=True,
             start_new_session=True,
         )
-        self.listener = threading.Thread(target=_echo, args=(self.node,), daemon=True)
-        self.listener.start()
+        self.listener = echo(self.node, "node")
 
     def hush(self) -> None:
         if self.listener is not None:
@@ -206,75 +208,6 @@ class Demo:
             except subprocess.TimeoutExpired:
                 self.node.kill()
                 self.node.wait()
-
-    # -- the CLI ----------------------------------------------------------------------------------------------------------
-
-    def show(self, words: str) -> int:
-        """Type a command, and let it answer on this terminal."""
-        say_command(words)
-        code = subprocess.run(
-            [*sp(), *words.split()], env=self.environ, stdin=subprocess.DEVNULL, check=False
-        ).returncode
-        say()
-        return code
-
-    def ask(self, words: str) -> Any:
-        """Ask as a program does."""
-        answer = subprocess.run(
-            [*sp(), "--json", *words.split()],
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return json.loads(answer.stdout)["data"]
-
-    def wait_for(self, what: str, happened: Any, seconds: float) -> Any:
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            if self.node is not None and self.node.poll() is not None:
-                raise SystemExit(f"the node ended by itself, with exit code {self.node.returncode}")
-            answer = happened()
-            if answer:
-                return answer
-            time.sleep(0.2)
-        raise SystemExit(f"waited {seconds:g} s for {what}, in vain")
-
-
-def sp() -> list[str]:
-    """Return the program that stands beside this Python, else the same by its module."""
-    beside = Path(sys.executable).with_name("sp")
-    return (
-        [str(beside)] if beside.exists() else [sys.executable, "-c", "from systemprompt.entry import run; exit(run())"]
-    )
-
-
-def heading(text: str) -> None:
-    say(f"\n{_styled(f'== {text} ', '1')}{_styled('=' * max(0, 76 - len(text)), '2')}")
-
-
-def say_command(words: str) -> None:
-    say(_styled(f"\n$ sp {words}", "1;36"))
-
-
-def say(text: str = "") -> None:
-    print(text, flush=True)
-
-
-def _echo(node: subprocess.Popen[str]) -> None:
-    # What a node says of each start would be too much here; the history has it.
-    assert node.stdout is not None
-    width = shutil.get_terminal_size().columns - 10 if sys.stdout.isatty() else 1_000
-    for line in node.stdout:
-        said = line[11:] if line[10:11] == "T" else line  # the date is today's
-        if ": started, run" not in said:
-            say(_styled(f"  node | {textwrap.shorten(said, width, placeholder=' ...')}", "2"))
-
-
-def _styled(text: str, code: str) -> str:
-    plain = not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    return text if plain else f"\x1b[{code}m{text}\x1b[0m"
 
 
 def _stop(number: int, _frame: object) -> None:

