@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from typing import NoReturn
 
 from systemprompt.databases.address import Address
 from systemprompt.databases.dialect import OUR_SCHEMA
+from systemprompt.errors import ConfigurationError
 from systemprompt.ledger.postgres.database_schema import DatabaseSchema
 
 __all__ = ["MIGRATIONS", "MIGRATIONS_TABLE", "ApplicationSchema"]
@@ -18,7 +20,7 @@ class ApplicationSchema(DatabaseSchema):
     """Our tables in the application's database: implements `systemprompt.ledger.upkeep.DatabaseUpkeep`.
 
     They have a schema of their own, always of the same name, so that SQL of jobs may name them. The host's tables beside it are
-    none of our business.
+    none of our business. Copies are the business of PostgreSQL's own programs: `backup` and `restore` name them.
     """
 
     def __init__(self, address: Address) -> None:
@@ -31,3 +33,16 @@ class ApplicationSchema(DatabaseSchema):
         asked = f"SELECT max(run_id) FROM {OUR_SCHEMA}.logs WHERE ledger_id = %s"  # noqa: S608  # a constant of ours
         found = self.do(lambda it: it.execute(asked.encode(), [ledger_id]).fetchone())
         return 0 if found is None or found[0] is None else int(found[0])
+
+    def backup(self, to: str, *, replace: bool = False) -> NoReturn:  # noqa: ARG002  # as the protocol has it
+        raise self._not_ours("copied", f"pg_dump --schema={self.schema} --file={to} ADDRESS")
+
+    def restore(self, source: str, *, replace: bool = False, dry_run: bool = False) -> NoReturn:  # noqa: ARG002  # as above
+        raise self._not_ours("replaced", f"psql --file={source} ADDRESS, or pg_restore for a dump in its own format")
+
+    def _not_ours(self, what: str, command: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"the database at {self.location!r} is on a PostgreSQL server, and is not {what} by this command",
+            hint=f"nothing was changed. PostgreSQL has its own programs for that: {command}",
+            details={"address": self.location},
+        )

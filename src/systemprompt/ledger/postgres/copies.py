@@ -24,15 +24,14 @@ from systemprompt.errors import DatabaseUnreachable
 from systemprompt.ledger.postgres.connections import ledger_error
 from systemprompt.ledger.postgres.migrating import build as build_schema
 from systemprompt.ledger.postgres.migrating import locked_transaction, newest_migration
-from systemprompt.ledger.postgres.reader import MIGRATIONS, MIGRATIONS_TABLE, SQL
-from systemprompt.ledger.postgres.statements import Statements
+from systemprompt.ledger.postgres.reader import MIGRATIONS, MIGRATIONS_TABLE
+from systemprompt.ledger.postgres.upkeep_questions import asked, come_first, is_there, told
 from systemprompt.ledger.postgres.values import adapt, rows_by_name_and_place
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.sqlite.place import flush, new_file, work_name
 from systemprompt.ledger.sqlite.reader import MIGRATIONS_TABLE as FILE_MIGRATIONS_TABLE
 from systemprompt.ledger.sqlite.steps import FileBackup
 from systemprompt.ledger.sqlite.upkeep import LedgerFileBackup, LedgerFileRestore
-from systemprompt.ledger.statements import load_statements
 from systemprompt.ledger.upkeep import Extent
 
 __all__ = ["SchemaBackup", "SchemaRestore"]
@@ -52,7 +51,7 @@ class SchemaBackup(LedgerFileBackup):
         self._server: Connection[Any] | None = None
 
     def extent(self) -> Extent:
-        (row,) = _asked(self._held_view(), "extent")
+        (row,) = asked(self._held_view(), "extent")
         return Extent(runs=row["runs"], planned_through=row["planned_through"])
 
     def copy(self, *, on_step: Callable[[int, int], None] | None = None) -> None:
@@ -82,7 +81,7 @@ class SchemaBackup(LedgerFileBackup):
         self._server = self._stack.enter_context(_connected(self._address))
         self._server.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         self._server.execute(sql.SQL("SET LOCAL search_path = {}, pg_temp").format(sql.Identifier(self._schema)))
-        _asked(self._server, "schema_exists", {"schema": self._schema})  # the view is taken by the first question
+        asked(self._server, "schema_exists", {"schema": self._schema})  # the view is taken by the first question
         return self
 
     def __exit__(
@@ -106,11 +105,11 @@ class SchemaRestore(LedgerFileRestore):
 
     def numbers_given(self) -> tuple[int, int]:
         with _connected(self._address) as connection:
-            if not _is_there(connection, self._schema):
+            if not is_there(connection, self._schema):
                 return 0, 0
             with connection.transaction():
-                _come_first(connection, self._schema)
-                (row,) = _asked(connection, "numbers_given")
+                come_first(connection, self._schema)
+                (row,) = asked(connection, "numbers_given")
                 return row["fence"], row["last_run"]
 
     def publish(self, now: Instant) -> str | None:
@@ -120,16 +119,16 @@ class SchemaRestore(LedgerFileRestore):
             connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(self._schema)))
             newest = newest_migration(MIGRATIONS)
             build_schema(connection, MIGRATIONS, schema=self._schema, table=MIGRATIONS_TABLE, up_to=newest)
-            _come_first(connection, self._schema)
+            come_first(connection, self._schema)
             with closing(open_connection(self.copied, read_only=True)) as file:
                 _fill_schema(connection, file)
             if kept is not None:
-                for row in _asked(connection, "grants", {"schema": _quoted(connection, kept)}):
+                for row in asked(connection, "grants", {"schema": sql.Identifier(kept).as_string(connection)}):
                     connection.execute(str(row["command"]).encode())
         return kept
 
     def _keep(self, connection: Connection[Any], now: Instant) -> str | None:
-        if not _is_there(connection, self._schema):
+        if not is_there(connection, self._schema):
             # A schema without a ledger: somebody made it for us.
             connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} RESTRICT").format(sql.Identifier(self._schema)))
             return None
@@ -166,7 +165,7 @@ def _fill_file(file: sqlite3.Connection, server: Connection[Any], on_step: Calla
                 file.executemany(insert, rows)
         if on_step is not None:
             on_step(len(tables) - done - 1, len(tables))
-    (given,) = _asked(server, "numbers_given")
+    (given,) = asked(server, "numbers_given")
     state = {name: given[name] for name in given.keys() if name != "runs_written"}  # noqa: SIM118  # a row of ours
     state["runs_left_out"] = given["last_run"] - given["runs_written"]
     settings = ", ".join(f"{name} = :{name}" for name in state)
@@ -202,7 +201,7 @@ def _fill_schema(server: Connection[Any], file: sqlite3.Connection) -> None:
         server.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(sql.Identifier(table)))
     server.execute("DELETE FROM reasons")
     for at in _months(file):
-        server.execute(Statements(load_statements(SQL)).text("make_partitions", named=True), {"now": at})
+        server.execute("SELECT make_partitions(instant(%s))", [at])
     # References are looked at while they are filled, so what is named comes first.
     for table in sorted(tables, key=lambda name: (name != "jobs", name)):
         columns = _columns(file, table)
@@ -218,9 +217,9 @@ def _fill_schema(server: Connection[Any], file: sqlite3.Connection) -> None:
         server.execute(sql.SQL("ALTER TABLE {} ENABLE TRIGGER USER").format(sql.Identifier(table)))
     state = dict(file.execute("SELECT * FROM ledger_state").fetchone())
     server.execute("ALTER TABLE ledger_state DISABLE TRIGGER USER")
-    server.execute(_statements().text("set_numbers", named=True), state)
+    told(server, "set_numbers", state)
     server.execute("ALTER TABLE ledger_state ENABLE TRIGGER USER")
-    server.execute(_statements().text("set_sequences", named=True), state)
+    told(server, "set_sequences", state)
 
 
 def _months(file: sqlite3.Connection) -> list[Instant]:
@@ -258,26 +257,6 @@ def _tables(file: sqlite3.Connection) -> list[str]:
 
 def _columns(file: sqlite3.Connection, table: str) -> Sequence[str]:
     return [row[1] for row in file.execute(f"PRAGMA table_info({table})")]
-
-
-def _is_there(connection: Connection[Any], schema: str) -> bool:
-    return bool(_asked(connection, "schema_exists", {"schema": schema})[0]["is_there"])
-
-
-def _come_first(connection: Connection[Any], schema: str) -> None:
-    connection.execute(sql.SQL("SET LOCAL search_path = {}, pg_temp").format(sql.Identifier(schema)))
-
-
-def _quoted(connection: Connection[Any], name: str) -> str:
-    return sql.Identifier(name).as_string(connection)
-
-
-def _asked(connection: Connection[Any], name: str, values: dict[str, Any] | None = None) -> list[Any]:
-    return connection.execute(_statements().text(name, named=True), values or {}, binary=True).fetchall()
-
-
-def _statements() -> Statements:
-    return Statements(load_statements(os.path.join(SQL, "upkeep.sql")))
 
 
 @contextmanager

@@ -1,13 +1,10 @@
-"""Upkeep of a schema of a PostgreSQL database: implements `systemprompt.ledger.upkeep.DatabaseUpkeep`; see there for the promises.
-
-Copies are the business of PostgreSQL's own programs: `backup` and `restore` name them.
-"""
+"""Upkeep of a schema of a PostgreSQL database: `systemprompt.ledger.upkeep.DatabaseUpkeep` but for copies; see there."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import Connection, sql
@@ -15,7 +12,7 @@ from psycopg.rows import tuple_row
 
 from systemprompt.databases.address import Address
 from systemprompt.databases.postgres import CONNECTING, of_the_server, translated
-from systemprompt.errors import ConfigurationError, DatabaseUnreachable
+from systemprompt.errors import DatabaseUnreachable
 from systemprompt.ledger.migration_files import all_migrations, newest_migration
 from systemprompt.ledger.postgres.migrating import (
     applied_migration,
@@ -75,12 +72,6 @@ class DatabaseSchema:
     def is_at(self, path: str) -> bool:  # noqa: ARG002  # no file is a database on a server
         return False
 
-    def backup(self, to: str, *, replace: bool = False) -> NoReturn:  # noqa: ARG002  # as the protocol has it
-        raise self._not_ours("copied", f"pg_dump --schema={self.schema} --file={to} ADDRESS")
-
-    def restore(self, source: str, *, replace: bool = False, dry_run: bool = False) -> NoReturn:  # noqa: ARG002  # as above
-        raise self._not_ours("replaced", f"psql --file={source} ADDRESS, or pg_restore for a dump in its own format")
-
     @contextmanager
     def connection(self) -> Iterator[Connection[Any]]:
         """Open a connection for the block.
@@ -114,13 +105,6 @@ class DatabaseSchema:
             schema=schema,
             newest=newest,
             differences=(),
-        )
-
-    def _not_ours(self, what: str, command: str) -> ConfigurationError:
-        return ConfigurationError(
-            f"the database at {self.location!r} is on a PostgreSQL server, and is not {what} by this command",
-            hint=f"nothing was changed. PostgreSQL has its own programs for that: {command}",
-            details={"address": self.location},
         )
 
 

@@ -31,21 +31,6 @@ SELECT 'function', p.oid::regprocedure::text, p.proname, pg_get_functiondef(p.oi
 FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace
 ORDER BY 1, 2
 
--- name: broken_objects
-SELECT 'index ' || c.relname || ' is not valid: REINDEX INDEX ' || c.relname AS fault
-FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-WHERE c.relnamespace = current_schema()::regnamespace AND NOT (i.indisvalid AND i.indisready)
-UNION ALL
-SELECT 'constraint ' || k.conname || ' of ' || k.conrelid::regclass::text || ' was never checked'
-FROM pg_constraint k WHERE k.connamespace = current_schema()::regnamespace AND NOT k.convalidated
-
--- name: tables
-SELECT c.relname AS name FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' ORDER BY 1
-
--- name: bytes
-SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint AS bytes
-FROM pg_class c WHERE c.relnamespace = :schema::text::regnamespace AND c.relkind IN ('r', 'm')
-
 -- name: schema_exists
 SELECT EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                WHERE n.nspname = :schema AND c.relname = 'ledger_state') AS is_there
