@@ -17,6 +17,7 @@ from systemprompt.builtin.tables.application_schema import MIGRATIONS, Applicati
 from systemprompt.databases.address import Address
 from systemprompt.databases.postgres import CONNECTING
 from systemprompt.errors import ConfigurationError, DatabaseUnreachable
+from systemprompt.ledger.postgres.upkeep import LedgerSchema
 from systemprompt.ledger.upkeep import DatabaseUpkeep
 
 
@@ -62,7 +63,7 @@ def test_an_empty_database_is_migrated_once_and_is_then_current(upkeep: Applicat
 def test_a_schema_that_stands_empty_is_behind_and_not_absent(
     upkeep: ApplicationSchema, db: psycopg.Connection[Any]
 ) -> None:
-    db.execute("CREATE SCHEMA systemprompt")
+    db.execute("CREATE SCHEMA systemprompt_app")
 
     assert upkeep.schema_state().state == "behind"
 
@@ -83,7 +84,7 @@ def test_tables_and_columns_are_the_same_on_both_engines(
         (table, column): nullable == "NO"
         for table, column, nullable in db.execute(
             "SELECT table_name, column_name, is_nullable FROM information_schema.columns"
-            " WHERE table_schema = 'systemprompt' AND table_name <> 'application_migrations'"
+            " WHERE table_schema = 'systemprompt_app' AND table_name <> 'application_migrations'"
         )
     }
     keys = {(table, column) for table, column in here if column in ("id", "network")}
@@ -96,12 +97,12 @@ def test_an_index_that_was_not_built_to_the_end_is_a_fault(
 ) -> None:
     upkeep.migrate()
     db.execute(
-        "INSERT INTO systemprompt.files SELECT g, 's', g::text, 1, 'm', 'same', NULL, now(), '', now(), now(), now(), ''"
+        "INSERT INTO systemprompt_app.files SELECT g, 's', g::text, 1, 'm', 'same', NULL, now(), '', now(), now(), now(), ''"
         " FROM generate_series(1, 2) AS g"
     )
     with pytest.raises(psycopg.errors.UniqueViolation):
-        db.execute("CREATE UNIQUE INDEX CONCURRENTLY one_content ON systemprompt.files (sha256)")
-    db.execute("ALTER TABLE systemprompt.files ADD CHECK (size_bytes > 0) NOT VALID")
+        db.execute("CREATE UNIQUE INDEX CONCURRENTLY one_content ON systemprompt_app.files (sha256)")
+    db.execute("ALTER TABLE systemprompt_app.files ADD CHECK (size_bytes > 0) NOT VALID")
 
     faults = upkeep.faults(quick=True)
 
@@ -125,7 +126,7 @@ def test_the_last_run_that_a_line_names_is_found(upkeep: ApplicationSchema, db: 
     assert upkeep.last_logged_run("one") == 0
     for ledger_id, run_id in (("one", 3), ("one", 7), ("two", 9)):
         db.execute(
-            "INSERT INTO systemprompt.logs (created_at, level, message, ledger_id, run_id) VALUES (now(), 'info', '', %s, %s)",
+            "INSERT INTO systemprompt_app.logs (created_at, level, message, ledger_id, run_id) VALUES (now(), 'info', '', %s, %s)",
             [ledger_id, run_id],
         )
     assert upkeep.last_logged_run("one") == 7
@@ -174,7 +175,28 @@ def test_iso_text_of_a_host_is_the_same_instant_in_every_session_and_anything_el
     upkeep: ApplicationSchema, db: psycopg.Connection[Any]
 ) -> None:
     upkeep.migrate()
-    asked = "SELECT (systemprompt.instant_of(%s) AT TIME ZONE 'UTC')::text"
+    asked = "SELECT (systemprompt_app.instant_of(%s) AT TIME ZONE 'UTC')::text"
     for zone in ("UTC", "America/New_York", "Asia/Kolkata"):
         db.execute("SELECT set_config('timezone', %s, false)", [zone])
         assert [(written, *db.execute(asked, [written]).fetchone()) for written, _ in READ] == READ  # type: ignore[misc]  # a row comes
+
+
+def test_the_ledger_beside_it_in_one_database_is_restored_without_it(
+    upkeep: ApplicationSchema, db: psycopg.Connection[Any], tmp_path: Path
+) -> None:
+    ledger, copy = LedgerSchema(upkeep.address), str(tmp_path / "copy.db")
+    upkeep.migrate()
+    ledger.migrate()
+    db.execute("INSERT INTO systemprompt_app.logs (created_at, level, message) VALUES (now(), 'info', 'kept')")
+    assert ledger.schema_state().differences == ()
+    with ledger.backup(copy) as backup:
+        backup.copy()
+        backup.publish()
+
+    with ledger.restore(copy, replace=True) as restore:
+        restore.copy()
+        assert restore.publish(0) is not None
+
+    assert db.execute("SELECT message FROM systemprompt_app.logs").fetchall() == [("kept",)]
+    assert (upkeep.schema_state().state, upkeep.migrate()) == ("current", [])
+    assert (ledger.faults(), upkeep.faults()) == ([], [])

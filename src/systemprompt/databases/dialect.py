@@ -14,8 +14,9 @@ from systemprompt.clock import Instant, from_datetime, to_datetime
 
 __all__ = ["OUR_SCHEMA", "Dialect", "dialect_named"]
 
-OUR_SCHEMA = "systemprompt"
-"""Where our tables are in an application's database on PostgreSQL: a host's `users` or `logs` is never taken for ours."""
+OUR_SCHEMA = "systemprompt_app"
+"""Where our tables are in an application's database on PostgreSQL: a host's `users` or `logs` is never taken for ours. Not the
+schema of the ledger, which a restore of the ledger replaces whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,7 @@ class Dialect:
         return _TABLE.sub(lambda found: self.own(found[1]), sql)
 
     def own(self, table: str) -> str:
-        """Return the name of one of our tables, for a statement: `logs`, or `systemprompt.logs`."""
+        """Return the name of one of our tables, for a statement: `logs`, or `systemprompt_app.logs`."""
         return f"{self.schema}.{table}" if self.schema else table
 
     def listed(self, name: str) -> str:
