@@ -14,6 +14,7 @@ from support.application import DAY, HOUR, NOW, App, an_app
 from systemprompt.builtin.content.content_files import SourceFolder
 from systemprompt.builtin.content.content_ingestion import ContentIngestion
 from systemprompt.builtin.content.markdown_files import MAX_FILE_BYTES, BadDocument, Document, read_document
+from systemprompt.clock import iso
 from systemprompt.jobs.settings import ContentSource, Retention
 
 
@@ -272,6 +273,29 @@ def test_a_name_that_is_not_utf8_fails_alone(app: App) -> None:
 
     assert r"docs/caf\xe9.md:1: the file's name is not UTF-8" in (result.message or "")
     assert result.items_processed == 1
+
+
+def test_nul_becomes_the_replacement_character_as_in_commonmark(app: App) -> None:
+    app.write("docs/a.md", b'---\ntitle: "a\\0b"\ntags: ["t\\0"]\nx: "\\0"\n---\nhi\0there\n')
+
+    assert app.run(ContentIngestion).items_failed == 0
+
+    row = rows(app)["a.md"]
+    assert (row["title"], row["body"], row["description"]) == ("a\ufffdb", "hi\ufffdthere\n", "hi\ufffdthere")
+    assert json.loads(row["tags"]) == ["t\ufffd"]
+    assert json.loads(row["front_matter"])["x"] == "\0"
+
+
+def test_dates_at_both_ends_of_the_calendar_are_kept(app: App) -> None:
+    app.write("docs/a.md", "---\ndate: 0001-01-02\n---\n")
+    app.write("docs/z.md", "---\ndate: 9999-12-30T00:00:00Z\n---\n")
+
+    assert app.run(ContentIngestion).items_failed == 0
+
+    assert {path: iso(row["published_at"])[:10] for path, row in rows(app).items()} == {
+        "a.md": "0001-01-02",
+        "z.md": "9999-12-30",
+    }
 
 
 def test_a_crash_between_batches_leaves_a_state_that_the_next_run_completes(app: App) -> None:

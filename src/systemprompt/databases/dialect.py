@@ -50,7 +50,8 @@ class Dialect:
     def stored(self, at: Instant | None) -> Any:
         """Return an instant as our tables keep it, NULL for None: microseconds, or a `timestamptz`.
 
-        The latter's years are 1 to 9999 here: an instant beyond, which only a broken file system tells, is the nearest in them.
+        The latter goes from 0001-01-02 to 9999-12-30 here: an instant beyond, such as a broken file system tells, is the nearest
+        of these.
         """
         if self.name == "sqlite" or at is None:
             return at

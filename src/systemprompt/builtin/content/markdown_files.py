@@ -22,7 +22,7 @@ from systemprompt.clock import Instant, from_datetime
 
 __all__ = ["MAX_FILE_BYTES", "PARSER_VERSION", "BadDocument", "Document", "digest", "read_document"]
 
-PARSER_VERSION = 2
+PARSER_VERSION = 3
 """Raise it when these rules change: every file is then read again."""
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
@@ -122,10 +122,15 @@ def _decoded(data: bytes) -> str:
     if len(data) > MAX_FILE_BYTES:
         raise BadDocument(1, f"{len(data):,} bytes is more than the limit of {MAX_FILE_BYTES:,}")
     try:
-        return data.decode("utf-8-sig")
+        return _storable(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise BadDocument(line, f"byte 0x{data[error.start]:02x} is not UTF-8") from error
+
+
+def _storable(text: str) -> str:
+    """Put the replacement character for NUL, as CommonMark does: no text of PostgreSQL can hold one."""
+    return text.replace("\0", "\ufffd")
 
 
 def _split(text: str) -> tuple[dict[str, Any], dict[str, int], str]:
@@ -211,7 +216,7 @@ def _text(fields: dict[str, Any], key: str, fail: Fail) -> str | None:
         return None
     if isinstance(value, (dict, list, set, bytes, bool)):
         raise fail(key, f"text was expected, not {value!r:.60}")
-    return " ".join(str(value).split()) or None
+    return _storable(" ".join(str(value).split())) or None
 
 
 def _slug(fields: dict[str, Any], path: str, fail: Fail) -> str:
@@ -267,7 +272,7 @@ def _tags(fields: dict[str, Any], fail: Fail) -> tuple[str, ...]:
     items = value.split(",") if isinstance(value, str) else value
     if not isinstance(items, list) or any(isinstance(item, (dict, list, set, bytes)) for item in items):
         raise fail("tags", f"a list of words was expected, not {value!r:.60}")
-    words = (" ".join(str(item).split()) for item in items if item is not None)
+    words = (_storable(" ".join(str(item).split())) for item in items if item is not None)
     tags = tuple(dict.fromkeys(word for word in words if word))
     if len(tags) > _MAX_TAGS:
         raise fail("tags", f"{len(tags):,} tags are more than the limit of {_MAX_TAGS}")

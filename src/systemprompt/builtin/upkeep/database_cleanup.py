@@ -117,7 +117,12 @@ def _tidy(ctx: JobContext, cleaned: list[_Orphans | _Expired]) -> None:
     """Refresh the query planner's statistics and give space back."""
     if ctx.db_pool.dialect == "sqlite":
         _tidy_file(ctx)
-        return
+    else:
+        _vacuum(ctx, cleaned)
+
+
+def _vacuum(ctx: JobContext, cleaned: list[_Orphans | _Expired]) -> None:
+    """Vacuum what lost rows. The server does it piece by piece, and a crash in between loses nothing."""
     for planned in cleaned:
         name = planned.child if isinstance(planned, _Orphans) else planned.table
         if name in ctx.settings.tables:
