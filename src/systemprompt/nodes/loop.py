@@ -89,7 +89,8 @@ class Loop:
     def join(self) -> None:
         """Enter the node into the ledger and settle what dead nodes left behind, before anything is planned."""
         self._ledger.join(self._identity)
-        self._ledger.hear(self.look)
+        if self._plans:
+            self._ledger.hear(self.look)
         self._last_beat = self._clock.monotonic()
         high_water = self._ledger.high_water()
         if self._clock.now() < high_water - _JUMP:

@@ -11,7 +11,6 @@ from typing import Any
 import psycopg
 from psycopg import Connection, sql
 from psycopg.pq import TransactionStatus
-from psycopg_pool import ConnectionPool, PoolTimeout
 
 from systemprompt.clock import Instant
 from systemprompt.databases.address import Address
@@ -36,10 +35,10 @@ class Connections:
         self.address = address
         self.schema = schema
         self._patience = patience
-        self._most = most
+        self._room = threading.BoundedSemaphore(most)
         self._clock = clock
         self._guard = threading.Lock()
-        self._pool: ConnectionPool[_Connection] | None = None
+        self._idle: list[_Connection] = []
         self._pid = os.getpid()
         self._closed = False
 
@@ -50,14 +49,16 @@ class Connections:
     def close(self) -> None:
         with self._guard:
             self._closed = True
-            pool, self._pool = self._pool, None
-        if pool is not None and self._pid == os.getpid():
-            pool.close()
+            idle, self._idle = self._idle, []
+        if self._pid == os.getpid():
+            for connection in idle:
+                connection.close()
 
     def connect(self) -> _Connection:
         """Return a connection of the caller's own, beside the pool."""
         with translated(self.address):
-            connection = psycopg.connect(self.address.with_password(), **CONNECTING)
+            own = {"application_name": f"systemprompt ledger {self.schema}", "connect_timeout": 5}
+            connection = psycopg.connect(self.address.with_password(), **{**CONNECTING, **own})
             adapt(connection)
             connection.row_factory = rows_by_name_and_place
             return connection
@@ -68,6 +69,7 @@ class Connections:
         script = (
             f"{kind}; SET LOCAL search_path = {sql.Identifier(self.schema).as_string(connection)}, pg_temp;"
             f"SET LOCAL lock_timeout = {wait}; SET LOCAL statement_timeout = {max(wait * 2, 60_000) if kind == WRITES else 0};"
+            "SET LOCAL client_connection_check_interval = 10000;"
             f"SET LOCAL idle_in_transaction_session_timeout = 60000; {_CLOCK}"
         )
         asked = self._clock.monotonic()
@@ -81,54 +83,47 @@ class Connections:
 
     @contextmanager
     def taken(self) -> Iterator[_Connection]:
-        """Take a connection that works. One that broke while nobody used it is noticed by its first word, and replaced."""
-        pool = self._opened()
-        try:
-            taken = pool.getconn(self._patience)
-            while taken.broken or taken.closed or not _answers(taken):
-                pool.putconn(taken)
-                taken = pool.getconn(self._patience)
-        except PoolTimeout as error:
-            raise self._no_connection() from error
-        except psycopg.Error as error:
-            raise ledger_error(error, self.address) from error
-        try:
-            yield taken
-        finally:
-            pool.putconn(taken)
+        """Take a connection for the block. One that broke while nobody used it is replaced.
 
-    def _opened(self) -> ConnectionPool[_Connection]:
+        It is made here and now where none is idle: a server that is away is known at once, and used at once when it is back.
+
+        Raises:
+            DatabaseUnreachable: nobody answers, or lets us in. DatabaseBusy: all are in use, for as long as we are patient.
+        """
+        if not self._room.acquire(timeout=self._patience):
+            raise DatabaseBusy(
+                f"no connection to the ledger at {str(self.address)!r} came free within {self._patience:g} s",
+                hint="nothing was written: try again",
+                details={"address": str(self.address)},
+            )
+        try:
+            connection = self._idle_one() or self.connect()
+            try:
+                yield connection
+            finally:
+                self._give_back(connection)
+        finally:
+            self._room.release()
+
+    def _idle_one(self) -> _Connection | None:
         with self._guard:
             if self._pid != os.getpid():
-                self._pid, self._pool = os.getpid(), None  # the parent's connections are the parent's
+                self._pid, self._idle = os.getpid(), []  # the parent's connections are the parent's
             if self._closed:
                 raise DatabaseUnreachable(f"the ledger at {str(self.address)!r} was closed")
-            if self._pool is None:
-                self._pool = ConnectionPool(
-                    self.address.with_password(),
-                    min_size=0,
-                    max_size=self._most,
-                    open=True,
-                    num_workers=1,
-                    timeout=self._patience,
-                    max_idle=300.0,
-                    reconnect_timeout=self._patience,
-                    configure=_configure,
-                    kwargs={**CONNECTING, "application_name": f"systemprompt ledger {self.schema}"},
-                    name="systemprompt-ledger",
-                )
-            return self._pool
+            while self._idle:
+                found = self._idle.pop()
+                if _answers(found):
+                    return found
+                found.close()
+        return None
 
-    def _no_connection(self) -> DatabaseError:
-        try:
-            psycopg.connect(self.address.with_password(), **CONNECTING).close()
-        except psycopg.Error as error:
-            return ledger_error(error, self.address)
-        return DatabaseBusy(
-            f"no connection to the ledger at {str(self.address)!r} came free within {self._patience:g} s",
-            hint="nothing was written: try again",
-            details={"address": str(self.address)},
-        )
+    def _give_back(self, connection: _Connection) -> None:
+        with self._guard:
+            if not self._closed and _answers(connection):
+                self._idle.append(connection)
+                return
+        connection.close()
 
 
 @contextmanager
@@ -169,14 +164,11 @@ def ledger_error(error: psycopg.Error, address: Address) -> DatabaseError:
     )
 
 
-def _configure(connection: _Connection) -> None:
-    adapt(connection)
-    connection.row_factory = rows_by_name_and_place
-
-
 def _answers(connection: _Connection) -> bool:
     """Say whether the other end is there, as far as this end has heard: nothing is sent."""
     try:
+        if connection.closed:
+            return False
         connection.pgconn.consume_input()
     except psycopg.OperationalError:
         return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import select
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -34,17 +36,17 @@ class Listening:
         self._own = own
         self._heard = heard
         self._closing = threading.Event()
-        self._connection: Connection[Any] | None = None
+        self._woken, self._wake = os.pipe()
         self.is_silent = True
         self._thread = threading.Thread(target=self._run, name="sp-listen", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
+        """Stop listening, at once unless a connection is just being made."""
         self._closing.set()
-        connection = self._connection
-        if connection is not None:
-            connection.cancel_safe(timeout=1.0)
+        os.write(self._wake, b".")
         self._thread.join(5.0)
+        os.close(self._wake)
 
     def _run(self) -> None:
         wait = _FIRST_TRY_S
@@ -52,9 +54,9 @@ class Listening:
             try:
                 with psycopg.connect(
                     self._address.with_password(), **{**CONNECTING, "application_name": "systemprompt listen"}
-                ) as self._connection:
-                    if self._listens(self._connection):
-                        self._hear(self._connection)
+                ) as connection:
+                    if self._listens(connection):
+                        self._hear(connection)
                         wait = _FIRST_TRY_S
                     else:
                         _log.warning(
@@ -66,8 +68,8 @@ class Listening:
                 wait = min(wait * 2, _NEXT_TRY_S)
             finally:
                 self.is_silent = True
-                self._connection = None
             self._closing.wait(wait)
+        os.close(self._woken)
 
     def _listens(self, connection: Connection[Any]) -> bool:
         connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
@@ -78,10 +80,12 @@ class Listening:
         self.is_silent = False
         self._heard()  # what was said before
         while not self._closing.is_set():
-            for hint in connection.notifies(timeout=_LOOK_S, stop_after=1):
-                if hint.payload != self._own:
-                    self._heard()
-            connection.execute("SELECT 1")  # a peer that is gone is noticed
+            ready, _, _ = select.select([connection.fileno(), self._woken], [], [], _LOOK_S)
+            if not ready:
+                connection.execute("SELECT 1")  # a peer that is gone is noticed
+            hints = [hint.payload for hint in connection.notifies(timeout=0)]
+            if any(said != self._own for said in hints):
+                self._heard()
 
 
 _FIRST_TRY_S = 0.5
