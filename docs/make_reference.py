@@ -320,13 +320,15 @@ def _key_row(key: Key) -> tuple[str, str, str, str]:
 
 KINDS = {
     "choice": "",
-    "database": "`sqlite:///FILE`",
+    "database": "`sqlite:///FILE`, `postgresql://...`",
     "extensions": "list of folders, files, modules",
     "flag": "`true` or `false`",
     "identifier": "SQL name",
     "identifiers": "mapping of SQL names",
     "jobs": "mapping: job name to section, or list of sections with `name`",
-    "ledger": "path",
+    "ledger": "path, or as `database`",
+    "schema_name": "SQL name",
+    "server": "`postgresql://...`",
     "list": "list of sections",
     "name": "name",
     "named": "mapping: table to section",

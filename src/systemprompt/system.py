@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import os
-
 from systemprompt.clock import SECOND, SystemClock
 from systemprompt.errors import DatabaseUnreachable
+from systemprompt.ledger.engine import engine_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
-    from systemprompt.builtin.tables.application_file import ApplicationFile
+    from systemprompt.builtin.tables.application import ApplicationUpkeep
     from systemprompt.clock import Clock
     from systemprompt.databases.database import Database
+    from systemprompt.databases.health_note import HealthNote
     from systemprompt.discovery.definition import Catalogue
     from systemprompt.jobs.settings import JobSettings
-    from systemprompt.ledger.reader import LedgerUpkeep
+    from systemprompt.ledger.protocol import Ledger
+    from systemprompt.ledger.reader import LedgerReader, LedgerUpkeep
     from systemprompt.ledger.records import Decide, SyncReport
-    from systemprompt.ledger.sqlite.ledger import SqliteLedger
-    from systemprompt.ledger.sqlite.reader import SqliteReader
     from systemprompt.nodes.events import Listeners
     from systemprompt.nodes.installation import Served
     from systemprompt.nodes.node import Node
@@ -36,6 +35,7 @@ __all__ = [
     "open_known_ledger",
     "open_reader",
     "open_system",
+    "server_health",
 ]
 
 
@@ -77,18 +77,19 @@ def open_reader(
     clock: Clock | None = None,
     opened_by: str = "program",
     is_wary: Callable[[], bool] = bool,
-) -> SqliteReader:
+) -> LedgerReader:
     """Open the ledger to read. Where nothing changed since it was last read, no profile is parsed and no job imported.
 
     Otherwise the catalogue is read and the ledger made to agree first; where the ledger cannot be written, it is read as it is.
     `is_wary` is asked only then; its answer is as in `System`.
     """
-    from systemprompt.ledger.sqlite.reader import open_reading_ledger
     from systemprompt.profile.cache import cached_profile
 
     known = cached_profile(profile_path, environ)
-    if known is not None and os.path.exists(known.ledger_path):
-        return open_reading_ledger(known.ledger_path)
+    if known is not None:
+        reader = engine_of(known.ledger).open_if_there(known.ledger, schema=known.ledger_schema)
+        if reader is not None:
+            return reader
     from systemprompt.profile.load import load_profile
 
     profile = load_profile(profile_path, environ)
@@ -96,16 +97,16 @@ def open_reader(
         with System(profile, environ=environ, clock=clock, opened_by=opened_by, is_wary=is_wary()) as system:
             system.sync()
     except DatabaseUnreachable:
-        if not os.path.exists(profile.ledger.path):
+        reader = engine_of(profile.ledger).open_if_there(profile.ledger, schema=profile.ledger_schema)
+        if reader is None:
             raise
-    return open_reading_ledger(profile.ledger.path)
+        return reader
+    return engine_of(profile.ledger).open_reader(profile.ledger, schema=profile.ledger_schema)
 
 
-def open_known_ledger(known: CachedProfile) -> SqliteReader:
+def open_known_ledger(known: CachedProfile) -> LedgerReader:
     """Open the ledger to read that a profile led to when it last read without faults."""
-    from systemprompt.ledger.sqlite.reader import open_reading_ledger
-
-    return open_reading_ledger(known.ledger_path)
+    return engine_of(known.ledger).open_reader(known.ledger, schema=known.ledger_schema)
 
 
 def open_known_database(known: CachedProfile) -> Database:
@@ -114,25 +115,35 @@ def open_known_database(known: CachedProfile) -> Database:
     Raises:
         DatabaseError: it is absent, cannot be read, or does not have our tables as this release knows them.
     """
-    from systemprompt.builtin.tables.application_file import ApplicationFile
-    from systemprompt.databases.sqlite_database import SqliteDatabase
+    from systemprompt.builtin.tables.application import open_database, upkeep_of
 
-    ApplicationFile(known.database_path).check_current()
-    return SqliteDatabase(known.database_path, read_only=True)
+    upkeep_of(known.database).check_current()
+    return open_database(known.database, read_only=True)
 
 
 def ledger_upkeep(profile: Profile) -> LedgerUpkeep:
     """Return the upkeep of the profile's ledger. Nothing is opened: it may be absent or damaged."""
-    from systemprompt.ledger.sqlite.upkeep import LedgerFile
-
-    return LedgerFile(profile.ledger.path, group=profile.group)
+    return engine_of(profile.ledger).upkeep(profile.ledger, schema=profile.ledger_schema, group=profile.group)
 
 
-def application_upkeep(profile: Profile) -> ApplicationFile:
+def application_upkeep(profile: Profile) -> ApplicationUpkeep:
     """Return the upkeep of the application's database. Nothing is opened: it may be absent or damaged."""
-    from systemprompt.builtin.tables.application_file import ApplicationFile
+    from systemprompt.builtin.tables.application import upkeep_of
 
-    return ApplicationFile(profile.database.path, group=profile.group)
+    return upkeep_of(profile.database, group=profile.group)
+
+
+def server_health(profile: Profile) -> Iterator[HealthNote]:
+    """Yield what is to be said of the servers that the databases are on; nothing of a file.
+
+    Raises:
+        DatabaseError: a server cannot be reached. ConfigurationError: what it needs is not installed.
+    """
+    from systemprompt.builtin.tables.application import health_of
+
+    yield from engine_of(profile.ledger).health(profile.ledger, schema=profile.ledger_schema)
+    if profile.database != profile.ledger:
+        yield from health_of(profile.database)
 
 
 class System:
@@ -162,7 +173,7 @@ class System:
         self.opened_by = opened_by
         self._is_wary = is_wary
         self._serving: Node | None = None
-        self._ledger: SqliteLedger | None = None
+        self._ledger: Ledger | None = None
         self._database: Database | None = None
         self._catalogue: Catalogue | None = None
 
@@ -185,46 +196,40 @@ class System:
         return Planner(grace=round(self.profile.limits.misfire_grace * SECOND)).decide
 
     @property
-    def ledger(self) -> SqliteLedger:
+    def ledger(self) -> Ledger:
         """The ledger, migrated.
 
         Raises:
             DatabaseError: it cannot be opened, or is newer than this program.
         """
         if self._ledger is None:
-            from systemprompt.ledger.sqlite.ledger import SqliteLedger
-            from systemprompt.ledger.sqlite.making import make_ledger
-            from systemprompt.ledger.sqlite.replacing import make_folder
-
-            make_folder(self.profile.ledger.path)
-            make_ledger(self.profile.ledger.path, group=self.profile.group)
-            ledger = SqliteLedger(self.profile.ledger.path, on_statement=self._on_statement)
-            try:
-                ledger.migrate()
-            except BaseException:
-                ledger.close()
-                raise
-            self._ledger = ledger
+            profile = self.profile
+            self._ledger = engine_of(profile.ledger).open_ledger(
+                profile.ledger,
+                schema=profile.ledger_schema,
+                listen=profile.listen,
+                group=profile.group,
+                on_statement=self._on_statement,
+            )
         return self._ledger
 
     @property
     def database(self) -> Database:
         """The application's database, with our tables in it."""
         if self._database is None:
-            from systemprompt.databases.sqlite_database import SqliteDatabase
+            from systemprompt.builtin.tables.application import open_database
 
             application_upkeep(self.profile).migrate()
-            self._database = SqliteDatabase(self.profile.database.path)
+            self._database = open_database(self.profile.database)
         return self._database
 
     @property
     def child_database(self) -> ChildDatabase:
         """How a job in a process of its own opens the application's database."""
+        from systemprompt.builtin.tables.application import opener_of
         from systemprompt.runner.runner import ChildDatabase
 
-        return ChildDatabase(
-            opener="systemprompt.databases.sqlite_database:SqliteDatabase", location=self.profile.database.path
-        )
+        return ChildDatabase(opener=opener_of(self.profile.database), location=self.profile.database.with_password())
 
     @property
     def catalogue(self) -> Catalogue:

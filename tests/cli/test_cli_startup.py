@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import systemprompt
-from support.cli_session import CliSession
+from support.cli_session import PROFILE, CliSession
 from systemprompt.builtin import BUILTIN_MODULES
 
 COMMON = {
@@ -26,15 +26,18 @@ COMMON = {
     "systemprompt.cli.table",
     "systemprompt.clock",
     "systemprompt.databases",
+    "systemprompt.databases.address",
     "systemprompt.databases.sqlite",
     "systemprompt.discovery",
     "systemprompt.discovery.fingerprint",
     "systemprompt.entry",
     "systemprompt.errors",
     "systemprompt.ledger",
+    "systemprompt.ledger.engine",
     "systemprompt.ledger.job_view",
     "systemprompt.ledger.migration_files",
     "systemprompt.ledger.sqlite",
+    "systemprompt.ledger.sqlite.engine",
     "systemprompt.ledger.sqlite.migrating",
     "systemprompt.ledger.sqlite.reader",
     "systemprompt.ledger.sqlite.store",
@@ -56,6 +59,9 @@ COMMON = {
     "systemprompt.wording",
 }
 """What every command loads that only reads the ledger."""
+
+ON_POSTGRESQL = {"ledger.postgres.engine", "ledger.postgres.reader"}
+"""They open a ledger there for a command that reads. What takes longest is the driver's own start."""
 
 OF_EACH = {
     "jobs list": {
@@ -194,7 +200,7 @@ print(json.dumps({"code": code, "loaded": sorted(set(sys.modules) - before), "in
 
 
 def loaded(cli: CliSession, call: str) -> dict[str, Any]:
-    cli.sp("jobs list")
+    assert cli.sp("jobs list").code == 0
     environ = {**cli.environ, "PATH": "/usr/bin:/bin"}
     done = subprocess.run(
         [sys.executable, "-c", PROBE, *call.split()],
@@ -221,6 +227,23 @@ def test_a_command_that_reads_loads_these_modules_of_ours(cli: CliSession, call:
     assert not found["inspect_is_real"]
 
 
+def test_on_postgresql_a_command_that_reads_parses_no_profile_and_imports_no_job_either(
+    tmp_path: Path, postgres: str
+) -> None:
+    address = postgres.replace("tester@", "tester:${PASSWORD}@")
+    cli = CliSession(tmp_path, profile=PROFILE.replace("sqlite:///data/app.db", address))
+    cli.environ["PASSWORD"] = "hunter2"
+
+    found = loaded(cli, "jobs list")
+
+    assert found["data"]["total"] == len(BUILTIN_MODULES) + 3
+    ours = {name.removeprefix("systemprompt.") for name in found["loaded"] if name.startswith("systemprompt.")}
+    assert ours > ON_POSTGRESQL
+    beginnings = ("builtin", "discovery.job_files", "discovery.discovery", "profile.load", "ledger.sqlite", "runner")
+    assert not [name for name in ours if name.startswith(beginnings)]
+    assert "yaml" not in found["loaded"]
+
+
 def test_listing_jobs_loads_none_of_the_heavy_ones(cli: CliSession) -> None:
     found = loaded(cli, "jobs list")
 
@@ -241,7 +264,7 @@ def test_looking_which_jobs_there_are_loads_nothing_heavy_that_only_running_them
 
 def test_tricks_to_start_quickly_stand_only_where_a_command_that_reads_is_the_quicker_for_it() -> None:
     source = Path(systemprompt.__file__).parent
-    below = [*OF_EACH.values(), LOADED_BY_DISCOVERY]
+    below = [*OF_EACH.values(), LOADED_BY_DISCOVERY, ON_POSTGRESQL]
     free = COMMON | {f"systemprompt.{name}" for names in below for name in names} | STARTING
     tricky = set()
     for path in source.rglob("*.py"):

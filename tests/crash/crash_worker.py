@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from support.ledger_stage import ending, node
 from support.loop_node import LoopNode
 from systemprompt.clock import SECOND, ManualClock
+from systemprompt.ledger.protocol import Ledger
 from systemprompt.ledger.records import Claimed, Closing, NodeIdentity
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.nodes.hooks import Pace
@@ -35,9 +36,9 @@ def ledger_in(folder: str) -> SqliteLedger:
 class Worker(LoopNode):
     """A node of this process, or with `machine` of another. What it holds is in `held` until `finish`."""
 
-    ledger: SqliteLedger
+    ledger: Ledger
 
-    def __init__(self, ledger: SqliteLedger, clock: ManualClock, folder: str, *, machine: str = "") -> None:
+    def __init__(self, ledger: Ledger, clock: ManualClock, folder: str, *, machine: str = "") -> None:
         self._folder, self._machine = folder, machine
         super().__init__(ledger, clock, "", pace=PACE, rescue=Rescue(ledger=ledger, clock=clock))
         self.loop.join()

@@ -16,7 +16,7 @@ from storm_acts import LEASE, Answer, Spell
 from support.ledger_stage import audit_finds_nothing
 from systemprompt.clock import SECOND, from_datetime
 from systemprompt.ledger.attempt_views import AttemptView
-from systemprompt.ledger.sqlite.ledger import SqliteLedger
+from systemprompt.ledger.reader import LedgerReader
 from systemprompt.ledger.views import RangeView, RunView
 
 
@@ -32,7 +32,7 @@ class Account:
     catches_all: set[tuple[int, int]]
 
 
-def read_account(ledger: SqliteLedger) -> Account:
+def read_account(ledger: LedgerReader) -> Account:
     ours = {job.job_id: job.name for job in ledger.jobs(retired=True) if not job.source.startswith("builtin:")}
     versions = [version for version in ledger.versions() if version.job_id in ours]
     with ledger.snapshot():
@@ -47,7 +47,7 @@ def read_account(ledger: SqliteLedger) -> Account:
         )
 
 
-def check_ledger(ledger: SqliteLedger, now: int) -> None:
+def check_ledger(ledger: LedgerReader, now: int) -> None:
     audit_finds_nothing(ledger, now, alive)
     assert ledger.upkeep.faults() == []
     assert ledger.open_runs() == []

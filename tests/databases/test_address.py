@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from psycopg.conninfo import conninfo_to_dict
 
 from systemprompt.databases.address import Address, hide_password, read_address
 from systemprompt.errors import ConfigurationError
@@ -119,10 +120,47 @@ def test_a_text_that_names_no_database_is_told_without_its_password(text: str, s
     assert SECRET not in f"{error.value} {error.value.hint} {error.value.details}"
 
 
-def test_an_engine_that_is_not_served_is_one_error_that_says_what_is() -> None:
-    with pytest.raises(
-        ConfigurationError, match="is a postgresql database, and this release serves sqlite only"
-    ) as error:
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "a:5432,b:5433/shop?target_session_attrs=read-write",
+        "app@/shop?host=/run/postgresql",
+        "%2Frun%2Fpostgresql/shop",
+        "app@[::1]:5432/shop",
+        "h/shop?sslmode=verify-full&sslrootcert=ca.crt",
+        "h/shop?passfile=secrets/pgpass",
+        "/?service=shop",
+        "?service=shop",
+        "app:a%40b%2Fc%25@h/shop",
+        "app:a?b@h/shop",
+        "h:/shop",
+        "",
+    ],
+)
+def test_whatever_address_libpq_takes_is_taken_as_it_stands(rest: str) -> None:
+    for scheme in ("postgresql", "postgres"):
+        address = read(f"{scheme}://{rest}")
+
+        assert address.with_password() == f"postgresql://{rest}"
+        assert conninfo_to_dict(address.with_password()) is not None
+
+
+@pytest.mark.parametrize(
+    "option", ["password", "sslpassword", "oauth_client_secret", "scram_client_key", "SCRAM_server_key"]
+)
+def test_every_option_of_libpq_that_is_a_secret_is_hidden(option: str) -> None:
+    assert str(Address(f"postgresql://h/shop?{option}={SECRET}&x=1")) == f"postgresql://h/shop?{option}=***&x=1"
+
+
+def test_what_a_driver_says_is_shown_without_the_passwords_of_the_address() -> None:
+    address = Address("postgresql://app:a%40b@h/shop?sslpassword=hunter2")
+
+    assert address.without_secrets("a@b and a%40b at h, hunter2 for shop") == "*** and *** at h, *** for shop"
+    assert Address("/home/a.db").without_secrets("a.db") == "a.db"
+
+
+def test_where_a_file_is_needed_a_server_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="is a database on a server, and a file is needed here") as error:
         REMOTE.path  # noqa: B018  # asking for it is the test
 
     assert error.value.hint == "write sqlite:///app.db"
@@ -149,7 +187,7 @@ def test_records_that_hold_an_address_do_not_show_its_password(tmp_path: Path) -
     assert made.as_dict()["database"] == str(REMOTE)
 
 
-def test_a_profile_with_a_password_is_not_remembered_on_the_disk(tmp_path: Path) -> None:
+def test_of_a_profile_that_has_a_password_in_it_nothing_is_remembered_on_the_disk(tmp_path: Path) -> None:
     environ = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     file = Address(tmp_path / "app.db")
 

@@ -54,7 +54,7 @@ def test_what_was_remembered_comes_back(profile: Profile, environ: dict[str, str
     found = cached_profile(profile.path, environ)
 
     assert found is not None
-    assert found.ledger_path == profile.ledger.path
+    assert (found.ledger, found.database, found.ledger_schema) == (profile.ledger, profile.database, "systemprompt")
     assert found.time_zone == "Europe/Berlin"
     assert file.stat().st_mode & 0o777 == 0o600
 
@@ -159,3 +159,84 @@ def test_a_variable_is_never_kept_in_clear_unless_it_is_the_name_itself(tmp_path
     environ = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "TOKEN": "tok-123456"}
     file = kept(load_profile(str(path), environ), environ)
     assert b"tok-123456" not in file.read_bytes()
+
+
+SECRET = "hunter2/ß-secret"
+ENCODED = "hunter2%2F%C3%9F-secret"
+
+
+def remembered(folder: Path, text: str, environ: dict[str, str]) -> tuple[Profile, bytes | None]:
+    """Return a profile with these lines, and what is on the disk after it was remembered; None where nothing is."""
+    path = folder / "profile.yaml"
+    path.write_text(text)
+    environ["XDG_CACHE_HOME"] = str(folder / "cache")
+    profile = load_profile(str(path), environ)
+    return profile, kept(profile, environ).read_bytes() if remember(profile, {}, environ) else None
+
+
+@pytest.mark.parametrize(
+    ("written", "environ"),
+    [
+        ("postgresql://app:${PASSWORD}@h:5432/shop", {"PASSWORD": ENCODED}),
+        ("postgres://${WHO:-app}:${PASSWORD}@${HOST:-h}/shop?sslmode=require", {"PASSWORD": ENCODED}),
+        ("postgresql://h/shop?user=app&password=${PASSWORD}", {"PASSWORD": ENCODED}),
+        ("postgresql://${ACCOUNT}@h/shop", {"ACCOUNT": f"app:{ENCODED}"}),
+        ("' ${DATABASE_URL} '", {"DATABASE_URL": f"postgres://app:{ENCODED}@h/shop"}),
+    ],
+)
+def test_an_address_with_a_password_is_remembered_without_it_and_filled_in_again(
+    tmp_path: Path, written: str, environ: dict[str, str]
+) -> None:
+    profile, on_disk = remembered(tmp_path, f"database: {written}\nledger_schema: runs\n", environ)
+
+    assert profile.database.has_password
+    assert on_disk is not None
+    assert b"secret" not in on_disk
+    found = cached_profile(profile.path, environ)
+    assert found is not None
+    assert (found.database, found.ledger, found.ledger_schema) == (profile.database, profile.ledger, "runs")
+
+
+@pytest.mark.parametrize(
+    ("written", "environ"),
+    [
+        (f"postgresql://app:{ENCODED}@h/shop", {}),
+        ("postgresql://app:hunter2-secret${MORE}@h/shop", {"MORE": "x"}),
+        ("postgresql://app:${PASSWORD:-hunter2-secret}@h/shop", {}),
+        ("postgresql://app:${PASSWORD:-${OTHER}}@h/shop", {"OTHER": "secret"}),
+        ("postgresql://app:a$$secret${PASSWORD}@h/shop", {"PASSWORD": "x"}),
+        ("${BEGIN}secret@h/shop", {"BEGIN": "postgresql://app:"}),
+    ],
+)
+def test_an_address_whose_password_stands_in_the_profile_is_not_remembered(
+    tmp_path: Path, written: str, environ: dict[str, str]
+) -> None:
+    profile, on_disk = remembered(tmp_path, f"database: {written}\n", environ)
+
+    assert profile.database.has_password
+    assert on_disk is None
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_password_that_is_unset_or_another_now_is_not_the_one_that_was_remembered(tmp_path: Path) -> None:
+    environ = {"PASSWORD": "secret"}
+    profile, _ = remembered(tmp_path, "database: postgresql://app:${PASSWORD}@h/shop\n", environ)
+
+    assert cached_profile(profile.path, {"XDG_CACHE_HOME": environ["XDG_CACHE_HOME"]}) is None
+    others = [environ | {"PASSWORD": f"another{number}"} for number in range(20)]
+    assert sum(cached_profile(profile.path, other) is None for other in others) > 15, (
+        "a checksum of one byte tells most"
+    )
+    for other in others:
+        found = cached_profile(profile.path, other)
+        assert found is None or found.ledger.with_password() == f"postgresql://app:{other['PASSWORD']}@h/shop"
+
+
+def test_of_a_password_is_kept_too_little_to_try_others_on_it(tmp_path: Path) -> None:
+    sizes = set()
+    for password in ("a", "a-much-longer-password"):
+        _, on_disk = remembered(tmp_path, "database: postgresql://app:${PASSWORD}@h/shop\n", {"PASSWORD": password})
+        assert on_disk is not None
+        sizes.add(len(on_disk))
+
+    assert len(sizes) == 1, "not even how long it is"

@@ -43,6 +43,28 @@ def test_a_database_alone_is_a_profile(tmp_path: Path) -> None:
     )
 
 
+def test_on_postgresql_database_and_ledger_are_one_database_and_the_schema_is_ours(tmp_path: Path) -> None:
+    profile = load(tmp_path, "database: postgres://app:${PASSWORD}@h/shop\n", {"PASSWORD": "hunter2"})
+
+    assert profile.database == profile.ledger == Address("postgresql://app:hunter2@h/shop")
+    assert (profile.ledger_schema, profile.listen) == ("systemprompt", None)
+    assert (profile.job_settings.ledger, profile.job_settings.ledger_schema) == (profile.ledger, "systemprompt")
+
+
+@pytest.mark.parametrize(
+    ("database", "ledger"),
+    [("sqlite:////a.db", "postgresql://h/l"), ("postgresql://h/a", "sqlite:////l.db"), ("postgresql://h/a", "l.db")],
+)
+def test_database_and_ledger_may_be_of_two_engines(tmp_path: Path, database: str, ledger: str) -> None:
+    text = f"database: {database}\nledger: {ledger}\nledger_schema: runs\nlisten: postgresql://${{H:-d}}/l\n"
+    profile = load(tmp_path, text, {"H": "d"})
+
+    assert {profile.database.engine, profile.ledger.engine} == {"postgresql", "sqlite"}
+    assert database.startswith(profile.database.engine)
+    assert (profile.ledger_schema, profile.listen) == ("runs", Address("postgresql://d/l"))
+    assert profile.as_dict()["listen"] == "postgresql://${H:-d}/l"
+
+
 def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
     (tmp_path / "one").write_text("")
     profile = load(

@@ -40,9 +40,9 @@ def translated(address: Address, attempt: Callable[[], T]) -> T:
         return attempt()
     except psycopg.IntegrityError as error:
         raise RowRefused(
-            f"database {str(address)!r} does not allow this row: {_said(error)}",
+            f"database {str(address)!r} does not allow this row: {_said(error, address)}",
             hint="the statement changed nothing",
-            details={"address": str(address), "cause": _said(error)},
+            details={"address": str(address), "cause": _said(error, address)},
         ) from error
     except psycopg.Error as error:
         told = of_the_server(error, address)
@@ -53,17 +53,17 @@ def translated(address: Address, attempt: Callable[[], T]) -> T:
 
 def of_the_server(error: psycopg.Error, address: Address) -> DatabaseError | None:
     """Return what an error says of the server and the way to it; None where it is of the statement. No password is shown."""
-    shown = str(address)
-    details = {"address": shown, "cause": _said(error)}
+    shown, said = str(address), _said(error, address)
+    details = {"address": shown, "cause": said}
     if isinstance(error, _BUSY):
         return DatabaseBusy(
-            f"database {shown!r} is held by another connection: {_said(error)}",
+            f"database {shown!r} is held by another connection: {said}",
             hint="nothing was written: try again",
             details=details,
         )
     if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError, pg.ReadOnlySqlTransaction)):
         return DatabaseUnreachable(
-            f"database {shown!r} cannot be used: {_said(error)}",
+            f"database {shown!r} cannot be used: {said}",
             hint="see that the server runs, that the address is right and that this user may connect: sp doctor looks into it",
             details=details,
         )
@@ -73,7 +73,8 @@ def of_the_server(error: psycopg.Error, address: Address) -> DatabaseError | Non
 _BUSY = (pg.LockNotAvailable, pg.QueryCanceled, pg.DeadlockDetected, pg.SerializationFailure)
 
 
-def _said(error: psycopg.Error) -> str:
+def _said(error: psycopg.Error, address: Address) -> str:
     # libpq repeats each host it tried, and each line of context: the first says most.
     primary = error.diag.message_primary
-    return primary or next(iter(str(error).strip().splitlines()), type(error).__name__)
+    said = primary or next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return address.without_secrets(said)

@@ -91,7 +91,8 @@ class Retention:
 class JobSettings:
     """All of it. Defaults make a usable value for tests: `JobSettings()`.
 
-    ledger   where the ledger is, for the jobs that look after it; in a process of its own a job gets it without its password
+    ledger          where the ledger is, for the jobs that look after it; in a process of its own no other job gets its password
+    ledger_schema   the schema that it is in on PostgreSQL
     """
 
     paths: Paths = field(default_factory=Paths)
@@ -103,3 +104,4 @@ class JobSettings:
     retention: Retention = field(default_factory=Retention)
     batch_size: int = 500
     ledger: Address | None = None
+    ledger_schema: str = "systemprompt"

@@ -39,6 +39,10 @@ __all__ = ["Ledger"]
 class Ledger(LedgerReader, Protocol):
     """The durable record of every job, version, run, range, attempt and node."""
 
+    def be_patient(self, seconds: float) -> None:
+        """Wait for other writers no longer than this from now on."""
+        ...
+
     # -- the clockwork of a node ----------------------------------------------------------------------------------------
 
     def turn(

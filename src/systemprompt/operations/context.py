@@ -193,7 +193,7 @@ class OperationContext:
             profile = self.load_profile()
         except ProfileInvalid as error:
             return self._last_read(error)
-        return CachedProfile(profile.ledger.path, profile.database.path, profile.time_zone)
+        return CachedProfile(profile.ledger, profile.database, profile.ledger_schema, profile.time_zone)
 
     def _last_read(self, error: ProfileInvalid) -> CachedProfile:
         from systemprompt.profile.cache import cached_profile

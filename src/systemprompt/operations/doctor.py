@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from shutil import disk_usage
 from zoneinfo import TZPATH, ZoneInfo, ZoneInfoNotFoundError
 
 from systemprompt.builtin.tables.table import find_table
@@ -13,19 +12,18 @@ from systemprompt.clock import SECOND, Instant, iso
 from systemprompt.errors import ConfigurationError, DatabaseError, SystempromptError
 from systemprompt.jobs.context import JobContext
 from systemprompt.ledger.reader import LedgerReader
-from systemprompt.ledger.upkeep import DatabaseUpkeep
 from systemprompt.nodes.identity import this_machine
 from systemprompt.operations.context import OperationContext
 from systemprompt.operations.database import DatabaseState, database_states
+from systemprompt.operations.doctor_check import Check
+from systemprompt.operations.doctor_databases import database_checks, schema_checks, server_checks, space_checks
 from systemprompt.operations.files_others_may_change import exposed_files
 from systemprompt.operations.parameters import FIELDS, param
 from systemprompt.operations.serving import condition, last_served, node_state, overdue_since
 from systemprompt.profile.profile import Limits, Profile
-from systemprompt.system import System, application_upkeep, ledger_upkeep
+from systemprompt.system import System
 
 __all__ = ["Check", "Diagnosis", "DoctorParams", "doctor"]
-
-_LITTLE_SPACE, _NO_SPACE = 500 * 2**20, 20 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,16 +32,6 @@ class DoctorParams:
 
     serving: bool = param("only whether a node serves and keeps up: a health check for containers and systemd", False)
     fields: tuple[str, ...] = param(FIELDS, ())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One thing that was looked at. `status` is `ok`, `warn` (works, and wants a look) or `fail`; `mend` is what to do."""
-
-    name: str
-    status: str
-    message: str
-    mend: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +72,13 @@ def _checks(context: OperationContext) -> Iterator[Check]:
     states: list[DatabaseState] = []
     try:
         states = list(database_states(profile))
-        databases = list(_databases(profile, states))
-    except DatabaseError as error:
+        databases = list(database_checks(profile, states))
+    except (ConfigurationError, DatabaseError) as error:
         databases = [Check(name="databases", status="fail", message=error.message, mend=error.hint)]
     yield from databases
-    yield from _schema(states)
-    yield from _space(profile)
+    yield from schema_checks(states)
+    yield from server_checks(profile, {check.message for check in databases})
+    yield from space_checks(profile)
     yield _zone_data(profile)
     with System(profile, environ=context.environ, clock=context.clock, is_wary=context.is_wary) as system:
         if all(check.status == "ok" for check in databases):
@@ -114,100 +103,6 @@ def _serving(context: OperationContext) -> Iterator[Check]:
             yield from _nodes(ledger, context.now(), limits, must_serve=True)
     except SystempromptError as error:
         yield Check(name="nodes", status="fail", message=error.message, mend=error.hint)
-
-
-def _databases(profile: Profile, states: list[DatabaseState]) -> Iterator[Check]:
-    upkeeps: tuple[DatabaseUpkeep, ...] = (ledger_upkeep(profile), application_upkeep(profile))
-    for state, upkeep in zip(states, upkeeps, strict=True):
-        name = f"{state.name} database"
-        folder = _nearest_folder(state.path)
-        if state.state == "absent" and (blocking := _file_in_the_way(state.path, folder)):
-            yield Check(
-                name=name,
-                status="fail",
-                message=f"{state.path} cannot be made: {blocking} is not a folder",
-                mend=f"move {blocking} away, or name another place in the profile",
-            )
-            continue
-        if state.state == "absent":
-            writable = os.access(folder, os.W_OK | os.X_OK)
-            yield Check(
-                name=name,
-                status="warn" if writable else "fail",
-                message=f"{state.path} is not there yet" if writable else f"{state.path} cannot be made in {folder}",
-                mend="sp db migrate makes it" if writable else f"give this user the right to write to {folder}",
-            )
-            continue
-        if not os.access(state.path, os.W_OK) or not os.access(folder, os.W_OK):
-            yield Check(
-                name=name,
-                status="fail",
-                message=f"{state.path} can be read but not written",
-                mend="give this user the right to write to the file and to its folder",
-            )
-        elif state.state == "ahead":
-            yield Check(
-                name=name,
-                status="fail",
-                message=f"{state.path} has schema {state.schema}; this program knows up to {state.newest}",
-                mend="install the release of systemprompt that wrote it, or a newer one",
-            )
-        elif state.state == "behind":
-            message = f"{state.path} has schema {state.schema} of {state.newest}"
-            yield Check(name=name, status="warn", message=message, mend="sp db migrate")
-        else:
-            yield _soundness(name, upkeep, state.schema)
-
-
-def _soundness(name: str, upkeep: DatabaseUpkeep, schema: int) -> Check:
-    try:
-        faults = upkeep.faults(quick=True)
-    except DatabaseError as error:
-        faults = [error.message]
-    if faults:
-        mend = f"stop the nodes, then restore a backup: {_restoring(name)}; docs/operating.md says how to read what is left"
-        message = f"{upkeep.location} is damaged: {'; '.join(faults)}"
-        return Check(name=name, status="fail", message=message, mend=mend)
-    return Check(name=name, status="ok", message=f"{upkeep.location}, schema {schema}, sound")
-
-
-def _restoring(name: str) -> str:
-    """Return the command that puts a copy in the place of the ledger, or of both databases: their copies belong together."""
-    return "sp db restore FILE --replace" + (" --database APP-FILE" if name != "ledger" else "")
-
-
-def _schema(states: list[DatabaseState]) -> Iterator[Check]:
-    """Report what of a schema is not as its migrations make it; that the rest is right goes without saying."""
-    for state in states:
-        name = f"{state.name} schema"
-        if state.altered:
-            yield Check(
-                name=name,
-                status="fail",
-                message=f"{state.path} is not protected as it should be: {'; '.join(state.altered)}",
-                mend=f"stop the nodes, then restore a backup from before the change: {_restoring(state.name)}; sp jobs audit says"
-                " what came of it",
-            )
-        if state.added:
-            yield Check(
-                name=name,
-                status="warn",
-                message=f"{state.path} holds more than the ledger: {'; '.join(state.added)}",
-                mend="keep tables of your own in a database of your own: a restore takes these away",
-            )
-
-
-def _space(profile: Profile) -> Iterator[Check]:
-    for folder in dict.fromkeys(_nearest_folder(path) for path in (profile.ledger.path, profile.database.path)):
-        free = disk_usage(folder).free
-        status = "fail" if free < _NO_SPACE else "warn" if free < _LITTLE_SPACE else "ok"
-        shown = f"{free / 2**30:.1f} GiB" if free >= 2**30 else f"{free / 2**20:.0f} MiB"
-        yield Check(
-            name="disk space",
-            status=status,
-            message=f"{shown} free at {folder}",
-            mend=None if status == "ok" else "free some space, or shorten `retention` in the profile",
-        )
 
 
 def _host_tables(system: System) -> Iterator[Check]:
@@ -322,20 +217,3 @@ def _nodes(ledger: LedgerReader, now: Instant, limits: Limits, *, must_serve: bo
             message=f"the fire time {iso(late)} has passed and has no account yet",
             mend="start a node, which accounts for all that passed: sp serve",
         )
-
-
-def _file_in_the_way(path: str, folder: str) -> str | None:
-    """Return what stands where the path needs a folder, below the nearest folder that there is."""
-    above = os.path.dirname(path)
-    while len(above) > len(folder):
-        if os.path.lexists(above):
-            return above
-        above = os.path.dirname(above)
-    return None
-
-
-def _nearest_folder(path: str) -> str:
-    folder = os.path.dirname(path)
-    while not os.path.isdir(folder) and folder != os.path.dirname(folder):
-        folder = os.path.dirname(folder)
-    return folder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from systemprompt.discovery.files_of_others import files_around
@@ -13,7 +13,7 @@ from systemprompt.profile.find import safe_profiles_file
 from systemprompt.profile.profile import Profile
 from systemprompt.system import System
 
-__all__ = ["Exposed", "exposed_files"]
+__all__ = ["Exposed", "database_files", "exposed_files"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ def exposed_files(system: System, environ: Mapping[str, str]) -> Iterator[Expose
         yield Exposed(
             message=stranger, mend="take that right away: chown, chmod go-w, or move it where nobody else may write"
         )
-    for path in _databases(system.profile):
+    for path in database_files(system.profile):
         if _may_be_read(path):
             mend = f"chmod o-r {path}, with the nodes stopped; `group` in the profile names who may read"
             yield Exposed(message=f"{path} may be read by everybody, who can hold up its nodes", mend=mend)
@@ -57,7 +57,7 @@ def _paths(system: System, environ: Mapping[str, str]) -> Iterator[str]:
     for job in catalogue.jobs.values():
         yield from files_around(job)
     yield from profile.around.environment_files
-    yield from _databases(profile)
+    yield from database_files(profile)
     if profile.publish is not None:
         yield profile.publish.path
     listed = safe_profiles_file(environ)
@@ -65,8 +65,9 @@ def _paths(system: System, environ: Mapping[str, str]) -> Iterator[str]:
         yield listed
 
 
-def _databases(profile: Profile) -> Iterable[str]:
-    return profile.ledger.path, profile.database.path
+def database_files(profile: Profile) -> list[str]:
+    """Return the paths of the databases that are files."""
+    return [address.path for address in (profile.ledger, profile.database) if address.engine == "sqlite"]
 
 
 def _may_be_read(path: str) -> bool:

@@ -10,7 +10,8 @@ import yaml
 from systemprompt.discovery.names import check_name
 from systemprompt.errors import JobDefinitionError
 from systemprompt.profile.document import MOST_VALUES, Fault, UnfoldsTooFar, line_of
-from systemprompt.profile.kinds import KINDS, Reader, is_home
+from systemprompt.profile.kinds import KINDS, is_home
+from systemprompt.profile.reader import Reader
 from systemprompt.profile.schema import Key
 from systemprompt.wording import did_you_mean
 

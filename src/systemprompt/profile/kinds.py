@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -14,29 +14,12 @@ from systemprompt.discovery.names import check_name, check_time_zone
 from systemprompt.discovery.overrides import Extension
 from systemprompt.errors import ConfigurationError, JobDefinitionError
 from systemprompt.jobs.policies import seconds_of
-from systemprompt.profile.document import DEEPEST, Fault, Scalar, UnfoldsTooFar, Values, means_text
+from systemprompt.profile.document import DEEPEST, Fault, Scalar, UnfoldsTooFar, means_text
+from systemprompt.profile.reader import Reader
 from systemprompt.profile.schema import Key
 from systemprompt.wording import did_you_mean
 
-__all__ = ["KINDS", "Reader", "double_quoted", "is_home"]
-
-
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """What a kind needs besides its node: the variables, and the folder that relative paths are relative to."""
-
-    values: Values
-    home: str
-
-    def path(self, text: str) -> str:
-        """Return a path of the profile as an absolute one."""
-        if not text.strip():
-            raise Fault("the path is empty; write one, relative to the profile's folder or absolute")
-        if "\0" in text:
-            raise Fault("a path cannot hold a NUL character")
-        if text == "~" or text.startswith("~/"):
-            text = (self.values.variable("HOME") or os.path.expanduser("~")) + text[1:]
-        return os.path.normpath(os.path.join(self.home, text))
+__all__ = ["KINDS", "double_quoted", "is_home"]
 
 
 def _text(reader: Reader, node: yaml.Node, key: Key) -> str:
@@ -117,6 +100,22 @@ def _database(reader: Reader, node: yaml.Node, key: Key) -> Address:
 def _ledger(reader: Reader, node: yaml.Node, key: Key) -> Address:
     text = _text(reader, node, key)
     return _address(reader, text) if ":" in text else Address(reader.path(text))
+
+
+def _server(reader: Reader, node: yaml.Node, key: Key) -> Address:
+    address = _address(reader, _text(reader, node, key))
+    if address.engine != "postgresql":
+        raise Fault(f"{str(address)!r} is no server; write {key.example}")
+    return address
+
+
+def _schema_name(reader: Reader, node: yaml.Node, key: Key) -> str:
+    text = _text(reader, node, key)
+    if len(text) > _LONGEST_NAME or not re.fullmatch("[a-z_][a-z0-9_]*", text):
+        raise Fault(f"{text!r} is not a schema's name; write up to {_LONGEST_NAME} small letters, digits and '_'")
+    if text in ("public", "information_schema") or text.startswith("pg_"):
+        raise Fault(f"{text!r} is not for the ledger alone; write a name of its own, such as {key.default}")
+    return text
 
 
 def _url(reader: Reader, node: yaml.Node, key: Key) -> str:
@@ -286,6 +285,8 @@ KINDS: dict[str, Callable[[Reader, yaml.Node, Key], Any]] = {
     "names": _names,
     "path": _path,
     "pattern": _pattern,
+    "schema_name": _schema_name,
+    "server": _server,
     "schedule": _text,  # the expression is checked with the zone and the policies of its job
     "seconds": _seconds,
     "text": _text,
@@ -300,15 +301,15 @@ KINDS: dict[str, Callable[[Reader, yaml.Node, Key], Any]] = {
 """Every kind that holds a value. The checker knows those that hold keys."""
 
 _LONGEST_PATTERN = 1_000
+_LONGEST_NAME = 63
+"""PostgreSQL cuts a longer name without a word."""
 
 
 def _address(reader: Reader, text: str) -> Address:
     try:
-        address = read_address(text, reader.path)
-        address.path  # noqa: B018  # an engine that is not served is a fault of this line
+        return read_address(text, reader.path)
     except ConfigurationError as error:
         raise Fault(f"{error.message}; {error.hint}") from error
-    return address
 
 
 def _duration(scalar: Scalar) -> float:

@@ -16,8 +16,9 @@ from systemprompt.jobs.policies import POLICIES, Policies
 from systemprompt.jobs.settings import ContentSource, FileSource, HostTable, PublishTarget, Retention
 from systemprompt.profile.check import Checked, check
 from systemprompt.profile.document import Values, parse, read_bytes
-from systemprompt.profile.kinds import Reader, double_quoted
-from systemprompt.profile.profile import Limits, Profile
+from systemprompt.profile.kinds import double_quoted
+from systemprompt.profile.profile import SCHEMA, Limits, Profile
+from systemprompt.profile.reader import Reader
 from systemprompt.profile.schema import HOST_TABLES, PROFILE
 from systemprompt.wording import did_you_mean
 
@@ -64,9 +65,8 @@ def _build(path: str, fingerprint: str, checked: Checked, values: Values) -> Pro
     if "database" not in said:
         return None
     database = said["database"]
-    root, ending = os.path.splitext(database.path)
-    ledger = said.get("ledger", Address(f"{root}.ledger{ending}"))
-    if ledger == database:
+    ledger = said.get("ledger") or _ledger_beside(database)
+    if ledger == database and ledger.engine == "sqlite":
         checked.fault("ledger", f"{str(ledger)!r} is the database itself; give the ledger a file of its own")
     return Profile(
         path=path,
@@ -74,6 +74,8 @@ def _build(path: str, fingerprint: str, checked: Checked, values: Values) -> Pro
         name=said.get("name") or os.path.basename(os.path.dirname(path)) or "local",
         database=database,
         ledger=ledger,
+        ledger_schema=said.get("ledger_schema", SCHEMA),
+        listen=said.get("listen"),
         group=said.get("group"),
         around=Around(
             environment=said.get("environment", {}),
@@ -94,6 +96,14 @@ def _build(path: str, fingerprint: str, checked: Checked, values: Values) -> Pro
         environment_read=dict(values.read),
         filled=values.filled,
     )
+
+
+def _ledger_beside(database: Address) -> Address:
+    """Return where the ledger is if the profile does not say: a file beside the database's, or a schema in it."""
+    if database.engine != "sqlite":
+        return database
+    root, ending = os.path.splitext(database.path)
+    return Address(f"{root}.ledger{ending}")
 
 
 def _tables(said: Iterable[tuple[str, str, dict[str, Any]]], checked: Checked) -> dict[str, HostTable]:

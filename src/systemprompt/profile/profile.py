@@ -20,7 +20,10 @@ from systemprompt.jobs.settings import (
     Retention,
 )
 
-__all__ = ["Limits", "Profile"]
+__all__ = ["SCHEMA", "Limits", "Profile"]
+
+SCHEMA = "systemprompt"
+"""The schema of the ledger on PostgreSQL, if the profile names no other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,8 @@ class Profile:
     fingerprint       of the file, from before it was read
     jobs              job name -> what this installation says of it
     database          where the application's tables are; `ledger` is where ours are, on SQLite a file of its own
+    ledger_schema     the schema that ours are in on PostgreSQL
+    listen            where the ledger's server is reached without a pooler in between; None where `ledger` leads to it
     group             the group that may read databases that are made here; None for this user alone
     around            variables for every command and every job in a process of its own
     environment_read  every variable the file asked for, with its value then (not shown); None where it was unset
@@ -68,6 +73,8 @@ class Profile:
     name: str
     database: Address
     ledger: Address
+    ledger_schema: str = SCHEMA
+    listen: Address | None = None
     group: str | None = None
     around: Around = NOTHING_AROUND
     time_zone: str = "UTC"
@@ -103,11 +110,13 @@ class Profile:
             retention=self.retention,
             batch_size=self.limits.batch_size,
             ledger=self.ledger,
+            ledger_schema=self.ledger_schema,
         )
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for `sp profile show`, without passwords and the values of environment variables."""
         shown = asdict(self) | {"database": str(self.database), "ledger": str(self.ledger)}
+        shown["listen"] = None if self.listen is None else str(self.listen)
         shown["environment_read"] = sorted(self.environment_read)
         for held in (shown, *shown["jobs"].values()):
             del held["filled"]

@@ -226,11 +226,24 @@ PROFILE = Key(
         Key(
             "database",
             "database",
-            "the application's tables: sqlite:///FILE, relative to this folder; sqlite:////FILE is absolute",
+            "the application's tables: sqlite:///FILE, relative to this folder; sqlite:////FILE is absolute;"
+            " postgresql://USER@HOST/NAME, or any other address that libpq takes",
             required=True,
             example="sqlite:///data/app.db",
         ),
-        Key("ledger", "ledger", "the record of every run: a file of its own, app.ledger.db beside app.db"),
+        Key(
+            "ledger",
+            "ledger",
+            "the record of every run: a file of its own, app.ledger.db beside app.db; on PostgreSQL a schema in that"
+            " database",
+        ),
+        Key("ledger_schema", "schema_name", "the schema of the ledger on PostgreSQL", default="systemprompt"),
+        Key(
+            "listen",
+            "server",
+            "the server's own address, if that of the ledger leads to a pooler: there a node hears at once what other nodes did",
+            example="postgresql://app@db.example.org/shop",
+        ),
         Key(
             "group",
             "name_of_group",

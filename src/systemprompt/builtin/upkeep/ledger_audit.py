@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from systemprompt.audit.sealing import Sealing
     from systemprompt.clock import Clock, Instant
     from systemprompt.jobs.context import JobContext
+    from systemprompt.ledger.protocol import Ledger
     from systemprompt.ledger.seals import Seal
-    from systemprompt.ledger.sqlite.ledger import SqliteLedger
 
 __all__ = ["LedgerAudit"]
 
@@ -78,7 +78,7 @@ class LedgerAudit(Job):
         return _result(ctx, schema, chain, made, newest).with_dry_run(only_audit)
 
 
-def _chosen(ledger: SqliteLedger, now: Instant, *, everything: bool) -> Callable[[Seal], bool]:
+def _chosen(ledger: Ledger, now: Instant, *, everything: bool) -> Callable[[Seal], bool]:
     from systemprompt.ledger.seals import DAY
 
     newest, turn = ledger.seal_state().seals, now // DAY % _ROUND
@@ -89,7 +89,7 @@ def _chosen(ledger: SqliteLedger, now: Instant, *, everything: bool) -> Callable
     return recheck
 
 
-def _newest(ledger: SqliteLedger) -> str:
+def _newest(ledger: Ledger) -> str:
     seals = ledger.seals()
     if not seals:
         return "no day is sealed yet"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from systemprompt.clock import SECOND, Instant
 from systemprompt.errors import ConfigurationError, DatabaseUnreachable
 from systemprompt.jobs.context import JobContext
+from systemprompt.ledger.engine import engine_of
+from systemprompt.ledger.protocol import Ledger
 from systemprompt.ledger.records import NodeIdentity
-from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.nodes.identity import is_gone, this_machine
 from systemprompt.wording import counted
 
@@ -21,7 +21,7 @@ _TOO_LONG = 3_600 * SECOND
 
 
 @contextmanager
-def open_ledger(ctx: JobContext) -> Iterator[SqliteLedger]:
+def open_ledger(ctx: JobContext) -> Iterator[Ledger]:
     """Open the installation's ledger on a connection of its own, as another process would: the node's is not held up.
 
     Raises:
@@ -34,11 +34,13 @@ def open_ledger(ctx: JobContext) -> Iterator[SqliteLedger]:
             f"job {ctx.job_name!r} looks after the ledger and this context names none",
             hint="in a test pass JobContext(settings=JobSettings(ledger=Address(PATH)))",
         )
-    if not os.path.exists(address.path):
-        raise DatabaseUnreachable(f"there is no ledger at {address.path!r}", hint="sp db migrate makes one")
-    ledger = SqliteLedger(address.path, patience=_PATIENCE_S)
+    engine, schema = engine_of(address), ctx.settings.ledger_schema
+    found = engine.open_if_there(address, schema=schema)
+    if found is None:
+        raise DatabaseUnreachable(f"there is no ledger at {str(address)!r}", hint="sp db migrate makes one")
+    found.close()
+    ledger = engine.open_ledger(address, schema=schema, patience=_PATIENCE_S)
     try:
-        ledger.migrate()
         yield ledger
     finally:
         ledger.close()

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from systemprompt.audit.sealing import Sealing
     from systemprompt.clock import Clock, Instant
     from systemprompt.jobs.context import JobContext
+    from systemprompt.ledger.protocol import Ledger
     from systemprompt.ledger.seals import Seal
-    from systemprompt.ledger.sqlite.ledger import SqliteLedger
 
 __all__ = ["PruneHistory"]
 
@@ -75,7 +75,7 @@ class PruneHistory(Job):
 
 
 def _seal(
-    ledger: SqliteLedger, now: Instant, before: Instant, *, dry_run: bool, breathe: Callable[[], object]
+    ledger: Ledger, now: Instant, before: Instant, *, dry_run: bool, breathe: Callable[[], object]
 ) -> Sealing | None:
     """Seal old days that no nightly audit has sealed. None where there are none."""
     from systemprompt.audit.sealing import seal_closed_days
@@ -87,12 +87,12 @@ def _seal(
     return seal_closed_days(ledger, now=now, alive=alive_at(now), before=before, dry_run=dry_run, breathe=breathe)
 
 
-def _going(ledger: SqliteLedger, before: Instant) -> list[Seal]:
+def _going(ledger: Ledger, before: Instant) -> list[Seal]:
     pruned_until = ledger.seal_state().pruned_until
     return [seal for seal in ledger.seals() if seal.until_at > pruned_until and seal.until_at <= before]
 
 
-def _dry(ledger: SqliteLedger, sealing: Sealing | None, before: Instant, older: str) -> JobResult:
+def _dry(ledger: Ledger, sealing: Sealing | None, before: Instant, older: str) -> JobResult:
     parts: list[Seal] = _going(ledger, before)
     accounts = sum(seal.runs + seal.ranges for seal in parts)
     drafts = () if sealing is None else sealing.drafts
@@ -118,7 +118,7 @@ def _held(sealing: Sealing | None) -> str:
 class _Pruning:
     """One night's work and what came of it."""
 
-    def __init__(self, ctx: JobContext, ledger: SqliteLedger, breathe: Callable[[], object]) -> None:
+    def __init__(self, ctx: JobContext, ledger: Ledger, breathe: Callable[[], object]) -> None:
         self.ctx = ctx
         self.ledger = ledger
         self.breathe = breathe

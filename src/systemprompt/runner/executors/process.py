@@ -90,7 +90,7 @@ class ProcessExecutor:
             "parameters": parameters_of(flight),
             "actor": assignment.actor,
             "enforce": assignment.enforce,
-            "settings": asdict(self._settings),
+            "settings": asdict(self._settings) | {"ledger": self._ledger_for(flight)},
             "database": self._child_database,
             "sys_path": [entry for entry in sys.path if entry],
             "exit_grace": self._kill_grace,
@@ -102,6 +102,13 @@ class ProcessExecutor:
             folder=_folder(flight, self._settings, environment) if definition.working_dir else "",
             spec=json.dumps(spec, default=str).encode(),
         )
+
+    def _ledger_for(self, flight: Flight) -> str | None:
+        """Return the ledger's address for a job in a process of its own. Only jobs of ours look after it and get its password."""
+        ledger = self._settings.ledger
+        if ledger is None:
+            return None
+        return ledger.with_password() if flight.definition.source.kind == "builtin" else str(ledger)
 
     def _land(self, flight: Flight, ended: Ended) -> None:
         """Say what the end of a process means."""
