@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -18,13 +17,10 @@ ENGINES: tuple[Engine, ...] = (of_sqlite, of_postgresql)
 """mypy holds each of them to the protocol here, since the others get them by name."""
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def nothing_yet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Address]:
+@pytest.fixture
+def nothing_yet(postgres_or_none: str | None, tmp_path: Path) -> Address:
     """An address at which there is no ledger yet."""
-    if request.param == "sqlite":
-        yield Address(tmp_path / "ledger.db")
-    else:
-        yield Address(request.getfixturevalue("postgres"))
+    return Address(postgres_or_none or tmp_path / "ledger.db")
 
 
 def test_an_address_leads_to_its_engine(nothing_yet: Address) -> None:
