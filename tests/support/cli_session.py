@@ -23,15 +23,17 @@ if TYPE_CHECKING:
 
 NOON = datetime(2026, 1, 14, 12, 0, tzinfo=UTC)
 
-PROFILE = """\
+SQLITE = "sqlite:///data/app.db"
+
+PROFILE = f"""\
 name: shop
-database: sqlite:///data/app.db
+database: {SQLITE}
 time_zone: Europe/Berlin
 entry_points: false
 extensions: [jobs/]
 scheduler:
   jobs:
-    nightly_report: {owner: ops}
+    nightly_report: {{owner: ops}}
 """
 
 JOBS = '''\
@@ -97,9 +99,20 @@ def sp(words: Sequence[str], folder: Path, environ: Mapping[str, str], **setting
 
 
 class CliSession:
-    """One installation. `sp` answers in this process; `clock` stands at noon of 2026-01-14 unless `real_time`."""
+    """One installation. `sp` answers in this process; `clock` stands at noon of 2026-01-14 unless `real_time`.
 
-    def __init__(self, folder: Path, *, jobs: str = JOBS, profile: str = PROFILE, real_time: bool = False) -> None:
+    database   what stands at `database:` in the profile: another engine's address, say
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        jobs: str = JOBS,
+        profile: str = PROFILE,
+        real_time: bool = False,
+        database: str = SQLITE,
+    ) -> None:
         self.folder = folder
         self.home = folder / ".systemprompt/profiles/local"
         self.profile = self.home / "profile.yaml"
@@ -108,7 +121,7 @@ class CliSession:
         self.width: int | None = None
         self.color = False
         (self.home / "jobs").mkdir(parents=True)
-        self.profile.write_text(profile, encoding="utf-8")
+        self.profile.write_text(profile.replace(SQLITE, database), encoding="utf-8")
         (self.home / "jobs/shop_jobs.py").write_text(jobs, encoding="utf-8")
 
     def sp(self, line: str, *more: str) -> Answer:

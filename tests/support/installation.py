@@ -34,11 +34,12 @@ def sp(environ: dict[str, str], *arguments: str, code: int = 0) -> dict[str, Any
 
 
 class Installation:
-    """A profile with job files in a folder of its own."""
+    """A profile with job files in a folder of its own. `ledger` is where it is on SQLite."""
 
-    def __init__(self, folder: Path, extra: str = "") -> None:
+    def __init__(self, folder: Path, extra: str = "", *, database: str = "sqlite:///app.db") -> None:
         self.folder = folder
         self.profile = folder / "profile.yaml"
+        self.database = database
         self.ledger = folder / "app.ledger.db"
         self.environ = environ_of(self.profile)
         (folder / "jobs").mkdir()
@@ -46,7 +47,7 @@ class Installation:
 
     def write_profile(self, extra: str = "") -> None:
         self.profile.write_text(
-            f"name: served\ndatabase: sqlite:///app.db\nextensions: [jobs/]\n{extra}", encoding="utf-8"
+            f"name: served\ndatabase: {self.database}\nextensions: [jobs/]\n{extra}", encoding="utf-8"
         )
 
     def job_file(self, name: str, text: str) -> None:

@@ -38,7 +38,8 @@ def condition(ledger: LedgerReader, now: Instant) -> dict[str, Any]:
 
     serving         nodes that plan and start runs
     silent          nodes that serve and were not heard for longer than their lease: stopped, hanging, or cut off
-    clock_behind_s  how far this clock stands behind what the ledger has decided: until then nothing fires; 0 where it does not
+    clock_behind_s  how far this clock stands behind what the ledger has decided: until then nothing fires; 0 where it does not, or
+                    where the server's clock decides
     """
     found: dict[str, list[ServingNode]] = {"serving": [], "silent": []}
     machine = this_machine()
@@ -46,7 +47,7 @@ def condition(ledger: LedgerReader, now: Instant) -> dict[str, Any]:
         state = node_state(node, now, machine)
         if node.kind == "serve" and state in found:
             found[state].append(_shown(node))
-    behind = ledger.decided_up_to() - now
+    behind = ledger.decided_up_to() - now if ledger.decides_by == "host" else 0
     return {
         **{state: tuple(nodes) for state, nodes in found.items()},
         "clock_behind_s": behind // SECOND if behind > _BEHIND_BY else 0,

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from systemprompt.databases.address import Address, read_address
+from systemprompt.databases.dialect import OUR_SCHEMA
 from systemprompt.discovery.names import check_name, check_time_zone
 from systemprompt.discovery.overrides import Extension
 from systemprompt.errors import ConfigurationError, JobDefinitionError
@@ -113,7 +114,7 @@ def _schema_name(reader: Reader, node: yaml.Node, key: Key) -> str:
     text = _text(reader, node, key)
     if len(text) > _LONGEST_NAME or not re.fullmatch("[a-z_][a-z0-9_]*", text):
         raise Fault(f"{text!r} is not a schema's name; write up to {_LONGEST_NAME} small letters, digits and '_'")
-    if text in ("public", "information_schema") or text.startswith("pg_"):
+    if text in ("public", "information_schema", OUR_SCHEMA) or text.startswith("pg_"):
         raise Fault(f"{text!r} is not for the ledger alone; write a name of its own, such as {key.default}")
     return text
 
