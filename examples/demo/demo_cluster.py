@@ -15,7 +15,6 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 from showing import REPOSITORY, Showing, echo, heading, say, say_command, sp
 
@@ -33,7 +32,6 @@ time_zone: UTC
 extensions: [jobs.py]
 limits:
   lease: {lease}s
-  heartbeat: 1s
   misfire_grace: 2s
 """
 
@@ -91,11 +89,11 @@ class Cluster(Showing):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        (folder / "pg").mkdir()
-        self.server = Server(folder / "pg")
+        # Beside that folder and not in it: as root the server runs as `nobody`, who may not look there.
+        self.server = Server(Path(tempfile.mkdtemp(prefix="sp-pg-")))
         self.nodes: dict[str, subprocess.Popen[str]] = {}
         self.listeners: list[threading.Thread] = []
-        self.down = True
+        self.down = True  # the server, as long as nobody started it
 
     def play(self) -> int:
         self.furnish()
@@ -120,7 +118,7 @@ class Cluster(Showing):
     def start_three(self) -> None:
         for name in NODES:
             self.start(name)
-        self.wait_for("all three nodes to have run something", lambda: len(self.workers()) == len(NODES), 40)
+        self.wait_for("the first runs to end well", lambda: self.successes() >= 12, 40)
         self.show("nodes")
 
     def kill_one(self) -> None:
@@ -193,7 +191,7 @@ class Cluster(Showing):
             text=True,
             start_new_session=True,
         )
-        self.listeners.append(echo(self.nodes[name], f"{name:<5}"))
+        self.listeners.append(echo(self.nodes[name], f"{name:<5}", but=(": started, run", " success in ")))
 
     def check_going(self) -> None:
         for name, node in self.nodes.items():
@@ -207,10 +205,6 @@ class Cluster(Showing):
         say("The fire times go on:")
         self.show("jobs history -n 6")
 
-    def workers(self) -> set[str]:
-        entries: list[dict[str, Any]] = self.ask("jobs history -n 50")["entries"]
-        return {entry["node_id"] for entry in entries if entry.get("node_id")}
-
     def successes(self) -> int:
         return int(self.ask("jobs history --status success -n 1")["total"])
 
@@ -221,6 +215,7 @@ class Cluster(Showing):
                 node.wait()
         if not self.down:
             self.server.stop()
+        shutil.rmtree(self.server.folder, ignore_errors=True)
 
 
 def _stop(number: int, _frame: object) -> None:

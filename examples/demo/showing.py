@@ -81,20 +81,19 @@ def say(text: str = "") -> None:
     print(text, flush=True)
 
 
-def echo(node: subprocess.Popen[str], name: str) -> threading.Thread:
-    """Show what a node says, line by line, until it ends."""
-    listener = threading.Thread(target=_echo, args=(node, name), daemon=True)
+def echo(node: subprocess.Popen[str], name: str, *, but: tuple[str, ...] = (": started, run",)) -> threading.Thread:
+    """Show what a node says, line by line, until it ends. What has one of `but` in it would be too much: the history has it."""
+    listener = threading.Thread(target=_echo, args=(node, name, but), daemon=True)
     listener.start()
     return listener
 
 
-def _echo(node: subprocess.Popen[str], name: str) -> None:
-    # What a node says of each start would be too much here; the history has it.
+def _echo(node: subprocess.Popen[str], name: str, but: tuple[str, ...]) -> None:
     assert node.stdout is not None
     width = shutil.get_terminal_size().columns - 10 if sys.stdout.isatty() else 1_000
     for line in node.stdout:
         said = line[11:] if line[10:11] == "T" else line  # the date is today's
-        if ": started, run" not in said:
+        if not any(words in said for words in but):
             say(_styled(f"  {name} | {textwrap.shorten(said, width, placeholder=' ...')}", "2"))
 
 
