@@ -326,6 +326,7 @@ KINDS = {
     "identifier": "SQL name",
     "identifiers": "mapping of SQL names",
     "jobs": "mapping: job name to section, or list of sections with `name`",
+    "labels": "list of labels, or text with commas",
     "ledger": "path, or as `database`",
     "schema_name": "SQL name",
     "server": "`postgresql://...`",

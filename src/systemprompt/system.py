@@ -327,6 +327,7 @@ class System:
             kill_grace=limits.kill_grace,
             max_output_bytes=limits.max_output_bytes,
             max_abandoned_threads=limits.max_abandoned_threads,
+            labels=self.profile.labels,
             pace=Pace(heartbeat=limits.heartbeat, lease=limits.lease),
         )
         node = Node(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 from inspect import signature
 from pathlib import Path
@@ -20,6 +21,8 @@ USUAL = {policy.written: getattr(Policies(), policy.name) for policy in POLICIES
 
 def unusual(policy: Policy) -> Any:
     """A value that is not the default, where there is one."""
+    if policy.is_labels:
+        return ("gpu",)
     return policy.choices[-1] if policy.choices else 90.0
 
 
@@ -56,11 +59,21 @@ def test_a_version_that_says_nothing_has_the_defaults() -> None:
 
 def test_a_version_is_read_as_it_was_written() -> None:
     policies = Policies(**{policy.name: unusual(policy) for policy in POLICIES})
-    assert Policies.from_version(policies.as_dict()) == policies
+    assert Policies.from_version(json.loads(json.dumps(policies.as_dict()))) == policies
     assert list(policies.as_dict()) == [one.name for one in fields(Policies)]
 
 
-@pytest.mark.parametrize("said", [{"catch_up": "some"}, {"timeout_s": "soon"}, {"timeout_s": -1}, {"fire": "twice"}])
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"catch_up": "some"},
+        {"timeout_s": "soon"},
+        {"timeout_s": -1},
+        {"runs_on": "gpu"},
+        {"runs_on": ["GPU!"]},
+        {"fire": "twice"},
+    ],
+)
 def test_what_only_a_newer_program_knows_reads_as_the_default(said: dict[str, object]) -> None:
     assert Policies.from_version(said | {"on_lost": "rerun"}) == Policies(on_lost="rerun")
 
@@ -72,6 +85,9 @@ def test_what_only_a_newer_program_knows_reads_as_the_default(said: dict[str, ob
         ({"overlap": None}, "overlap None is not one of skip", None),
         ({"timeout_s": 0}, "timeout 0 is not a positive number of seconds", None),
         ({"timeout_s": "5m"}, "timeout '5m' is not a positive number of seconds", None),
+        ({"runs_on": "gpu"}, "labels 'gpu' are not a list", "write a list: [gpu]"),
+        ({"runs_on": None}, "labels None are not a list", "write a list: [gpu]"),
+        ({"runs_on": [7]}, "label 7 is not text", "write words such as gpu or eu-west"),
     ],
 )
 def test_a_value_that_is_not_allowed_is_refused(policies: dict[str, Any], message: str, hint: str | None) -> None:
@@ -82,3 +98,23 @@ def test_a_value_that_is_not_allowed_is_refused(policies: dict[str, Any], messag
 
 def test_one_duration_is_written_alike_whatever_its_type() -> None:
     assert repr(Policies(timeout_s=60)) == repr(Policies(timeout_s=60.0))
+
+
+def test_the_same_labels_make_the_same_policies_however_they_are_written() -> None:
+    assert Policies(runs_on=["gpu", "eu", "gpu"]) == Policies(runs_on=("eu", "gpu"))  # type: ignore[arg-type]  # as JSON has them
+    assert Policies(runs_on=("gpu", "eu")).as_dict()["runs_on"] == ["eu", "gpu"]
+
+
+@pytest.mark.parametrize("label", ["", "GPU", "-gpu", "a b", "ä", "x" * 64, "a\n"])
+def test_a_label_is_a_short_word_that_can_stand_in_a_shell_line(label: str) -> None:
+    with pytest.raises(JobDefinitionError, match="is not 1 to 63 of a-z"):
+        Policies(runs_on=(label,))
+
+
+def test_labels_of_an_author_that_are_no_list_of_words_are_refused_with_the_jobs_name() -> None:
+    wrong: Any = job(name="train", runs_on="gpu")
+    ((found, source), *_) = given_jobs([wrong(lambda: None)])
+    with pytest.raises(JobDefinitionError) as caught:
+        define_job(found, source, None, "UTC")  # type: ignore[arg-type]  # it is a job
+    assert caught.value.message == "job 'train': runs_on: labels 'gpu' are not a list"
+    assert caught.value.hint == "write a list: [gpu]"

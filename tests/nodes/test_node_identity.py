@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -64,3 +65,23 @@ def test_a_process_that_is_there_but_hidden_is_left_to_its_lease(monkeypatch: py
     monkeypatch.setattr(module, "_started_at", lambda pid: None)
     monkeypatch.setattr(os, "kill", refuse)
     assert is_gone(identity(pid_started_at=7), this_machine()) is None
+
+
+def test_a_process_says_which_labels_it_has_and_which_zone_data_it_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert identity().labels == ()
+    now = SystemClock().now()
+    mine = this_process(kind="serve", program="test", lease_s=30, capacity=1, now=now, labels=("eu", "gpu"))
+    assert mine.labels == ("eu", "gpu")
+    (tmp_path / "Europe").mkdir()
+    (tmp_path / "Europe" / "Berlin").touch()
+    monkeypatch.setattr("zoneinfo.TZPATH", (str(tmp_path),))
+    assert identity().zone_data == "", "data that does not say its release"
+    (tmp_path / "+VERSION").write_text("2024a\n", encoding="ascii")
+    assert identity().zone_data == "2024a"
+    (tmp_path / "tzdata.zi").write_text("# version 2025b\n# more\n", encoding="ascii")
+    assert identity().zone_data == "2025b"
+    monkeypatch.setattr("zoneinfo.TZPATH", ())
+    monkeypatch.setattr("systemprompt.cron.zone_release.IANA_VERSION", "2025c")
+    assert identity().zone_data == "2025c", "that of the package, where the machine has none"

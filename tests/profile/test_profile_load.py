@@ -408,3 +408,19 @@ def test_it_works_without_libyaml_too(tmp_path: Path, monkeypatch: pytest.Monkey
     for wrong in ("a: " + "[" * 50_000, "a: [", "a: *b", "\x01"):
         with pytest.raises(ProfileInvalid):
             load(tmp_path, wrong)
+
+
+def test_labels_are_a_list_or_a_text_that_a_variable_can_hold(tmp_path: Path) -> None:
+    assert load(tmp_path, "database: sqlite:///a.db").labels == ()
+    assert load(tmp_path, "database: sqlite:///a.db\nnode: {labels: [gpu, eu, gpu]}").labels == ("eu", "gpu")
+    by_variable = "database: sqlite:///a.db\nnode: {labels: '${NODE_LABELS:-}'}"
+    assert load(tmp_path, by_variable, {"NODE_LABELS": "gpu, eu"}).labels == ("eu", "gpu")
+    assert load(tmp_path, by_variable).labels == ()
+
+
+def test_a_profile_says_which_nodes_run_a_job(tmp_path: Path) -> None:
+    jobs = load(
+        tmp_path, "database: sqlite:///a.db\nscheduler: {jobs: {train: {runs_on: [gpu, eu]}, any: {runs_on: []}}}"
+    ).jobs
+    assert jobs["train"].policies == {"runs_on": ("eu", "gpu")}
+    assert jobs["any"].policies == {"runs_on": ()}, "it takes away what the code says"

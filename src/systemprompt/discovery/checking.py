@@ -16,6 +16,7 @@ from systemprompt.discovery.overrides import NOTHING_AROUND, Around, JobOverride
 from systemprompt.errors import JobDefinitionError, ParameterError
 from systemprompt.jobs.calling import calling_of
 from systemprompt.jobs.job import FunctionJob, Job
+from systemprompt.jobs.labels import check_labels
 from systemprompt.jobs.parameters import ANY, check_variables, laid_over, refuse_unknown
 from systemprompt.jobs.policies import POLICIES, Policies, Policy, seconds_of
 
@@ -257,8 +258,8 @@ def _policies(name: str, answers: dict[str, Any]) -> Policies:
         raise JobDefinitionError(f"job {name!r}: {error.message}", hint=error.hint) from error
 
 
-_PLAIN = frozenset({str, int, float, bool, type(None)})
-"""What a good answer may be. All can be looked up by, which a wrong one need not be."""
+_PLAIN = frozenset({str, int, float, bool, tuple, type(None)})
+"""What a good answer may be; a tuple holds labels that were checked. All can be looked up by, which a wrong one need not be."""
 
 
 # Thousands of jobs give the same answers. `typed`, since 60 and 60.0 are equal and written differently in a version.
@@ -271,12 +272,21 @@ def _answer(job: Job, policy: Policy) -> Any:
     value = getattr(job, policy.written)
     if policy.choices:
         return value
+    if policy.is_labels:
+        return () if value == () else _labels(job, value)
     try:
         return seconds_of(value)
     except JobDefinitionError as error:
         if error.__cause__ is not None:  # no text and no number
             raise _wrong(job, policy.written, "seconds, a timedelta, or text such as 5m") from error
         raise JobDefinitionError(f"job {job.name!r}: {policy.written}: {error.message}", hint=error.hint) from error
+
+
+def _labels(job: Job, value: Any) -> tuple[str, ...]:
+    try:
+        return check_labels(value)
+    except JobDefinitionError as error:
+        raise JobDefinitionError(f"job {job.name!r}: runs_on: {error.message}", hint=error.hint) from error
 
 
 def _text(job: Job, attribute: str) -> str:

@@ -47,6 +47,7 @@ class Job:
     overlap: str = _USUAL.overlap
     on_lost: str = _USUAL.on_lost
     isolation: str = _USUAL.isolation
+    runs_on: Sequence[str] = _USUAL.runs_on
     dst_gap: str = _USUAL.dst_gap
     dst_fold: str = _USUAL.dst_fold
 
@@ -96,6 +97,7 @@ def job(
     overlap: str = _USUAL.overlap,
     on_lost: str = _USUAL.on_lost,
     isolation: str = _USUAL.isolation,
+    runs_on: Sequence[str] = _USUAL.runs_on,
     dst_gap: str = _USUAL.dst_gap,
     dst_fold: str = _USUAL.dst_fold,
 ) -> Callable[[F], F]:

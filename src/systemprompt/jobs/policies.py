@@ -28,12 +28,16 @@ def _duration(meaning: str) -> Any:
     return field(default=None, metadata={"choices": (), "meaning": meaning})
 
 
+def _labels(meaning: str) -> Any:
+    return field(default=(), metadata={"choices": (), "meaning": meaning})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
     """One immutable set of answers; part of a job's version, so the ledger keeps every set that was ever in force.
 
     A field is a choice, or a duration: its name ends in `_s`, its value is a positive number of seconds, None for no limit.
-    `dst_gap` and `dst_fold` are as `systemprompt.cron.Schedule` takes them.
+    `runs_on` is a list of labels, kept sorted. `dst_gap` and `dst_fold` are as `systemprompt.cron.Schedule` takes them.
 
     Raises:
         JobDefinitionError: a value is not allowed.
@@ -53,6 +57,7 @@ class Policies:
         ("thread", "process"),
         "where a plain function runs: in a thread, or in a process of its own that can be ended for certain",
     )
+    runs_on: tuple[str, ...] = _labels("labels that a node must have to run the job, all of them; none for any node")
     dst_gap: str = _choice(
         ("run", "skip"),
         "a fixed time that the spring clock change leaves out: run it at the gap's end, or skip it",
@@ -62,6 +67,9 @@ class Policies:
     def __post_init__(self) -> None:
         for policy in POLICIES:
             value = getattr(self, policy.name)
+            if policy.is_labels:
+                object.__setattr__(self, policy.name, _labels_of(value))
+                continue
             if not policy.allows(value):
                 raise policy.refusal(value)
             if isinstance(value, int):
@@ -88,7 +96,10 @@ class Policies:
 
     def as_dict(self) -> dict[str, object]:
         """Return the JSON form that a version keeps."""
-        return {policy.name: getattr(self, policy.name) for policy in POLICIES}
+        return {
+            policy.name: list(getattr(self, policy.name)) if policy.is_labels else getattr(self, policy.name)
+            for policy in POLICIES
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +108,21 @@ class Policy:
 
     name      in the record and in a version
     written   as authors and profiles write it: a duration without its `_s`
-    choices   the first is the default; empty for a duration
+    choices   the first is the default; empty for a duration and for labels
     meaning   one line for people
+    is_labels   its value is a list of labels
     """
 
     name: str
     written: str
     choices: tuple[str, ...]
     meaning: str
+    is_labels: bool = False
 
     def allows(self, value: object) -> bool:
         """Say whether the record may have this value."""
+        if self.is_labels:
+            return _are_labels(value)
         if self.choices:
             return value in self.choices
         return value is None or (isinstance(value, (int, float)) and 0 < value < _MOST)
@@ -124,10 +139,32 @@ class Policy:
 
 
 POLICIES = tuple(
-    Policy(one.name, one.name.removesuffix("_s"), one.metadata["choices"], one.metadata["meaning"])
+    Policy(
+        one.name,
+        one.name.removesuffix("_s"),
+        one.metadata["choices"],
+        one.metadata["meaning"],
+        is_labels=one.default == (),
+    )
     for one in fields(Policies)
 )
 """Every policy, in the order in which people are shown them."""
+
+
+def _labels_of(value: object) -> tuple[str, ...]:
+    if value in ((), []):
+        return ()
+    from systemprompt.jobs.labels import check_labels  # nearly no job has any: a command that reads need not load it
+
+    return check_labels(value)
+
+
+def _are_labels(value: object) -> bool:
+    try:
+        _labels_of(value)
+    except JobDefinitionError:
+        return False
+    return True
 
 
 def seconds_of(duration: float | timedelta | str | None) -> float | None:

@@ -13,10 +13,14 @@ if TYPE_CHECKING:
 __all__ = ["is_gone", "this_boot", "this_machine", "this_process"]
 
 
-def this_process(*, kind: str, program: str, lease_s: float, capacity: int, now: Instant) -> NodeIdentity:
+def this_process(
+    *, kind: str, program: str, lease_s: float, capacity: int, now: Instant, labels: tuple[str, ...] = ()
+) -> NodeIdentity:
     """Return a fresh identity for this process. The host's name is shown to people and decides nothing."""
     import secrets
     import socket
+
+    from systemprompt.cron.zone_release import zone_release
 
     pid = os.getpid()
     return NodeIdentity(
@@ -30,6 +34,8 @@ def this_process(*, kind: str, program: str, lease_s: float, capacity: int, now:
         lease_ms=round(lease_s * 1000),
         capacity=capacity,
         started_at=now,
+        labels=labels,
+        zone_data=zone_release(),
     )
 
 

@@ -12,7 +12,7 @@ from systemprompt.databases.database import Database
 from systemprompt.discovery.definition import Catalogue, JobDefinition
 from systemprompt.jobs.settings import JobSettings
 from systemprompt.ledger.protocol import Ledger
-from systemprompt.ledger.records import Change, Claimed, Closing, ManualStart, NodeIdentity, Rescued
+from systemprompt.ledger.records import Change, Claimed, ManualStart, NodeIdentity, Rescued
 from systemprompt.nodes.events import (
     LeaseLost,
     Listeners,
@@ -26,16 +26,17 @@ from systemprompt.nodes.events import (
 from systemprompt.nodes.hooks import Hooks, Pace
 from systemprompt.nodes.identity import this_process
 from systemprompt.nodes.loop import Loop
+from systemprompt.nodes.passing_on import assignment_of, closing_of
 from systemprompt.nodes.reboot import ask_for_reboot_jobs
 from systemprompt.nodes.rescue import Rescue
 from systemprompt.own_log import own_log
 from systemprompt.planning.planner import Planner
-from systemprompt.runner.flight import Assignment, Finished
+from systemprompt.runner.flight import Finished
 from systemprompt.runner.outcome import Outcome, Status
 from systemprompt.runner.run_logs import RunLogs
 from systemprompt.runner.runner import ChildDatabase, Runner
 
-__all__ = ["Node", "NodeSettings", "assignment_of", "closing_of"]
+__all__ = ["Node", "NodeSettings"]
 
 log = own_log("systemprompt.node")
 
@@ -47,6 +48,7 @@ class NodeSettings:
     kind         `serve` plans and claims what is due; `run` only carries out manual starts
     grace        microseconds; a fire time seen later than this is a misfire
     kill_grace   seconds between asking work to stop and ending it by force
+    labels       what it has: it runs no job that asks for another
     """
 
     kind: str = "serve"
@@ -56,6 +58,7 @@ class NodeSettings:
     kill_grace: float = 5.0
     max_output_bytes: int = 1_048_576
     max_abandoned_threads: int = 32
+    labels: tuple[str, ...] = ()
     pace: Pace = field(default_factory=Pace)
 
 
@@ -353,45 +356,8 @@ class Node:
             lease_s=settings.pace.lease,
             capacity=settings.capacity,
             now=self._clock.now(),
+            labels=settings.labels,
         )
-
-
-def assignment_of(run: Claimed, definition: JobDefinition) -> Assignment:
-    """Return what a runner is told to do of a claimed run."""
-    return Assignment(
-        run_id=run.run_id,
-        definition=definition,
-        fire_at=run.fire_at,
-        attempt=run.attempt,
-        fence=run.fence,
-        parameters=run.parameters,
-        actor=run.actor,
-        enforce=definition.enforce if run.enforce is None else run.enforce,
-    )
-
-
-def closing_of(finished: Finished) -> Closing:
-    """Return what the ledger is told of an attempt's end."""
-    outcome = finished.outcome
-    return Closing(
-        run_id=finished.run_id,
-        attempt=finished.attempt,
-        fence=finished.fence,
-        status=outcome.status,
-        reason=outcome.reason,
-        started_at=finished.started_at,
-        finished_at=finished.finished_at,
-        duration_ms=outcome.duration_ms,
-        items_processed=outcome.items_processed,
-        items_failed=outcome.items_failed,
-        message=outcome.message,
-        error=outcome.error,
-        exit_code=outcome.exit_code,
-        output=outcome.output,
-        dry_run=outcome.dry_run,
-        lines_dropped=finished.lines_dropped,
-        abandoned=finished.abandoned,
-    )
 
 
 _PARKED_S = 10.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -14,6 +14,7 @@ from systemprompt.databases.dialect import OUR_SCHEMA
 from systemprompt.discovery.names import check_name, check_time_zone
 from systemprompt.discovery.overrides import Extension
 from systemprompt.errors import ConfigurationError, JobDefinitionError
+from systemprompt.jobs.labels import check_labels
 from systemprompt.jobs.policies import seconds_of
 from systemprompt.profile.document import DEEPEST, Fault, Scalar, UnfoldsTooFar, means_text
 from systemprompt.profile.reader import Reader
@@ -21,6 +22,9 @@ from systemprompt.profile.schema import Key
 from systemprompt.wording import did_you_mean
 
 __all__ = ["KINDS", "double_quoted", "is_home"]
+
+Given = TypeVar("Given")
+Checked = TypeVar("Checked")
 
 
 def _text(reader: Reader, node: yaml.Node, key: Key) -> str:
@@ -153,6 +157,16 @@ def _texts(reader: Reader, node: yaml.Node, key: Key) -> tuple[str, ...]:
     return texts
 
 
+def _labels(reader: Reader, node: yaml.Node, key: Key) -> tuple[str, ...]:
+    """A list of labels, or one text with commas: a variable holds no list."""
+    if isinstance(node, yaml.ScalarNode):
+        words = [word.strip() for word in _text(reader, node, key).split(",")]
+        texts = [word for word in words if word]
+    else:
+        texts = [_text(reader, item, key) for item in _items(reader, node, key.example or "[gpu]")]
+    return _accepted(check_labels, texts)
+
+
 def _names(reader: Reader, node: yaml.Node, key: Key) -> tuple[str, ...]:
     return tuple(_accepted(check_name, name) for name in _texts(reader, node, key))
 
@@ -278,6 +292,7 @@ KINDS: dict[str, Callable[[Reader, yaml.Node, Key], Any]] = {
     "folder": _folder,
     "identifier": _identifier,
     "identifiers": _identifiers,
+    "labels": _labels,
     "ledger": _ledger,
     "limit": _limit,
     "name": _name,
@@ -360,9 +375,9 @@ def _plain(reader: Reader, node: yaml.Node, depth: int = 0) -> Any:
     return scalar.value
 
 
-def _accepted(check: Callable[[str], str], text: str) -> str:
+def _accepted(check: Callable[[Given], Checked], given: Given) -> Checked:
     try:
-        return check(text)
+        return check(given)
     except JobDefinitionError as error:
         raise Fault(f"{error.message}; {error.hint}" if error.hint else error.message) from error
 

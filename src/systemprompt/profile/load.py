@@ -77,6 +77,7 @@ def _build(path: str, fingerprint: str, checked: Checked, values: Values) -> Pro
         ledger_schema=said.get("ledger_schema", SCHEMA),
         listen=said.get("listen"),
         group=said.get("group"),
+        labels=said.get("node", {}).get("labels", ()),
         around=Around(
             environment=said.get("environment", {}),
             environment_files=(said["environment_file"],) if "environment_file" in said else (),

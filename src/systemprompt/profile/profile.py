@@ -63,6 +63,7 @@ class Profile:
     ledger_schema     the schema that ours are in on PostgreSQL
     listen            where the ledger's server is reached without a pooler in between; None where `ledger` leads to it
     group             the group that may read databases that are made here; None for this user alone
+    labels            what nodes of this profile have: jobs with `runs_on` ask for them
     around            variables for every command and every job in a process of its own
     environment_read  every variable the file asked for, with its value then (not shown); None where it was unset
     filled            what came out of them, as in `systemprompt.discovery.as_written` (not shown)
@@ -76,6 +77,7 @@ class Profile:
     ledger_schema: str = SCHEMA
     listen: Address | None = None
     group: str | None = None
+    labels: tuple[str, ...] = ()
     around: Around = NOTHING_AROUND
     time_zone: str = "UTC"
     extensions: tuple[Extension, ...] = ()

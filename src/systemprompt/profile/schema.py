@@ -66,8 +66,10 @@ _HUNDRED_YEARS = 36_525
 
 
 def _policy(policy: Policy) -> Key:
-    kind, example = ("choice", None) if policy.choices else ("limit", "10m")
-    return Key(policy.written, kind, policy.meaning, choices=policy.choices, example=example)
+    if policy.choices:
+        return Key(policy.written, "choice", policy.meaning, choices=policy.choices)
+    kind, example = ("labels", "[gpu]") if policy.is_labels else ("limit", "10m")
+    return Key(policy.written, kind, policy.meaning, example=example)
 
 
 _JOB = (
@@ -280,6 +282,19 @@ PROFILE = Key(
             "text",
             "the program that reads every command that is written as one line, as SHELL does in a crontab",
             example="/bin/sh",
+        ),
+        Key(
+            "node",
+            "section",
+            "what the nodes of this profile are; read when a node starts",
+            keys=(
+                Key(
+                    "labels",
+                    "labels",
+                    "what these nodes have, for `runs_on` of jobs: a list, or one text with commas, as a variable holds it",
+                    example="[gpu, eu]",
+                ),
+            ),
         ),
         Key(
             "scheduler",

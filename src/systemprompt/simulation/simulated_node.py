@@ -103,8 +103,16 @@ class SimulatedNode:
             self._carry_out(self._claimed.popleft())
 
     def _identity(self) -> NodeIdentity:
-        now = self._clock.now()
-        return this_process(kind="serve", program=self._program, lease_s=_FAR_S, capacity=_ROOM, now=now)
+        # It stands for all nodes of the installation together, so it has every label that a job asks for.
+        labels = {label for job in self._system.catalogue.jobs.values() for label in job.policies.runs_on}
+        return this_process(
+            kind="serve",
+            program=self._program,
+            lease_s=_FAR_S,
+            capacity=_ROOM,
+            now=self._clock.now(),
+            labels=tuple(sorted(labels)),
+        )
 
 
 def _failed(error: Exception) -> None:

@@ -12,7 +12,7 @@ from systemprompt.clock import SECOND, Instant, ManualClock, SystemClock
 from systemprompt.errors import UsageError
 from systemprompt.jobs.context import CancelSignal
 from systemprompt.ledger.records import Claimed, Closing
-from systemprompt.nodes.node import assignment_of, closing_of
+from systemprompt.nodes.passing_on import assignment_of, closing_of
 from systemprompt.runner.flight import Assignment, Finished, Flight, context_of
 from systemprompt.runner.outcome import (
     Stop,

@@ -143,6 +143,8 @@ def _last_run(page: Page, data: JobDetails) -> Text:
 
 
 def _policy(name: str, value: object) -> str:
+    if name == "runs_on":
+        return f"runs_on {', '.join(map(str, value)) if isinstance(value, (list, tuple)) and value else 'any node'}"
     if not name.endswith("_s"):
         return f"{name} {value}"
     written = name.removesuffix("_s")

@@ -1,0 +1,37 @@
+"""Which release of the IANA time zone data this process reads: two nodes with different releases may name different fire times."""
+
+from __future__ import annotations
+
+import os
+import zoneinfo
+
+try:
+    from tzdata import IANA_VERSION  # type: ignore[import-untyped]  # the package has no types
+except ImportError:
+    IANA_VERSION = ""
+
+__all__ = ["zone_release"]
+
+
+def zone_release() -> str:
+    """Return the release, such as `2025b`; empty where the data does not say which it is.
+
+    `zoneinfo` reads the first folder of its path that has a zone, and the `tzdata` package where none has it. A folder says
+    its release in `tzdata.zi` (most systems) or in `+VERSION` (BSD, macOS).
+    """
+    for folder in zoneinfo.TZPATH:
+        if os.path.exists(os.path.join(folder, "Europe", "Berlin")):
+            return _said_in(folder)
+    return str(IANA_VERSION)
+
+
+def _said_in(folder: str) -> str:
+    for name, before in (("tzdata.zi", "# version "), ("+VERSION", "")):
+        try:
+            with open(os.path.join(folder, name), encoding="ascii", errors="replace") as stream:
+                line = stream.readline(100).strip()
+        except OSError:
+            continue
+        if line.startswith(before):
+            return line.removeprefix(before)
+    return ""
