@@ -4,14 +4,20 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
-__all__ = ["counted", "did_you_mean", "duration", "readable", "size_text"]
+__all__ = ["counted", "did_you_mean", "duration", "labels_text", "readable", "size_text"]
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
     """Return `1 file`, `2 files`, `1,000 files`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def labels_text(labels: Collection[str]) -> str:
+    """Return labels, of which there is at least one, as a sentence has them: `label gpu`, `labels eu and gpu`."""
+    *others, last = labels
+    return f"labels {', '.join(others)} and {last}" if others else f"label {last}"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

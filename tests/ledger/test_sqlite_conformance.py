@@ -10,6 +10,7 @@ import pytest
 pytest.register_assert_rewrite(
     "rules_asking",
     "rules_catalogue",
+    "rules_labels",
     "rules_nodes",
     "rules_odd_ends",
     "rules_open_and_closed",

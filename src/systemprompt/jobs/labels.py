@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 
 from systemprompt.errors import JobDefinitionError
 
-__all__ = ["LONGEST_LABEL", "check_labels", "lacking", "told"]
+__all__ = ["LONGEST_LABEL", "check_labels", "lacking"]
 
 LONGEST_LABEL = 63
 """Characters in a label at most."""
@@ -30,12 +30,6 @@ def check_labels(labels: object) -> tuple[str, ...]:
 def lacking(wanted: Iterable[str], labels: Collection[str]) -> tuple[str, ...]:
     """Return which of the wanted labels a node with these labels lacks. It may run the job where it lacks none."""
     return tuple(label for label in wanted if label not in labels)
-
-
-def told(labels: Collection[str]) -> str:
-    """Return labels as a sentence has them: `label gpu`, `labels eu and gpu`."""
-    *others, last = labels
-    return f"labels {', '.join(others)} and {last}" if others else f"label {last}"
 
 
 def _checked(label: object) -> str:

@@ -20,6 +20,7 @@ class JobView:
 
     last_*       of the run that is running, or else of the closed one with the highest fence
     run_count    how many of its runs have begun and are closed
+    runs_on      the labels that a node must have to run it
     quarantine   `load` or `ledger_conflict`, None where it can run; quarantine_error says more
     """
 
@@ -50,6 +51,7 @@ class JobView:
     run_count: int
     created_at: Instant
     updated_at: Instant
+    runs_on: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,6 +67,10 @@ class Ledger(LedgerReader, Protocol):
         that the ledger has already (its commit was told twice) counts as accepted. The cursor of a job moves by compare-and-swap
         together with its rows. Two nodes in a turn at once never begin the same run, and never write the same fire time.
 
+        A node runs only jobs whose `runs_on` its labels cover, as the job's present version says it. Any node may plan any job: one
+        that this node may not run is planned, and waits, once it is due for longer than `patience`. What waits for other nodes
+        takes none of the room here, and stands before nothing.
+
         Where the batch of closings is refused, they are written one by one; a run that is refused still stays open, its job is
         quarantined (`ledger_conflict`), and `Turn.odd` names it.
         """
@@ -89,9 +93,10 @@ class Ledger(LedgerReader, Protocol):
     ) -> tuple[Claimed, ...]:
         """Write a run for each start, held by this node, all or none. Nothing where the request was done before.
 
-        A job that is running is refused with `JobAlreadyRunning`, or with `skip_running` gets an account `skipped`, `overlap`
-        and is left out of the result. An unknown name is `JobNotFound`, a node that was declared lost `NodeLost`, a wall clock
-        that stands in a sealed day `DaySealed`.
+        A job that this node may not run is refused with `LabelsLacking`. A job that is running is refused with
+        `JobAlreadyRunning`, or with `skip_running` gets an account `skipped`, `overlap` and is left out of the result. An
+        unknown name is `JobNotFound`, a node that was declared lost `NodeLost`, a wall clock that stands in a sealed day
+        `DaySealed`.
         """
         ...
 

@@ -10,6 +10,7 @@ from functools import partial
 from systemprompt.clock import Clock
 from systemprompt.databases.database import Database
 from systemprompt.discovery.definition import Catalogue, JobDefinition
+from systemprompt.jobs.labels import lacking
 from systemprompt.jobs.settings import JobSettings
 from systemprompt.ledger.protocol import Ledger
 from systemprompt.ledger.records import Change, Claimed, ManualStart, NodeIdentity, Rescued
@@ -35,6 +36,7 @@ from systemprompt.runner.flight import Finished
 from systemprompt.runner.outcome import Outcome, Status
 from systemprompt.runner.run_logs import RunLogs
 from systemprompt.runner.runner import ChildDatabase, Runner
+from systemprompt.wording import labels_text
 
 __all__ = ["Node", "NodeSettings"]
 
@@ -135,7 +137,8 @@ class Node:
     def start(self, bootstrap: Iterable[str] = (), reboot: Sequence[str] = ()) -> None:
         """Join the ledger, settle what dead nodes left, and begin.
 
-        `bootstrap` jobs start at once, once each; `reboot` jobs too, where no node has served since the machine started.
+        `bootstrap` jobs that this node may run start at once, once each. `reboot` jobs are asked for where no node has served
+        since the machine started.
 
         Raises:
             DatabaseError: the ledger cannot be written; nothing was started.
@@ -143,6 +146,10 @@ class Node:
         ask_for_reboot_jobs(self._ledger, self._clock, reboot)
         self.loop.join()
         for name in bootstrap:
+            job = self.catalogue.jobs.get(name)
+            if job is not None and (lacks := lacking(job.policies.runs_on, self._settings.labels)):
+                log.info("%s is not started: this node lacks the %s", name, labels_text(lacks))
+                continue
             self.loop.ask(ManualStart(job_name=name, origin="bootstrap"))
         self._thread.start()
 

@@ -12,7 +12,16 @@ from typing import Any
 
 from systemprompt.discovery.as_written import as_written
 from systemprompt.discovery.given import GIVEN
-from systemprompt.errors import ConflictError, Interrupted, JobAlreadyRunning, JobNotFound, NotFoundError, UsageError
+from systemprompt.errors import (
+    ConflictError,
+    Interrupted,
+    JobAlreadyRunning,
+    JobNotFound,
+    LabelsLacking,
+    NotFoundError,
+    UsageError,
+)
+from systemprompt.jobs.labels import lacking
 from systemprompt.ledger.records import Change, Claimed, ManualStart
 from systemprompt.ledger.views import JobView
 from systemprompt.nodes.node import Node
@@ -22,7 +31,7 @@ from systemprompt.operations.parameters import param
 from systemprompt.runner.flight import Finished
 from systemprompt.runner.forks import end_children, handling
 from systemprompt.system import System
-from systemprompt.wording import did_you_mean
+from systemprompt.wording import did_you_mean, labels_text
 
 __all__ = ["JobRun", "JobRunResult", "RunJobsParams", "RunJobsResult", "run_jobs"]
 
@@ -96,11 +105,14 @@ def run_jobs(context: OperationContext, params: RunJobsParams) -> RunJobsResult:
         UsageError: nothing was chosen, or names and a choice contradict each other.
         ParameterError: a job does not declare a parameter, or its text does not read as what is declared.
         JobNotFound: a name is unknown. JobAlreadyRunning: a job is running and may not overlap itself.
+        LabelsLacking: a job that was named needs labels that the profile does not give its nodes; `detach` asks other nodes.
         Interrupted: the person said stop; what ran was stopped and accounted for.
     """
     change = context.change(params.why)
     with context.open_system() as system:
         chosen = _choose(system.ledger.jobs(), params, [one.error for one in system.ledger.quarantined_sources()])
+        if not params.detach:
+            chosen = _for_this_node(context, chosen, system.profile.labels, params)
         # What is wrong with a parameter is said before anything is asked for; of a job that does not load, that it does not.
         with_these = {job.name: _asked_with(system, job.name, params) for job in chosen}
         if params.dry_run:
@@ -180,6 +192,22 @@ def _choose(jobs: Iterable[JobView], params: RunJobsParams, not_loaded: list[str
             details={"tags": list(params.tag), "did_you_mean": near},
         )
     return tagged
+
+
+def _for_this_node(
+    context: OperationContext, chosen: list[JobView], labels: tuple[str, ...], params: RunJobsParams
+) -> list[JobView]:
+    """Return those that a node of this profile may run. One that was named must be among them; others are left out, with a note."""
+    kept = []
+    for job in chosen:
+        lacks = lacking(job.runs_on, labels)
+        if not lacks:
+            kept.append(job)
+        elif params.names:
+            raise LabelsLacking(job.name, job.runs_on, lacks)
+        else:
+            context.notes.append(f"{job.name} is left out: it runs only on nodes with the {labels_text(job.runs_on)}")
+    return kept
 
 
 def _is_elsewhere(job: JobView) -> bool:

@@ -195,8 +195,10 @@ class SqliteStore:
 
         rows = self.run("due_jobs", values).fetchall()
         if rows:
-            return Due(rows, bool(rows[0]["waiting"]), rows[0]["following"])
-        return Due(rows, True, self.run("next_due").fetchone()["next_due"])
+            first = rows[0]
+            return Due(rows, bool(first["waiting"]), bool(first["left_out"]), None, first["following"])
+        found = self.run("next_due", values).fetchone()
+        return Due(rows, True, False, found["next_due"], found["following"])
 
     def waiting_runs(self, values: Mapping[str, Any]) -> list[sqlite3.Row]:
         return self.run("waiting_runs", values).fetchall()

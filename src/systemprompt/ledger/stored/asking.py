@@ -12,11 +12,13 @@ from systemprompt.errors import (
     ConflictError,
     JobAlreadyRunning,
     JobNotFound,
+    LabelsLacking,
     NodeLost,
     RequestMismatch,
     RunClosed,
     RunNotFound,
 )
+from systemprompt.jobs.labels import lacking
 from systemprompt.ledger.bookkeeping import Books, begun, closed_waiting, manual
 from systemprompt.ledger.policy_texts import policies_of
 from systemprompt.ledger.records import Change, Claimed, ManualStart, StopAsked
@@ -110,7 +112,12 @@ def _begin_here(
     """Begin these on the node; return them, and the ids of those that are skipped because their job is running."""
     rows, held, skipped, books = [], [], [], Books()
     running: dict[int, int] = {}
+    node = store.run("node_labels", {"node_id": node_id}).fetchone()
+    labels = json.loads(node["labels"]) if node is not None else []
     for row, job in _rows(store, now, starts, change, node_id=node_id):
+        runs_on = policies_of(job["policies"]).runs_on
+        if lacks := lacking(runs_on, labels):
+            raise LabelsLacking(job["job_name"], runs_on, lacks)
         # Of a job that is named twice, the first start is in the way of the second.
         in_the_way = job["running_run"] or running.get(row.job_id)
         running.setdefault(row.job_id, row.run_id)

@@ -177,6 +177,7 @@ def _shown(spec: JobSpec) -> dict[str, Any]:
         "declared_enabled": int(spec.enabled),
         "profile_sets": _tags(spec.profile_sets),
         "described": spec.described,
+        "runs_on": _tags(spec.policies.runs_on),
     }
 
 
@@ -308,7 +309,8 @@ def _add_quarantined(store: Store, name: str, notices: _Notices, now: Instant, d
     job_id = store.run("last_job_id").fetchone()["job_id"] + 1
     shown = {"description": "", "tags": "[]", "owner": None, "source": notice.source, "declared_enabled": 1}
     quarantine = {"quarantine": "load", "quarantine_error": notice.error, "profile_sets": "[]", "described": "{}"}
-    store.run_many("add_jobs", [{"job_id": job_id, "name": name, "now": now} | quarantine | shown])
+    row = {"job_id": job_id, "name": name, "runs_on": "[]", "now": now}
+    store.run_many("add_jobs", [row | quarantine | shown])
     store.run_many("add_cursors", [{"job_id": job_id, "now": now}])
     stated = {"schedule": "", "time_zone": "UTC", "policies": "{}", "enabled": 1}
     opened = {"cause": "quarantined", "actor": "code", "noticed_by": change.noticed_by, "why": ""}

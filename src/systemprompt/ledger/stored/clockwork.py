@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from systemprompt.clock import Instant
 from systemprompt.errors import LedgerBroken
+from systemprompt.jobs.labels import lacking
 from systemprompt.ledger.bookkeeping import Books, begun, closed_when_planned, planned
 from systemprompt.ledger.policy_texts import policies_of
 from systemprompt.ledger.records import Claimed, Closing, Decide, Decision, JobToPlan, Turn
@@ -25,7 +26,7 @@ JOBS_A_TURN = 1_000
 
 
 class Offer(NamedTuple):
-    """What a node offers in one turn: room for so many runs, and whether it plans.
+    """What a node offers in one turn: room for so many runs of jobs that need no other labels than its own, and whether it plans.
 
     patience   microseconds for which a due job may wait for room before it is planned without
     """
@@ -44,24 +45,24 @@ def turn(
     Raises:
         HeldRunChanged: a run is not as it is remembered. The transaction must be undone, and the turn done again.
     """
+    labels = remembered.labels(store, offer.node_id) if offer.plan or offer.room else "[]"
     with store.together():
         ended = _close(store, remembered, closings, now) if closings else Ended()
-        due = _due(store, offer, now) if offer.plan else Due([], True, _next_due(store))
+        due = _due(store, offer, labels, now) if offer.plan else _nothing_due(store, now)
     waiting: list[Row] = []
     if offer.room > 0 and due.waiting:
-        waiting = store.waiting_runs({"now": now, "room": offer.room})
+        waiting = store.waiting_runs({"now": now, "room": offer.room, "labels": labels})
     plans = _plans(due.rows, remembered.terms(store, due.rows), now, decide)
-    started = _write(store, plans, now, _Taker(offer.node_id, offer.room, waiting))
+    started = _write(store, plans, now, _Taker(offer.node_id, offer.room, waiting, labels))
     overdue = _is_overdue(due.rows, offer, now)
     left = bool(due.rows) and len(due.rows) >= (JOBS_A_TURN if overdue else min(offer.room, JOBS_A_TURN))
     # Where the room is used up, what is left waits for the next end, or until it has waited long enough.
     more = left and (len(started) < offer.room or overdue)
-    next_due = _next_due(store) if left else due.following
-    if left or not due.rows:
-        if next_due is not None and next_due <= now and not more:
-            next_due += offer.patience
+    if left or due.left_out or not due.rows:
+        seen = _nothing_due(store, now) if due.rows else due
+        next_due = _next_look(seen, offer, now, more=more, has_room=len(started) < offer.room)
     else:
-        looks = [next_due, *[plan.decision.next_due for plan in plans]]
+        looks = [due.following, *[plan.decision.next_due for plan in plans]]
         next_due = min([look for look in looks if look is not None], default=None)
     done = Turn(
         closed=ended.closed,
@@ -80,10 +81,18 @@ def _close(store: Store, remembered: Remembered, closings: Sequence[Closing], no
     return ended
 
 
-def _due(store: Store, offer: Offer, now: Instant) -> Due:
-    """Return the due jobs that this turn plans: those there is room for, or all of them once one has waited long enough."""
+def _nothing_due(store: Store, now: Instant) -> Due:
+    found = store.run("next_due", {"now": now}).fetchone()
+    return Due([], waiting=True, left_out=False, first=found["next_due"], following=found["following"])
+
+
+def _due(store: Store, offer: Offer, labels: str, now: Instant) -> Due:
+    """Return the due jobs that this turn plans: those there is room for, or all of them once one has waited long enough.
+
+    There is no room here for a job that this node may not run: a node that may begins it in the turn that plans it.
+    """
     values = {"now": now, "overdue": now - offer.patience, "limit": JOBS_A_TURN, "room": min(offer.room, JOBS_A_TURN)}
-    return store.due_jobs({**values, "node_id": offer.node_id})
+    return store.due_jobs({**values, "labels": labels, "node_id": offer.node_id})
 
 
 def _is_overdue(due: Sequence[Row], offer: Offer, now: Instant) -> bool:
@@ -150,11 +159,16 @@ _plan: Callable[[tuple[Any, ...]], _Plan] = partial(tuple.__new__, _Plan)
 
 
 class _Taker(NamedTuple):
-    """The node that takes what may start: how much room it has, and what waits, in the order in which it may start."""
+    """The node that takes what may start: how much room it has, what waits, in the order in which it may start, and its labels."""
 
     node_id: str
     room: int
     waiting: Sequence[Row]
+    labels: str
+
+    def may_run(self, policies: str) -> bool:
+        runs_on = policies_of(policies).runs_on
+        return not runs_on or not lacking(runs_on, json.loads(self.labels))
 
 
 def _plans(rows: Sequence[Row], terms: Sequence[Terms], now: Instant, decide: Decide) -> list[_Plan]:
@@ -251,7 +265,8 @@ def _at_once(plans: Sequence[_Plan], taker: _Taker) -> set[int]:
     for plan in plans:
         if len(jobs) >= free:
             break
-        if plan.in_the_way is None and plan.decision.runs and plan.decision.runs[0].status == "queued":
+        runs = plan.decision.runs
+        if plan.in_the_way is None and runs and runs[0].status == "queued" and taker.may_run(plan.policies):
             jobs.add(plan.job_id)
     return jobs
 
@@ -276,6 +291,9 @@ def _move_cursors(store: Store, plans: Sequence[_Plan]) -> None:
         raise LedgerBroken(f"{len(cursors) - moved} of {len(cursors)} cursors were moved by somebody else in mid-turn")
 
 
-def _next_due(store: Store) -> Instant | None:
-    at: Instant | None = store.run("next_due").fetchone()["next_due"]
-    return at
+def _next_look(seen: Due, offer: Offer, now: Instant, *, more: bool, has_room: bool) -> Instant | None:
+    if seen.first is None or seen.first > now or more:
+        return seen.first
+    # What is due and was left waits for room, or for a node that may run it, until it has waited long enough.
+    look = seen.first + offer.patience
+    return min(look, seen.following) if has_room and seen.following is not None else look

@@ -243,6 +243,7 @@ def _job(row: Row) -> JobView:
         run_count=row["run_count"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        runs_on=_names(row["runs_on"]),
     )
 
 

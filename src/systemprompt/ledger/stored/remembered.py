@@ -1,5 +1,7 @@
 """What a ledger object need not read again: the rows of the runs that it began itself, and versions, which never change.
 
+The labels of a node never change either: a process that has others takes a fresh id.
+
 crash           memory only: whoever opens the ledger next reads
 two processes   a run that is held changes in two ways alone: somebody asks for its stop, or takes it from a lost node. Both are
                 noticed when its row is deleted (`HeldRunChanged`); the turn is then undone and done again on what is written
@@ -37,6 +39,7 @@ class Remembered:
     def __init__(self) -> None:
         self._held: dict[int, OpenRun] = {}  # by fence
         self._terms: dict[int, tuple[int, Terms]] = {}  # the version seen last, by job
+        self._labels: dict[str, str] = {}  # by node
 
     def keep(self, runs: Iterable[OpenRun]) -> None:
         """Remember runs that were begun. To be called once their commit has succeeded: only then are their fences theirs."""
@@ -59,6 +62,16 @@ class Remembered:
                 job_id, version, *terms = row
                 known[job_id] = (version, Terms._make(terms))
         return [known[row["job_id"]][1] for row in due]
+
+    def labels(self, store: Store, node_id: str) -> str:
+        """Return the labels of a node as a JSON array; those of none where the ledger does not know it."""
+        known = self._labels.get(node_id)
+        if known is None:
+            row = store.run("node_labels", {"node_id": node_id}).fetchone()
+            if row is None:
+                return "[]"
+            known = self._labels[node_id] = row["labels"]
+        return known
 
 
 _NEVER = (0, None)

@@ -19,11 +19,14 @@ class Due(NamedTuple):
 
     rows        in the columns of the view `jobs_to_plan`
     waiting     whether any run waits; True where that was not looked at
-    following   when the first of the others is due: after now where there are rows, and else whenever that is
+    left_out    whether a due job is left to nodes that have its labels
+    first       where there are no rows, when the first of all is due; following   when the first one after now is
     """
 
     rows: list[Row]
     waiting: bool
+    left_out: bool
+    first: Instant | None
     following: Instant | None
 
 

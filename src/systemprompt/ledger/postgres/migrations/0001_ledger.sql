@@ -95,11 +95,14 @@ CREATE TABLE jobs (
     quarantine_error text,
     retired_at       timestamptz,
     version          bigint  NOT NULL,
+    runs_on          text    NOT NULL DEFAULT '[]',
     pruned_through   timestamptz NOT NULL,
     created_at       timestamptz NOT NULL,
     updated_at       timestamptz NOT NULL,
     CONSTRAINT quarantine_has_an_error CHECK ((quarantine IS NULL) = (quarantine_error IS NULL))
 );
+
+CREATE INDEX jobs_for_some_nodes ON jobs (job_id) WHERE runs_on <> '[]';
 
 CREATE TRIGGER jobs_stay
 BEFORE DELETE OR TRUNCATE ON jobs FOR EACH STATEMENT
@@ -762,7 +765,7 @@ CREATE VIEW job_views AS
 SELECT j.job_id, j.job_name, j.description, v.schedule, v.time_zone, v.enabled, j.declared_enabled, j.tags, j.owner, j.source,
        j.profile_sets, j.quarantine, j.quarantine_error, j.retired_at, j.version, c.planned_through, j.pruned_through, c.next_due,
        c.next_run, o.running, o.running_run, o.running_since, l.last_run, l.last_run_id, l.last_status, l.last_error,
-       coalesce(l.run_count, 0) AS run_count, j.created_at, j.updated_at
+       coalesce(l.run_count, 0) AS run_count, j.created_at, j.updated_at, j.runs_on
 FROM jobs j
 JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
 JOIN job_cursors c ON c.job_id = j.job_id
@@ -774,7 +777,7 @@ CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE r.node_id IS NOT NULL) AS runn
 CREATE VIEW jobs_to_plan AS
 SELECT c.job_id, j.job_name, j.version, c.planned_through, j.quarantine IS NOT NULL AS quarantined,
        coalesce(o.first, (SELECT min(a.run_id) FROM abandoned_runs a WHERE a.job_id = j.job_id)) AS in_the_way,
-       o.open_runs, o.catching_up, c.next_due
+       o.open_runs, o.catching_up, c.next_due, j.runs_on
 FROM job_cursors c
 JOIN jobs j ON j.job_id = c.job_id
 CROSS JOIN LATERAL (SELECT min(r.run_id) AS first, count(*) AS open_runs, coalesce(bool_or(r.origin = 'catch_up'), false) AS catching_up

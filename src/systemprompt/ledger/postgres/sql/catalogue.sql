@@ -14,12 +14,13 @@ SELECT coalesce(max(job_id), 0) AS job_id FROM jobs
 
 -- name: add_jobs
 INSERT INTO jobs (job_id, job_name, created_at, updated_at, description, tags, owner, source, declared_enabled, profile_sets, described,
-                  version, pruned_through, quarantine, quarantine_error)
-SELECT job_id, name, instant(now), instant(now), description, tags, owner, source, declared_enabled, profile_sets, described, 1,
+                  runs_on, version, pruned_through, quarantine, quarantine_error)
+SELECT job_id, name, instant(now), instant(now), description, tags, owner, source, declared_enabled, profile_sets, described, runs_on, 1,
        instant(now), quarantine, quarantine_error
 FROM unnest(:job_id::bigint[], :name::text[], :now::bigint[], :description::text[], :tags::text[], :owner::text[], :source::text[],
-            :declared_enabled::boolean[], :profile_sets::text[], :described::text[], :quarantine::text[], :quarantine_error::text[])
-    AS n (job_id, name, now, description, tags, owner, source, declared_enabled, profile_sets, described, quarantine, quarantine_error)
+            :declared_enabled::boolean[], :profile_sets::text[], :described::text[], :runs_on::text[], :quarantine::text[], :quarantine_error::text[])
+    AS n (job_id, name, now, description, tags, owner, source, declared_enabled, profile_sets, described, runs_on, quarantine,
+          quarantine_error)
 
 -- name: add_cursors
 INSERT INTO job_cursors (job_id, planned_through)
@@ -38,8 +39,8 @@ UPDATE job_versions SET valid_until = instant(:valid_until) WHERE job_id = :job_
 -- name: update_job
 UPDATE jobs
 SET updated_at = instant(:now), description = :description, tags = :tags, owner = :owner, source = :source,
-    declared_enabled = :declared_enabled::integer::boolean, profile_sets = :profile_sets, described = :described, version = :version,
-    retired_at = NULL,
+    declared_enabled = :declared_enabled::integer::boolean, profile_sets = :profile_sets, described = :described,
+    runs_on = :runs_on, version = :version, retired_at = NULL,
     quarantine_error = CASE WHEN quarantine = 'load' THEN NULL ELSE quarantine_error END,
     quarantine = CASE WHEN quarantine = 'load' THEN NULL ELSE quarantine END
 WHERE job_id = :job_id

@@ -127,13 +127,19 @@ SELECT fence, started_at FROM job_attempts WHERE run_id = :run_id AND kind = 'en
 -- it. It does not wait, so it cannot be in anybody's way. With it goes what a turn closes, as one statement.
 SELECT ARRAY(SELECT c.job_id FROM job_cursors c
              WHERE c.next_due <= instant(:now)
+               AND (c.next_due <= instant(:overdue)
+                    OR NOT EXISTS (SELECT 1 FROM jobs j WHERE j.job_id = c.job_id AND j.runs_on <> '[]'
+                                   AND NOT j.runs_on::jsonb <@ :labels::jsonb))
              ORDER BY c.next_due, c.job_id
              LIMIT CASE WHEN EXISTS (SELECT 1 FROM job_cursors late WHERE late.next_due <= instant(:overdue)) THEN :limit::bigint
                         ELSE :room::bigint END
              FOR UPDATE SKIP LOCKED) AS held,
        (SELECT min(next_due) FROM job_cursors) AS first,
        (SELECT min(later.next_due) FROM job_cursors later WHERE later.next_due > instant(:now)) AS following,
-       EXISTS (SELECT 1 FROM open_runs o WHERE o.node_id IS NULL) AS waiting
+       EXISTS (SELECT 1 FROM open_runs o WHERE o.node_id IS NULL) AS waiting,
+       EXISTS (SELECT 1 FROM jobs f JOIN job_cursors c ON c.job_id = f.job_id
+               WHERE f.runs_on <> '[]' AND c.next_due > instant(:overdue) AND c.next_due <= instant(:now)
+                 AND NOT f.runs_on::jsonb <@ :labels::jsonb) AS left_out
 
 -- name: due_jobs
 -- The second step, in a view of its own: what others committed before the cursors were held is seen here. With a run id and a fence for
@@ -164,6 +170,7 @@ WHERE c.job_id IN (
     SELECT r.job_id
     FROM open_runs r JOIN jobs j ON j.job_id = r.job_id
     WHERE r.node_id IS NULL AND (r.available_at <= instant(:now) OR r.available_at <= r.queued_at) AND j.quarantine IS NULL
+      AND (j.runs_on = '[]' OR j.runs_on::jsonb <@ :labels::jsonb)
       AND NOT EXISTS (SELECT 1 FROM open_runs e WHERE e.job_id = r.job_id
                       AND (e.node_id IS NOT NULL OR (e.available_at, e.run_id) < (r.available_at, r.run_id)))
       AND NOT EXISTS (SELECT 1 FROM abandoned_runs a WHERE a.job_id = r.job_id)
@@ -177,6 +184,7 @@ SELECT r.*, j.job_name, v.policies
 FROM open_runs r JOIN jobs j ON j.job_id = r.job_id JOIN job_versions v ON v.job_id = r.job_id AND v.version = r.version
 WHERE r.job_id = ANY (:held::bigint[])
   AND r.node_id IS NULL AND (r.available_at <= instant(:now) OR r.available_at <= r.queued_at) AND j.quarantine IS NULL
+  AND (j.runs_on = '[]' OR j.runs_on::jsonb <@ :labels::jsonb)
   AND NOT EXISTS (SELECT 1 FROM open_runs e WHERE e.job_id = r.job_id
                   AND (e.node_id IS NOT NULL OR (e.available_at, e.run_id) < (r.available_at, r.run_id)))
   AND NOT EXISTS (SELECT 1 FROM abandoned_runs a WHERE a.job_id = r.job_id)
@@ -234,7 +242,8 @@ FROM unnest(:planned_through::bigint[], :next_due::bigint[], :next_run::bigint[]
 WHERE c.job_id = n.job_id AND c.planned_through = instant(n.was)
 
 -- name: next_due
-SELECT min(next_due) AS next_due FROM job_cursors WHERE next_due IS NOT NULL
+SELECT (SELECT min(next_due) FROM job_cursors) AS next_due,
+       (SELECT min(next_due) FROM job_cursors WHERE next_due > instant(:now)) AS following
 
 -- name: quarantine_for_conflict
 UPDATE jobs SET quarantine = 'ledger_conflict', quarantine_error = :error, updated_at = instant(:now) WHERE job_id = :job_id

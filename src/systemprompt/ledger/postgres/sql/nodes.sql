@@ -3,6 +3,9 @@ INSERT INTO nodes (node_id, kind, host, machine, pid, pid_started_at, program, l
 VALUES (:node_id, :kind, :host, :machine, :pid, :pid_started_at, :program, :labels, :zone_data, :lease_ms, :capacity,
         instant(:started_at), instant(:started_at))
 
+-- name: node_labels
+SELECT labels FROM nodes WHERE node_id = :node_id
+
 -- name: beat
 UPDATE nodes SET beat = beat + 1, beat_at = instant(:now), clock_offset_us = :clock_offset_us, degraded = :degraded
 WHERE node_id = :node_id AND stopped_at IS NULL

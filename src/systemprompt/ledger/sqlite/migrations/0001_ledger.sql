@@ -77,6 +77,7 @@ INSERT INTO reasons (status, reason, sentence) VALUES
 --   profile_sets       JSON list of the fields that the profile sets over the code
 --   quarantine         why it cannot run: `load` or `ledger_conflict`; quarantine_error says more
 --   version            the number of the present (of a retired job: the last) version
+--   runs_on            JSON list of the labels that this version asks of a node: planning and claiming look at it, and read no policies
 CREATE TABLE jobs (
     job_id           INTEGER PRIMARY KEY,
     job_name         TEXT    NOT NULL UNIQUE,
@@ -91,12 +92,16 @@ CREATE TABLE jobs (
     quarantine_error TEXT,
     retired_at       INTEGER,
     version          INTEGER NOT NULL,
+    runs_on          TEXT    NOT NULL DEFAULT '[]',
     pruned_through   INTEGER NOT NULL,
     created_at       INTEGER NOT NULL,
     updated_at       INTEGER NOT NULL,
     CONSTRAINT quarantine_has_an_error
     CHECK ((quarantine IS NULL) = (quarantine_error IS NULL))
 ) STRICT;
+
+-- Planning: is a due job left to nodes that have its labels?
+CREATE INDEX jobs_for_some_nodes ON jobs (job_id) WHERE runs_on <> '[]';
 
 CREATE TRIGGER jobs_stay
 BEFORE DELETE ON jobs
@@ -629,7 +634,8 @@ SELECT j.job_id, j.job_name, j.description, v.schedule, v.time_zone, v.enabled, 
        c.next_run, (SELECT count(*) FROM open_runs o WHERE o.job_id = j.job_id AND o.node_id IS NOT NULL) AS running,
        (SELECT max(o.run_id) FROM open_runs o WHERE o.job_id = j.job_id AND o.node_id IS NOT NULL) AS running_run,
        (SELECT max(o.started_at) FROM open_runs o WHERE o.job_id = j.job_id) AS running_since,
-       l.last_run, l.last_run_id, l.last_status, l.last_error, coalesce(l.run_count, 0) AS run_count, j.created_at, j.updated_at
+       l.last_run, l.last_run_id, l.last_status, l.last_error, coalesce(l.run_count, 0) AS run_count, j.created_at, j.updated_at,
+       j.runs_on
 FROM jobs j
 JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
 JOIN job_cursors c ON c.job_id = j.job_id
@@ -643,7 +649,7 @@ SELECT c.job_id, j.job_name, j.version, c.planned_through, j.quarantine IS NOT N
                      THEN (SELECT min(a.run_id) FROM abandoned_runs a WHERE a.job_id = j.job_id) END) AS in_the_way,
        (SELECT count(*) FROM open_runs o WHERE o.job_id = j.job_id) AS open_runs,
        EXISTS (SELECT 1 FROM open_runs o WHERE o.job_id = j.job_id AND o.origin = 'catch_up') AS catching_up,
-       c.next_due
+       c.next_due, j.runs_on
 FROM job_cursors c
 JOIN jobs j ON j.job_id = c.job_id;
 

@@ -16,9 +16,9 @@ SELECT coalesce(max(job_id), 0) AS job_id FROM jobs
 
 -- name: add_jobs
 INSERT INTO jobs (job_id, job_name, created_at, updated_at, description, tags, owner, source, declared_enabled, profile_sets, described,
-                  version, pruned_through, quarantine, quarantine_error)
-VALUES (:job_id, :name, :now, :now, :description, :tags, :owner, :source, :declared_enabled, :profile_sets, :described, 1, :now, :quarantine,
-        :quarantine_error)
+                  runs_on, version, pruned_through, quarantine, quarantine_error)
+VALUES (:job_id, :name, :now, :now, :description, :tags, :owner, :source, :declared_enabled, :profile_sets, :described, :runs_on, 1,
+        :now, :quarantine, :quarantine_error)
 
 -- name: add_cursors
 INSERT INTO job_cursors (job_id, planned_through) VALUES (:job_id, :now)
@@ -34,7 +34,8 @@ UPDATE job_versions SET valid_until = :valid_until WHERE job_id = :job_id AND va
 -- A quarantine for a conflict in the ledger stays: the code had no part in it.
 UPDATE jobs
 SET updated_at = :now, description = :description, tags = :tags, owner = :owner, source = :source,
-    declared_enabled = :declared_enabled, profile_sets = :profile_sets, described = :described, version = :version, retired_at = NULL,
+    declared_enabled = :declared_enabled, profile_sets = :profile_sets, described = :described, runs_on = :runs_on, version = :version,
+    retired_at = NULL,
     quarantine_error = CASE WHEN quarantine = 'load' THEN NULL ELSE quarantine_error END,
     quarantine = CASE WHEN quarantine = 'load' THEN NULL ELSE quarantine END
 WHERE job_id = :job_id

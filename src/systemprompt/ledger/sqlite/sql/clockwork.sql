@@ -88,12 +88,20 @@ SELECT fence, started_at FROM job_attempts WHERE run_id = :run_id AND kind = 'en
 
 -- name: due_jobs
 -- PostgreSQL locks the cursors with SKIP LOCKED. SQLite has one writer, so the transaction itself is the lock.
--- All of them once one is due since :overdue, else as many as there is room for.
--- `following` is when the first of the others is due, `waiting` whether any run waits: they spare the turn two statements.
+-- All of them once one is due since :overdue, else as many as there is room for. A job that a node with these labels (a JSON array) may
+-- not run is left to others until it is due since :overdue: then somebody has to write that it waits.
+-- `following` is when the first of the others is due, `waiting` whether any run waits, `left_out` whether a due job is left to others:
+-- they spare the turn three statements.
 SELECT p.*, (SELECT min(later.next_due) FROM job_cursors later WHERE later.next_due > :now) AS following,
-       EXISTS (SELECT 1 FROM open_runs o WHERE o.node_id IS NULL) AS waiting
+       EXISTS (SELECT 1 FROM open_runs o WHERE o.node_id IS NULL) AS waiting,
+       EXISTS (SELECT 1 FROM jobs f INDEXED BY jobs_for_some_nodes CROSS JOIN job_cursors c ON c.job_id = f.job_id
+               WHERE f.runs_on <> '[]' AND c.next_due > :overdue AND c.next_due <= :now
+                 AND EXISTS (SELECT 1 FROM json_each(f.runs_on) w WHERE w.value NOT IN (SELECT value FROM json_each(:labels)))
+              ) AS left_out
 FROM jobs_to_plan p
 WHERE p.next_due <= :now
+  AND (p.runs_on = '[]' OR p.next_due <= :overdue
+       OR NOT EXISTS (SELECT 1 FROM json_each(p.runs_on) w WHERE w.value NOT IN (SELECT value FROM json_each(:labels))))
 ORDER BY p.next_due, p.job_id
 LIMIT CASE WHEN EXISTS (SELECT 1 FROM job_cursors late WHERE late.next_due <= :overdue) THEN :limit ELSE :room END
 
@@ -111,11 +119,13 @@ WHERE p.job_id BETWEEN :first AND :last ORDER BY p.job_id
 
 -- name: waiting_runs
 -- What may start now, by the instant from which it may: at most one run of a job, and none of a job that is running, quarantined,
--- or has code that could not be stopped. A run that was not put off starts at once, whatever the wall clock says since.
+-- or has code that could not be stopped, or needs a label that is not among these (a JSON array). A run that was not put off starts at once, whatever the wall clock says since.
 -- PostgreSQL adds FOR UPDATE SKIP LOCKED.
 SELECT r.*, j.job_name, v.policies
 FROM open_runs r JOIN jobs j ON j.job_id = r.job_id JOIN job_versions v ON v.job_id = r.job_id AND v.version = r.version
 WHERE r.node_id IS NULL AND (r.available_at <= :now OR r.available_at <= r.queued_at) AND j.quarantine IS NULL
+  AND (j.runs_on = '[]'
+       OR NOT EXISTS (SELECT 1 FROM json_each(j.runs_on) w WHERE w.value NOT IN (SELECT value FROM json_each(:labels))))
   AND NOT EXISTS (SELECT 1 FROM open_runs e WHERE e.job_id = r.job_id
                   AND (e.node_id IS NOT NULL OR (e.available_at, e.run_id) < (r.available_at, r.run_id)))
   AND NOT EXISTS (SELECT 1 FROM abandoned_runs a WHERE a.job_id = r.job_id)
@@ -149,7 +159,9 @@ INSERT INTO job_run_ranges (job_id, version, first_at, last_at, count, status, r
 UPDATE OR ROLLBACK job_cursors SET planned_through = ?, next_due = ?, next_run = ? WHERE job_id = ? AND planned_through = ?
 
 -- name: next_due
-SELECT min(next_due) AS next_due FROM job_cursors WHERE next_due IS NOT NULL
+-- The first of all, and the first that is still to come.
+SELECT (SELECT min(next_due) FROM job_cursors WHERE next_due IS NOT NULL) AS next_due,
+       (SELECT min(next_due) FROM job_cursors WHERE next_due > :now) AS following
 
 -- name: quarantine_for_conflict
 UPDATE jobs SET quarantine = 'ledger_conflict', quarantine_error = :error, updated_at = :now WHERE job_id = :job_id
