@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from bench._report import NotMeasured, Report, options
-from systemprompt.clock import SystemClock
+from systemprompt.clock import Clock, SystemClock
 from systemprompt.discovery.definition import Catalogue, JobDefinition, JobSource
 from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.job import FunctionJob
@@ -116,6 +116,12 @@ class LedgerInMemory:
 
     def fold(self) -> bool:
         return False
+
+    def clock(self, host: Clock) -> Clock:
+        return host
+
+    def hear(self, _heard: Callable[[], None]) -> None:
+        pass
 
     def join(self, node: NodeIdentity) -> None:
         pass
