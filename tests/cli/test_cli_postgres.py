@@ -129,7 +129,9 @@ def test_an_empty_database_is_not_touched_by_a_role_that_may_not_and_the_hint_ha
     assert not [table for schema, table in tables_of(postgres) if schema.startswith("systemprompt")]
 
 
-def test_a_role_that_may_only_read_reads_and_doctor_says_what_it_lacks(tmp_path: Path, postgres: str) -> None:
+def test_a_role_that_may_only_read_reads_and_with_what_doctor_says_it_may_do_the_rest(
+    tmp_path: Path, postgres: str
+) -> None:
     session(tmp_path / "theirs", postgres).sp("jobs run by_hand")
     with role(postgres) as name:
         with psycopg.connect(postgres, autocommit=True) as admin:
@@ -144,6 +146,20 @@ def test_a_role_that_may_only_read_reads_and_doctor_says_what_it_lacks(tmp_path:
         assert rights["status"] == "fail"
         assert "INSERT on " in rights["message"]
         assert f'ON ALL TABLES IN SCHEMA "systemprompt" TO "{name}"' in rights["mend"]
+
+        with psycopg.connect(postgres, autocommit=True) as admin:
+            admin.execute(rights["mend"].removeprefix("let the owner of the schema run: ").encode())
+            admin.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA systemprompt_app TO {name}".encode())
+            admin.execute(f"GRANT ALL ON ALL SEQUENCES IN SCHEMA systemprompt_app TO {name}".encode())
+        for line in (
+            "jobs disable by_hand",
+            "jobs enable by_hand",
+            "jobs run by_hand",
+            "jobs run prune_history ledger_audit",
+            "jobs audit",
+        ):
+            answer = ours.sp(f"--json {line}")
+            assert answer.code == 0, answer
 
 
 @pytest.mark.parametrize("line", ["jobs list", "jobs run by_hand", "db status", "serve"])

@@ -309,3 +309,16 @@ def test_the_database_is_opened_again_in_theprocess_job(tmp_path: Path) -> None:
     opener = ChildDatabase(opener="test_runner_process_jobs:open_for_a_test", location=path)
     end = _end(tmp_path, body, child_database=opener)
     assert end.outcome.message == "from the database", end.outcome.error
+
+
+def test_a_job_in_a_process_of_its_own_that_is_not_ours_is_not_sent_the_password_of_the_ledger(tmp_path: Path) -> None:
+    body = """
+@job(name="work")
+def work(ctx):
+    return ctx.settings.ledger.with_password()
+"""
+    ledger = Address("postgresql://app:hunter2@h/shop")
+
+    end = _end(tmp_path, body, settings=JobSettings(paths=Paths(home=str(tmp_path)), ledger=ledger))
+
+    assert end.outcome.message == "postgresql://app:***@h/shop"

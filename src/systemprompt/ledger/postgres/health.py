@@ -39,6 +39,9 @@ def rights_needed() -> dict[str, set[str]]:
             needed.setdefault(table, set()).add(does.split()[0])
             if does == "INSERT INTO" and re.search(r"\bDO UPDATE\b", statement):
                 needed[table].add("UPDATE")
+    for rights in needed.values():
+        if "DELETE" in rights:  # what is deleted is locked first, FOR UPDATE
+            rights.add("UPDATE")
     return needed
 
 
@@ -66,36 +69,41 @@ def _rights(connection: Connection[Any], schema: str) -> HealthNote:
         return HealthNote(
             name="rights", status="ok", message=f"role {role!r} may do what the ledger needs in schema {schema!r}"
         )
+    tables = {name for name, kind, _ in _rows(connection, _OBJECTS, schema) if kind in "rp"}
+    commands = [f"GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA {quoted} TO {to}"]
+    for right in ("UPDATE", "DELETE"):
+        named = ", ".join(
+            f"{quoted}.{name}" for name, rights in sorted(rights_needed().items()) if right in rights and name in tables
+        )
+        commands.append(f"GRANT {right} ON {named} TO {to}")
+    commands.append(f"GRANT SELECT, USAGE ON ALL SEQUENCES IN SCHEMA {quoted} TO {to}")
+    commands.append(f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {quoted} TO {to}")
     more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
     return HealthNote(
         name="rights",
         status="fail",
         message=f"role {role!r} lacks rights in schema {schema!r}: {', '.join(lacking[:_NAMED])}{more}",
-        mend=f"let the owner of the schema run: GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {quoted} TO {to};"
-        f" GRANT USAGE ON ALL SEQUENCES IN SCHEMA {quoted} TO {to}",
+        mend=f"let the owner of the schema run: {'; '.join(commands)}",
     )
 
 
 def _lacking(connection: Connection[Any], schema: str) -> Iterator[tuple[str, str]]:
     needed = rights_needed()
-    for name, kind in _rows(connection, _OBJECTS, schema):
-        rights = ["USAGE"] if kind == "S" else ["SELECT", *sorted(needed.get(name, ()))]
+    for name, kind, number in _rows(connection, _OBJECTS, schema):
+        rights = ["SELECT", "USAGE"] if kind == "S" else ["SELECT", *sorted(needed.get(name, ()))]
         asked = "has_sequence_privilege" if kind == "S" else "has_table_privilege"
-        place = sql.Identifier(schema, name).as_string(connection)
         for right in rights:
-            if not _rows(connection, f"SELECT {asked}(%s, %s)", place, right)[0][0]:  # one of two names
+            if not _rows(connection, f"SELECT {asked}(%s::oid, %s)", number, right)[0][0]:  # one of two names
                 yield name, right
+    said = "\n".join(load_statements(SQL).values())
+    for name, may in _rows(connection, _FUNCTIONS, schema):
+        if not may and re.search(rf"\b{name}\(", said):
+            yield f"{name}()", "EXECUTE"
 
 
 def _default_partition(connection: Connection[Any], schema: str) -> Iterator[HealthNote]:
     """Say what lies in the partition for what has no month of its own; that there is nothing goes without saying."""
-    place = sql.Identifier(schema, _DEFAULT).as_string(connection)
-    there = (
-        _rows(connection, "SELECT to_regclass(%s) IS NOT NULL", place)[0][0]
-        if has_schema(connection, schema)
-        else False
-    )
-    if not there or not _rows(connection, "SELECT has_table_privilege(%s, 'SELECT')", place)[0][0]:
+    if not _rows(connection, _MAY_READ, schema, _DEFAULT):
         return
     asked = sql.SQL("SELECT count(*), min(due_at)::text, max(due_at)::text FROM {}").format(
         sql.Identifier(schema, _DEFAULT)
@@ -115,10 +123,19 @@ _DEFAULT = "job_runs_default"
 _NAMED = 5
 
 _OBJECTS = """
-SELECT c.relname::text, c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+SELECT c.relname::text, c.relkind::text, c.oid::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %s AND c.relkind IN ('r', 'p', 'v', 'S') AND NOT c.relispartition ORDER BY c.relname"""
 
 
-def _rows(connection: Connection[Any], query: str, *values: str) -> list[tuple[Any, ...]]:
+_FUNCTIONS = """
+SELECT p.proname::text, has_function_privilege(p.oid, 'EXECUTE') FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+WHERE n.nspname = %s ORDER BY p.proname"""
+
+_MAY_READ = """
+SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %s AND c.relname = %s AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')"""
+
+
+def _rows(connection: Connection[Any], query: str, *values: object) -> list[tuple[Any, ...]]:
     with connection.cursor(row_factory=tuple_row) as cursor:
         return cursor.execute(query.encode(), values or None).fetchall()
