@@ -10,7 +10,9 @@ from pathlib import Path
 
 import psycopg
 
-__all__ = ["address_of", "role"]
+from systemprompt.databases.postgres import CONNECTING
+
+__all__ = ["a_role", "address_of", "an_owner", "as_role", "role"]
 
 _ASKED = "local all /^asked_ scram-sha-256"
 """In pg_hba.conf: roles with such a name give a password. Regular expressions stand there from release 16 on."""
@@ -34,6 +36,34 @@ def role(address: str, *, password: str = "") -> Iterator[str]:
 def address_of(address: str, name: str, password: str = "") -> str:
     """Return the address as this role connects to it."""
     return address.replace("tester@", f"{name}:{password}@" if password else f"{name}@")
+
+
+@contextmanager
+def a_role(address: str, name: str) -> Iterator[str]:
+    """Make a role that may log in, and drop it with all it owns in this database; its name has the database's behind it."""
+    with psycopg.connect(address, **CONNECTING) as admin:
+        role = f"{name}_{admin.info.dbname}"
+        admin.execute(f"CREATE ROLE {role} LOGIN".encode())
+        try:
+            yield role
+        finally:
+            admin.execute(f"DROP OWNED BY {role} CASCADE".encode())
+            admin.execute(f"DROP ROLE {role}".encode())
+
+
+@contextmanager
+def an_owner(address: str) -> Iterator[str]:
+    """Make a role, no superuser, that may make the ledger's schema; return the address as that role."""
+    with a_role(address, "owner") as role:
+        with psycopg.connect(address, **CONNECTING) as admin:
+            admin.execute(f"GRANT CREATE ON DATABASE {admin.info.dbname} TO {role}".encode())
+        yield as_role(address, role)
+
+
+def as_role(address: str, role: str) -> str:
+    """Return the address with another role in it."""
+    scheme, _, rest = address.partition("://")
+    return f"{scheme}://{role}@{rest.rpartition('@')[2]}"
 
 
 def _ask_for_passwords(admin: psycopg.Connection[tuple[object, ...]]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from support.ledger_stage import DAY, EVERY_SECOND, ME, START, at, ending, node, spec
 from systemprompt.clock import SECOND
+from systemprompt.ledger.protocol import Ledger
 from systemprompt.ledger.records import Change, ClockEvent, ManualStart, QuarantineNotice
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.planning.planner import Planner
@@ -25,7 +26,7 @@ def raw_ledger(folder: Path) -> Iterator[sqlite3.Connection]:
     path = str(folder / "ledger.db")
     with closing(SqliteLedger(path)) as ledger:
         ledger.migrate()
-        _live(ledger)
+        live(ledger)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("INSERT INTO run_marks (run_id, mark, actor, marked_at) VALUES (1, 'done', 'me', 1)")
@@ -37,7 +38,8 @@ def raw_ledger(folder: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def _live(ledger: SqliteLedger) -> None:
+def live(ledger: Ledger) -> None:
+    """Let a new ledger live through what `raw_ledger` tells, but for the mark and the seal."""
     for name in ("a", "gone", "dead"):
         ledger.join(node(name, START))
     ledger.leave("gone", START)

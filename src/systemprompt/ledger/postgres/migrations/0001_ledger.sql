@@ -465,6 +465,19 @@ END $$;
 CREATE TRIGGER ledger_seals_follow_one_another
 BEFORE INSERT ON ledger_seals FOR EACH ROW EXECUTE FUNCTION ledger_seals_follow_one_another();
 
+-- A role that runs a node writes to the state, so a day is sealed by its seal and by nothing else: what is pruned was sealed.
+CREATE FUNCTION ledger_state_tells_of_seals() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF NOT EXISTS (SELECT 1 FROM ledger_seals l WHERE l.seal = NEW.seals AND l.until_at = NEW.sealed_until) THEN
+        RAISE EXCEPTION USING ERRCODE = 'integrity_constraint_violation', MESSAGE = 'ledger: a day is sealed by its seal';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER ledger_state_tells_of_seals
+BEFORE UPDATE ON ledger_state FOR EACH ROW
+WHEN ((NEW.seals, NEW.sealed_until) IS DISTINCT FROM (OLD.seals, OLD.sealed_until))
+EXECUTE FUNCTION ledger_state_tells_of_seals();
+
 CREATE FUNCTION ledger_seals_cover_closed_runs() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     IF EXISTS (SELECT 1 FROM open_runs o WHERE o.due_at < NEW.until_at) THEN
