@@ -23,7 +23,7 @@ from support import REPOSITORY, environ_of_a_user
 from systemprompt.profile.load import load_profile
 
 RUN = ("bash", "console", "python", "yaml")
-READ = ("text", "ini", "sh", "dockerfile", "json")
+READ = ("text", "ini", "sh", "dockerfile", "json", "sql")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,11 +52,11 @@ def raw_connection(address: str, **more: Any) -> Iterator[Connection]:
 
 
 @contextmanager
-def undone(connection: Connection) -> Iterator[None]:
+def undone(connection: Connection) -> Iterator[Connection]:
     """Undo whatever the block does, its tables and triggers too."""
     connection.execute("BEGIN")
     try:
-        yield
+        yield connection
     finally:
         connection.execute("ROLLBACK")
 

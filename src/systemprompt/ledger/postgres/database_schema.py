@@ -124,9 +124,11 @@ def _unreadable(connection: Connection[Any], schema: str) -> list[str]:
     return faults
 
 
+# A partition is read by the table that it is a part of: a role that may read that need not be allowed each of them.
 _TABLES = """
     SELECT relname FROM pg_class
-    WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s) AND relkind = 'r' ORDER BY relname
+    WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s) AND relkind IN ('r', 'p') AND NOT relispartition
+    ORDER BY relname
 """
 
 _SIZE = """

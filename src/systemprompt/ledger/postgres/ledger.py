@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal
 
-from systemprompt.clock import Clock, Instant, SystemClock
+from systemprompt.clock import SECOND, Clock, Instant, SystemClock
 from systemprompt.databases.address import Address
 from systemprompt.ledger.postgres.listening import SILENT, Listening
 from systemprompt.ledger.postgres.migrating import migrate
@@ -59,6 +59,7 @@ class PostgresLedger(PostgresReader, StoredLedger):
         self._listening: Listening | None = None
         self.decides_by = decides_by
         self._one_turn = threading.Lock()
+        self._partitions_until: Instant = 0
 
     def be_patient(self, seconds: float) -> None:
         """Wait for what others hold no longer than this from now on."""
@@ -112,7 +113,10 @@ class PostgresLedger(PostgresReader, StoredLedger):
             now = self._heart.server_now if self.decides_by == "database" else now
             degraded = [SILENT] if self._listening is not None and self._listening.is_silent else []
             state = {"clock_offset_us": self._server_clock.offset_us, "degraded": json.dumps(degraded)}
-            return self._heart.run("beat", {"node_id": node_id, "now": now, **state}).rowcount == 1
+            beats = self._heart.run("beat", {"node_id": node_id, "now": now, **state}).rowcount == 1
+        if now >= self._partitions_until:
+            self._make_partitions(now)
+        return beats
 
     # -- when there is nothing else to do -------------------------------------------------------------------------------------
 
@@ -139,5 +143,12 @@ class PostgresLedger(PostgresReader, StoredLedger):
         """The server's own business."""
 
     def _make_partitions(self, now: Instant) -> None:
-        with self._store.write():
-            self._store.run("make_partitions", {"now": self._decided(now)})
+        """Make this month's partition and the next one's: looked at once a day, or a minute after somebody was in the way."""
+        with self._heart.write():
+            now = self._heart.server_now if self.decides_by == "database" else now
+            (found,) = self._heart.run("make_partitions", {"now": now}).fetchall()
+        self._partitions_until = now + (_DAY if found["are_there"] else _MINUTE)
+
+
+_MINUTE = 60 * SECOND
+_DAY = 24 * 60 * _MINUTE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import threading
 import time
@@ -126,10 +127,12 @@ class PostgresStore:
         try:
             with self._connections.taken() as connection:
                 channel = sql.Literal(self.channel).as_string(connection)
-                schema = sql.Identifier(self.schema).as_string(connection)
+                changes = sql.Literal(sql.Identifier(self.schema, "changes").as_string(connection)).as_string(
+                    connection
+                )
                 connection.execute(
                     "BEGIN; SET LOCAL synchronous_commit = off;"
-                    f"SELECT nextval('{schema}.changes'), pg_notify({channel}, '{self.own_name}'); COMMIT".encode()
+                    f"SELECT nextval({changes}), pg_notify({channel}, '{self.own_name}'); COMMIT".encode()
                 )
                 self.own_changes += 1
         except (psycopg.Error, DatabaseError):
@@ -141,8 +144,11 @@ class PostgresStore:
 
     @property
     def channel(self) -> str:
-        """The name under which hints are sent."""
-        return f"systemprompt.{self.schema}"
+        """The name under which hints are sent. A longer one than the server's names may be is cut by it, or refused."""
+        name = f"systemprompt.{self.schema}"
+        return (
+            name if len(name.encode()) <= _LONGEST_NAME else hashlib.sha256(name.encode()).hexdigest()[:_LONGEST_NAME]
+        )
 
     # -- statements -------------------------------------------------------------------------------------------------------
 
@@ -341,6 +347,7 @@ class PostgresStore:
 
 
 _GATHERED = 0.02
+_LONGEST_NAME = 63
 _MAY_CHANGE_FEWER = frozenset(("write_abandoned",))
 _QUEUES = ("write_open_runs", "write_usual_open_runs")
 _NEWS = frozenset(

@@ -663,12 +663,11 @@ SELECT guard_closed_runs('job_runs'), guard_closed_runs('job_runs_default');
 
 -- -- what only the owner may do, for a role that may only insert -----------------------------------------------------------------
 
--- Make the partition of a month and of the one after it; say how many were made. A month of which the default partition already holds
--- something stays there. It never waits: where somebody uses the tables just now, a later call makes it.
-CREATE FUNCTION make_partitions(at timestamptz) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER
+-- Make the partition of a month and of the one after it. A month of which the default partition already holds something stays there.
+-- It hardly waits: where somebody uses the tables just now it says false, and a later call makes what is missing.
+CREATE FUNCTION make_partitions(at timestamptz) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT SET lock_timeout = '200ms' AS $$
 DECLARE
-    made integer := 0;
     month timestamp;
     name text;
     first timestamptz;
@@ -679,19 +678,18 @@ BEGIN
         name := 'job_runs_' || to_char(month, 'YYYY_MM');
         first := month AT TIME ZONE 'UTC';
         next := (month + interval '1 month') AT TIME ZONE 'UTC';
-        CONTINUE WHEN to_regclass(name) IS NOT NULL
-                   OR EXISTS (SELECT 1 FROM job_runs_default d WHERE d.due_at >= first AND d.due_at < next);
         BEGIN
+            CONTINUE WHEN to_regclass(name) IS NOT NULL
+                       OR EXISTS (SELECT 1 FROM job_runs_default d WHERE d.due_at >= first AND d.due_at < next);
             EXECUTE format('CREATE TABLE %I (LIKE job_runs INCLUDING ALL) '
                            'WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_freeze_min_age = 0)', name);
             EXECUTE format('ALTER TABLE job_runs ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', name, first, next);
             PERFORM guard_closed_runs(name::regclass);
-            made := made + 1;
         EXCEPTION WHEN lock_not_available OR duplicate_table OR unique_violation OR invalid_object_definition THEN
-            RETURN made;  -- somebody else makes it, or uses the tables
+            RETURN false;  -- somebody else makes it, or uses the tables
         END;
     END LOOP;
-    RETURN made;
+    RETURN true;
 END $$;
 
 -- Drop the partitions whose months are pruned and that hold nothing any more; return their names.
@@ -702,18 +700,20 @@ DECLARE
     is_empty boolean;
 BEGIN
     FOR name IN SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-                WHERE i.inhparent = 'job_runs'::regclass AND c.relname ~ '^job_runs_\d{4}_\d{2}$'
-                  AND (to_date(right(c.relname, 7), 'YYYY_MM')::timestamp + interval '1 month') AT TIME ZONE 'UTC'
-                      <= (SELECT s.pruned_until FROM ledger_state s) LOOP
-        EXECUTE format('SELECT NOT EXISTS (SELECT 1 FROM %I)', name) INTO is_empty;
-        IF is_empty THEN
-            BEGIN
-                EXECUTE format('DROP TABLE %I', name);
-                RETURN NEXT name;
-            EXCEPTION WHEN lock_not_available THEN
-                RETURN;  -- somebody reads it: later
-            END;
-        END IF;
+                WHERE i.inhparent = 'job_runs'::regclass
+                  -- In this order: other names are no months.
+                  AND CASE WHEN c.relname ~ '^job_runs_\d{4}_\d{2}$'
+                           THEN (to_date(right(c.relname, 7), 'YYYY_MM')::timestamp + interval '1 month') AT TIME ZONE 'UTC'
+                                <= (SELECT s.pruned_until FROM ledger_state s)
+                           ELSE false END LOOP
+        BEGIN
+            EXECUTE format('SELECT NOT EXISTS (SELECT 1 FROM %I)', name) INTO is_empty;
+            CONTINUE WHEN NOT is_empty;
+            EXECUTE format('DROP TABLE %I', name);
+            RETURN NEXT name;
+        EXCEPTION WHEN lock_not_available OR undefined_table THEN
+            RETURN;  -- somebody reads it, or drops it: later
+        END;
     END LOOP;
 END $$;
 

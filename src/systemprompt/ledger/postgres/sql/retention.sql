@@ -60,7 +60,7 @@ SELECT prune_attempts(:limit)
 SELECT drop_partitions()
 
 -- name: make_partitions
-SELECT make_partitions(instant(:now)) AS made
+SELECT make_partitions(instant(:now)) AS are_there
 
 -- name: mark_jobs_pruned
 UPDATE jobs j SET pruned_through = instant(n.at) FROM unnest(:at::bigint[], :job_id::bigint[]) AS n (at, job_id)
