@@ -7,14 +7,17 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import yaml
 
 from support import REPOSITORY
 from support.doc_pages import READ, RUN, Shell, blocks, make_targets, pages
+from support.postgres_server import a_database
 from systemprompt.cli.table import COMMANDS
 from systemprompt.ledger.records import REASONS, STATUSES
 from systemprompt.profile.kinds import KINDS
@@ -23,9 +26,21 @@ from systemprompt.profile.schema import walk
 NAMES = [str(page.relative_to(REPOSITORY)) for page in pages()]
 
 
+ON_A_SERVER = "docs/many-machines.md"
+
+
+@pytest.fixture
+def shop(newest_postgres: str) -> Iterator[dict[str, str]]:
+    """The variables by which libpq finds a server with an empty database `shop`."""
+    with a_database(newest_postgres, "shop"), psycopg.connect(newest_postgres) as connection:
+        yield {"PGHOST": connection.info.host, "PGUSER": connection.info.user}
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if any(b.language in RUN for b in blocks(REPOSITORY / name))])
-def test_every_block_that_can_run_runs(name: str, tmp_path: Path) -> None:
+def test_every_block_that_can_run_runs(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     shell = Shell(tmp_path)
+    if name == ON_A_SERVER:
+        shell.environ |= request.getfixturevalue("shop")
     try:
         for block in blocks(REPOSITORY / name):
             if block.language in RUN:

@@ -60,9 +60,9 @@ def stop_servers(shared: Path) -> None:
 
 
 @contextmanager
-def a_database(server: str) -> Iterator[str]:
+def a_database(server: str, name: str = "") -> Iterator[str]:
     """Make an empty database and return its address; it is dropped at the end."""
-    name = f"t_{secrets.token_hex(6)}"
+    name = name or f"t_{secrets.token_hex(6)}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())
         try:
