@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from systemprompt import errors as family
+from systemprompt import node_errors as errors_of_nodes
 from systemprompt.audit import KINDS as KINDS_OF_FINDINGS
 from systemprompt.builtin.tables.application_file import MIGRATIONS as APPLICATION_MIGRATIONS
 from systemprompt.cli.exit_codes import EXIT_CODES, exit_code_of
@@ -231,7 +232,7 @@ def _error_rows(error: type[family.SystempromptError], depth: int) -> Iterator[t
         meaning = (error.__doc__ or "").split("\n\n")[0].replace("\n    ", " ")
         yield f"{indent}`{error.__name__}`", f"`{error.code}`", str(code), meaning
     for kind in error.__subclasses__():  # in the order of the file
-        if kind.__module__ == family.__name__:  # a job's own errors are its own
+        if kind.__module__ in (family.__name__, errors_of_nodes.__name__):  # a job's own errors are its own
             yield from _error_rows(kind, depth + 1)
 
 

@@ -18,6 +18,7 @@ DOORS = ("embedding", "testing", "cli")
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("wording", "record", "own_log"),
     ("errors", "clock", "version", "ownership"),
+    ("node_errors",),
     ("cron",),
     ("databases",),
     ("jobs",),

@@ -1,7 +1,7 @@
 """Every error that this package raises on purpose.
 
-`SystempromptError` is the root; each class says whose child it is and what it means. docs/errors.md, which is made of them, shows
-the family at one look.
+`SystempromptError` is the root; each class says whose child it is and what it means; those about nodes stand in
+`node_errors.py`. docs/errors.md, which is made of them, shows the family at one look.
 
 Each keeps its values in `details` and says what was asked and what is true; `hint` is the way out. Library code raises,
 doors turn the error into an exit code, a page or a tool result.
@@ -9,11 +9,11 @@ doors turn the error into an exit code, a page or a tool result.
 
 from __future__ import annotations
 
-from systemprompt.wording import did_you_mean, labels_text, readable
+from systemprompt.wording import did_you_mean, readable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = [
     "ConfigurationError",
@@ -32,7 +32,6 @@ __all__ = [
     "JobAlreadyRunning",
     "JobDefinitionError",
     "JobNotFound",
-    "LabelsLacking",
     "LedgerBroken",
     "LedgerReplaced",
     "NodeLost",
@@ -301,20 +300,6 @@ class JobAlreadyRunning(ConflictError):
             f"job {name!r} is already running (run {run_id})",
             hint=f"wait for it, or follow it: sp jobs logs {run_id}",
             details={"job_name": name, "run_id": run_id},
-        )
-
-
-class LabelsLacking(ConflictError):
-    """A job is to start on a node that lacks a label which the job needs."""
-
-    code = "labels_lacking"
-
-    def __init__(self, name: str, runs_on: Collection[str], lacking: Collection[str]) -> None:
-        but = "lacks it" if len(runs_on) == 1 else f"lacks {', '.join(lacking)}"
-        super().__init__(
-            f"job {name!r} runs only on nodes with the {labels_text(runs_on)}, and this node {but}",
-            hint=f"ask for a run, which a node that may run it takes: sp jobs run {name} --detach",
-            details={"job_name": name, "runs_on": list(runs_on), "lacking": list(lacking)},
         )
 
 

@@ -1,4 +1,7 @@
-"""Runs are asked for and asked to stop, each request under an id of its own; whoever got no answer asks again with the same id."""
+"""Runs are asked for and asked to stop, and a node to drain, each request under an id of its own.
+
+Whoever got no answer asks again with the same id.
+"""
 
 from __future__ import annotations
 
@@ -91,6 +94,12 @@ def play(folder: str) -> None:
     slow.finish()
     slow.step(0.1)
     ask(folder, ledger, "last", clock.now())
+    for _ in range(2):  # the second time nothing comes of it
+        ledger.drain(worker.loop.node_id, clock.now(), Change(actor="me", why="new kernel", request_id="drain"))
+        tell(folder, {"drained": worker.loop.node_id})
+    worker.loop.look()
+    worker.step(1)
+    assert worker.drained == [("me", "new kernel")]
     worker.leave()
     slow.leave()
     ledger.close()
@@ -117,6 +126,10 @@ def check(folder: str, whole: str) -> None:
         by_hand = [run.run_id for run in runs.values() if run.origin == "manual"]
         assert len(by_hand) == sum(map(len, ASKED.values())), "each request is done once"
         assert answers.keys() <= {*ASKED, *(f"stop {request_id}" for request_id in STOPPED)}
+        drained = {
+            node.node_id for node in ledger.nodes() if (node.draining_by, node.draining_why) == ("me", "new kernel")
+        }
+        assert drained >= _drained(folder), "what was answered is written"
         for request_id in STOPPED:
             assert len(answers.get(f"stop {request_id}", ())) <= 1, "the same id gets the same answer"
             run = runs[answers[request_id][0][0]]
@@ -149,6 +162,11 @@ def stop_what_is_held(ledger: SqliteLedger, worker: Worker, now: int) -> None:
 def asked_before(folder: str, request_id: str) -> int:
     run_id: int = _answers(folder)[request_id][0][0]
     return run_id
+
+
+def _drained(folder: str) -> set[str]:
+    with open(os.path.join(folder, "witness.txt"), encoding="utf-8") as stream:
+        return {line["drained"] for line in map(json.loads, stream) if "drained" in line}
 
 
 def _answers(folder: str) -> dict[str, list[list[int]]]:

@@ -7,8 +7,8 @@ import random
 import pytest
 
 from support.ledger_stage import EVERY_MINUTE, EVERY_SECOND, ME, Stage, at, node, spec
-from systemprompt.errors import LabelsLacking
 from systemprompt.ledger.records import ManualStart, Turn
+from systemprompt.node_errors import LabelsLacking
 
 
 def names(turn: Turn) -> list[str]:

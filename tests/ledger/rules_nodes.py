@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from support.ledger_stage import EVERY_SECOND, Stage, at, node, spec, together
-from systemprompt.ledger.records import ClockEvent, Rescued
+import pytest
+
+from support.ledger_stage import EVERY_SECOND, ME, Stage, at, node, spec, together
+from systemprompt.errors import RequestMismatch
+from systemprompt.ledger.records import Change, ClockEvent, Rescued
+from systemprompt.node_errors import NodeDrains, NodeNotFound
 
 
 class NodeRules:
@@ -123,6 +127,45 @@ class NodeRules:
         stage.ledger.rescue("a", 0, at(2), max_attempts=5)
         by_name = {run.job_name: run for run in stage.runs() if run.fire_at == at(10)}
         assert by_name["fails"].finished_at == by_name["reruns"].queued_at == at(10)
+
+    def test_a_node_that_is_asked_to_drain_begins_nothing_from_then_on_and_ends_what_it_runs(
+        self, stage: Stage
+    ) -> None:
+        stage.declare(spec("first", EVERY_SECOND), spec("second", ""))
+        stage.wait(1)
+        held = stage.claim_one()
+        stage.ask("second")
+        asked = stage.ledger.drain("a", stage.now, Change(actor="ada", why="new kernel"))
+        assert (asked.draining_at, asked.draining_by, asked.draining_why) == (stage.now, "ada", "new kernel")
+        assert stage.turn().claimed == (), "neither what waits"
+        stage.wait(1)
+        turn = stage.turn(stage.end(held))
+        assert (turn.closed, turn.claimed) == ((held.run_id,), ()), "nor what is due"
+        with pytest.raises(NodeDrains):
+            stage.start("second")
+        assert stage.ledger.beat("a", stage.now) is True, "it lives"
+        assert sorted(run.job_name for run in stage.turn(node="b").claimed) == ["first", "second"]
+
+    def test_the_first_request_to_drain_stands_and_one_to_a_node_that_stopped_changes_nothing(
+        self, stage: Stage
+    ) -> None:
+        first = stage.ledger.drain("a", stage.now, Change(actor="ada"))
+        stage.wait(1)
+        assert stage.ledger.drain("a", stage.now, Change(actor="bob", why="too")) == first
+        assert first.draining_why is None
+        assert stage.ledger.node("a") == first
+        stage.ledger.leave("b", stage.now)
+        assert stage.ledger.drain("b", stage.now, Change(actor="ada")).draining_at is None
+
+    def test_a_drain_is_done_once_for_a_request_id_and_a_node_nobody_knows_is_not_found(self, stage: Stage) -> None:
+        once = Change(actor="ada", request_id="r1")
+        assert stage.ledger.drain("a", stage.now, once) == stage.ledger.drain("a", stage.now, once)
+        with pytest.raises(RequestMismatch):
+            stage.ledger.drain("b", stage.now, once)
+        with pytest.raises(NodeNotFound) as caught:
+            stage.ledger.drain("ab", stage.now, ME)
+        assert caught.value.message == "no node has the id 'ab'"
+        assert stage.ledger.node("ab") is None
 
     def test_clock_events_are_kept_in_the_order_they_were_seen(self, stage: Stage) -> None:
         events = [

@@ -46,6 +46,7 @@ REFUSED: dict[tuple[str, str], list[str]] = {
         f"started_at = 1 {WAITS}",
     ],
     ("open_runs", "stop_has_an_actor"): ["stop_asked_at = 1", "stop_by = 'me'"],
+    ("nodes", "drain_has_an_actor"): ["draining_at = 1", "draining_by = 'me'"],
     ("job_runs", "fire_time_fits_origin"): [
         "origin = 'backfill' WHERE fire_at IS NOT NULL",
         "origin = 'catch_up' WHERE fire_at IS NULL",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.ledger_stage import EVERY_SECOND, START, at, spec
-from support.loop_stage import LoopStage
+from support.loop_stage import HEARTBEAT, LoopStage
 from systemprompt.ledger.records import Change, ManualStart, QuarantineNotice
 from systemprompt.planning.planner import Planner
 
@@ -169,6 +169,34 @@ def test_a_draining_loop_takes_nothing_and_still_closes(stage: LoopStage) -> Non
     stage.step(5)
     assert (stage.take(), len(stage.closed)) == ([], 2)
     assert stage.real.open_runs() == []
+
+
+def test_a_loop_hears_at_its_next_look_that_somebody_asked_it_to_drain(stage: LoopStage) -> None:
+    stage.begin(spec("job", EVERY_SECOND), spec("other", EVERY_SECOND))
+    stage.step(1)
+    first = stage.take()
+    stage.other().drain("one-1", stage.clock.now(), Change(actor="ada", why="new kernel"))
+    pause = stage.step(0.2)
+    assert stage.drained == [("ada", "new kernel")]
+    assert pause == pytest.approx(0.2), "it looks on, and never in a hurry"
+    stage.end(*first)
+    for _ in range(5):
+        stage.step(1)
+    assert (stage.take(), len(stage.closed)) == ([], 2)
+    assert stage.drained == [("ada", "new kernel")], "it is told once"
+    assert [job.planned_through for job in stage.real.jobs()] == [at(1)] * 2, "planning is left to others too"
+
+
+def test_a_node_that_drains_and_is_declared_lost_is_seen_to_drain_under_its_fresh_id(stage: LoopStage) -> None:
+    stage.begin(spec("job", EVERY_SECOND))
+    other = stage.other()
+    other.drain("one-1", stage.clock.now(), Change(actor="ada", why="new kernel"))
+    stage.step(0.2)
+    assert other.rescue("one-1", 0, stage.clock.now(), max_attempts=5) == []
+    stage.step(HEARTBEAT)
+    (living,) = stage.real.living_nodes()
+    assert (living.node_id, living.draining_by, living.draining_why) == ("one-2", "ada", "new kernel")
+    assert stage.take() == []
 
 
 def test_a_drain_waits_for_the_round_that_is_on_its_way(stage: LoopStage) -> None:

@@ -21,6 +21,7 @@ class LoopNode:
 
     held      the runs that were claimed and not yet ended
     closed    runs whose end is durable; late  those whose end came after others had settled them
+    drained   who asked it to drain, and why
     lost      why the lease was lost, each time; stopped  the runs to stop for it
     """
 
@@ -44,6 +45,7 @@ class LoopNode:
         self.lost: list[str] = []
         self.stopped: list[int] = []
         self.asked_to_stop: list[int] = []
+        self.drained: list[tuple[str, str]] = []
         self.rescued: list[Rescued] = []
         self.failed: list[Exception] = []
         self._name, self._names = name, 0
@@ -59,6 +61,7 @@ class LoopNode:
                 rescued=self.rescued.extend,
                 lease_lost=self._lease_lost,
                 asked_to_stop=self._asked_to_stop,
+                asked_to_drain=lambda by, why: self.drained.append((by, why)),
                 failed=self._failed,
                 watch=self.rescue.step,
             ),

@@ -11,6 +11,7 @@ from systemprompt.cli.settings import CliSettings
 from systemprompt.clock import SECOND, Instant, iso
 from systemprompt.nodes.events import (
     CatalogueReloaded,
+    DrainAsked,
     LeaseLost,
     NodeDraining,
     NodeEvent,
@@ -27,6 +28,7 @@ from systemprompt.nodes.events import (
 )
 from systemprompt.operations.answers import plain
 from systemprompt.record import record
+from systemprompt.wording import counted
 
 __all__ = ["NodeWatcher"]
 
@@ -195,6 +197,8 @@ def _sentence(event: NodeEvent) -> str:
         return f"node {event.node_id} serves {jobs} of {event.profile}; Ctrl-C or SIGTERM stops it"
     if isinstance(event, NodeDraining):
         return f"{event.signal}: {event.running} runs may finish within {event.grace:g} s; again to end now"
+    if isinstance(event, DrainAsked):
+        return _drain_asked(event)
     if isinstance(event, CatalogueReloaded):
         changes = [f"{word.replace('_', ' ')} {', '.join(names)}" for word, names in plain(event).items() if names]
         return f"profile or job files changed: {'; '.join(changes) or 'nothing of note'}"
@@ -204,6 +208,12 @@ def _sentence(event: NodeEvent) -> str:
         return f"{event.number} events were not shown: the lines before them were not read in time"
     rest = " ".join(f"{key}={value}" for key, value in plain(event).items() if value is not None)
     return f"{event.kind.replace('_', ' ')}  {rest}".rstrip()
+
+
+def _drain_asked(event: DrainAsked) -> str:
+    why = f" ({event.why})" if event.why else ""
+    what = f"it takes nothing new and ends after {counted(event.running, 'run')}" if event.running else "it ends"
+    return f"{event.by} asked node {event.node_id} to drain{why}: {what}"
 
 
 def _not_loaded(event: NotLoaded) -> str:

@@ -13,7 +13,8 @@ from systemprompt.embedding.threads import Alarm, in_a_thread
 from systemprompt.errors import ConflictError, RunNotFound, UsageError
 from systemprompt.ledger.records import Change, ManualStart
 from systemprompt.ledger.views import HistoryQuery, RunView
-from systemprompt.nodes.events import Listeners, NodeEvent, NodeFailed, RunFinished, RunLate
+from systemprompt.node_errors import NodeDrains
+from systemprompt.nodes.events import Listeners, NodeEvent, NodeFailed, NodeLeft, RunFinished, RunLate
 from systemprompt.nodes.serving import Serving
 from systemprompt.operations.catalogue import call, operation
 from systemprompt.operations.context import OperationContext
@@ -82,7 +83,7 @@ class ServingNode:
         """Start a job now and return the number of its run at once. Raises as `run` does."""
         self._check_open()
         if self.draining:
-            raise ConflictError(f"node {self.node_id!r} is draining: it starts nothing")
+            raise NodeDrains(self.node_id)
         definition = self._system.catalogue.jobs.get(name)
         if definition is not None:
             definition.asked_with(parameters or {})
@@ -125,16 +126,23 @@ class ServingNode:
         one = operation(name)
         if one.where == "local":
             raise UsageError(f"operation {name!r} is for a terminal alone: it names files, or starts a process")
-        return call(OperationContext.of(self._system), one, read(load(one.params), values))
+        answer = call(OperationContext.of(self._system), one, read(load(one.params), values))
+        if one.does == "writes":
+            # It was written on the node's own connection, where the clockwork sees no change: a stop or a drain would wait.
+            self._serving.node.loop.look()
+        return answer
 
     def wait(self, timeout: float | None = None) -> None:
-        """Wait while the node serves, for ever or so many seconds. Raises what ends the node by itself."""
+        """Wait while the node serves, for ever or so many seconds. Raises what ends the node by itself.
+
+        It also returns once the node has left because somebody asked for that (`sp nodes drain`).
+        """
         self._check_open()
         until = None if timeout is None else monotonic() + timeout
         woken = threading.Event()
         with self.waking(None, woken.set):
             # Never for ever at once: Python runs signal handlers in the main thread, when it wakes.
-            while self.error is None and not woken.is_set() and (until is None or monotonic() < until):
+            while not self.over and not woken.is_set() and (until is None or monotonic() < until):
                 woken.wait(0.5 if until is None else min(0.5, max(0.0, until - monotonic())))
         if self.error is not None:
             raise self.error
@@ -194,7 +202,7 @@ class ServingNode:
     def _hear(self, event: NodeEvent) -> None:
         if isinstance(event, RunFinished | RunLate):
             self._wake(event.run_id)
-        elif isinstance(event, NodeFailed):
+        elif isinstance(event, NodeFailed | NodeLeft):
             self._wake(None)
 
     def _wake(self, run_id: int | None) -> None:
@@ -202,6 +210,11 @@ class ServingNode:
             chosen = [wake for waits_for, wake in self._sleepers if run_id is None or waits_for == run_id]
         for wake in chosen:
             wake()
+
+    @property
+    def over(self) -> bool:
+        """Whether it ended by itself, or left because somebody asked for that."""
+        return self.error is not None or self._serving.left.is_set()
 
     @property
     def elsewhere(self) -> bool:
@@ -272,10 +285,10 @@ class AsyncServingNode:
         return await in_a_thread(lambda: self._node.call(name, **values))
 
     async def wait(self) -> None:
-        """Wait while the node serves. Raises what ends the node by itself."""
+        """Wait while the node serves. Raises what ends the node by itself; see `ServingNode.wait`."""
         alarm = Alarm()
         with self._node.waking(None, alarm.ring):
-            if self.error is None:
+            if not self._node.over:
                 await alarm.wait()
         if self.error is not None:
             raise self.error

@@ -19,6 +19,7 @@ class NodeIdentity:
     beat, lease_ms   the counter others watch, and how long it may stand still
     labels           which jobs it may take; zone_data   the release of its time zone data
     clock_offset_us  how far its clock stands before the database's; degraded   what does not work on it
+    draining_at, draining_by, draining_why   that somebody asked it to take no more
     """
 
     node_id: str
@@ -38,5 +39,7 @@ class NodeIdentity:
     clock_offset_us: int = 0
     degraded: tuple[str, ...] = ()
     draining_at: Instant | None = None
+    draining_by: str | None = None
+    draining_why: str | None = None
     stopped_at: Instant | None = None
     fate: str | None = None

@@ -95,8 +95,8 @@ class Ledger(LedgerReader, Protocol):
 
         A job that this node may not run is refused with `LabelsLacking`. A job that is running is refused with
         `JobAlreadyRunning`, or with `skip_running` gets an account `skipped`, `overlap` and is left out of the result. An
-        unknown name is `JobNotFound`, a node that was declared lost `NodeLost`, a wall clock that stands in a sealed day
-        `DaySealed`.
+        unknown name is `JobNotFound`, a node that was declared lost `NodeLost`, one that drains `NodeDrains`, a wall
+        clock that stands in a sealed day `DaySealed`.
         """
         ...
 
@@ -131,6 +131,16 @@ class Ledger(LedgerReader, Protocol):
 
     def leave(self, node_id: str, now: Instant) -> None:
         """Mark a node as stopped. Its open runs, if any, are then rescued by anybody."""
+        ...
+
+    def drain(self, node_id: str, now: Instant, change: Change) -> NodeIdentity:
+        """Ask a node to take no more, let what it runs come to its end, and leave; return it as it is then.
+
+        From this commit on it begins nothing. The first request stands; a node that has stopped stays as it is.
+
+        Raises:
+            NodeNotFound: no node has this id. RequestMismatch: the request id was used for something else.
+        """
         ...
 
     def rescue(self, node_id: str, seen_beat: int, now: Instant, *, max_attempts: int) -> list[Rescued] | None:

@@ -169,6 +169,10 @@ class LedgerReader(Protocol):
         """Return what `seal` needs to seal [from_at, until_at), all read from one view."""
         ...
 
+    def node(self, node_id: str) -> NodeIdentity | None:
+        """Return one node; None where there never was one of this id, or it was pruned."""
+        ...
+
     def living_nodes(self) -> list[NodeIdentity]:
         """Return the nodes that have not stopped, and those stopped ones that still hold open runs."""
         ...

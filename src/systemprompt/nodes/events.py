@@ -10,11 +10,13 @@ from systemprompt.record import record
 
 __all__ = [
     "CatalogueReloaded",
+    "DrainAsked",
     "LeaseLost",
     "Listeners",
     "NodeDraining",
     "NodeEvent",
     "NodeFailed",
+    "NodeLeft",
     "NodeServing",
     "NotLoaded",
     "ProfileRefused",
@@ -144,6 +146,26 @@ class NodeDraining(NodeEvent):
     signal: str
     running: int
     grace: float
+
+
+@record
+class DrainAsked(NodeEvent):
+    """Somebody asked the node to take no more (`sp nodes drain`); so many runs go on to their end, and then the node leaves."""
+
+    kind = "drain_asked"
+    node_id: str
+    by: str
+    why: str
+    running: int
+
+
+@record
+class NodeLeft(NodeEvent):
+    """The node has left after a drain that somebody asked for. `clean`: every account could be closed."""
+
+    kind = "left"
+    node_id: str
+    clean: bool
 
 
 @record

@@ -31,6 +31,7 @@ class Hooks:
     closed      runs whose end is durable; late  ends that came after the fence had passed on
     rescued     runs settled for a lost node
     asked_to_stop   these runs of the node are to stop: somebody asked. May name a run again
+    asked_to_drain  somebody asked this node to take no more: who, and why. Said once
     lease_lost  stop these runs, for others may start them (`database`: the lease cannot be kept) or have taken them (`fenced`);
                 the others go on. Returns a fresh identity to go on under
     failed      the loop cannot go on; the node must end
@@ -42,5 +43,6 @@ class Hooks:
     rescued: Callable[[Sequence[Rescued]], None]
     lease_lost: Callable[[str, Sequence[int]], NodeIdentity]
     asked_to_stop: Callable[[Sequence[int]], None]
+    asked_to_drain: Callable[[str, str], None]
     failed: Callable[[Exception], None]
     watch: Callable[[str], list[Rescued]]

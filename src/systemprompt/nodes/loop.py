@@ -61,6 +61,7 @@ class Loop:
         self._wake = threading.Condition()
         self._ended: list[Closing] = []
         self._asked: list[ManualStart] = []
+        self._drain: Change | None = None
         self._stopping = False
         self._abandoned = False
         self._round = threading.Lock()
@@ -207,6 +208,7 @@ class Loop:
         try:
             if changed or looked:
                 self._hear_stops()
+                self._hear_drain()
             if self._claims:
                 self._start_asked(asked, now)
             if not (closings or due or ((changed or looked) and self._plans)):
@@ -255,6 +257,14 @@ class Loop:
         stops = self._holding.among(self._ledger.stops_asked(self.node_id))
         if stops:
             self._hooks.asked_to_stop(stops)
+
+    def _hear_drain(self) -> None:
+        """Take no more from now on, where somebody asked for that."""
+        node = self._ledger.node(self.node_id) if self._drain is None else None
+        if node is not None and node.draining_by is not None:
+            self._drain = Change(actor=node.draining_by, why=node.draining_why or "")
+            self.drain(wait=False)
+            self._hooks.asked_to_drain(self._drain.actor, self._drain.why)
 
     def _fold(self, *, busy: bool) -> None:
         """Fold what the commits have left, when there is nothing else to do; every few seconds also when there is."""
@@ -322,6 +332,8 @@ class Loop:
         )
         self._identity = self._hooks.lease_lost(why, self._holding.forsake(self._ledger))
         self._ledger.join(self._identity)
+        if self._drain is not None:  # whoever looks must see it of the fresh id too
+            self._ledger.drain(self.node_id, self._clock.now(), self._drain)
         self._look = True
 
     # -- clocks ---------------------------------------------------------------------------------------------------------

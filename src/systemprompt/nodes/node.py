@@ -15,6 +15,7 @@ from systemprompt.jobs.settings import JobSettings
 from systemprompt.ledger.protocol import Ledger
 from systemprompt.ledger.records import Change, Claimed, ManualStart, NodeIdentity, Rescued
 from systemprompt.nodes.events import (
+    DrainAsked,
     LeaseLost,
     Listeners,
     NodeFailed,
@@ -122,6 +123,7 @@ class Node:
                 rescued=self._rescued,
                 lease_lost=self._lease_lost,
                 asked_to_stop=self._asked_to_stop,
+                asked_to_drain=self._asked_to_drain,
                 failed=self._failed,
                 watch=self._rescue.step,
             ),
@@ -256,6 +258,10 @@ class Node:
 
     def _asked_to_stop(self, run_ids: Sequence[int]) -> None:
         self._stop(run_ids, "requested", "stopped on request before its code was loaded")
+
+    def _asked_to_drain(self, by: str, why: str) -> None:
+        running = len(self.runner.running())
+        self._listeners.tell(DrainAsked(node_id=self.node_id, by=by, why=why, running=running))
 
     def _stop(self, run_ids: Sequence[int], reason: str, before_it_began: str) -> None:
         with self._parking:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from systemprompt.nodes.events import Listeners, NodeDraining, NodeServing
+import threading
+
+from systemprompt.nodes.events import DrainAsked, Listeners, NodeDraining, NodeEvent, NodeLeft, NodeServing
 from systemprompt.nodes.installation import Installation
 from systemprompt.nodes.not_loaded import not_loaded
 from systemprompt.nodes.watcher import Watcher
@@ -13,6 +15,10 @@ __all__ = ["Serving", "patience_within"]
 class Serving:
     """One node of an opened installation. Start it, then drain or kill it, once each. Whoever opened it closes it afterwards.
 
+    Where somebody asks for a drain (`sp nodes drain`), it lets what runs come to its end, however long that takes, and leaves the
+    ledger: `left` is then set, `left_clean` says whether all could be accounted for, and the listeners hear `NodeLeft`. Draining or
+    killing it meanwhile puts an end to the patience.
+
     It installs no signal handler and prints nothing: what a person may want to know goes to the listeners, from any thread.
     """
 
@@ -20,7 +26,12 @@ class Serving:
         self.installation = installation
         self.draining = False
         self.node = installation.node("serve", listeners)
+        self.left = threading.Event()
+        self.left_clean = False
         self._listeners = listeners
+        self._ending = threading.Lock()
+        self._told_to_end = False
+        listeners.add(self._hear)
         self._watcher = Watcher(installation, self.node, listeners)
 
     @property
@@ -56,7 +67,7 @@ class Serving:
 
         False where work had to be stopped, or could not be accounted for in time: then the next node settles it.
         """
-        self.draining = True
+        self._take_over()
         grace = self.installation.served.shutdown_grace if grace is None else grace
         self._watcher.stop()
         running = len(self.node.runner.running())
@@ -65,9 +76,29 @@ class Serving:
 
     def kill(self) -> None:
         """End everything at once, from any thread, also while it drains. What is left open is settled by the next node."""
-        self.draining = True
+        self.draining = self._told_to_end = True
         self._watcher.stop()
         self.node.kill()
+
+    def _take_over(self) -> None:
+        """From now on whoever calls sees to the end, and not the drain that was asked for before."""
+        with self._ending:
+            self.draining = self._told_to_end = True
+
+    def _hear(self, event: NodeEvent) -> None:
+        if isinstance(event, DrainAsked):
+            self.draining = True
+            threading.Thread(target=self._finish, name="sp-drain", daemon=True).start()
+
+    def _finish(self) -> None:
+        self._watcher.stop()
+        self.node.runner.wait_idle()
+        with self._ending:
+            if self._told_to_end:
+                return
+            self.left_clean = self.node.close()
+            self.left.set()
+        self._listeners.tell(NodeLeft(node_id=self.node.node_id, clean=self.left_clean))
 
     def _greeting(self) -> NodeServing:
         catalogue = self.installation.catalogue

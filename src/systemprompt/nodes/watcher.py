@@ -42,7 +42,8 @@ class Watcher:
 
     def stop(self) -> None:
         self._stop.set()
-        self._thread.join(5.0)
+        if self._thread.ident is not None:
+            self._thread.join(5.0)
 
     def look(self) -> bool:
         """Look once; return whether a change was taken over."""

@@ -17,13 +17,13 @@ from systemprompt.errors import (
     Interrupted,
     JobAlreadyRunning,
     JobNotFound,
-    LabelsLacking,
     NotFoundError,
     UsageError,
 )
 from systemprompt.jobs.labels import lacking
 from systemprompt.ledger.records import Change, Claimed, ManualStart
 from systemprompt.ledger.views import JobView
+from systemprompt.node_errors import LabelsLacking
 from systemprompt.nodes.node import Node
 from systemprompt.operations.answers import said_once
 from systemprompt.operations.context import OperationContext

@@ -39,7 +39,11 @@ class ServeParams:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeResult:
-    """How it ended. `stopped_by` is the signal's name; `clean` is False where work had to be stopped, or left unaccounted for."""
+    """How it ended.
+
+    stopped_by   the signal's name, or `drain`
+    clean        False where work had to be stopped, or left unaccounted for
+    """
 
     node_id: str
     stopped_by: str
@@ -50,7 +54,9 @@ def serve(context: OperationContext, params: ServeParams) -> ServeResult:
     """Run a node until SIGTERM, SIGINT or SIGHUP (a closed terminal; `nohup` keeps it away).
 
     The first signal drains: nothing new starts, running jobs get the grace, then they are stopped and accounted for. The
-    second ends everything at once. Changes to the profile and to job files by anybody are taken over within a second.
+    second ends everything at once. A drain that somebody asked for (`sp nodes drain`) ends it too, once what runs has ended; a
+    signal meanwhile gives what still runs the grace. Changes to the profile and to job files by anybody are taken over within a
+    second.
 
     Raises:
         DatabaseError: the ledger cannot be written. Whatever else ends the clockwork is raised as it is.
@@ -58,8 +64,8 @@ def serve(context: OperationContext, params: ServeParams) -> ServeResult:
     messages: SimpleQueue[str] = SimpleQueue()
 
     def hear(event: NodeEvent) -> None:
-        if event.kind == "failed":
-            messages.put("failed")
+        if event.kind in ("failed", "left"):
+            messages.put(event.kind)
 
     context.listeners.add(hear)
     with context.open_system() as system:
@@ -84,6 +90,8 @@ def _serve(serving: Serving, params: ServeParams, messages: SimpleQueue[str]) ->
                 serving.kill()
                 assert serving.error is not None
                 raise serving.error
+            if stopped_by == "left":
+                return ServeResult(node_id=serving.node.node_id, stopped_by="drain", clean=serving.left_clean)
             clean = _drain(serving, params.grace, stopped_by, messages)
             return ServeResult(node_id=serving.node.node_id, stopped_by=stopped_by, clean=clean)
         finally:
@@ -97,6 +105,8 @@ def _drain(serving: Serving, grace: float | None, by: str, messages: SimpleQueue
     drained.start()
     asked_at = time.monotonic()
     while (message := _heard(messages)) != "drained":
+        if message == "left":  # a drain that was asked for ended in this very moment
+            continue
         # `timeout` and some supervisors signal the process and then its group: one wish, sent twice.
         if message == "failed" or time.monotonic() - asked_at > _ONE_WISH_S:
             serving.kill()

@@ -52,6 +52,7 @@ class SimulatedNode:
                 rescued=lambda _rescued: None,
                 lease_lost=lambda _why, _run_ids: self._identity(),
                 asked_to_stop=lambda _run_ids: None,
+                asked_to_drain=lambda _by, _why: None,
                 failed=_failed,
                 watch=lambda _own: [],
             ),

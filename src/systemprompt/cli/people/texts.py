@@ -114,7 +114,8 @@ def node(page: Page, data: ServeResult) -> None:
         if data.clean
         else "work was stopped before its end; sp jobs history has the account"
     )
-    page.line(f"node {data.node_id} stopped by {data.stopped_by}: {ending}")
+    by = "a drain" if data.stopped_by == "drain" else data.stopped_by
+    page.line(f"node {data.node_id} stopped by {by}: {ending}")
 
 
 def schemas(page: Page, data: Schemas) -> None:

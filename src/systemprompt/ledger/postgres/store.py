@@ -237,10 +237,10 @@ class PostgresStore:
         spare, transaction.spare = transaction.spare, []
         if spare and max(values["fences"], values["runs"]) <= len(spare):
             fences, run_ids = (iter([row[name] for row in spare]) for name in ("new_fence", "new_run_id"))
-            return Numbers(fences, run_ids, spare[0]["stopped"])
+            return Numbers(fences, run_ids, spare[0]["stopped"], spare[0]["draining"])
         (taken,) = self.run("take_numbers", values).fetchall()
         self.own_changes += values["fences"] + values["runs"]
-        return Numbers(iter(taken["fences"]), iter(taken["run_ids"]), taken["stopped"])
+        return Numbers(iter(taken["fences"]), iter(taken["run_ids"]), taken["stopped"], taken["draining"])
 
     def hold_catalogue(self) -> None:
         self.run("hold_catalogue")
@@ -355,6 +355,7 @@ _NEWS = frozenset(
         "ask_to_stop",
         "share_catalogue",
         "close_version",
+        "drain_node",
         "open_version",
         "point_to_version",
         "quarantine_for_conflict",

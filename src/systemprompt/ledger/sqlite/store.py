@@ -208,7 +208,7 @@ class SqliteStore:
 
         (state,) = self.run("take_numbers", values).fetchall()
         first_fence, first_run = state["fence"] - values["fences"] + 1, state["last_run"] - values["runs"] + 1
-        return Numbers(count(first_fence), count(first_run), bool(state["stopped"]))
+        return Numbers(count(first_fence), count(first_run), bool(state["stopped"]), bool(state["draining"]))
 
     def hold_catalogue(self) -> None:
         """Held already."""

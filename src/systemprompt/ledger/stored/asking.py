@@ -12,7 +12,6 @@ from systemprompt.errors import (
     ConflictError,
     JobAlreadyRunning,
     JobNotFound,
-    LabelsLacking,
     NodeLost,
     RequestMismatch,
     RunClosed,
@@ -27,6 +26,7 @@ from systemprompt.ledger.stored.clockwork import claimed, take_numbers
 from systemprompt.ledger.stored.closing import take_out, write_books
 from systemprompt.ledger.stored.inserting import insert_open
 from systemprompt.ledger.stored.store import Row, Store
+from systemprompt.node_errors import LabelsLacking, NodeDrains
 
 __all__ = ["KEPT_REQUESTS", "ask_for_runs", "ask_to_stop", "once", "start_manual"]
 
@@ -146,6 +146,9 @@ def _rows(
     if taken.stopped:
         assert node_id is not None
         raise NodeLost(node_id)
+    if taken.draining:
+        assert node_id is not None
+        raise NodeDrains(node_id)
     rows: list[tuple[OpenRun, Row]] = []
     for start, job in zip(starts, jobs, strict=True):
         row = manual(

@@ -139,7 +139,7 @@ _claimed: Callable[[tuple[Any, ...]], Claimed] = partial(tuple.__new__, Claimed)
 
 
 def take_numbers(store: Store, *, runs: int, fences: int, node_id: str | None, through: Instant = 0) -> Numbers:
-    """Take so many run ids and fences, and say that the ledger is planned up to `through`. A lost node may use none."""
+    """Take so many run ids and fences, and say that the ledger is planned up to `through`."""
     return store.take_numbers({"runs": runs, "fences": fences, "through": through, "node_id": node_id})
 
 
@@ -224,10 +224,11 @@ def _write(
             number = sum([len(plan.decision.runs) for plan in plans])
             through = max([plan.decision.planned_through for plan in plans], default=0)
             node_id = None if taker is None else taker.node_id
-            fences, run_ids, stopped = take_numbers(
+            fences, run_ids, stopped, draining = take_numbers(
                 store, runs=number, fences=len(waiting) + len(at_once), through=through, node_id=node_id
             )
-            if taker is not None and waiting and not stopped:
+            begins = not stopped and not draining
+            if taker is not None and waiting and begins:
                 started = [
                     (_begun(row, taker, next(fences), now), row["job_name"], policies_of(row["policies"]).reruns)
                     for row in waiting
@@ -241,7 +242,7 @@ def _write(
                         books.close(closed_when_planned(run, job_id=job_id, version=version, run_id=run_id, now=now))
                         continue
                     row = planned(run, job_id=job_id, version=version, run_id=run_id, now=now)
-                    if taker is not None and not stopped and job_id in at_once:
+                    if taker is not None and begins and job_id in at_once:
                         at_once.remove(job_id)
                         row = begun(row, node_id=taker.node_id, fence=next(fences), now=now)
                         started.append((row, plan.job_name, policies_of(plan.policies).reruns))

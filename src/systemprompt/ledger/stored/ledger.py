@@ -121,6 +121,19 @@ class StoredLedger(StoredReader):
         with self._store.write():
             nodes.leave(self._store, node_id, self._decided(now))
 
+    def drain(self, node_id: str, now: Instant, change: Change) -> NodeIdentity:
+        asked = {"act": "drain", "node_id": node_id}
+        with self._store.write():
+
+            def act() -> dict[str, str]:
+                nodes.drain(self._store, node_id, self._decided(now), change)
+                return {"node_id": node_id}
+
+            asking.once(self._store, change, asked, now, act)
+        node = self.node(node_id)
+        assert node is not None
+        return node
+
     def rescue(self, node_id: str, seen_beat: int, now: Instant, *, max_attempts: int) -> list[Rescued] | None:
         with self._store.write():
             return nodes.rescue(self._store, node_id, seen_beat, self._decided(now), max_attempts=max_attempts)

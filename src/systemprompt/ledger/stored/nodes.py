@@ -9,13 +9,14 @@ from systemprompt.clock import Instant
 from systemprompt.errors import LedgerBroken
 from systemprompt.ledger.bookkeeping import Books, Lost, Requeued, lost
 from systemprompt.ledger.policy_texts import policies_of
-from systemprompt.ledger.records import Claimed, ClockEvent, NodeIdentity, Rescued
+from systemprompt.ledger.records import Change, Claimed, ClockEvent, NodeIdentity, Rescued
 from systemprompt.ledger.rows import OpenRun
 from systemprompt.ledger.stored.clockwork import claimed
 from systemprompt.ledger.stored.closing import take_out, write_books
 from systemprompt.ledger.stored.store import Row, Store
+from systemprompt.node_errors import NodeNotFound
 
-__all__ = ["held", "join", "leave", "record_clock_event", "rescue"]
+__all__ = ["drain", "held", "join", "leave", "record_clock_event", "rescue"]
 
 
 def join(store: Store, node: NodeIdentity) -> None:
@@ -33,6 +34,13 @@ def held(store: Store, node_id: str) -> tuple[Claimed, ...]:
     return tuple(
         claimed(OpenRun.leading(row), row["job_name"], reruns=policies_of(row["policies"]).reruns) for row in rows
     )
+
+
+def drain(store: Store, node_id: str, now: Instant, change: Change) -> None:
+    asked = {"node_id": node_id, "now": now, "actor": change.actor, "why": change.why or None}
+    if not store.run("drain_node", asked).rowcount and store.run("node", {"node_id": node_id}).fetchone() is None:
+        living = store.run("living_nodes").fetchall()
+        raise NodeNotFound(node_id, [node["node_id"] for node in living])
 
 
 def rescue(store: Store, node_id: str, seen_beat: int, now: Instant, *, max_attempts: int) -> list[Rescued] | None:

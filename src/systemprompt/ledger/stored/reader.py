@@ -141,6 +141,10 @@ class StoredReader:
     def nodes(self) -> list[NodeIdentity]:
         return [_node(row) for row in self._store.fetch("nodes")]
 
+    def node(self, node_id: str) -> NodeIdentity | None:
+        rows = self._store.fetch("node", {"node_id": node_id})
+        return _node(rows[0]) if rows else None
+
     def living_nodes(self) -> list[NodeIdentity]:
         return [_node(row) for row in self._store.fetch("living_nodes")]
 

@@ -31,11 +31,15 @@ class Due(NamedTuple):
 
 
 class Numbers(NamedTuple):
-    """Fences and run ids that nobody else has or gets; `stopped` where the node that takes them was declared lost."""
+    """Fences and run ids that nobody else has or gets.
+
+    The node that takes them begins nothing where it was declared lost (`stopped`) or drains.
+    """
 
     fences: Iterator[int]
     run_ids: Iterator[int]
     stopped: bool
+    draining: bool
 
 
 class Found(Protocol):

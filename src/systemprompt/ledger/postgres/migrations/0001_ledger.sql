@@ -417,8 +417,11 @@ CREATE TABLE nodes (
     clock_offset_us bigint NOT NULL DEFAULT 0,
     degraded        text   NOT NULL DEFAULT '[]',
     draining_at     timestamptz,
+    draining_by     text,
+    draining_why    text,
     stopped_at      timestamptz,
     fate            text   CHECK (fate IN ('left', 'lost')),
+    CONSTRAINT drain_has_an_actor CHECK ((draining_at IS NULL) = (draining_by IS NULL)),
     CONSTRAINT stopped_node_has_a_fate CHECK ((stopped_at IS NULL) = (fate IS NULL))
 ) WITH (fillfactor = 50);
 CREATE INDEX nodes_living ON nodes (node_id) WHERE stopped_at IS NULL;

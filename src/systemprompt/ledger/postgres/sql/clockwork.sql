@@ -145,7 +145,8 @@ SELECT ARRAY(SELECT c.job_id FROM job_cursors c
 -- The second step, in a view of its own: what others committed before the cursors were held is seen here. With a run id and a fence for
 -- each, which is what most turns need; a number that nobody uses is a gap.
 SELECT p.*, nextval('run_ids') AS new_run_id, nextval('fences') AS new_fence,
-       EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = :node_id AND n.stopped_at IS NOT NULL) AS stopped
+       EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = :node_id AND n.stopped_at IS NOT NULL) AS stopped,
+       EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = :node_id AND n.draining_at IS NOT NULL) AS draining
 FROM jobs_to_plan p
 WHERE p.job_id = ANY (:held::bigint[]) AND p.next_due <= instant(:now)
 ORDER BY p.next_due, p.job_id
@@ -202,7 +203,8 @@ WHERE o.run_id = n.run_id AND o.fence IS NULL
 -- name: take_numbers
 SELECT ARRAY(SELECT nextval('fences') FROM generate_series(1, :fences)) AS fences,
        ARRAY(SELECT nextval('run_ids') FROM generate_series(1, :runs)) AS run_ids,
-       EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = :node_id AND n.stopped_at IS NOT NULL) AS stopped
+       EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = :node_id AND n.stopped_at IS NOT NULL) AS stopped,
+       EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = :node_id AND n.draining_at IS NOT NULL) AS draining
 
 -- name: write_open_runs
 INSERT INTO open_runs (run_id, job_id, version, origin, fire_at, due_at, available_at, queued_at, node_id, attempt, fence, started_at,

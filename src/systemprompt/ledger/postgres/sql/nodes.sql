@@ -10,6 +10,10 @@ SELECT labels FROM nodes WHERE node_id = :node_id
 UPDATE nodes SET beat = beat + 1, beat_at = instant(:now), clock_offset_us = :clock_offset_us, degraded = :degraded
 WHERE node_id = :node_id AND stopped_at IS NULL
 
+-- name: drain_node
+UPDATE nodes SET draining_at = instant(:now), draining_by = :actor, draining_why = :why
+WHERE node_id = :node_id AND draining_at IS NULL AND stopped_at IS NULL
+
 -- name: leave
 UPDATE nodes SET stopped_at = instant(:now), fate = 'left' WHERE node_id = :node_id AND stopped_at IS NULL
 

@@ -150,6 +150,9 @@ SELECT job_id, hour, status, origin, sum(n)::bigint AS n FROM job_tallies
 WHERE hour >= :first AND hour < :stop AND (:job_id::bigint IS NULL OR job_id = :job_id)
 GROUP BY job_id, hour, status, origin
 
+-- name: node
+SELECT * FROM nodes WHERE node_id = :node_id
+
 -- name: living_nodes
 SELECT * FROM nodes WHERE stopped_at IS NULL
 UNION

@@ -520,6 +520,7 @@ BEGIN SELECT RAISE(ROLLBACK, 'ledger: a request never changes'); END;
 --   machine           names the boot and the process namespace, in which pid and pid_started_at mean something
 --   labels            JSON list: which jobs it may take; zone_data   the release of its time zone data
 --   clock_offset_us   how far its clock stands before the database's; degraded   JSON list of what does not work
+--   draining_*        somebody asked it to take no more: when, who and why
 CREATE TABLE nodes (
     node_id         TEXT    PRIMARY KEY,
     kind            TEXT    NOT NULL CHECK (kind IN ('serve', 'run')),
@@ -538,8 +539,12 @@ CREATE TABLE nodes (
     clock_offset_us INTEGER NOT NULL DEFAULT 0,
     degraded        TEXT    NOT NULL DEFAULT '[]',
     draining_at     INTEGER,
+    draining_by     TEXT,
+    draining_why    TEXT,
     stopped_at      INTEGER,
     fate            TEXT    CHECK (fate IN ('left', 'lost')),
+    CONSTRAINT drain_has_an_actor
+    CHECK ((draining_at IS NULL) = (draining_by IS NULL)),
     CONSTRAINT stopped_node_has_a_fate
     CHECK ((stopped_at IS NULL) = (fate IS NULL))
 ) STRICT, WITHOUT ROWID;

@@ -137,9 +137,11 @@ LIMIT :room
 UPDATE OR ROLLBACK open_runs SET node_id = ?, attempt = ?, fence = ?, started_at = ? WHERE run_id = ? AND fence IS NULL
 
 -- name: take_numbers
--- Fences and run ids for a whole turn; PostgreSQL takes them from sequences. A node that was declared lost claims nothing more.
+-- Fences and run ids for a whole turn; PostgreSQL takes them from sequences. A node that was declared lost, or
+-- is asked to take no more, claims nothing.
 UPDATE ledger_state SET fence = fence + :fences, last_run = last_run + :runs, high_water = max(high_water, :through)
-RETURNING fence, last_run, EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = :node_id AND n.stopped_at IS NOT NULL) AS stopped
+RETURNING fence, last_run, EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = :node_id AND n.stopped_at IS NOT NULL) AS stopped,
+          EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = :node_id AND n.draining_at IS NOT NULL) AS draining
 
 -- name: write_open_runs
 -- In the columns of systemprompt.ledger.rows.OpenRun. PostgreSQL takes arrays and UNNEST.

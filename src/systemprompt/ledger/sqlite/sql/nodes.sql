@@ -9,6 +9,11 @@ SELECT labels FROM nodes WHERE node_id = :node_id
 -- name: beat
 UPDATE nodes SET beat = beat + 1, beat_at = :now WHERE node_id = :node_id AND stopped_at IS NULL
 
+-- name: drain_node
+-- The first request stands. The node looks for it.
+UPDATE nodes SET draining_at = :now, draining_by = :actor, draining_why = :why
+WHERE node_id = :node_id AND draining_at IS NULL AND stopped_at IS NULL
+
 -- name: leave
 UPDATE nodes SET stopped_at = :now, fate = 'left' WHERE node_id = :node_id AND stopped_at IS NULL
 
