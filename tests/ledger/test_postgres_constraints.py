@@ -116,6 +116,7 @@ CHECKS: dict[str, dict[str, list[str]]] = {
         "nodes_kind_check": ["kind = 'x'"],
         "nodes_fate_check": ["fate = 'x', stopped_at = now()"],
         "stopped_node_has_a_fate": ["fate = NULL WHERE node_id = 'gone'", "stopped_at = NULL WHERE node_id = 'gone'"],
+        "drain_has_an_actor": ["draining_by = 'me' WHERE node_id = 'a'", "draining_at = now() WHERE node_id = 'a'"],
     },
     "clock_events": {"clock_events_kind_check": ["kind = 'x'"]},
     "ledger_seals": {
