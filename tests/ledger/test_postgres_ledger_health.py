@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import psycopg
 import pytest
 
+from support import REPOSITORY
+from support.doc_pages import blocks
 from support.ledger_stage import DAY, Stage, spec
 from support.postgres_engine import PostgresEngine
 from support.postgres_roles import address_of, role
@@ -51,7 +54,7 @@ def test_each_right_that_is_missing_is_named_and_the_command_gives_it(one_postgr
         found = note(theirs, "rights")
         assert found is not None
         assert "lacks rights in schema 'systemprompt': " in found.message
-        assert "and " in found.message
+        assert " and on " in found.message
         admin.execute((found.mend or "").removeprefix("let the owner of the schema run: ").encode())
 
         found = note(theirs, "rights")
@@ -66,12 +69,33 @@ def test_each_right_that_is_missing_is_named_and_the_command_gives_it(one_postgr
         assert found.message == f"role '{name}' lacks rights in schema 'systemprompt': UPDATE on open_runs"
 
 
+@pytest.mark.usefixtures("stage")
+def test_the_grants_that_the_docs_give_a_node_are_enough_and_each_of_them_is_needed(one_postgres: str) -> None:
+    (block,) = [one.text for one in blocks(REPOSITORY / "docs/many-machines.md") if one.language == "sql"]
+    grants = [" ".join(one.split()) for one in re.sub("--.*", "", block).split(";") if one.strip()]
+    with role(one_postgres) as name, psycopg.connect(one_postgres, autocommit=True) as admin:
+        for grant in grants:
+            admin.execute(grant.replace("systemprompt_node", name).encode())
+        found = note(address_of(one_postgres, name), "rights")
+        assert found is not None
+        assert found.status == "ok", found
+
+        for grant in grants:
+            revoke = grant.replace("GRANT", "REVOKE", 1).replace(" TO systemprompt_node", f" FROM {name}")
+            admin.execute(revoke.encode())
+            found = note(address_of(one_postgres, name), "rights")
+            assert found is not None
+            assert found.status == "fail", grant
+            admin.execute(grant.replace("systemprompt_node", name).encode())
+
+
 def test_what_is_needed_of_a_table_is_what_the_statements_do_to_it() -> None:
     needed = rights_needed()
 
     assert needed["open_runs"] == {"INSERT", "UPDATE", "DELETE"}
     assert needed["job_runs"] == {"INSERT"}, "a closed account never changes"
     assert needed["job_tallies"] == {"INSERT", "UPDATE", "DELETE"}, "locked before they are deleted"
+    assert needed["requests"] == {"INSERT", "DELETE"}
     assert "UPDATE" in needed["job_last"], "ON CONFLICT DO UPDATE"
 
 

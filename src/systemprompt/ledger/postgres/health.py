@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from psycopg import Connection, sql
@@ -34,15 +37,28 @@ def ledger_health(address: Address, *, schema: str = SCHEMA) -> Iterator[HealthN
 def rights_needed() -> dict[str, set[str]]:
     """Return what the ledger's own statements do to each table: table -> INSERT, UPDATE, DELETE. Every table is read too."""
     needed: dict[str, set[str]] = {}
-    for statement in load_statements(SQL).values():
+    for statement in _statements():
         for does, table in re.findall(r"\b(INSERT INTO|UPDATE|DELETE FROM) ([a-z_]+)", statement):
             needed.setdefault(table, set()).add(does.split()[0])
             if does == "INSERT INTO" and re.search(r"\bDO UPDATE\b", statement):
                 needed[table].add("UPDATE")
-    for rights in needed.values():
-        if "DELETE" in rights:  # what is deleted is locked first, FOR UPDATE
-            rights.add("UPDATE")
+        for table in _locked(statement):
+            needed.setdefault(table, set()).add("UPDATE")  # a lock takes that right
     return needed
+
+
+def _locked(statement: str) -> list[str]:
+    """Return the tables that a statement locks rows of, the first of each FROM: what it joins, it locks nothing of."""
+    flat, inner = "", statement
+    while flat != inner:  # a question within, in parentheses, is not what FOR UPDATE behind them is about
+        flat, inner = inner, re.sub(r"\((?![^()]*\bFOR UPDATE\b)[^()]*\)", "", inner)
+    return re.findall(r"\bFROM ([a-z_]+)\b(?:(?!\bFROM\b).)*?\bFOR UPDATE\b", flat, re.DOTALL)
+
+
+def _statements() -> list[str]:
+    """Return what a node and `sp jobs` say; a restore is for the owner."""
+    left_out = load_statements(os.path.join(SQL, "upkeep.sql"))
+    return [text for name, text in load_statements(SQL).items() if name not in left_out]
 
 
 def _rights(connection: Connection[Any], schema: str) -> HealthNote:
@@ -64,41 +80,50 @@ def _rights(connection: Connection[Any], schema: str) -> HealthNote:
             message=f"role {role!r} may not use schema {schema!r} of database {database!r}",
             mend=f"let the owner of the schema run: GRANT USAGE ON SCHEMA {quoted} TO {to}",
         )
-    lacking = [f"{right} on {name}" for name, right in _lacking(connection, schema)]
+    lacking = list(_lacking(connection, schema))
     if not lacking:
-        return HealthNote(
-            name="rights", status="ok", message=f"role {role!r} may do what the ledger needs in schema {schema!r}"
-        )
-    tables = {name for name, kind, _ in _rows(connection, _OBJECTS, schema) if kind in "rp"}
-    commands = [f"GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA {quoted} TO {to}"]
-    for right in ("UPDATE", "DELETE"):
-        named = ", ".join(
-            f"{quoted}.{name}" for name, rights in sorted(rights_needed().items()) if right in rights and name in tables
-        )
-        commands.append(f"GRANT {right} ON {named} TO {to}")
-    commands.append(f"GRANT SELECT, USAGE ON ALL SEQUENCES IN SCHEMA {quoted} TO {to}")
-    commands.append(f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {quoted} TO {to}")
-    more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
+        message = f"role {role!r} may do what the ledger needs in schema {schema!r}"
+        return HealthNote(name="rights", status="ok", message=message)
+    commands = [
+        f"GRANT {', '.join(rights)} ON {kind} {', '.join(f'{quoted}.{one.name}' for one in ones)} TO {to}"
+        for (kind, rights), ones in groupby(sorted(lacking, key=_grant), key=_grant)
+    ]
+    named = [f"{', '.join(one.rights)} on {one.name}" for one in lacking]
+    more = f" and on {len(named) - _NAMED} more" if len(named) > _NAMED else ""
     return HealthNote(
         name="rights",
         status="fail",
-        message=f"role {role!r} lacks rights in schema {schema!r}: {', '.join(lacking[:_NAMED])}{more}",
+        message=f"role {role!r} lacks rights in schema {schema!r}: {'; '.join(named[:_NAMED])}{more}",
         mend=f"let the owner of the schema run: {'; '.join(commands)}",
     )
 
 
-def _lacking(connection: Connection[Any], schema: str) -> Iterator[tuple[str, str]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lack:
+    """What a role lacks on one table, sequence or function: `kind` is the word that GRANT has for it."""
+
+    kind: str
+    name: str
+    rights: tuple[str, ...]
+
+
+def _grant(lack: _Lack) -> tuple[str, tuple[str, ...]]:
+    return lack.kind, lack.rights
+
+
+def _lacking(connection: Connection[Any], schema: str) -> Iterator[_Lack]:
     needed = rights_needed()
-    for name, kind, number in _rows(connection, _OBJECTS, schema):
-        rights = ["SELECT", "USAGE"] if kind == "S" else ["SELECT", *sorted(needed.get(name, ()))]
-        asked = "has_sequence_privilege" if kind == "S" else "has_table_privilege"
-        for right in rights:
-            if not _rows(connection, f"SELECT {asked}(%s::oid, %s)", number, right)[0][0]:  # one of two names
-                yield name, right
-    said = "\n".join(load_statements(SQL).values())
+    for name, letter, number in _rows(connection, _OBJECTS, schema):
+        kind = "SEQUENCE" if letter == "S" else "TABLE"
+        rights = ["SELECT", "USAGE"] if letter == "S" else ["SELECT", *sorted(needed.get(name, ()))]
+        asked = f"SELECT has_{kind.lower()}_privilege(%s::oid, %s)"
+        lacks = tuple(right for right in rights if not _rows(connection, asked, number, right)[0][0])
+        if lacks:
+            yield _Lack(kind=kind, name=name, rights=lacks)
+    said = "\n".join(_statements())
     for name, may in _rows(connection, _FUNCTIONS, schema):
         if not may and re.search(rf"\b{name}\(", said):
-            yield f"{name}()", "EXECUTE"
+            yield _Lack(kind="FUNCTION", name=name, rights=("EXECUTE",))
 
 
 def _default_partition(connection: Connection[Any], schema: str) -> Iterator[HealthNote]:
@@ -124,7 +149,9 @@ _NAMED = 5
 
 _OBJECTS = """
 SELECT c.relname::text, c.relkind::text, c.oid::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = %s AND c.relkind IN ('r', 'p', 'v', 'S') AND NOT c.relispartition ORDER BY c.relname"""
+WHERE n.nspname = %s AND c.relkind IN ('r', 'p', 'v', 'S') AND NOT c.relispartition
+  AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND c.relkind = 'S' AND d.deptype = 'i') ORDER BY c.relname"""
+"""A sequence behind a column is the table's own: INSERT is enough."""
 
 
 _FUNCTIONS = """
