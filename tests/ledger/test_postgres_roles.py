@@ -12,17 +12,16 @@ import pytest
 from psycopg.errors import InsufficientPrivilege
 
 from support.doc_grants import grants
-from support.ledger_stage import DAY, HOUR, HOURLY, ME, START, Stage, at, node, spec
-from support.postgres_engine import PostgresEngine
+from support.ledger_stage import ME, START, node
 from support.postgres_roles import a_role, an_owner, as_role
 from support.postgres_server import a_database
 from support.raw_postgres import MONTH, Connection, raw_connection
-from systemprompt.audit.sealing import seal_closed_days
+from support.whole_life import lived
 from systemprompt.databases.address import Address
 from systemprompt.errors import DatabaseUnreachable
 from systemprompt.ledger.postgres.ledger import PostgresLedger
 from systemprompt.ledger.postgres.reader import SQL
-from systemprompt.ledger.records import ClockEvent, ManualStart, QuarantineNotice
+from systemprompt.ledger.records import ManualStart
 from systemprompt.ledger.statements import load_statements
 
 UPKEEP = frozenset(load_statements(str(Path(SQL) / "upkeep.sql")))
@@ -56,51 +55,6 @@ class Place:
 def place(postgres: str) -> Iterator[Place]:
     with an_owner(postgres) as owner, a_role(postgres, "node") as role:
         yield Place(postgres, owner, role)
-
-
-def lived(address: str) -> Stage:
-    """Let nodes do all that nodes do, from a new catalogue to months that are pruned."""
-    engine = PostgresEngine(address)
-    stage = Stage(engine)
-    try:
-        jobs = [spec("hourly", HOURLY), spec("again", HOURLY, on_lost="rerun"), spec("hand", "")]
-        stage.declare(*jobs, quarantined=[QuarantineNotice(name=None, source="file:broken.py", error="SyntaxError")])
-        stage.declare(*jobs)
-        stage.ledger.record_clock_event(ClockEvent(seen_at=START, kind="forward", delta_us=1, action="", node_id="a"))
-        stage.wait(HOUR)
-        first = stage.turn().claimed
-        stage.turn(*(stage.end(run, "failed", "exception", error="no", output="words") for run in first), plan=False)
-        stage.enable("hourly", False, request_id="r1")
-        stage.wait(HOUR)
-        stage.enable("hourly", True)
-        stage.wait(HOUR)
-        lost = stage.turn(node="b").claimed
-        stage.lose("b")
-        stage.turn(*map(stage.end, lost), node="a", plan=False, room=0)
-        stage.finish(*stage.turn().claimed)
-        (waits,) = stage.ask("hand", change=ME)
-        stage.stop(waits)
-        (held,) = stage.start("hand")
-        stage.stop(held.run_id)
-        stage.turn(stage.end(held, "failed", "timeout", abandoned=True), plan=False, room=0)
-        assert stage.ledger.beat("a", stage.now)
-        while stage.ledger.fold(limit=3):
-            pass
-        for _ in range(10):
-            stage.wait(7 * DAY)
-            assert stage.ledger.beat("a", stage.now)
-            while claimed := stage.turn().claimed:
-                stage.finish(*claimed)
-            stage.ledger.fold()
-        assert seal_closed_days(stage.ledger, now=stage.now, alive=lambda _: None).sealed
-        while stage.ledger.prune(at(65 * DAY), limit=5_000):
-            pass
-        stage.ledger.leave("a", stage.now)
-        stage.join("c")
-        stage.sound()
-    finally:
-        engine.close()
-    return stage
 
 
 def test_the_grants_of_the_page_are_enough_for_the_whole_life_of_a_node(place: Place) -> None:

@@ -169,7 +169,8 @@ def _answers(connection: _Connection) -> bool:
     try:
         if connection.closed:
             return False
-        connection.pgconn.consume_input()
+        connection.pgconn.consume_input()  # it may be the server's last word,
+        connection.pgconn.consume_input()  # and the end comes after it
     except psycopg.OperationalError:
         return False
     return connection.info.transaction_status == TransactionStatus.IDLE

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import select
+import selectors
+import socket
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -36,17 +36,17 @@ class Listening:
         self._own = own
         self._heard = heard
         self._closing = threading.Event()
-        self._woken, self._wake = os.pipe()
+        self._woken, self._wakes = socket.socketpair()
         self.is_silent = True
         self._thread = threading.Thread(target=self._run, name="sp-listen", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Stop listening, at once unless a connection is just being made."""
+        """Stop at once, whatever the thread waits for."""
         self._closing.set()
-        os.write(self._wake, b".")
+        self._wakes.close()
         self._thread.join(5.0)
-        os.close(self._wake)
+        self._woken.close()
 
     def _run(self) -> None:
         wait = _FIRST_TRY_S
@@ -69,7 +69,6 @@ class Listening:
             finally:
                 self.is_silent = True
             self._closing.wait(wait)
-        os.close(self._woken)
 
     def _listens(self, connection: Connection[Any]) -> bool:
         connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
@@ -79,13 +78,15 @@ class Listening:
     def _hear(self, connection: Connection[Any]) -> None:
         self.is_silent = False
         self._heard()  # what was said before
-        while not self._closing.is_set():
-            ready, _, _ = select.select([connection.fileno(), self._woken], [], [], _LOOK_S)
-            if not ready:
-                connection.execute("SELECT 1")  # a peer that is gone is noticed
-            hints = [hint.payload for hint in connection.notifies(timeout=0)]
-            if any(said != self._own for said in hints):
-                self._heard()
+        with selectors.DefaultSelector() as waiting:
+            waiting.register(connection.fileno(), selectors.EVENT_READ)
+            waiting.register(self._woken, selectors.EVENT_READ)
+            while not self._closing.is_set():
+                for hint in connection.notifies(timeout=0):
+                    if hint.payload != self._own:
+                        self._heard()
+                if not waiting.select(_LOOK_S):
+                    connection.execute("SELECT 1")  # a peer that is gone is noticed
 
 
 _FIRST_TRY_S = 0.5
