@@ -5,7 +5,8 @@
 -- look at all new rows at once. They only refuse. A refusal is an integrity error, and undoes the transaction.
 --
 -- No statement of a turn updates a row that nodes share: run ids and fences come from sequences, whose numbers rise and have gaps.
--- Functions name the schema they were made in, so that they mean the same whoever calls them, with whatever search_path.
+-- Conditions of triggers, and what views select, are written as the server says them again: so a schema that was dumped and loaded is
+-- still, word for word, what this file makes. Functions name the schema they were made in, so that they mean the same whoever calls them, with whatever search_path.
 
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -147,11 +148,19 @@ EXECUTE FUNCTION job_versions_never_overlap();
 
 CREATE TRIGGER job_versions_are_immutable
 BEFORE UPDATE ON job_versions FOR EACH ROW
-WHEN (OLD.valid_until IS NOT NULL OR NEW.valid_until IS NULL
-      OR (OLD.job_id, OLD.version, OLD.schedule, OLD.time_zone, OLD.policies, OLD.enabled, OLD.valid_from, OLD.cause, OLD.actor,
-          OLD.noticed_by, OLD.why)
-         IS DISTINCT FROM (NEW.job_id, NEW.version, NEW.schedule, NEW.time_zone, NEW.policies, NEW.enabled, NEW.valid_from,
-                           NEW.cause, NEW.actor, NEW.noticed_by, NEW.why))
+WHEN (OLD.valid_until IS NOT NULL
+      OR NEW.valid_until IS NULL
+      OR OLD.job_id IS DISTINCT FROM NEW.job_id
+      OR OLD.version IS DISTINCT FROM NEW.version
+      OR OLD.schedule IS DISTINCT FROM NEW.schedule
+      OR OLD.time_zone IS DISTINCT FROM NEW.time_zone
+      OR OLD.policies IS DISTINCT FROM NEW.policies
+      OR OLD.enabled IS DISTINCT FROM NEW.enabled
+      OR OLD.valid_from IS DISTINCT FROM NEW.valid_from
+      OR OLD.cause IS DISTINCT FROM NEW.cause
+      OR OLD.actor IS DISTINCT FROM NEW.actor
+      OR OLD.noticed_by IS DISTINCT FROM NEW.noticed_by
+      OR OLD.why IS DISTINCT FROM NEW.why)
 EXECUTE FUNCTION refuse('ledger: a version never changes; it only ends');
 
 CREATE TRIGGER job_versions_stay
@@ -541,8 +550,12 @@ EXECUTE FUNCTION refuse('ledger: a run is queued again before another node takes
 
 CREATE TRIGGER open_runs_stay_what_they_are
 BEFORE UPDATE ON open_runs FOR EACH ROW
-WHEN ((OLD.run_id, OLD.job_id, OLD.version, OLD.origin, OLD.fire_at, OLD.due_at)
-      IS DISTINCT FROM (NEW.run_id, NEW.job_id, NEW.version, NEW.origin, NEW.fire_at, NEW.due_at))
+WHEN (OLD.run_id IS DISTINCT FROM NEW.run_id
+      OR OLD.job_id IS DISTINCT FROM NEW.job_id
+      OR OLD.version IS DISTINCT FROM NEW.version
+      OR OLD.origin IS DISTINCT FROM NEW.origin
+      OR OLD.fire_at IS DISTINCT FROM NEW.fire_at
+      OR OLD.due_at IS DISTINCT FROM NEW.due_at)
 EXECUTE FUNCTION refuse('ledger: what a run accounts for never changes');
 
 CREATE FUNCTION job_runs_account_once() RETURNS trigger LANGUAGE plpgsql
@@ -832,6 +845,6 @@ FROM (SELECT a.run_id, a.attempt, a.fence, a.node_id, a.started_at, a.ended_at, 
              CASE r.reason WHEN 'node_lost' THEN 'lost' ELSE r.status END, r.reason, r.message
       FROM job_runs r WHERE r.fence IS NOT NULL
       UNION ALL
-      SELECT o.run_id, o.attempt, o.fence, o.node_id, o.started_at, NULL, NULL, NULL, NULL
+      SELECT o.run_id, o.attempt, o.fence, o.node_id, o.started_at, NULL::timestamptz, NULL::text, NULL::text, NULL::text
       FROM open_runs o WHERE o.node_id IS NOT NULL) t
 LEFT JOIN job_attempts l ON l.run_id = t.run_id AND l.attempt = t.attempt AND l.kind = 'late';
