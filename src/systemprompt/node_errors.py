@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from systemprompt.errors import ConflictError, NotFoundError
+from collections.abc import Collection, Iterable
+
+from systemprompt.errors import ConflictError, NotFoundError, UsageError
 from systemprompt.wording import did_you_mean, labels_text
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
-
-__all__ = ["LabelsLacking", "NodeDrains", "NodeNotFound"]
+__all__ = ["LabelsLacking", "NodeAmbiguous", "NodeDrains", "NodeNotFound"]
 
 
 class NodeNotFound(NotFoundError):
@@ -25,6 +23,20 @@ class NodeNotFound(NotFoundError):
             f"no node has the id {node!r}",
             hint=hint if ids else "no node lives: sp serve starts one",
             details={"node": node, "did_you_mean": near},
+        )
+
+
+class NodeAmbiguous(UsageError):
+    """Several nodes have an id that begins so."""
+
+    code = "node_ambiguous"
+
+    def __init__(self, node: str, found: Iterable[str]) -> None:
+        ids = list(found)
+        super().__init__(
+            f"the ids of {len(ids)} nodes begin with {node!r}: {', '.join(ids[:5])}{', ...' if len(ids) > 5 else ''}",
+            hint="write more of the id",
+            details={"node": node, "nodes": ids},
         )
 
 

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from support.cli_session import CliSession
 from systemprompt.cli.schema import command_schema
 from systemprompt.cli.table import COMMANDS
+from systemprompt.operations.answers import entry_type
 from systemprompt.operations.catalogue import OPERATIONS
 from systemprompt.operations.operation import load
 
@@ -130,7 +131,7 @@ def test_each_entry_shows_the_fields_that_were_asked_for_in_their_order(lived: C
     call = " ".join(command.words) + run
     whole = lived.sp(f"--json {call}").data
     listed = command.operation.entries
-    known = list(whole[listed][0]) if whole[listed] else ["sentence", "kind"]
+    known = list(whole[listed][0]) if whole[listed] else list(entry_type(command.operation).__dataclass_fields__)
     few = [known[1], known[0]]
 
     answer = lived.sp(f"--json {call} --fields {','.join(few)}")

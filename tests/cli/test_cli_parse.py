@@ -124,7 +124,9 @@ def test_every_parameter_of_every_command_is_explained() -> None:
 def test_every_group_of_the_table_gathers_commands_and_every_command_has_its_groups() -> None:
     groups = {group.path for group in GROUPS}
 
-    assert groups == {command.path[:depth] for command in COMMANDS for depth in range(len(command.path))}
+    commands = {command.path for command in COMMANDS}
+
+    assert groups == {path[:depth] for path in commands for depth in range(len(path))} - commands
 
 
 def test_every_example_is_a_call_that_can_be_read() -> None:
@@ -137,3 +139,18 @@ def test_every_example_is_a_call_that_can_be_read() -> None:
         assert program == "sp"
         target = parse(words).target
         assert target.path[: len(entry.path)] == entry.path, example
+
+
+@pytest.mark.parametrize(
+    ("line", "path"),
+    [
+        ("nodes", ("nodes",)),
+        ("nodes --fields node_id", ("nodes",)),
+        ("--json nodes --help", ("nodes",)),
+        ("nodes drain a1", ("nodes", "drain")),
+        ("nodes --json drain a1", ("nodes", "drain")),
+        ("nodes drain --help", ("nodes", "drain")),
+    ],
+)
+def test_a_command_may_have_others_below_it(line: str, path: tuple[str, ...]) -> None:
+    assert parse(line.split()).target.path == path

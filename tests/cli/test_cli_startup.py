@@ -124,6 +124,13 @@ OF_EACH = {
         "operations.serving",
         "operations.upcoming",
     },
+    "nodes": {
+        "ledger.node_identity",
+        "nodes",
+        "nodes.identity",
+        "operations.list_nodes",
+        "operations.serving",
+    },
     "jobs explain nightly_report": {
         "audit",
         "audit.case",

@@ -196,6 +196,33 @@ def test_a_draining_node_starts_nothing(profile: Path) -> None:
     assert refused
 
 
+def test_a_node_that_is_asked_to_drain_leaves_after_its_runs_and_waiting_for_it_ends(profile: Path) -> None:
+    held, heard = Held(), Heard()
+    with systemprompt.node(profile, jobs=[held], on_event=heard) as node:
+        run_id = node.start("held")
+        assert node.call("drain_node", node=node.node_id, why="new kernel").state == "draining"
+        assert heard.wait("drain_asked").why == "new kernel"
+        assert node.draining
+        with pytest.raises(ConflictError, match="is draining"):
+            node.start("held")
+        held.gate.set()
+        node.wait()
+        assert heard.wait("left").clean
+        assert node.result(run_id).succeeded
+        node.wait()
+        assert [one.node_id for one in node.call("list_nodes").entries] == []
+    audit_is_clean(profile)
+
+
+def test_a_run_of_this_node_that_is_cancelled_through_the_node_is_stopped_at_once(profile: Path) -> None:
+    held, heard = Held(), Heard()
+    with systemprompt.node(profile, jobs=[held], on_event=heard) as node:
+        run_id = node.start("held")
+        assert held.begun.wait(WAIT_S)
+        node.call("cancel_run", run_id=run_id)
+        assert node.result(run_id, timeout=WAIT_S).status == "cancelled"
+
+
 def test_a_node_is_entered_once(profile: Path) -> None:
     embedded = systemprompt.node(profile)
     with embedded, pytest.raises(UsageError, match="entered before"), embedded:

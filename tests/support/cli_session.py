@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -157,6 +157,14 @@ class CliSession:
             ledger.turn(node.node_id, self.clock.now(), system.decide, closings=[end], plan=False)
             ledger.leave(node.node_id, self.clock.now())
             return run.run_id
+
+    def left(self, node_id: str) -> None:
+        """Put a node that served and has left into the ledger."""
+        with self.system() as system:
+            now = system.clock.now()
+            node = this_process(kind="serve", program="test", lease_s=30, capacity=1, now=now)
+            system.ledger.join(replace(node, node_id=node_id))
+            system.ledger.leave(node_id, now)
 
     def planned(self, *, after_s: float) -> None:
         """Let that much time pass with no node there, then let one plan and claim nothing."""

@@ -72,6 +72,7 @@ def explain(ledger: LedgerReader, job_name: str, at: Instant, *, now: Instant | 
             said.append(_ahead(ledger, job, version, at, now, tell))
         else:
             said += _accounting(job, account, tell, at, named=named)
+            said += _waiting(ledger, job, account, now)
         said += _tries(attempts, tell)
         if account is None and named and at <= job.pruned_through:
             said += _remaining(ledger, at)
@@ -192,6 +193,16 @@ def _accounting(
     if account.message or account.error:
         said.append(str(account.message or account.error).strip().splitlines()[-1])
     return said
+
+
+def _waiting(ledger: LedgerReader, job: JobView, account: RunView | RangeView | None, now: Instant | None) -> list[str]:
+    """Say of a run that waits that no node may take it."""
+    if not isinstance(account, RunView) or account.status != "queued" or now is None:
+        return []
+    from systemprompt.ledger.placement import no_node_for, takers  # most accounts are closed
+
+    reason = no_node_for(job.runs_on, takers(ledger.living_nodes(), now))
+    return [] if reason is None else [f"it waits: {reason}"]
 
 
 def _remaining(ledger: LedgerReader, at: Instant) -> list[str]:

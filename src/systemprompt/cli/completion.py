@@ -59,7 +59,8 @@ def _entries() -> Iterator[tuple[str, list[tuple[str, str]], Command | None]]:
         for path in _spellings(group.path):
             yield path, list(words.items()), None
     for command in COMMANDS:
-        flags = [(name, flag.help) for flag in flags_of(command) if not flag.positional for name in (flag.long,)]
+        flags = [(one.path[-1], one.operation.summary) for one in COMMANDS if one.path[:-1] == command.path]
+        flags += [(name, flag.help) for flag in flags_of(command) if not flag.positional for name in (flag.long,)]
         for path in _spellings(command.path):
             yield path, flags, command
 
@@ -206,7 +207,7 @@ def _fish() -> str:
             lines.append(f"complete -c {name} -l {long[2:]}{letter}{value} -d {_fish_text(text)}")
         for path, words, command in _entries():
             for word, text in words:
-                if command is None:
+                if command is None or not word.startswith("--"):  # a command may have others below it
                     lines.append(f"complete -c {name} -n '__sp_at \"{path}\"' -a {word} -d {_fish_text(text)}")
                 else:
                     flag = next(one for one in flags_of(command) if one.long == word)

@@ -46,7 +46,7 @@ def _of_group(group: Group) -> str:
             word = command.path[depth]
             if len(command.path) == depth + 1:
                 below[word] = command.operation.summary
-            else:
+            elif word not in below:
                 below[word] = next(g.summary for g in GROUPS if g.path == (*group.path, word))
     if not group.path:
         jobs = next(g.summary for g in GROUPS if g.path == (HOME_GROUP, "jobs"))
@@ -70,6 +70,9 @@ def _of_command(command: Command) -> str:
     named = [(_spelled(flag), _explained(flag)) for flag in flags if not flag.positional]
     if named:
         lines += ["", "flags:", *_columns(named)]
+    others = [one for one in COMMANDS if one.path[:-1] == command.path]
+    if others:
+        lines += ["", "commands:", *_columns([(one.path[-1], one.operation.summary) for one in others])]
     short = " ".join(name for name, *_ in GLOBAL_FLAGS)
     lines += ["", f"global flags: {short}"]
     if command.path[0] == HOME_GROUP:

@@ -156,7 +156,8 @@ class _Scan:
     def until_leaf(self) -> tuple[str, ...]:
         """Take words until they name a command, and return them."""
         by_path = {command.path: command for command in COMMANDS}
-        prefixes = {path[:length] for path in by_path for length in range(len(path) + 1)}
+        above = {path[:length] for path in by_path for length in range(len(path))}
+        prefixes = above | by_path.keys()
         words: tuple[str, ...] = ()
         while self.rest:
             if self.take_global():
@@ -170,14 +171,16 @@ class _Scan:
             if path not in prefixes and (HOME_GROUP, *path) in prefixes:
                 path = (HOME_GROUP, *path)
             if word.startswith("-") or path not in prefixes:
+                if words in by_path:  # flags and arguments of a command that has others below it
+                    break
                 if word.startswith("-") and word != "--":
                     raise _unknown_flag(word, [], _name(words))
                 break
             words = path
             self.rest.pop(0)
-            if words in by_path:
-                self.command = by_path[words]
+            if words in by_path and words not in above:
                 break
+        self.command = by_path.get(words)
         return words
 
     def asks_help(self) -> bool:

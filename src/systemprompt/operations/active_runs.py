@@ -12,6 +12,7 @@ from systemprompt.databases.database import Database
 from systemprompt.databases.dialect import dialect_named
 from systemprompt.errors import DatabaseError
 from systemprompt.jobs.policies import Policies
+from systemprompt.ledger.placement import no_node_for, takers
 from systemprompt.ledger.reader import LedgerReader
 from systemprompt.ledger.views import RunView
 from systemprompt.nodes.identity import this_machine
@@ -40,6 +41,7 @@ class ActiveRun:
     timeout_s     when it will be stopped, counted from its start; null where never
     node_state    `serving`, `silent` (its node was not heard for longer than its lease) or `gone` (the run will be settled by the
                   next node that looks); null where nobody holds it
+    waits_for     of a run that waits: that no living node has the labels which its job needs (`runs_on`); else null
     progress      what the job said of how far it is: `done`, `total` or null, `note`; null where it said nothing. A few seconds old
     """
 
@@ -59,6 +61,7 @@ class ActiveRun:
     node_state: str | None
     stop_asked_at: str | None
     stop_by: str | None
+    waits_for: str | None
     progress: Mapping[str, Any] | None
 
 
@@ -85,8 +88,10 @@ def active_runs(context: OperationContext, params: ActiveRunsParams) -> ActiveRu
         nodes = {node.node_id: node for node in ledger.living_nodes()}
         usual = {job_id: ledger.usual_ms(job_id) for job_id in {run.job_id for run in runs}}
         timeouts = _timeouts(ledger, runs)
+        runs_on = {job.job_id: job.runs_on for job in ledger.jobs() if job.runs_on}
         state, ledger_id = condition(ledger, now), ledger.ledger_id()
     progress = _progress(context, ledger_id, runs)
+    able = [node for node in takers(nodes.values(), now) if node_state(node, now, machine) == "serving"]
     entries = []
     for run in runs:
         node = nodes.get(run.node_id or "")
@@ -101,6 +106,7 @@ def active_runs(context: OperationContext, params: ActiveRunsParams) -> ActiveRu
                 node_host=None if node is None else node.host,
                 node_pid=None if node is None else node.pid,
                 node_state=None if run.node_id is None else "gone" if node is None else node_state(node, now, machine),
+                waits_for=None if run.node_id is not None else no_node_for(runs_on.get(run.job_id, ()), able),
                 progress=progress.get(run.run_id),
             )
         )

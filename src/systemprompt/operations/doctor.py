@@ -18,6 +18,7 @@ from systemprompt.operations.database import DatabaseState, database_states
 from systemprompt.operations.doctor_check import Check
 from systemprompt.operations.doctor_databases import database_checks, schema_checks, server_checks, space_checks
 from systemprompt.operations.files_others_may_change import exposed_files
+from systemprompt.operations.node_checks import node_findings
 from systemprompt.operations.parameters import FIELDS, param
 from systemprompt.operations.serving import condition, last_served, node_state, overdue_since
 from systemprompt.profile.profile import Limits, Profile
@@ -151,6 +152,8 @@ def _ledger(system: System) -> Iterator[Check]:
     if system.ledger.decides_by == "host":  # else the server's clock decides, of which `server_checks` has told
         yield _clock(system.ledger, now)
     yield from _nodes(system.ledger, now, system.profile.limits)
+    for name, message, mend in node_findings(system.ledger, now):
+        yield Check(name=name, status="warn", message=message, mend=mend)
     yield from _abandoned(system.ledger, system.profile.limits)
 
 
@@ -208,8 +211,9 @@ def _nodes(ledger: LedgerReader, now: Instant, limits: Limits, *, must_serve: bo
                 mend=f"see what holds it up (ps {node.pid}), or end it and start another: sp serve",
             )
         else:
-            serving += node.kind == "serve"
-            yield Check(name="nodes", status="ok", message=f"{where}, last beat {iso(node.beat_at)}")
+            drains = f", drains since {iso(node.draining_at)}" if node.draining_at is not None else ""
+            serving += node.kind == "serve" and not drains
+            yield Check(name="nodes", status="ok", message=f"{where}, last beat {iso(node.beat_at)}{drains}")
     if not serving:
         since = "no node has served yet" if served is None else f"no node serves since {iso(served)}"
         status = "fail" if must_serve else "warn"

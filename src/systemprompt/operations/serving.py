@@ -36,7 +36,7 @@ class ServingNode:
 def condition(ledger: LedgerReader, now: Instant) -> dict[str, Any]:
     """Return what every list of jobs says of those who look after them; empty `serving`: no schedule starts anything.
 
-    serving         nodes that plan and start runs
+    serving         nodes that plan and start runs; one that drains does not
     silent          nodes that serve and were not heard for longer than their lease: stopped, hanging, or cut off
     clock_behind_s  how far this clock stands behind what the ledger has decided: until then nothing fires; 0 where it does not, or
                     where the server's clock decides
@@ -45,7 +45,7 @@ def condition(ledger: LedgerReader, now: Instant) -> dict[str, Any]:
     machine = this_machine()
     for node in ledger.living_nodes():
         state = node_state(node, now, machine)
-        if node.kind == "serve" and state in found:
+        if node.kind == "serve" and state in found and (state == "silent" or node.draining_at is None):
             found[state].append(_shown(node))
     behind = ledger.decided_up_to() - now if ledger.decides_by == "host" else 0
     return {

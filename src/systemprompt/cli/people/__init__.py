@@ -20,6 +20,8 @@ VIEWS: dict[str, str] = {
     "ActiveRuns": "tables:active",
     "AuditReport": "tables:audit",
     "FireTimeExplained": "cards:fire_time",
+    "NodeList": "tables:nodes",
+    "NodeDrain": "texts:drained",
     "ScheduleDescribed": "cards:schedule",
     "DbStatus": "tables:databases",
     "Diagnosis": "tables:checks",

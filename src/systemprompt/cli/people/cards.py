@@ -10,6 +10,7 @@ from systemprompt.cli.people.page import Page
 from systemprompt.operations.describe_schedule import NamedTime, ScheduleDescribed
 from systemprompt.operations.explain_fire_time import FireTimeExplained
 from systemprompt.operations.show_job import JobChange, JobDetails
+from systemprompt.wording import labels_text
 
 __all__ = ["fire_time", "job", "schedule"]
 
@@ -45,7 +46,8 @@ def job(page: Page, data: JobDetails) -> None:
         ("owner", data.owner or "nobody"),
         ("source", data.source),
         ("enforce", "yes, by the profile" if data.enforce else "no"),
-        ("policies", ", ".join(_policy(name, value) for name, value in data.policies.items())),
+        ("policies", ", ".join(_policy(name, value) for name, value in data.policies.items() if name != "runs_on")),
+        ("runs on", _runs_on(data)),
         ("version", f"{data.version} of {data.versions}"),
         ("accounted up to", page.time_and_zone(data.planned_through)),
     ]
@@ -142,9 +144,12 @@ def _last_run(page: Page, data: JobDetails) -> Text:
     return shown.append(f"  {page.time_and_zone(data.last_run)}{number}", style="default")
 
 
+def _runs_on(data: JobDetails) -> str:
+    labels = data.policies.get("runs_on")
+    return f"nodes with the {labels_text(labels)}" if labels else ""
+
+
 def _policy(name: str, value: object) -> str:
-    if name == "runs_on":
-        return f"runs_on {', '.join(map(str, value)) if isinstance(value, (list, tuple)) and value else 'any node'}"
     if not name.endswith("_s"):
         return f"{name} {value}"
     written = name.removesuffix("_s")

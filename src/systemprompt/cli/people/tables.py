@@ -13,11 +13,12 @@ from systemprompt.operations.active_runs import ActiveRun, ActiveRuns
 from systemprompt.operations.audit_jobs import AuditReport
 from systemprompt.operations.database import DbStatus
 from systemprompt.operations.doctor import Diagnosis
+from systemprompt.operations.list_nodes import NodeEntry, NodeList
 from systemprompt.operations.run_jobs import RunJobsResult
 from systemprompt.operations.run_logs import RunLogs
 from systemprompt.wording import counted, duration
 
-__all__ = ["active", "audit", "checks", "databases", "logs", "runs"]
+__all__ = ["active", "audit", "checks", "databases", "logs", "nodes", "runs"]
 
 
 def runs(page: Page, data: RunJobsResult) -> None:
@@ -112,6 +113,47 @@ def active(page: Page, data: ActiveRuns) -> None:
     condition(page, data, bool(data.entries))
 
 
+def nodes(page: Page, data: NodeList) -> None:
+    page.heading(page.title, f"{data.serving} serving, {page.zone_name}")
+    if not data.entries:
+        page.line("No node lives: sp serve starts one.")
+        return
+    page.table(
+        ["NODE", "STATE", "WHERE", "LABELS", "SINCE", "VERSION", "ZONE DATA", "CLOCK", "DEGRADED", "RUNS"],
+        [
+            [
+                Text(node.node_id, style="bold"),
+                page.status(_COLOUR.get(node.state, node.state), node.state),
+                f"{node.host}, pid {node.pid}",
+                ", ".join(node.labels),
+                page.short_time(node.started_at),
+                node.version,
+                node.zone_data or "unknown",
+                f"{node.clock_offset_s:+.3f} s" if node.clock_offset_s else "0 s",
+                page.status("warn", ", ".join(node.degraded)),
+                _what_runs(node),
+            ]
+            for node in data.entries
+        ],
+        optional=("ZONE DATA", "CLOCK", "DEGRADED", "VERSION", "SINCE"),
+    )
+    for node in data.entries:
+        if node.draining_by is not None:
+            why = f" ({node.draining_why})" if node.draining_why else ""
+            page.line(page.status("warn", f"node {node.node_id}"), f" drains, as {node.draining_by} asked{why}")
+
+
+_COLOUR = {"serving": "ok", "draining": "warn", "silent": "fail", "gone": "warn"}
+
+
+def _what_runs(node: NodeEntry) -> str:
+    if not node.runs:
+        return f"0 of {node.capacity}"
+    named = ", ".join(f"{run.job_name} (run {run.run_id})" for run in node.runs[:3])
+    more = f" and {len(node.runs) - 3} more" if len(node.runs) > 3 else ""
+    return f"{len(node.runs)} of {node.capacity}: {named}{more}"
+
+
 def audit(page: Page, data: AuditReport) -> None:
     page.heading(page.title)
     page.line(page.status("ok" if data.clean else "fail", data.verdict))
@@ -165,7 +207,7 @@ def checks(page: Page, data: Diagnosis) -> None:
 
 def _holder(page: Page, run: ActiveRun) -> Text:
     if run.node_id is None:
-        return Text("")
+        return page.status("warn", run.waits_for) if run.waits_for else Text("")
     shown = f"{run.node_id} on {run.node_host}" if run.node_host else run.node_id
     return Text(shown) if run.node_state == "serving" else page.status("warn", f"{shown}, {run.node_state}")
 

@@ -14,6 +14,7 @@ from systemprompt.operations.backup import DbBackup
 from systemprompt.operations.cancel_run import RunCancelled
 from systemprompt.operations.cleanup import LogCleanup, SessionCleanup
 from systemprompt.operations.database import DbMigrated
+from systemprompt.operations.drain_node import NodeDrain
 from systemprompt.operations.init_profile import Initialised
 from systemprompt.operations.new_job import NewJob
 from systemprompt.operations.profile import ProfileCheck, ProfileShown
@@ -25,6 +26,7 @@ __all__ = [
     "backed_up",
     "cancelled",
     "cleanup",
+    "drained",
     "message",
     "migrated",
     "node",
@@ -47,6 +49,12 @@ def cancelled(page: Page, data: RunCancelled) -> None:
     page.line(data.message)
     if data.status == "running" and not data.dry_run:
         page.line(page.dim(f"its node begins to stop it within a second: sp jobs logs {data.run_id}"))
+
+
+def drained(page: Page, data: NodeDrain) -> None:
+    page.line(data.message)
+    if data.state == "draining" and not data.dry_run:
+        page.line(page.dim("it hears of it within a second; how far it is: sp nodes"))
 
 
 def cleanup(page: Page, data: SessionCleanup | LogCleanup) -> None:
