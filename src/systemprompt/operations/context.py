@@ -35,7 +35,19 @@ class OperationContext:
     system     an installation that is open already: operations use it, and leave it open
     """
 
-    __slots__ = ("_clock", "_found", "_listeners", "_system", "actor", "cwd", "environ", "notes", "on_step", "profile")
+    __slots__ = (
+        "_clock",
+        "_decides",
+        "_found",
+        "_listeners",
+        "_system",
+        "actor",
+        "cwd",
+        "environ",
+        "notes",
+        "on_step",
+        "profile",
+    )
 
     def __init__(
         self,
@@ -58,6 +70,7 @@ class OperationContext:
         self._clock = clock
         self._system = system
         self._found: str | None = None
+        self._decides: Clock | None = None
         self.notes: list[str] = []
 
     @property
@@ -84,7 +97,8 @@ class OperationContext:
         return self._clock or (self._system.clock if self._system is not None else SystemClock())
 
     def now(self) -> Instant:
-        return self.clock.now()
+        """Return the present instant, by the clock of the ledger that was opened where that decides."""
+        return (self._decides or self.clock).now()
 
     def pause(self, seconds: float) -> None:
         """Let time pass before looking again at what another process does."""
@@ -141,17 +155,22 @@ class OperationContext:
     def open_ledger(self) -> AbstractContextManager[LedgerReader]:
         """Open the ledger to read, the quick way where nothing changed since the last command."""
         if self._system is not None:
+            self._decides = self._system.ledger.clock(self.clock)
             return nullcontext(self._system.ledger)
         from systemprompt.errors import ProfileInvalid
         from systemprompt.system import open_known_ledger, open_reader
 
         path = self.profile_path()
         try:
-            return closing(
-                open_reader(
-                    path, environ=self.environ, clock=self._clock, opened_by=self.actor, is_wary=lambda: self.is_wary
-                )
+            ledger = open_reader(
+                path, environ=self.environ, clock=self._clock, opened_by=self.actor, is_wary=lambda: self.is_wary
             )
+            try:
+                self._decides = ledger.clock(self.clock)
+            except BaseException:
+                ledger.close()
+                raise
+            return closing(ledger)
         except ProfileInvalid as error:
             return closing(open_known_ledger(self._last_read(error)))
 

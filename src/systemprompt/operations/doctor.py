@@ -148,7 +148,7 @@ def _jobs(system: System) -> Iterator[Check]:
 
 
 def _ledger(system: System) -> Iterator[Check]:
-    now = system.clock.now()
+    now = system.ledger.clock(system.clock).now()
     if system.ledger.decides_by == "host":  # else the server's clock decides, of which `server_checks` has told
         yield _clock(system.ledger, now)
     yield from _nodes(system.ledger, now, system.profile.limits)

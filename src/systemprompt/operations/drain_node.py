@@ -66,7 +66,7 @@ def drain_node(context: OperationContext, params: DrainNodeParams) -> NodeDrain:
         if not params.dry_run:
             after = system.ledger.drain(before.node_id, system.clock.now(), context.change(params.why))
         running = sum(run.node_id == after.node_id for run in system.ledger.open_runs())
-        state = state_of(after, system.clock.now(), this_machine())
+        state = state_of(after, system.ledger.clock(system.clock).now(), this_machine())
     return NodeDrain(
         node_id=after.node_id,
         state=state,

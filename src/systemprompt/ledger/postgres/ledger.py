@@ -88,9 +88,6 @@ class PostgresLedger(PostgresReader, StoredLedger):
     def _decided(self, now: Instant) -> Instant:
         return self._store.server_now if self.decides_by == "database" else now
 
-    def clock(self, host: Clock) -> Clock:
-        return host if self.decides_by == "host" else self._server_clock
-
     def hear(self, heard: Callable[[], None]) -> None:
         if self._listening is None:
             self._listening = Listening(self._listen, self._store.channel, self._store.own_name, heard)

@@ -6,7 +6,7 @@ import os
 import time
 from typing import Literal
 
-from systemprompt.clock import Instant, SystemClock
+from systemprompt.clock import Clock, Instant, SystemClock
 from systemprompt.databases.address import Address
 from systemprompt.errors import DatabaseUnreachable
 from systemprompt.ledger.postgres.migrating import pending_migrations
@@ -39,6 +39,14 @@ class PostgresReader(StoredReader):
     def __init__(self, store: PostgresStore) -> None:
         super().__init__(store)
         self._since = time.monotonic()
+
+    def clock(self, host: Clock) -> Clock:
+        if self.decides_by == "host":
+            return host
+        if not self._store.clock.has_seen:
+            with self._store.snapshot():  # each transaction looks at the server's clock as it begins
+                pass
+        return self._store.clock
 
     def runs_written(self) -> int | None:
         return None  # a sequence also counts what was rolled back

@@ -37,6 +37,11 @@ class ServerClock:
         return self._host.monotonic()
 
     @property
+    def has_seen(self) -> bool:
+        """Whether the server's clock was looked at."""
+        return self._seen is not None
+
+    @property
     def offset_us(self) -> int:
         """How far the host's wall clock stands before the server's, in microseconds; negative: behind it."""
         return 0 if self._seen is None else self._host.now() - self.now()

@@ -73,6 +73,7 @@ class PostgresStore:
         self.address = address
         self.schema = schema
         self._statements = statements
+        self.clock = clock
         self._connections = Connections(address, schema, patience=patience, most=most, clock=clock)
         self._on_statement = on_statement
         self._local = threading.local()
