@@ -114,6 +114,12 @@ REFUSED: dict[str, Refused] = {
             "ends again": f"valid_until = valid_until + {LATER} WHERE version = 2",
         }.items()
     },
+    "a job gets a second cursor": (
+        "job_cursors_are_one_a_job",
+        "job_cursors",
+        "a job has one cursor",
+        [Copy("job_cursors", "job_cursors", "job_id = 1", planned_through=f"planned_through + {LATER}")],
+    ),
     "a cursor moves back": (
         "job_cursors_move_forward",
         "job_cursors",

@@ -19,6 +19,7 @@ from systemprompt.databases.address import Address
 from systemprompt.errors import DatabaseError, LedgerBroken
 from systemprompt.ledger.postgres.arrays import columns_of
 from systemprompt.ledger.postgres.connections import READS, READS_ONE_STATE, WRITES, Connections, leave, translated
+from systemprompt.ledger.postgres.due_from import DueFrom
 from systemprompt.ledger.postgres.server_clock import ServerClock
 from systemprompt.ledger.postgres.statements import Statements
 from systemprompt.ledger.stored.remembered import HeldRunChanged
@@ -83,6 +84,7 @@ class PostgresStore:
         self.own_changes = 0
         """How many hints were sent from here, and how many numbers taken."""
         self._owes_a_hint = False
+        self._due = DueFrom()
 
     # -- transactions -----------------------------------------------------------------------------------------------------
 
@@ -159,6 +161,8 @@ class PostgresStore:
             self._write_gathered(transaction)
         self._say(name)
         transaction.is_news = transaction.is_news or name in _NEWS
+        if name == "next_due":
+            parameters = {**dict(parameters), "since": self._due.bound}
         return self._execute(transaction.connection, name, parameters)
 
     def run_many(self, name: str, rows: Iterable[Mapping[str, Any] | Sequence[Any]]) -> int:
@@ -167,6 +171,8 @@ class PostgresStore:
         if not listed:
             return 0
         transaction.is_news = transaction.is_news or name in _NEWS
+        if name == "move_cursors":
+            self._due.moved([row[1] for row in listed if not isinstance(row, Mapping)])
         columns = columns_of(self._statements.columns(name), listed)
         transaction.queues = transaction.queues or (name in _QUEUES and "NULL" in columns["fence"])
         transaction.waiting.append((name, columns, len(listed)))
@@ -223,7 +229,9 @@ class PostgresStore:
     # -- who is kept out meanwhile ------------------------------------------------------------------------------------------
 
     def due_jobs(self, values: Mapping[str, Any]) -> Due:
+        values = {**values, "since": self._due.since(values["now"])}
         found = self._write_gathered(self._current(), then=("hold_due_cursors", values))
+        self._due.found(found["first"], values["now"])
         rows = self.run("due_jobs", {**values, "held": found["held"]}).fetchall() if found["held"] else []
         self._current().spare = rows
         self.own_changes += 2 * len(rows)

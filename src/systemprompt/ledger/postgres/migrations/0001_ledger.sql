@@ -167,13 +167,17 @@ CREATE TRIGGER job_versions_stay
 BEFORE DELETE OR TRUNCATE ON job_versions FOR EACH STATEMENT
 EXECUTE FUNCTION refuse('ledger: a version is never deleted');
 
--- Half of each page stays free, so that a cursor moves within its page. Each move leaves a dead row and a dead index entry behind:
--- vacuum comes early and does not rest.
+-- One cursor a job. Each move leaves a dead row and dead index entries behind, which nobody can clear away while somebody, anywhere in
+-- the cluster, holds an old transaction open. So whatever a turn looks up is found without passing them by:
+-- the key has planned_through in it, which a move names, and of which the living one is the highest; a look for due cursors begins where
+-- the last one ended (see PostgresStore); and open_from says from which fire time on a job may have open runs.
 CREATE TABLE job_cursors (
-    job_id          bigint PRIMARY KEY REFERENCES jobs (job_id),
+    job_id          bigint NOT NULL REFERENCES jobs (job_id),
     planned_through timestamptz NOT NULL,
     next_due        timestamptz,
-    next_run        timestamptz
+    next_run        timestamptz,
+    open_from       timestamptz NOT NULL DEFAULT '-infinity',
+    PRIMARY KEY (job_id, planned_through)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
 
 CREATE INDEX job_cursors_by_next_due ON job_cursors (next_due, job_id) WHERE next_due IS NOT NULL;
@@ -181,6 +185,16 @@ CREATE INDEX job_cursors_by_next_due ON job_cursors (next_due, job_id) WHERE nex
 CREATE TRIGGER job_cursors_move_forward
 BEFORE UPDATE ON job_cursors FOR EACH ROW WHEN (NEW.planned_through < OLD.planned_through)
 EXECUTE FUNCTION refuse('ledger: a cursor never moves back');
+
+CREATE FUNCTION job_cursors_are_one_a_job() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM fresh n JOIN job_cursors c ON c.job_id = n.job_id AND c.planned_through <> n.planned_through) THEN
+        RAISE EXCEPTION USING ERRCODE = 'integrity_constraint_violation', MESSAGE = 'ledger: a job has one cursor';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER job_cursors_are_one_a_job
+AFTER INSERT ON job_cursors REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION job_cursors_are_one_a_job();
 
 CREATE TRIGGER job_cursors_stay
 BEFORE DELETE OR TRUNCATE ON job_cursors FOR EACH STATEMENT
@@ -511,7 +525,8 @@ EXECUTE FUNCTION refuse('ledger: a seal is never deleted');
 -- -- what may come into the ledger -------------------------------------------------------------------------------------------
 
 -- The functions below look up a few keys in tables of any size. Their plans are kept by each session, and one that was made while a
--- table was small would go through all of it later: so they look along indexes, whatever the table looked like.
+-- table was small would go through all of it later: so they look along indexes, whatever the table looked like, and from each new row
+-- to what it may collide with (LATERAL with LIMIT), never the other way round.
 CREATE FUNCTION open_runs_begin_new() RETURNS trigger LANGUAGE plpgsql
 SET search_path FROM CURRENT SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
@@ -521,9 +536,12 @@ BEGIN
         refused := 'ledger: this day is sealed';
     ELSIF EXISTS (SELECT 1 FROM fresh n LEFT JOIN jobs j ON j.job_id = n.job_id WHERE j.job_id IS NULL) THEN
         refused := 'ledger: nobody knows this job';
-    ELSIF EXISTS (SELECT 1 FROM fresh n JOIN job_runs r ON r.run_id = n.run_id AND r.due_at = n.due_at) THEN
+    ELSIF EXISTS (SELECT 1 FROM fresh n
+                  CROSS JOIN LATERAL (SELECT 1 FROM job_runs r WHERE r.run_id = n.run_id AND r.due_at = n.due_at LIMIT 1) r) THEN
         refused := 'ledger: this run is closed';
-    ELSIF EXISTS (SELECT 1 FROM fresh n JOIN job_runs r ON r.job_id = n.job_id AND r.due_at = n.fire_at AND r.fire_at = n.fire_at)
+    ELSIF EXISTS (SELECT 1 FROM fresh n
+                  CROSS JOIN LATERAL (SELECT 1 FROM job_runs r WHERE r.job_id = n.job_id AND r.due_at = n.fire_at
+                                      AND r.fire_at = n.fire_at LIMIT 1) r)
        OR EXISTS (SELECT 1 FROM fresh n
                   CROSS JOIN LATERAL (SELECT g.first_at FROM job_run_ranges g WHERE g.job_id = n.job_id AND g.last_at >= n.fire_at
                                       ORDER BY g.last_at LIMIT 1) g
@@ -568,11 +586,14 @@ BEGIN
     ELSIF EXISTS (SELECT 1 FROM fresh n LEFT JOIN reasons k ON k.status = n.status AND k.reason = n.reason
                   WHERE n.reason IS NOT NULL AND k.reason IS NULL) THEN
         refused := 'ledger: this is no reason for that status';
-    ELSIF EXISTS (SELECT 1 FROM fresh n JOIN open_runs o ON o.run_id = n.run_id) THEN
+    ELSIF EXISTS (SELECT 1 FROM fresh n
+                  CROSS JOIN LATERAL (SELECT 1 FROM open_runs o WHERE o.run_id = n.run_id LIMIT 1) o) THEN
         refused := 'ledger: this run is still open';
     ELSIF EXISTS (SELECT 1 FROM fresh n WHERE n.attempt = 0 AND n.fire_at IS NOT NULL) THEN
         -- A run that had begun was looked at when it came into open_runs; what closes without having begun is looked at here.
-        IF EXISTS (SELECT 1 FROM fresh n JOIN open_runs o ON o.job_id = n.job_id AND o.fire_at = n.fire_at WHERE n.attempt = 0)
+        IF EXISTS (SELECT 1 FROM fresh n
+                   CROSS JOIN LATERAL (SELECT 1 FROM open_runs o WHERE o.job_id = n.job_id AND o.fire_at = n.fire_at LIMIT 1) o
+                   WHERE n.attempt = 0)
            OR EXISTS (SELECT 1 FROM fresh n
                       CROSS JOIN LATERAL (SELECT g.first_at FROM job_run_ranges g WHERE g.job_id = n.job_id
                                           AND g.last_at >= n.fire_at ORDER BY g.last_at LIMIT 1) g
@@ -810,7 +831,9 @@ SELECT c.job_id, j.job_name, j.version, c.planned_through, j.quarantine IS NOT N
 FROM job_cursors c
 JOIN jobs j ON j.job_id = c.job_id
 CROSS JOIN LATERAL (SELECT min(r.run_id) AS first, count(*) AS open_runs, coalesce(bool_or(r.origin = 'catch_up'), false) AS catching_up
-                    FROM open_runs r WHERE r.job_id = c.job_id) o;
+                    FROM (SELECT w.run_id, w.origin FROM open_runs w WHERE w.job_id = c.job_id AND w.fire_at >= c.open_from
+                          UNION ALL
+                          SELECT w.run_id, w.origin FROM open_runs w WHERE w.job_id = c.job_id AND w.fire_at IS NULL) r) o;
 
 CREATE VIEW open_run_views AS
 SELECT r.run_id, r.job_id, (SELECT j.job_name FROM jobs j WHERE j.job_id = r.job_id) AS job_name, r.version, r.origin, r.fire_at,

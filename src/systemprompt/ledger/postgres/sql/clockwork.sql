@@ -4,15 +4,18 @@
 SELECT * FROM open_runs WHERE run_id = ANY (translate(:ids, '[]', '{}')::bigint[]) ORDER BY run_id FOR UPDATE
 
 -- name: delete_untouched_runs
--- Many rows are one statement over arrays, one for each column. In the order of their ids, as everybody else locks them.
-DELETE FROM open_runs WHERE run_id IN (
-    SELECT o.run_id FROM unnest(:run_id::bigint[], :fence::bigint[]) n (run_id, fence)
-    JOIN open_runs o ON o.run_id = n.run_id AND o.fence = n.fence AND o.stop_asked_at IS NULL
-    ORDER BY o.run_id FOR UPDATE OF o)
+-- Many rows are one statement over arrays, one for each column. In the order of their ids, as everybody else locks them. Rows of
+-- open_runs are always sought one by one (LATERAL): a plain join goes through their whole index, which seems to be empty and is full
+-- of dead entries while somebody holds an old transaction open.
+DELETE FROM open_runs WHERE run_id = ANY (ARRAY(
+    SELECT h.run_id FROM (SELECT * FROM unnest(:run_id::bigint[], :fence::bigint[]) u (run_id, fence) ORDER BY run_id) n
+    CROSS JOIN LATERAL (SELECT o.run_id FROM open_runs o
+                        WHERE o.run_id = n.run_id AND o.fence = n.fence AND o.stop_asked_at IS NULL FOR UPDATE) h))
 
 -- name: delete_open_runs
 DELETE FROM open_runs o USING unnest(:run_id::bigint[], :fence::bigint[]) n (run_id, fence)
-WHERE o.run_id = n.run_id AND o.fence IS NOT DISTINCT FROM n.fence
+CROSS JOIN LATERAL (SELECT h.ctid AS place FROM open_runs h WHERE h.run_id = n.run_id LIMIT 1) h
+WHERE o.ctid = h.place AND o.fence IS NOT DISTINCT FROM n.fence
 
 -- name: write_closed_runs
 INSERT INTO job_runs (run_id, job_id, version, origin, fire_at, due_at, available_at, queued_at, node_id, attempt, fence, started_at,
@@ -124,17 +127,19 @@ SELECT fence, started_at FROM job_attempts WHERE run_id = :run_id AND kind = 'en
 
 -- name: hold_due_cursors
 -- The first step of `due_jobs`: their cursors, in due order, held until the transaction ends; those that another node holds are left to
--- it. It does not wait, so it cannot be in anybody's way. With it goes what a turn closes, as one statement.
+-- it. It does not wait, so it cannot be in anybody's way. With it goes what a turn closes, as one statement. Before `since` none is due:
+-- what lies there are dead entries of the index, as many as cursors were moved since somebody holds an old transaction open.
 SELECT ARRAY(SELECT c.job_id FROM job_cursors c
-             WHERE c.next_due <= instant(:now)
+             WHERE c.next_due >= instant(:since) AND c.next_due <= instant(:now)
                AND (c.next_due <= instant(:overdue)
                     OR NOT EXISTS (SELECT 1 FROM jobs j WHERE j.job_id = c.job_id AND j.runs_on <> '[]'
                                    AND NOT j.runs_on::jsonb <@ :labels::jsonb))
              ORDER BY c.next_due, c.job_id
-             LIMIT CASE WHEN EXISTS (SELECT 1 FROM job_cursors late WHERE late.next_due <= instant(:overdue)) THEN :limit::bigint
+             LIMIT CASE WHEN EXISTS (SELECT 1 FROM job_cursors late
+                                     WHERE late.next_due >= instant(:since) AND late.next_due <= instant(:overdue)) THEN :limit::bigint
                         ELSE :room::bigint END
              FOR UPDATE SKIP LOCKED) AS held,
-       (SELECT min(next_due) FROM job_cursors) AS first,
+       (SELECT min(next_due) FROM job_cursors WHERE next_due >= instant(:since)) AS first,
        (SELECT min(later.next_due) FROM job_cursors later WHERE later.next_due > instant(:now)) AS following,
        EXISTS (SELECT 1 FROM open_runs o WHERE o.node_id IS NULL) AS waiting,
        EXISTS (SELECT 1 FROM jobs f JOIN job_cursors c ON c.job_id = f.job_id
@@ -143,12 +148,13 @@ SELECT ARRAY(SELECT c.job_id FROM job_cursors c
 
 -- name: due_jobs
 -- The second step, in a view of its own: what others committed before the cursors were held is seen here. With a run id and a fence for
--- each, which is what most turns need; a number that nobody uses is a gap.
+-- each, which is what most turns need; a number that nobody uses is a gap. They are found by when they are due, not by their ids
+-- (hence the + 0), so that no dead entries are read: see `hold_due_cursors`.
 SELECT p.*, nextval('run_ids') AS new_run_id, nextval('fences') AS new_fence,
        EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = :node_id AND n.stopped_at IS NOT NULL) AS stopped,
        EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = :node_id AND n.draining_at IS NOT NULL) AS draining
 FROM jobs_to_plan p
-WHERE p.job_id = ANY (:held::bigint[]) AND p.next_due <= instant(:now)
+WHERE p.job_id + 0 = ANY (:held::bigint[]) AND p.next_due >= instant(:since) AND p.next_due <= instant(:now)
 ORDER BY p.next_due, p.job_id
 
 -- name: terms_of_jobs
@@ -198,7 +204,8 @@ FOR UPDATE OF r SKIP LOCKED
 UPDATE open_runs o SET node_id = n.node_id, attempt = n.attempt, fence = n.fence, started_at = instant(n.started_at)
 FROM unnest(:node_id::text[], :attempt::bigint[], :fence::bigint[], :started_at::bigint[], :run_id::bigint[])
     AS n (node_id, attempt, fence, started_at, run_id)
-WHERE o.run_id = n.run_id AND o.fence IS NULL
+CROSS JOIN LATERAL (SELECT h.ctid AS place FROM open_runs h WHERE h.run_id = n.run_id LIMIT 1) h
+WHERE o.ctid = h.place AND o.fence IS NULL
 
 -- name: take_numbers
 SELECT ARRAY(SELECT nextval('fences') FROM generate_series(1, :fences)) AS fences,
@@ -238,13 +245,19 @@ FROM unnest(:job_id::bigint[], :version::bigint[], :first_at::bigint[], :last_at
     AS n (job_id, version, first_at, last_at, count, status, reason, written_at)
 
 -- name: move_cursors
-UPDATE job_cursors c SET planned_through = instant(n.planned_through), next_due = instant(n.next_due), next_run = instant(n.next_run)
+-- By the place of each row, which is found by its whole key and is held: see `hold_due_cursors`. What was open stays so, and what comes
+-- new lies after what was planned before: no run of the job is open that was due before that.
+UPDATE job_cursors c SET planned_through = instant(n.planned_through), next_due = instant(n.next_due), next_run = instant(n.next_run),
+                         open_from = coalesce((SELECT min(r.fire_at) FROM open_runs r
+                                               WHERE r.job_id = c.job_id AND r.fire_at >= c.open_from), c.planned_through)
 FROM unnest(:planned_through::bigint[], :next_due::bigint[], :next_run::bigint[], :job_id::bigint[], :was::bigint[])
     AS n (planned_through, next_due, next_run, job_id, was)
-WHERE c.job_id = n.job_id AND c.planned_through = instant(n.was)
+CROSS JOIN LATERAL (SELECT h.ctid AS place FROM job_cursors h
+                    WHERE h.job_id = n.job_id AND h.planned_through = instant(n.was) LIMIT 1) h
+WHERE c.ctid = h.place
 
 -- name: next_due
-SELECT (SELECT min(next_due) FROM job_cursors) AS next_due,
+SELECT (SELECT min(next_due) FROM job_cursors WHERE next_due >= instant(:since)) AS next_due,
        (SELECT min(next_due) FROM job_cursors WHERE next_due > instant(:now)) AS following
 
 -- name: quarantine_for_conflict

@@ -44,7 +44,8 @@ ORDER BY r.run_id
 -- name: requeue_runs
 UPDATE open_runs o SET queued_at = instant(n.queued_at), node_id = NULL, fence = NULL, started_at = NULL
 FROM unnest(:queued_at::bigint[], :run_id::bigint[], :fence::bigint[]) AS n (queued_at, run_id, fence)
-WHERE o.run_id = n.run_id AND o.fence = n.fence
+CROSS JOIN LATERAL (SELECT h.ctid AS place FROM open_runs h WHERE h.run_id = n.run_id LIMIT 1) h
+WHERE o.ctid = h.place AND o.fence = n.fence
 
 -- name: record_clock_event
 INSERT INTO clock_events (seen_at, kind, delta_us, action, node_id) VALUES (instant(:seen_at), :kind, :delta_us, :action, :node_id)
