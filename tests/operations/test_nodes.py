@@ -201,7 +201,7 @@ def test_a_run_that_no_living_node_may_take_says_what_it_waits_for(cli: CliSessi
     assert f"it waits: {reason}" in cli.sp("--json jobs explain train").data["sentences"]
     (found,) = checks(cli, "labels")
     assert found["status"] == "warn"
-    assert found["message"] == f"{reason}, and these jobs need one: train; 1 run of them wait"
+    assert found["message"] == f"{reason}, and these jobs need one: train; 1 run waits"
     assert "`node.labels`" in found["mend"]
 
     join("c3d4", labels=("gpu",))

@@ -62,7 +62,7 @@ def _labels(ledger: LedgerReader, nodes: Sequence[NodeIdentity]) -> Iterator[Fin
             f" and {len(jobs) - _NAMED} more" if len(jobs) > _NAMED else ""
         )
         runs = sum(waiting.get(job.name, 0) for job in jobs)
-        wait = f"; {counted(runs, 'run')} of them wait" if runs else ""
+        wait = f"; {counted(runs, 'run waits', 'runs wait')}" if runs else ""
         mend = "start a node whose profile has these `node.labels`, or change `runs_on` of the jobs"
         yield Finding("labels", f"{reason}, and these jobs need one: {named}{wait}", mend)
 
