@@ -132,6 +132,9 @@ class LedgerInMemory:
     def leave(self, node_id: str, now: int) -> None:
         pass
 
+    def node(self, _node_id: str) -> NodeIdentity | None:
+        return None
+
     def living_nodes(self) -> list[NodeIdentity]:
         return []
 

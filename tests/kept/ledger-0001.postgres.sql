@@ -143,6 +143,22 @@ END $$;
 
 
 --
+-- Name: job_cursors_are_one_a_job(); Type: FUNCTION; Schema: systemprompt; Owner: -
+--
+
+CREATE FUNCTION systemprompt.job_cursors_are_one_a_job() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'systemprompt', 'pg_temp'
+    AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM fresh n JOIN job_cursors c ON c.job_id = n.job_id AND c.planned_through <> n.planned_through) THEN
+        RAISE EXCEPTION USING ERRCODE = 'integrity_constraint_violation', MESSAGE = 'ledger: a job has one cursor';
+    END IF;
+    RETURN NULL;
+END $$;
+
+
+--
 -- Name: job_run_ranges_account_once(); Type: FUNCTION; Schema: systemprompt; Owner: -
 --
 
@@ -201,11 +217,14 @@ BEGIN
     ELSIF EXISTS (SELECT 1 FROM fresh n LEFT JOIN reasons k ON k.status = n.status AND k.reason = n.reason
                   WHERE n.reason IS NOT NULL AND k.reason IS NULL) THEN
         refused := 'ledger: this is no reason for that status';
-    ELSIF EXISTS (SELECT 1 FROM fresh n JOIN open_runs o ON o.run_id = n.run_id) THEN
+    ELSIF EXISTS (SELECT 1 FROM fresh n
+                  CROSS JOIN LATERAL (SELECT 1 FROM open_runs o WHERE o.run_id = n.run_id LIMIT 1) o) THEN
         refused := 'ledger: this run is still open';
     ELSIF EXISTS (SELECT 1 FROM fresh n WHERE n.attempt = 0 AND n.fire_at IS NOT NULL) THEN
         -- A run that had begun was looked at when it came into open_runs; what closes without having begun is looked at here.
-        IF EXISTS (SELECT 1 FROM fresh n JOIN open_runs o ON o.job_id = n.job_id AND o.fire_at = n.fire_at WHERE n.attempt = 0)
+        IF EXISTS (SELECT 1 FROM fresh n
+                   CROSS JOIN LATERAL (SELECT 1 FROM open_runs o WHERE o.job_id = n.job_id AND o.fire_at = n.fire_at LIMIT 1) o
+                   WHERE n.attempt = 0)
            OR EXISTS (SELECT 1 FROM fresh n
                       CROSS JOIN LATERAL (SELECT g.first_at FROM job_run_ranges g WHERE g.job_id = n.job_id
                                           AND g.last_at >= n.fire_at ORDER BY g.last_at LIMIT 1) g
@@ -340,9 +359,12 @@ BEGIN
         refused := 'ledger: this day is sealed';
     ELSIF EXISTS (SELECT 1 FROM fresh n LEFT JOIN jobs j ON j.job_id = n.job_id WHERE j.job_id IS NULL) THEN
         refused := 'ledger: nobody knows this job';
-    ELSIF EXISTS (SELECT 1 FROM fresh n JOIN job_runs r ON r.run_id = n.run_id AND r.due_at = n.due_at) THEN
+    ELSIF EXISTS (SELECT 1 FROM fresh n
+                  CROSS JOIN LATERAL (SELECT 1 FROM job_runs r WHERE r.run_id = n.run_id AND r.due_at = n.due_at LIMIT 1) r) THEN
         refused := 'ledger: this run is closed';
-    ELSIF EXISTS (SELECT 1 FROM fresh n JOIN job_runs r ON r.job_id = n.job_id AND r.due_at = n.fire_at AND r.fire_at = n.fire_at)
+    ELSIF EXISTS (SELECT 1 FROM fresh n
+                  CROSS JOIN LATERAL (SELECT 1 FROM job_runs r WHERE r.job_id = n.job_id AND r.due_at = n.fire_at
+                                      AND r.fire_at = n.fire_at LIMIT 1) r)
        OR EXISTS (SELECT 1 FROM fresh n
                   CROSS JOIN LATERAL (SELECT g.first_at FROM job_run_ranges g WHERE g.job_id = n.job_id AND g.last_at >= n.fire_at
                                       ORDER BY g.last_at LIMIT 1) g
@@ -809,7 +831,8 @@ CREATE TABLE systemprompt.job_cursors (
     job_id bigint NOT NULL,
     planned_through timestamp with time zone NOT NULL,
     next_due timestamp with time zone,
-    next_run timestamp with time zone
+    next_run timestamp with time zone,
+    open_from timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0');
 
@@ -1201,8 +1224,15 @@ CREATE VIEW systemprompt.jobs_to_plan AS
      CROSS JOIN LATERAL ( SELECT min(r.run_id) AS first,
             count(*) AS open_runs,
             COALESCE(bool_or((r.origin = 'catch_up'::text)), false) AS catching_up
-           FROM systemprompt.open_runs r
-          WHERE (r.job_id = c.job_id)) o);
+           FROM ( SELECT w.run_id,
+                    w.origin
+                   FROM systemprompt.open_runs w
+                  WHERE ((w.job_id = c.job_id) AND (w.fire_at >= c.open_from))
+                UNION ALL
+                 SELECT w.run_id,
+                    w.origin
+                   FROM systemprompt.open_runs w
+                  WHERE ((w.job_id = c.job_id) AND (w.fire_at IS NULL))) r) o);
 
 
 --
@@ -1507,9 +1537,9 @@ INSERT INTO systemprompt.clock_events OVERRIDING SYSTEM VALUE VALUES (1, '2026-0
 -- Data for Name: job_cursors; Type: TABLE DATA; Schema: systemprompt; Owner: -
 --
 
-INSERT INTO systemprompt.job_cursors VALUES (3, '2026-01-01 00:00:00+00', NULL, NULL);
-INSERT INTO systemprompt.job_cursors VALUES (1, '2026-03-12 03:00:00+00', '2026-03-12 04:00:00+00', '2026-03-12 04:00:00+00');
-INSERT INTO systemprompt.job_cursors VALUES (2, '2026-03-12 03:00:00+00', '2026-03-12 04:00:00+00', '2026-03-12 04:00:00+00');
+INSERT INTO systemprompt.job_cursors VALUES (3, '2026-01-01 00:00:00+00', NULL, NULL, '2026-01-01 00:00:00+00');
+INSERT INTO systemprompt.job_cursors VALUES (1, '2026-03-12 03:00:00+00', '2026-03-12 04:00:00+00', '2026-03-12 04:00:00+00', '2026-03-05 03:00:00+00');
+INSERT INTO systemprompt.job_cursors VALUES (2, '2026-03-12 03:00:00+00', '2026-03-12 04:00:00+00', '2026-03-12 04:00:00+00', '2026-03-05 03:00:00+00');
 
 
 --
@@ -1729,37 +1759,37 @@ INSERT INTO systemprompt.jobs VALUES (1, 'hourly', '', '[]', NULL, 'file:jobs.py
 -- Data for Name: ledger_migrations; Type: TABLE DATA; Schema: systemprompt; Owner: -
 --
 
-INSERT INTO systemprompt.ledger_migrations VALUES (1, '0001_ledger.sql', 584885530);
+INSERT INTO systemprompt.ledger_migrations VALUES (1, '0001_ledger.sql', 1647987442);
 
 
 --
 -- Data for Name: ledger_seals; Type: TABLE DATA; Schema: systemprompt; Owner: -
 --
 
-INSERT INTO systemprompt.ledger_seals VALUES (1, 1, '2026-01-01', '2026-01-01 00:00:00+00', '2026-01-02 00:00:00+00', 6, 3, 2, 6, '{"ranges":{"missed superseded":1,"skipped disabled":1},"runs":{"cancelled requested":1,"failed exception":2,"failed node_lost":1,"failed timeout":1,"success":1}}', '7a2fffbce2dea03efe27c9e744a8e4cbc07b7bed7ea14183798fe315af538b3b', '2026-03-12 03:00:00+00', '53e6bc1f7a3151a4bd1e9a34076b2a60d61958fb3bd962461f0bfc6cea05eaaf', '823c5430ddebdd9175a399deafb578eb3c00cb63cdef5aa7c64e6a32c936dbac');
-INSERT INTO systemprompt.ledger_seals VALUES (2, 1, '2026-01-08', '2026-01-02 00:00:00+00', '2026-01-09 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', 'abacd3a07a39057852383fb388fcabaef205828d7160384ea540103e377e0dcf', '2026-03-12 03:00:00+00', '823c5430ddebdd9175a399deafb578eb3c00cb63cdef5aa7c64e6a32c936dbac', '186dbb1584db30cf9fac06a94b9ed2332d339dcdd7f101ce3ae8f184a5dd2f36');
-INSERT INTO systemprompt.ledger_seals VALUES (3, 1, '2026-01-15', '2026-01-09 00:00:00+00', '2026-01-16 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', '8c104a6b0075d609098688881d4fbc8490cca2a26855245961af9dfa0532432e', '2026-03-12 03:00:00+00', '186dbb1584db30cf9fac06a94b9ed2332d339dcdd7f101ce3ae8f184a5dd2f36', '9e5960e5e3a6e44a0c8847f48970e72c3cb928f35e5da2814755110e0b96157e');
-INSERT INTO systemprompt.ledger_seals VALUES (4, 1, '2026-01-22', '2026-01-16 00:00:00+00', '2026-01-23 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', 'd837861519e10f9a0e177b337b3311a572fa95ecd5cdf55795757235e3ec9532', '2026-03-12 03:00:00+00', '9e5960e5e3a6e44a0c8847f48970e72c3cb928f35e5da2814755110e0b96157e', '2c34229c0c4ce5eba2ed2fc29c12f641c2ede7a3fb3d1872b30af1b000b5c904');
-INSERT INTO systemprompt.ledger_seals VALUES (5, 1, '2026-01-29', '2026-01-23 00:00:00+00', '2026-01-30 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', '2d247da5e06788b63146fed4939c3d291ab5b69628924fa2f40987d2ac971b1a', '2026-03-12 03:00:00+00', '2c34229c0c4ce5eba2ed2fc29c12f641c2ede7a3fb3d1872b30af1b000b5c904', '38d172a51fd23dda345969b7869613c6b51d8213e5fb00714a40baa195f228a2');
-INSERT INTO systemprompt.ledger_seals VALUES (6, 1, '2026-02-05', '2026-01-30 00:00:00+00', '2026-02-06 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', '416258c56d431b855624924a93d1167b4cbb0141b99d8deaff5fd697643b0968', '2026-03-12 03:00:00+00', '38d172a51fd23dda345969b7869613c6b51d8213e5fb00714a40baa195f228a2', '41669e7ebf5cc0b6011a1c564d165c8f331695e87120ae47deaf8b76ddb9175c');
-INSERT INTO systemprompt.ledger_seals VALUES (7, 1, '2026-02-12', '2026-02-06 00:00:00+00', '2026-02-13 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', '4e8ad7c47b7c94b0ea0d21ba4dcfb46f7eb60597cb2e7961e77207e0254d810a', '2026-03-12 03:00:00+00', '41669e7ebf5cc0b6011a1c564d165c8f331695e87120ae47deaf8b76ddb9175c', '999762df0e3435e4b8b5d8603d28d77eb181c6a5323be24a509942629d1ca5a2');
-INSERT INTO systemprompt.ledger_seals VALUES (8, 1, '2026-02-19', '2026-02-13 00:00:00+00', '2026-02-20 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', 'f967a8d44495ff87af8fe9fc2f0998603fb3d595fe17cd82c35d60eae34d8ff9', '2026-03-12 03:00:00+00', '999762df0e3435e4b8b5d8603d28d77eb181c6a5323be24a509942629d1ca5a2', '022c29736f54e3ec1220c2382b9b97aed01c71bf254c2a8eb34cc1d5c3f0c404');
-INSERT INTO systemprompt.ledger_seals VALUES (9, 1, '2026-02-26', '2026-02-20 00:00:00+00', '2026-02-27 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', 'c371efb246d8f32b4e8636eca82c327fbbd74c501c161f7df3317d1e1ca571bf', '2026-03-12 03:00:00+00', '022c29736f54e3ec1220c2382b9b97aed01c71bf254c2a8eb34cc1d5c3f0c404', '8e66468887c1ed8257fad3baaa958130605eb73628aa61d4136046775a6c9a84');
-INSERT INTO systemprompt.ledger_seals VALUES (10, 1, '2026-03-05', '2026-02-27 00:00:00+00', '2026-03-06 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', 'fb3ccc4e6ac9b232e5813a346bcbf49f05629cebcac6f860d207396688668fea', '2026-03-12 03:00:00+00', '8e66468887c1ed8257fad3baaa958130605eb73628aa61d4136046775a6c9a84', '0e2829c864136dd7e6036b0256213808120039aa949edc90f775c4beb4993494');
+INSERT INTO systemprompt.ledger_seals VALUES (1, 1, '2026-01-01', '2026-01-01 00:00:00+00', '2026-01-02 00:00:00+00', 6, 3, 2, 6, '{"ranges":{"missed superseded":1,"skipped disabled":1},"runs":{"cancelled requested":1,"failed exception":2,"failed node_lost":1,"failed timeout":1,"success":1}}', '7a2fffbce2dea03efe27c9e744a8e4cbc07b7bed7ea14183798fe315af538b3b', '2026-03-12 03:00:00+00', '64f34744453a64ac03f84b2542987b6abe03aab8e5cc25192c16b2c1013316a5', 'd1162f5e8e805471e671052ab39b854cb84a8ca5daa898faa6569d93bdb8d9ad');
+INSERT INTO systemprompt.ledger_seals VALUES (2, 1, '2026-01-08', '2026-01-02 00:00:00+00', '2026-01-09 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', 'abacd3a07a39057852383fb388fcabaef205828d7160384ea540103e377e0dcf', '2026-03-12 03:00:00+00', 'd1162f5e8e805471e671052ab39b854cb84a8ca5daa898faa6569d93bdb8d9ad', 'b7072885189dac23ddfc2dd4e9b43ecd7c10dd2d035908d781e2ca45fad57551');
+INSERT INTO systemprompt.ledger_seals VALUES (3, 1, '2026-01-15', '2026-01-09 00:00:00+00', '2026-01-16 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', '8c104a6b0075d609098688881d4fbc8490cca2a26855245961af9dfa0532432e', '2026-03-12 03:00:00+00', 'b7072885189dac23ddfc2dd4e9b43ecd7c10dd2d035908d781e2ca45fad57551', 'f46bed3c79c2830b5feaa7f565e7d398939a562cdf53f132e003fddd82fc08e9');
+INSERT INTO systemprompt.ledger_seals VALUES (4, 1, '2026-01-22', '2026-01-16 00:00:00+00', '2026-01-23 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', 'd837861519e10f9a0e177b337b3311a572fa95ecd5cdf55795757235e3ec9532', '2026-03-12 03:00:00+00', 'f46bed3c79c2830b5feaa7f565e7d398939a562cdf53f132e003fddd82fc08e9', 'd54bb22dd751c7f5c0ada187badc53173efd47e1268e460c257512986b3f1aed');
+INSERT INTO systemprompt.ledger_seals VALUES (5, 1, '2026-01-29', '2026-01-23 00:00:00+00', '2026-01-30 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', '2d247da5e06788b63146fed4939c3d291ab5b69628924fa2f40987d2ac971b1a', '2026-03-12 03:00:00+00', 'd54bb22dd751c7f5c0ada187badc53173efd47e1268e460c257512986b3f1aed', '356accdab75e0352aeaf922ba6b8b7ea64423c2b69587bdefb589d8f5616e81e');
+INSERT INTO systemprompt.ledger_seals VALUES (6, 1, '2026-02-05', '2026-01-30 00:00:00+00', '2026-02-06 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', '416258c56d431b855624924a93d1167b4cbb0141b99d8deaff5fd697643b0968', '2026-03-12 03:00:00+00', '356accdab75e0352aeaf922ba6b8b7ea64423c2b69587bdefb589d8f5616e81e', '52267f666c2e0a55c056235b5819c535fb4c8dc4f352e5badc241785e04a8934');
+INSERT INTO systemprompt.ledger_seals VALUES (7, 1, '2026-02-12', '2026-02-06 00:00:00+00', '2026-02-13 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', '4e8ad7c47b7c94b0ea0d21ba4dcfb46f7eb60597cb2e7961e77207e0254d810a', '2026-03-12 03:00:00+00', '52267f666c2e0a55c056235b5819c535fb4c8dc4f352e5badc241785e04a8934', '9370ebe7c2c1e9ab5d9ed7b0f248be8c811452f3c204a1e586ccd8907463ea12');
+INSERT INTO systemprompt.ledger_seals VALUES (8, 1, '2026-02-19', '2026-02-13 00:00:00+00', '2026-02-20 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', 'f967a8d44495ff87af8fe9fc2f0998603fb3d595fe17cd82c35d60eae34d8ff9', '2026-03-12 03:00:00+00', '9370ebe7c2c1e9ab5d9ed7b0f248be8c811452f3c204a1e586ccd8907463ea12', '415dbf900b5c8712b26b1b3b32786a6e05c7ff146194de84bb7a974b6b6e4315');
+INSERT INTO systemprompt.ledger_seals VALUES (9, 1, '2026-02-26', '2026-02-20 00:00:00+00', '2026-02-27 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', 'c371efb246d8f32b4e8636eca82c327fbbd74c501c161f7df3317d1e1ca571bf', '2026-03-12 03:00:00+00', '415dbf900b5c8712b26b1b3b32786a6e05c7ff146194de84bb7a974b6b6e4315', 'eca82d6c9efec6533f67738a293104d31efc256ba326b273512994c4d05c3733');
+INSERT INTO systemprompt.ledger_seals VALUES (10, 1, '2026-03-05', '2026-02-27 00:00:00+00', '2026-03-06 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', 'fb3ccc4e6ac9b232e5813a346bcbf49f05629cebcac6f860d207396688668fea', '2026-03-12 03:00:00+00', 'eca82d6c9efec6533f67738a293104d31efc256ba326b273512994c4d05c3733', 'e5b7d6cf1d3ed6a1eefc55da750e9d2dabf3f92d8fc9047218077ef93310b52e');
 
 
 --
 -- Data for Name: ledger_state; Type: TABLE DATA; Schema: systemprompt; Owner: -
 --
 
-INSERT INTO systemprompt.ledger_state VALUES (1, 'afef7d9b4b6641dbaa60c3dbfaa411e1', 0, 10, '2026-03-06 00:00:00+00', '2026-03-06 00:00:00+00', 24);
+INSERT INTO systemprompt.ledger_state VALUES (1, '5f5a81c1188e4b2980489135b21e48c8', 0, 10, '2026-03-06 00:00:00+00', '2026-03-06 00:00:00+00', 24);
 
 
 --
 -- Data for Name: nodes; Type: TABLE DATA; Schema: systemprompt; Owner: -
 --
 
-INSERT INTO systemprompt.nodes VALUES ('a', 'serve', 'here', 'boot/pid', 1, 1, 'test', '[]', '', 1, 4, '2026-01-01 00:00:00+00', 11, '2026-03-12 03:00:00+00', -20, '[]', NULL, NULL, NULL, '2026-03-12 03:00:00+00', 'left');
+INSERT INTO systemprompt.nodes VALUES ('a', 'serve', 'here', 'boot/pid', 1, 1, 'test', '[]', '', 1, 4, '2026-01-01 00:00:00+00', 11, '2026-03-12 03:00:00+00', -19, '[]', NULL, NULL, NULL, '2026-03-12 03:00:00+00', 'left');
 INSERT INTO systemprompt.nodes VALUES ('c', 'serve', 'here', 'boot/pid', 1, 1, 'test', '[]', '', 1, 4, '2026-03-12 03:00:00+00', 0, '2026-03-12 03:00:00+00', 0, '[]', NULL, NULL, NULL, NULL, NULL);
 
 
@@ -1912,7 +1942,7 @@ ALTER TABLE ONLY systemprompt.job_attempts
 --
 
 ALTER TABLE ONLY systemprompt.job_cursors
-    ADD CONSTRAINT job_cursors_pkey PRIMARY KEY (job_id);
+    ADD CONSTRAINT job_cursors_pkey PRIMARY KEY (job_id, planned_through);
 
 
 --
@@ -2505,6 +2535,13 @@ CREATE TRIGGER job_attempts_never_change BEFORE UPDATE OR TRUNCATE ON systemprom
 --
 
 CREATE TRIGGER job_attempts_stay_out_of_sealed_days AFTER INSERT ON systemprompt.job_attempts REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION systemprompt.job_attempts_stay_out_of_sealed_days();
+
+
+--
+-- Name: job_cursors job_cursors_are_one_a_job; Type: TRIGGER; Schema: systemprompt; Owner: -
+--
+
+CREATE TRIGGER job_cursors_are_one_a_job AFTER INSERT ON systemprompt.job_cursors REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION systemprompt.job_cursors_are_one_a_job();
 
 
 --

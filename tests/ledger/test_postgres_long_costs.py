@@ -35,6 +35,7 @@ class Measured:
     def __init__(self, address: str) -> None:
         self.address = address
         self.fetched = 0
+        self._before: int | None = None
         self.ledger = PostgresLedger(Address(address), decides_by="host", on_statement=self._hear)
         self.ledger.migrate()
         self.ledger.join(node("a", START))
@@ -43,8 +44,14 @@ class Measured:
 
     def _hear(self, event: str) -> None:
         transaction = self.ledger._store._transaction()
-        if event == "commit" and transaction is not None:  # it is not the heartbeat's
-            self.fetched = transaction.connection.execute(FETCHED).fetchall()[0]["n"]
+        if event == "begin" or transaction is None:  # the heartbeat's is another
+            self._before = None
+            return
+        # The server also counts what the session fetched before and has not reported yet.
+        fetched = transaction.connection.execute(FETCHED).fetchall()[0]["n"]
+        if self._before is None:
+            self._before = fetched
+        self.fetched = fetched - self._before
 
     def turn(self, second: int) -> tuple[int, int]:
         """Begin all that is due, and end it; return what each of the two fetched."""
@@ -78,8 +85,8 @@ def test_a_turn_does_not_read_a_hundred_thousand_dead_rows(measured: Measured) -
         ((number,),) = raw.execute(dead).fetchall()
         assert number >= 2 * rounds * JOBS
         then_begins, then_ends = measured.settled(5 + rounds)
-    assert then_begins <= 2 * begins + 1_000
-    assert then_ends <= 2 * ends + 1_000
+    assert then_begins <= 2 * begins
+    assert then_ends <= 2 * ends
 
 
 def test_a_look_at_everything_finds_what_lies_before_the_last_one(measured: Measured) -> None:
@@ -115,8 +122,9 @@ def test_a_turn_costs_the_same_beside_two_hundred_thousand_closed_accounts(measu
         filled(raw, 200_000)
         raw.execute("ANALYZE")
     then_begins, then_ends = measured.settled(5)
-    assert then_begins <= 1.2 * begins
-    assert then_ends <= 1.2 * ends
+    # An index of many rows is a page or two higher than one of none.
+    assert then_begins <= 1.5 * begins
+    assert then_ends <= 1.5 * ends
 
 
 ONE_RUN = """
