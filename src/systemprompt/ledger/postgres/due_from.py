@@ -20,13 +20,17 @@ class DueFrom:
 
     A cursor is moved to a later instant, whoever moves it. Only a change of the catalogue brings an earlier one, which lies after
     the instant that the change decides by. If the change takes longer than two seconds, the next look at everything finds it: one
-    comes every ten seconds, and whenever the clock stands before the last look.
+    comes with the hint that follows the change, every ten seconds, and whenever the clock stands before the last look.
     """
 
     def __init__(self) -> None:
         self.bound: Instant = _EVER
         self._looked_at: Instant = _EVER
         self._all_at = time.monotonic()
+
+    def forget(self) -> None:
+        """Let the next look see everything."""
+        self.bound = _EVER
 
     def since(self, now: Instant) -> Instant:
         """Return where a look at `now` begins."""

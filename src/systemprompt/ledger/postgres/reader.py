@@ -63,8 +63,10 @@ class PostgresReader(StoredReader):
     def change_marker(self) -> int:
         """As promised; and every five seconds another number, since a hint may be lost."""
         self._store.tell_what_is_owed()
-        changes = int(self._store.fetch("changes")[0]["number"]) - self._store.own_changes
-        return changes * _MANY + int((time.monotonic() - self._since) / _LOOK_ANYWAY_S)
+        (seen,) = self._store.fetch("changes")
+        self._store.hear(seen["hints"])
+        changes = seen["number"] - self._store.own_changes
+        return int(changes) * _MANY + int((time.monotonic() - self._since) / _LOOK_ANYWAY_S)
 
     @property
     def upkeep(self) -> LedgerUpkeep:

@@ -85,6 +85,7 @@ class PostgresStore:
         """How many hints were sent from here, and how many numbers taken."""
         self._owes_a_hint = False
         self._due = DueFrom()
+        self._heard = 0
 
     # -- transactions -----------------------------------------------------------------------------------------------------
 
@@ -140,6 +141,12 @@ class PostgresStore:
                 self.own_changes += 1
         except (psycopg.Error, DatabaseError):
             self._owes_a_hint = True
+
+    def hear(self, hints: int) -> None:
+        """Take how many hints there were: after a new one the next look for due cursors begins at the beginning."""
+        if hints != self._heard:
+            self._heard = hints
+            self._due.forget()
 
     def tell_what_is_owed(self) -> None:
         if self._owes_a_hint:

@@ -219,7 +219,8 @@ ORDER BY last_at, range_id
 -- name: changes
 -- What others have hinted at, and how many numbers turns have taken: whoever looks may find something new.
 -- A sequence that gave no number yet says 1.
-SELECT c.last_value + f.last_value + r.last_value + c.is_called::integer + f.is_called::integer + r.is_called::integer AS number
+SELECT c.last_value + f.last_value + r.last_value + c.is_called::integer + f.is_called::integer + r.is_called::integer AS number,
+       c.last_value AS hints
 FROM changes c, fences f, run_ids r
 
 -- name: clock_events
