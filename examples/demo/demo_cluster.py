@@ -122,19 +122,22 @@ class Cluster(Showing):
         self.show("nodes")
 
     def kill_one(self) -> None:
-        heading("One is killed")
-        node = self.nodes.pop("one")
+        heading("One is killed in mid-run")
+        name, run_id = self.wait_for("a node to be at a report", self.at_a_report, 20)
+        node = self.nodes.pop(name)
         os.kill(node.pid, signal.SIGKILL)
         node.wait()
-        say(f"kill -9 {node.pid}: node one is gone, and writes nothing down. The others find out.")
-        self.go_on(6)
+        say(f"kill -9 {node.pid}, while node {name} was at run {run_id}. It writes nothing down. The others find out.")
+        self.wait_for(f"run {run_id} to be settled", lambda: self.fate_of(run_id) != "running", 30)
+        self.go_on(4)
+        say(f"Run {run_id} is closed as {self.fate_of(run_id)}: report says on_lost: fail, so nobody starts it again.")
 
     def freeze_one(self) -> None:
         heading("One is frozen past its lease, and wakes up")
-        node = self.nodes["two"]
+        name, node = next(iter(self.nodes.items()))
         os.kill(node.pid, signal.SIGSTOP)
         say(
-            f"SIGSTOP {node.pid}: node two stands still for {LEASE * 2:g} s, twice its lease. Others take what it held."
+            f"SIGSTOP {node.pid}: node {name} stands still for {LEASE * 2:g} s, twice its lease. Others take what it held."
         )
         time.sleep(LEASE * 2)
         os.kill(node.pid, signal.SIGCONT)
@@ -171,7 +174,6 @@ class Cluster(Showing):
         heading("The account")
         self.show("jobs list")
         self.show("jobs history --status failed,missed,skipped -n 15")
-        self.show("nodes --all")
         say("Every second of it all has an account, whoever lived through it. The audit recomputes every fire time:")
         code = self.show("jobs audit")
         if code:
@@ -204,6 +206,18 @@ class Cluster(Showing):
         self.wait_for(f"{more} more runs to end well", lambda: self.successes() >= wanted, 40)
         say("The fire times go on:")
         self.show("jobs history -n 6")
+
+    def at_a_report(self) -> tuple[str, int] | None:
+        """Return a node of ours that runs `report`, and the run."""
+        pids = {node.pid: name for name, node in self.nodes.items()}
+        for run in self.ask("jobs active --job report")["entries"]:
+            if run["node_pid"] in pids and run["status"] == "running":
+                return pids[run["node_pid"]], run["run_id"]
+        return None
+
+    def fate_of(self, run_id: int) -> str:
+        run = next(run for run in self.ask("jobs history --job report -n 50")["entries"] if run["run_id"] == run_id)
+        return run["status"] if run["reason"] is None else f"{run['status']}, {run['reason']}"
 
     def successes(self) -> int:
         return int(self.ask("jobs history --status success -n 1")["total"])

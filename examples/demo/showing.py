@@ -50,7 +50,7 @@ class Showing:
         )
         return json.loads(answer.stdout)["data"]
 
-    def wait_for(self, what: str, happened: Callable[[], T], seconds: float) -> T:
+    def wait_for(self, what: str, happened: Callable[[], T | None], seconds: float) -> T:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             self.check_going()

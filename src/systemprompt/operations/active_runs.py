@@ -82,8 +82,8 @@ class ActiveRuns:
 
 def active_runs(context: OperationContext, params: ActiveRunsParams) -> ActiveRuns:
     """Return every open run, from one state of the ledger; how far each is comes from its log."""
-    now, machine = context.now(), this_machine()
     with context.open_ledger() as ledger, ledger.snapshot():
+        now, machine = context.now(), this_machine()
         runs = [run for run in ledger.open_runs() if not params.job or run.job_name in params.job]
         nodes = {node.node_id: node for node in ledger.living_nodes()}
         usual = {job_id: ledger.usual_ms(job_id) for job_id in {run.job_id for run in runs}}

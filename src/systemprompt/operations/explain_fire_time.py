@@ -73,8 +73,8 @@ def explain_fire_time(context: OperationContext, params: ExplainParams) -> FireT
     from systemprompt.audit.explain import explain
     from systemprompt.operations.fire_time_words import Meant, read_fire_time
 
-    now = context.now()
     with context.open_ledger() as ledger, ledger.snapshot():
+        now = context.now()
         job = known_job(ledger, params.name)
         meant = Meant(at=(now,), exact=False) if params.at is None else read_fire_time(params.at, now, job.time_zone)
         found = [explain(ledger, params.name, at, now=now) for at in meant.at]

@@ -81,9 +81,9 @@ class NodeList:
 
 def list_nodes(context: OperationContext, params: ListNodesParams) -> NodeList:  # noqa: ARG001  # `fields` is the doors' own
     """Return the nodes that live, from one state of the ledger. No node is asked: what it last wrote counts."""
-    now, machine = context.now(), this_machine()
     held: dict[str, list[NodeRun]] = {}
     with context.open_ledger() as ledger, ledger.snapshot():
+        now, machine = context.now(), this_machine()
         nodes = sorted(ledger.living_nodes(), key=lambda node: (node.started_at, node.node_id))
         for run in sorted(ledger.open_runs(), key=lambda run: run.started_at or 0):
             if run.node_id is not None and run.started_at is not None:

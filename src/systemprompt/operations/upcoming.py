@@ -82,10 +82,10 @@ def upcoming(context: OperationContext, params: UpcomingParams) -> Upcoming:
     from heapq import merge
     from itertools import islice
 
-    now = context.now()
-    begin, *after = place_of(params, int, int, str) or [now]
-    until = None if params.hours is None else begin + round(params.hours * 3600 * SECOND)
     with context.open_ledger() as ledger, ledger.snapshot():
+        now = context.now()
+        begin, *after = place_of(params, int, int, str) or [now]
+        until = None if params.hours is None else begin + round(params.hours * 3600 * SECOND)
         views = [known_job(ledger, name) for name in dict.fromkeys(params.job)] if params.job else ledger.jobs()
         state = condition(ledger, now)
         versions = {version.job_id: version for version in ledger.versions() if version.valid_until is None}
