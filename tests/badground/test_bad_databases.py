@@ -20,6 +20,7 @@ from support.unprivileged import answers_without_privileges
 from systemprompt.cli.exit_codes import FAILED, INTERNAL, OK
 from systemprompt.cli.parse import flags_of
 from systemprompt.cli.table import COMMANDS
+from systemprompt.ledger.sqlite.engine import open_ledger
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.sqlite.store import SqliteStore
 
@@ -265,8 +266,8 @@ def test_a_read_only_database_can_be_read_and_says_so_where_it_should_be_written
 def test_every_command_says_that_another_process_holds_the_database(
     stage: CliSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for kind in (SqliteStore, SqliteLedger):
-        defaults = kind.__init__.__kwdefaults__
+    for opens in (SqliteStore.__init__, SqliteLedger.__init__, open_ledger):
+        defaults = opens.__kwdefaults__
         assert defaults is not None
         monkeypatch.setitem(defaults, "patience", 0.02)
     assert stage.sp("jobs list").code == OK
