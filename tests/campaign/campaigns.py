@@ -25,6 +25,12 @@ from typing import Any
 TESTS = Path(__file__).resolve().parents[1]
 STORM = "crash/test_storm.py::test_nodes_in_a_storm_leave_a_ledger_that_agrees_with_what_really_ran"
 
+STORM_OVER_A_SERVER = (
+    "crash/test_storm_postgres.py::"
+    "test_a_storm_over_nodes_and_their_server_leaves_a_ledger_that_agrees_with_what_really_ran"
+)
+FAULTS = ("killed", "stopped", "drained", "sessions", "server")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -60,11 +66,12 @@ def say_storm(outcome: Outcome) -> str:
     said = []
     for one in outcome.did:
         acts = one["acts"]
-        faults = sum(number for act, number in acts.items() if act.startswith(("killed", "stopped")))
+        faults = sum(number for act, number in acts.items() if act.startswith(FAULTS))
         commands = sum(number for act, number in acts.items() if act.startswith("sp "))
         edits = sum(number for act, number in acts.items() if act.endswith("edited"))
         counts = f"{one['fire_times']:,} fire times, {faults} faults, {commands} commands, {edits} edits"
-        said.append(f"{counts}; untouched nodes: {one['calm']}; at least one node: {one['with_a_node']}")
+        late = f"; untouched nodes: {one['calm']}; at least one node: {one['with_a_node']}" if "calm" in one else ""
+        said.append(counts + late)
     return "; ".join(said)
 
 
@@ -81,6 +88,9 @@ CAMPAIGNS: dict[str, Campaign] = {
     ),
     "storm2": Campaign(what="a storm over two nodes", tests=(f"{STORM}[2]",), says=say_storm),
     "storm3": Campaign(what="a storm over three nodes", tests=(f"{STORM}[3]",), says=say_storm),
+    "storm_postgres": Campaign(
+        what="a storm over three nodes and their PostgreSQL", tests=(STORM_OVER_A_SERVER,), says=say_storm
+    ),
     "stateful": Campaign(
         what="any life a ledger may lead, audited after each step",
         tests=("ledger/test_sqlite_life.py", "breakages/test_lives_of_nodes.py"),

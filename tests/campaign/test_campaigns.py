@@ -37,6 +37,10 @@ def test_the_table_counts_what_was_done() -> None:
     }
     said = "2,345 fire times, 12 faults, 40 commands, 7 edits; untouched nodes: a; at least one node: b"
     assert CAMPAIGNS["storm2"].says(_outcome([storm])) == said
+    over_a_server = {"fire_times": 185, "acts": {"killed": 1, "drained": 1, "sessions ended": 1, "server stopped": 1}}
+    assert (
+        CAMPAIGNS["storm_postgres"].says(_outcome([over_a_server])) == "185 fire times, 4 faults, 0 commands, 0 edits"
+    )
     assert CAMPAIGNS["fuzz"].says(_outcome([])) == "1,000 examples; 9 passed"
 
 

@@ -20,9 +20,11 @@ LEASE = 2.0
 ROUND, CALM = 45.0, 18.0
 """Seconds in which it storms and then does not touch the nodes, over and over."""
 
+SQLITE = "sqlite:///app.db"
+
 PROFILE = """\
 name: storm
-database: sqlite:///app.db
+database: {database}
 extensions: [jobs.py, edited.py]
 entry_points: false
 limits: {{lease: {lease}s, kill_grace: 1s, shutdown_grace: 3s, misfire_grace: 2s, max_concurrent_runs: 12}}
@@ -176,18 +178,19 @@ def edited(chance: random.Random) -> str:
     return text + (COMES_AND_GOES if chance.random() < 0.6 else "")
 
 
-def profile(schedule: str = "*/2 * * * * *") -> str:
-    return PROFILE.format(lease=LEASE, command=COMMAND, long=LONG, bad=BAD, edited=schedule)
+def profile(schedule: str = "*/2 * * * * *", *, database: str = SQLITE) -> str:
+    return PROFILE.format(database=database, lease=LEASE, command=COMMAND, long=LONG, bad=BAD, edited=schedule)
 
 
 @dataclass(slots=True)
 class Answer:
-    """What a command said. `code` is negative where it was killed."""
+    """What a command said. `code` is negative where it was killed; `disturbed` where its database was away meanwhile."""
 
     words: tuple[str, ...]
     code: int
     document: dict[str, Any]
     said: str
+    disturbed: bool = False
 
 
 @dataclass(slots=True)
@@ -203,6 +206,7 @@ class Spell:
 class _Command:
     words: tuple[str, ...]
     process: subprocess.Popen[str]
+    disturbed: bool = False
 
 
 @dataclass(slots=True)
@@ -320,13 +324,16 @@ class Storm:
     def _number_of(self, which: str) -> str:
         """Return the newest run of that kind, as far as anybody outside can know; it may have ended by now."""
         if which == RUNNING:
-            lines = [json.loads(line) for line in Path(self.environ["WITNESS"]).read_text().splitlines()[-200:]]
-            ended = {line["end"] for line in lines if "end" in line}
-            found = [line["run_id"] for line in lines if "fence" in line and line["fence"] not in ended]
+            found = [line["run_id"] for line in self._at_work()]
         else:
             asked = [answer.document.get("data", {}) for answer in self.answers if "--detach" in answer.words]
             found = [run["run_id"] for data in asked for run in data.get("jobs_run", ())]
         return str(found[-1] if found else 1)
+
+    def _at_work(self) -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in Path(self.environ["WITNESS"]).read_text().splitlines()[-200:]]
+        ended = {line["end"] for line in lines if "end" in line}
+        return [line for line in lines if "fence" in line and line["fence"] not in ended]
 
     def _command(self, words: tuple[str, ...]) -> _Command:
         line = [*self._sp(), "jobs", *words]
@@ -339,7 +346,7 @@ class Storm:
         out, said = command.process.communicate(timeout=patience)
         code = command.process.returncode
         document = json.loads(out) if code >= 0 else {}
-        self.answers.append(Answer(command.words, code, document, said))
+        self.answers.append(Answer(command.words, code, document, said, command.disturbed))
 
     def _start(self, node: int) -> subprocess.Popen[bytes]:
         self._since[node] = _now()

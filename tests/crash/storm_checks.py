@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from bisect import bisect
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from support.ledger_stage import audit_finds_nothing
 from systemprompt.clock import SECOND, from_datetime
 from systemprompt.ledger.attempt_views import AttemptView
 from systemprompt.ledger.reader import LedgerReader
-from systemprompt.ledger.views import RangeView, RunView
+from systemprompt.ledger.views import JobView, RangeView, RunView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +85,21 @@ def check_witness(account: Account, witness: Path) -> Counter[str]:
     return found
 
 
+def check_fire_times(
+    account: Account, jobs: list[JobView], since: Mapping[int, int], periods: Mapping[str, int]
+) -> None:
+    """Each fire time of these jobs, which fire every so many seconds from `since` on, has one account and not two."""
+    for job in jobs:
+        if job.name not in periods:
+            continue
+        period = periods[job.name] * SECOND
+        runs = [run.fire_at for run in account.runs.values() if run.job_id == job.job_id and run.fire_at is not None]
+        assert len(set(runs)) == len(runs), f"{job.name}: a fire time has two accounts"
+        accounted = len(runs) + sum(span.count for span in account.ranges if span.job_id == job.job_id)
+        owed = job.planned_through // period - since[job.job_id] // period
+        assert accounted == owed, f"{job.name}: {accounted} accounts of {owed} fire times"
+
+
 def check_starts(account: Account) -> None:
     """Nothing was started twice without a reason: each try but the last was lost, and only where the job says so."""
     tries = defaultdict(list)
@@ -108,6 +124,9 @@ def check_answers(account: Account, answers: list[Answer]) -> Counter[str]:
             continue
         error = answer.document.get("error")
         told = f"{answer.words} ended with {answer.code}: {error or answer.document}\n{answer.said[-2_000:]}"
+        if answer.disturbed and answer.code == 5:
+            assert error, told  # its database was away, and it says so; what it did before that has its account
+            continue
         if answer.words[0] == "run":
             assert answer.code in (0, 1, 6), told
             assert answer.code != 6 or (error and error["code"] in ("job_already_running", "conflict")), told

@@ -6,13 +6,11 @@ In `make test` two nodes and half a minute; in `make campaign` two, then three, 
 from __future__ import annotations
 
 import os
-import random
-import threading
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from storm_acts import LEASE, Spell, Storm, draw_acts, edited, environment, profile, spells
+from storm_acts import LEASE, Spell, Storm, draw_acts, environment, spells
 from storm_checks import (
     check_answers,
     check_ledger,
@@ -23,15 +21,12 @@ from storm_checks import (
     read_account,
     with_a_node,
 )
+from storm_stage import install, make_whole
 
 from support.campaign import LONG, chosen_seconds, chosen_seed, record
 from systemprompt.clock import SECOND
-from systemprompt.ledger.records import Change
-from systemprompt.nodes.events import Listeners
-from systemprompt.nodes.rescue import Rescue
 from systemprompt.system import System, open_system
 
-HERE = Path(__file__).parent
 SECONDS = chosen_seconds(300.0) if LONG else 30.0
 
 
@@ -62,31 +57,6 @@ def test_nodes_in_a_storm_leave_a_ledger_that_agrees_with_what_really_ran(
     finally:
         storm.close()
     record(campaign=f"storm, {nodes} nodes", seed=seed, seconds=round(SECONDS), **said)
-
-
-def install(folder: Path, seed: int) -> None:
-    (folder / "witness_lines.py").write_text((HERE / "storm_witness.py.txt").read_text())
-    (folder / "jobs.py").write_text((HERE / "storm_jobs.py.txt").read_text())
-    (folder / "edited.py").write_text(edited(random.Random(seed)))
-    (folder / "profile.yaml").write_text(profile())
-    (folder / "witness.jsonl").touch()  # the storm may look for a running job before any has run
-
-
-def make_whole(system: System) -> None:
-    """Settle what the last ones left, stop the schedules, and let one node work off what is queued."""
-    ledger = system.ledger
-    Rescue(ledger=ledger, clock=system.clock).step("nobody")
-    assert ledger.living_nodes() == []
-    assert [run for run in ledger.open_runs() if run.status == "running"] == []
-    for job in ledger.jobs():
-        ledger.set_enabled(job.name, False, system.clock.now(), system.decide, Change(actor="test"))
-    ended = threading.Semaphore(0)
-    node = system.node("serve", Listeners(lambda event: ended.release() if event.kind == "run_finished" else None))
-    node.start()
-    while ledger.open_runs():
-        assert ended.acquire(timeout=20), "a queued run is never worked off"
-    node.drain(5)
-    assert node.error is None
 
 
 def look(system: System, storm: Storm, began: int) -> dict[str, object]:
