@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from support.cli_session import CliSession
+    from support.postgres_place import PostgresPlace
 
 pytest.register_assert_rewrite("support")
 
@@ -81,6 +82,25 @@ def one_postgres(newest_postgres: str) -> Iterator[str]:
 
     with a_database(newest_postgres) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def postgres_of_many(newest_postgres: str) -> Iterator[str]:
+    """The address of one database on the newest release, for many ledgers that each have a schema."""
+    from support.postgres_server import a_database
+
+    with a_database(newest_postgres) as address:
+        yield address
+
+
+@pytest.fixture
+def postgres_place(postgres_of_many: str) -> Iterator[PostgresPlace]:
+    """A place for one ledger, in a schema that is dropped at the end."""
+    from support.postgres_place import PostgresPlace
+
+    place = PostgresPlace(postgres_of_many)
+    yield place
+    place.drop()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

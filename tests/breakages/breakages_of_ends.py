@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from altered_decisions import account_rows, accounts, books, closings, late, written
-from breaking import Altered, Breakage, Guard
+from breaking import Altered, Breakage, Engine, Guard
 
 from systemprompt.clock import SECOND
 from systemprompt.ledger.rows import ClosedRun
@@ -14,13 +14,14 @@ from systemprompt.ledger.rows import ClosedRun
 _HOUR = 3_600 * SECOND
 
 
-def _opens_again(run: ClosedRun) -> tuple[str, ...]:
+def _opens_again(run: ClosedRun, engine: Engine) -> tuple[str, ...]:
     """Return what takes the account of a failed run away and puts the run back into the queue."""
     if run.status != "failed":
         return ()
     columns = "run_id, job_id, version, origin, fire_at, due_at, available_at, queued_at, attempt, actor"
-    values = (run.run_id, run.job_id, run.version, run.origin, run.fire_at, run.due_at, run.available_at, run.queued_at)
-    listed = ", ".join("NULL" if value is None else f"'{value}'" for value in (*values, run.attempt, run.actor))
+    instants = map(engine.instant, (run.fire_at, run.due_at, run.available_at, run.queued_at))
+    values = (run.run_id, run.job_id, run.version, f"'{run.origin}'", *instants, run.attempt, f"'{run.actor}'")
+    listed = ", ".join(map(str, values))
     return (
         f"INSERT INTO open_runs ({columns}) VALUES ({listed})",
         f"DELETE FROM job_runs WHERE run_id = {run.run_id}",

@@ -146,13 +146,13 @@ OF_NUMBERS = (
         what="loses the tallies that it folds",
         area="number",
         kinds=("counts",),
-        plant=lambda breaker: breaker.rows("fold_into_sums", _no),
+        plant=lambda breaker: breaker.own("folded is lost"),
     ),
     Breakage(
         what="folds the same tallies again and again",
         area="number",
         kinds=("counts",),
-        plant=lambda breaker: breaker.rows("delete_folded", _no),
+        plant=lambda breaker: breaker.own("folds again"),
     ),
     Breakage(
         what="does not count a run that ended",

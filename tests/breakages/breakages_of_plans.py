@@ -282,7 +282,7 @@ OF_CURSORS = (
         what="forgets how far it has ever planned",
         area="cursor",
         kinds=("cursor",),
-        plant=lambda breaker: breaker.given("take_numbers", lambda values: values | {"through": 0}),
+        plant=lambda breaker: breaker.own("planned up to is forgotten"),
     ),
 )
 

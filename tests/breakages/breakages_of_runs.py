@@ -13,18 +13,10 @@ from systemprompt.clock import SECOND
 from systemprompt.ledger import bookkeeping
 from systemprompt.ledger.bookkeeping import Lost, Requeued
 from systemprompt.ledger.records import Closing
+from systemprompt.ledger.stored.store import Numbers
 from systemprompt.nodes.rescue import Rescue
 
 _HOUR = 3_600 * SECOND
-
-
-def numbers(**change: Callable[[Any], int]) -> Callable[[Breaker], None]:
-    """Say something else of the fences and run ids that were taken."""
-
-    def altered(rows: list[Any]) -> list[Any]:
-        return [Altered(row, **{name: of(row) for name, of in change.items()}) for row in rows]
-
-    return lambda breaker: breaker.found("take_numbers", altered)
 
 
 def _fences_of_each_job(breaker: Breaker) -> None:
@@ -32,15 +24,8 @@ def _fences_of_each_job(breaker: Breaker) -> None:
     begun(lambda was, run: run._replace(fence=next(fences.setdefault(run.job_id, count(1)))))(breaker)
 
 
-def _fences_are_not_kept(breaker: Breaker) -> None:
-    asked: list[int] = []
-
-    def take(values: Any) -> Any:
-        asked.append(values["fences"])
-        return values | {"fences": 0}
-
-    breaker.given("take_numbers", take)
-    breaker.found("take_numbers", lambda rows: [Altered(row, fence=row["fence"] + asked[-1]) for row in rows])
+def _again(taken: Numbers) -> Numbers:
+    return taken._replace(fences=(fence - (fence > 20 and fence % 2) for fence in taken.fences))
 
 
 def _claims_what_runs(breaker: Breaker) -> None:
@@ -108,7 +93,7 @@ OF_CLAIMS = (
         what="claims for a node that was declared lost",
         area="claim",
         kinds=("open_without_node",),
-        plant=numbers(stopped=lambda row: 0),
+        plant=lambda breaker: breaker.numbers(lambda taken: taken._replace(stopped=False)),
     ),
     Breakage(
         what="claims the runs of a quarantined job",
@@ -145,6 +130,7 @@ OF_CLAIMS = (
         what="begins a start by hand and writes it nowhere",
         area="claim",
         kinds=("stray",),
+        unseen_on=("postgresql",),
         plant=lambda breaker: breaker.inserted(
             "open", lambda row: None if row.origin == "manual" and row.fence is not None else row
         ),
@@ -165,13 +151,13 @@ OF_FENCES = (
         what="hands out the same fence again",
         area="fence",
         kinds=("fence_order",),
-        plant=numbers(fence=lambda row: row["fence"] - (row["fence"] > 20)),
+        plant=lambda breaker: breaker.numbers(_again),
     ),
     Breakage(
         what="does not keep the last fence handed out",
         area="fence",
         kinds=("fence_order",),
-        plant=_fences_are_not_kept,
+        plant=lambda breaker: breaker.own("fences are not kept"),
     ),
     Breakage(
         what="gives a start by hand the fence of the last claim",

@@ -234,9 +234,7 @@ OF_RETENTION = (
         area="retention",
         kinds=("pruned",),
         guards=(Guard.prunes_sealed,),
-        plant=lambda breaker: breaker.clause(
-            "prune_batch", "of sealed days", f"(SELECT high_water - {_HOUR} FROM ledger_state)"
-        ),
+        plant=lambda breaker: breaker.clause("prune_batch", "of sealed days", breaker.engine.an_hour_ago),
     ),
     Breakage(
         what="says that a day is pruned that was never sealed",

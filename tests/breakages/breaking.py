@@ -1,19 +1,24 @@
 """What breaks an engine: one decision, one row or one clause of a statement at a time, and what stands in the way of that.
 
-Nothing here or in the lists of breakages knows a database engine; `engine_sqlite` says how SQLite is broken, and a second engine
-says the same of itself. A change that is never met fails: the engine moved on, and the breakage must follow.
+Nothing here or in the lists of breakages knows a database engine: `engine_sqlite` and `engine_postgres` say how each is broken. A
+change that is never met fails: the engine moved on, and the breakage must follow.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import pytest
+
+from systemprompt.ledger.stored.store import Numbers
+
+Place: TypeAlias = Any
+"""Where a ledger is, as its engine has it: a file's path, or a schema of a database."""
 
 Row: TypeAlias = Any
 """A row that is given to a statement, or that a statement found: by position or by name, as the statement has it."""
@@ -66,19 +71,28 @@ class Engine:
     store     what runs its named statements: `run(name, values)` and `run_many(name, rows)`, and has `texts`, name -> statement
     execute   runs a plain statement in the transaction that is open
     remove    takes guards away, from the ledger or its database
-    clauses   (statement, what a part of it says) -> that part's text
+    clauses   (statement, what a part of it says) -> that part's text, on whatever lines it stands
+    twins     statement -> others that say the same: a clause is broken in all of them
     parts     functions of the engine's own that every engine has: `plan_one`, `insert_open` and `insert_closed`
+    instant   returns an instant as it stands in a plain statement; an_hour_ago   so much before the newest planned one, in SQL
+    own       faults that each engine has in another place, by what they do
+    guards    the guards that this engine has something for
     """
 
     name: str
-    create: Callable[[Path], Any]
-    open: Callable[[Path], Any]
+    create: Callable[[Place], Any]
+    open: Callable[[Place], Any]
     store: Callable[[Any], Any]
     texts: Callable[[Any], dict[str, str]]
     execute: Callable[[Any, str], None]
     remove: Callable[[Any, Sequence[str]], None]
     clauses: Mapping[tuple[str, str], str]
     parts: Mapping[str, Callable[..., Any]]
+    instant: Callable[[int | None], str]
+    an_hour_ago: str
+    own: Mapping[str, Callable[[Breaker], None]]
+    guards: frozenset[str]
+    twins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Breaker:
@@ -91,6 +105,7 @@ class Breaker:
         self._found: defaultdict[str, list[Callable[[list[Row]], list[Row]]]] = defaultdict(list)
         self._after: defaultdict[str, list[Callable[[Row], str]]] = defaultdict(list)
         self._clauses: list[tuple[str, str, str]] = []
+        self._numbers: list[Callable[[Numbers], Numbers]] = []
         self._without: tuple[str, ...] = ()
         self._unmet: set[str] = set()
 
@@ -115,7 +130,11 @@ class Breaker:
                 self.monkeypatch.setattr(module, function.__name__, asked)
 
     def inserted(
-        self, table: str, change: Callable[[Row], Row | None], *, after: Callable[[Row], Sequence[str]] = lambda row: ()
+        self,
+        table: str,
+        change: Callable[[Row], Row | None],
+        *,
+        after: Callable[[Row, Engine], Sequence[str]] = lambda row, engine: (),
     ) -> None:
         """Insert other rows than were to be, into the `open` or the `closed` table; None: not at all. Run statements after each."""
 
@@ -123,13 +142,22 @@ class Breaker:
             def insert(store: Any, runs: Sequence[Row]) -> int:
                 rows = [row for row in map(change, runs) if row is not None]
                 done = real(store, rows)
-                for sql in [sql for row in rows for sql in after(row)]:
+                for sql in [sql for row in rows for sql in after(row, self.engine)]:
                     self.engine.execute(store, sql)
                 return len(runs) if Guard.same_number in self._without or done is None else done
 
             return insert
 
         self.decision(self.engine.parts[f"insert_{table}"], make)
+
+    def numbers(self, change: Callable[[Numbers], Numbers]) -> None:
+        """Take other fences and run ids than were given."""
+        self._numbers.append(change)
+        self._unmet.add("take_numbers")
+
+    def own(self, fault: str) -> None:
+        """Plant a fault that each engine has in a place of its own."""
+        self.engine.own[fault](self)
 
     # -- by named statement ---------------------------------------------------------------------------------------------
 
@@ -171,9 +199,8 @@ class Breaker:
         unknown = {*self._given, *self._found, *self._after} - texts.keys()
         assert not unknown, f"no statement is named {unknown} any more: fix the breakage"
         for name, says, instead in self._clauses:
-            text = self.engine.clauses[name, says]
-            assert text in texts[name], f"statement {name} has no {text!r} any more: fix the breakage"
-            texts[name] = texts[name].replace(text, instead)
+            for one in (name, *self.engine.twins.get(name, ())):
+                texts[one] = _without_clause(one, texts[one], self.engine.clauses[name, says], instead)
         self.engine.remove(ledger, [guard for guard in self._without if guard != Guard.same_number])
         run, run_many = store.run, store.run_many
 
@@ -197,6 +224,20 @@ class Breaker:
             return len(asked) if Guard.same_number in self._without else int(done)
 
         store.run, store.run_many = broken_run, broken_run_many
+        if self._numbers:
+            self._break_numbers(store)
+
+    def _break_numbers(self, store: Any) -> None:
+        take_numbers = store.take_numbers
+
+        def broken(values: Any) -> Numbers:
+            self._unmet.discard("take_numbers")
+            taken: Numbers = take_numbers(values)
+            for change in self._numbers:
+                taken = change(taken)
+            return taken
+
+        store.take_numbers = broken
 
     def check_met(self) -> None:
         """Fail where a change was planted that the engine never came by."""
@@ -221,6 +262,13 @@ class Breaker:
                 text = sql(row)
                 if text:
                     self.engine.execute(store, text)
+
+
+def _without_clause(name: str, statement: str, clause: str, instead: str) -> str:
+    """Return a statement with something else in a clause's place."""
+    changed, number = re.subn(r"\s+".join(map(re.escape, re.split(r"\s+", clause))), lambda _: instead, statement)
+    assert number, f"statement {name} has no {clause!r} any more: fix the breakage"
+    return changed
 
 
 class Found:
@@ -265,6 +313,7 @@ class Breakage:
     kinds   the findings by which the audit must name it
     guards  what refuses the write before any audit, of Guard; the audit is asked without them
     plant   breaks the engine
+    unseen_on  engines whose run ids leave gaps, so that nothing tells of it there; docs/audit.md says so
     """
 
     what: str
@@ -272,3 +321,4 @@ class Breakage:
     kinds: tuple[str, ...]
     plant: Callable[[Breaker], None]
     guards: tuple[str, ...] = ()
+    unseen_on: tuple[str, ...] = ()

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine_sqlite import SQLITE
@@ -37,30 +36,51 @@ from systemprompt.ledger.records import (
 from systemprompt.planning.planner import Planner
 
 if TYPE_CHECKING:
-    from breaking import Engine
+    from breaking import Engine, Place
+
+
+PARTS = (
+    "the_operator_at_work",
+    "somebody_asks",
+    "code_that_cannot_be_stopped",
+    "nodes_are_lost_in_mid_run",
+    "a_node_dies_and_comes_back_as_a_zombie",
+    "a_weekend_without_anybody",
+    "the_clock_jumps",
+    "what_is_old_goes",
+    "the_last_minute",
+)
+"""What happens after an hour like any other."""
 
 
 class Enough(Exception):
-    """The audit has named what it was to name: the rest of the life would show no more."""
+    """The life has shown what it was to show: the rest of it would show no more."""
 
 
 class Life:
-    """Two workers and an operator. With `until`, the life is over once the audit has named these kinds of findings."""
+    """Two workers and an operator.
+
+    until     the life is over once the audit has named these kinds of findings
+    first     what happens first of PARTS; what is named there is named soon
+    audited   False: nobody asks the audit, and the life is over once the ledger has refused to close a run
+    """
 
     def __init__(
         self,
-        path: Path,
+        place: Place,
         prepare: Prepare = lambda ledger: None,
         *,
         until: frozenset[str] | None = None,
+        first: Sequence[str] = (),
+        audited: bool = True,
         engine: Engine = SQLITE,
     ) -> None:
-        self._until = until
+        self._until, self._first, self._audited = until, first, audited
         self.clock = ManualClock(AUTUMN)
-        engine.create(path)
-        self.a, self.b = (Worker(path, name, self.clock, prepare, engine) for name in "ab")
+        engine.create(place)
+        self.a, self.b = (Worker(place, name, self.clock, prepare, engine) for name in "ab")
         self._late: list[Closing] = []
-        self.operator = engine.open(path)
+        self.operator = engine.open(place)
         prepare(self.operator)
         self._odd = odd_runs_of(self.operator)
         self.dead: set[str] = set()
@@ -90,17 +110,10 @@ class Life:
     def _live(self) -> None:
         self._an_hour_like_any_other()
         self._audit()
-        self._the_operator_at_work()
-        self._somebody_asks()
-        self._code_that_cannot_be_stopped()
-        self._nodes_are_lost_in_mid_run()
-        self._a_node_dies_and_comes_back_as_a_zombie()
-        self._a_weekend_without_anybody()
-        self._the_clock_jumps()
-        self._audit()
-        self._what_is_old_goes()
-        self._the_last_minute()
-        self._audit()
+        rest = [part for part in PARTS if part not in self._first]
+        for part in (*self._first, *rest):
+            getattr(self, f"_{part}")()
+            self._audit()
 
     def _an_hour_like_any_other(self) -> None:
         self.declare()
@@ -330,6 +343,10 @@ class Life:
         return self.a.odd + self.b.odd + self._odd
 
     def _audit(self) -> None:
+        if not self._audited:
+            if self.odd:
+                raise Enough
+            return
         report = audit(
             self.operator, now=self.clock.now(), alive=lambda node: False if node.node_id in self.dead else None
         )

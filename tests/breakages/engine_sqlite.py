@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from breaking import Engine, Guard
+from breaking import Altered, Breaker, Engine, Guard
 
+from systemprompt.clock import SECOND
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.stored.clockwork import plan_one
 from systemprompt.ledger.stored.inserting import insert_closed, insert_open
@@ -105,6 +107,21 @@ def _without_keys(ledger: SqliteLedger, table: str) -> None:
             run(index)
 
 
+def _fences_are_not_kept(breaker: Breaker) -> None:
+    asked: list[int] = []
+
+    def take(values: Any) -> Any:
+        asked.append(values["fences"])
+        return values | {"fences": 0}
+
+    breaker.given("take_numbers", take)
+    breaker.found("take_numbers", lambda rows: [Altered(row, fence=row["fence"] + asked[-1]) for row in rows])
+
+
+def _planned_up_to_is_forgotten(breaker: Breaker) -> None:
+    breaker.given("take_numbers", lambda values: values | {"through": 0})
+
+
 SQLITE = Engine(
     name="sqlite",
     create=created,
@@ -115,9 +132,13 @@ SQLITE = Engine(
     remove=remove,
     clauses=CLAUSES,
     parts={"plan_one": plan_one, "insert_open": insert_open, "insert_closed": insert_closed},
+    instant=lambda at: "NULL" if at is None else str(at),
+    an_hour_ago=f"(SELECT high_water - {3_600 * SECOND} FROM ledger_state)",
+    own={
+        "fences are not kept": _fences_are_not_kept,
+        "planned up to is forgotten": _planned_up_to_is_forgotten,
+        "folded is lost": lambda breaker: breaker.rows("fold_into_sums", lambda rows: []),
+        "folds again": lambda breaker: breaker.rows("delete_folded", lambda rows: []),
+    },
+    guards=frozenset({*GUARDS, *PRAGMAS, Guard.attempts_once, Guard.same_number}),
 )
-
-
-def every_guard() -> set[str]:
-    """Return the guards that this engine has something for."""
-    return {*GUARDS, *PRAGMAS, Guard.attempts_once, Guard.same_number}

@@ -6,22 +6,47 @@ Where the schema refuses the broken write first, that is shown too, and the audi
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
+from typing import Any
 
 import pytest
 from all_breakages import BREAKAGES
-from breaking import AREAS, Breaker
+from breaking import AREAS, Breaker, Engine
 from engine_life import Life
-from engine_sqlite import SQLITE, every_guard
+from engine_postgres import POSTGRES
+from engine_sqlite import SQLITE
 
 from systemprompt.audit.findings import KINDS
 from systemprompt.errors import LedgerBroken
 
 BY_NAME = {f"{one.area}: {one.what}": one for one in BREAKAGES}
+ENGINES = {one.name: one for one in (SQLITE, POSTGRES)}
+
+FIRST = {
+    "fence": ("nodes_are_lost_in_mid_run",),
+    "late": ("code_that_cannot_be_stopped", "nodes_are_lost_in_mid_run"),
+    "stop": ("somebody_asks", "nodes_are_lost_in_mid_run"),
+    "rescue": ("nodes_are_lost_in_mid_run", "a_node_dies_and_comes_back_as_a_zombie"),
+    "range": ("nodes_are_lost_in_mid_run",),
+    "retention": ("a_weekend_without_anybody", "what_is_old_goes"),
+}
+"""What an engine lives through first that is broken in this area: most of its breakages show there."""
 
 
-def test_the_sound_engine_lives_through_all_of_it_with_a_clean_audit(tmp_path: Path) -> None:
-    life = Life(tmp_path / "ledger.db")
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    return ENGINES[request.param]
+
+
+@pytest.fixture
+def place(engine: Engine, request: pytest.FixtureRequest) -> Any:
+    """Where a ledger may be made."""
+    return (
+        request.getfixturevalue("postgres_place") if engine is POSTGRES else request.getfixturevalue("tmp_path") / "l"
+    )
+
+
+def test_the_sound_engine_lives_through_all_of_it_with_a_clean_audit(engine: Engine, place: Any) -> None:
+    life = Life(place, engine=engine)
     reports = life.live()
     life.close()
     assert [finding.sentence for report in reports for finding in report.findings] == []
@@ -29,24 +54,33 @@ def test_the_sound_engine_lives_through_all_of_it_with_a_clean_audit(tmp_path: P
 
 
 @pytest.mark.parametrize("name", BY_NAME)
-def test_the_audit_notices_an_engine_that(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_audit_notices_an_engine_that(
+    name: str, engine: Engine, place: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     breakage = BY_NAME[name]
-    breaker = Breaker(monkeypatch, SQLITE)
+    breaker = Breaker(monkeypatch, engine)
     breakage.plant(breaker)
     breaker.remove_guards(*breakage.guards)
-    life = Life(tmp_path / "ledger.db", breaker.prepare, until=frozenset(breakage.kinds))
+    first = FIRST.get(breakage.area, ())
+    life = Life(place, breaker.prepare, until=frozenset(breakage.kinds), first=first, engine=engine)
     reports = life.live()
     life.close()
     breaker.check_met()
     named = {kind for report in reports for kind in report.by_kind}
+    if engine.name in breakage.unseen_on:
+        assert named == set(), "it is seen by now: say so in docs/audit.md"
+        return
     assert named >= set(breakage.kinds), [finding.sentence for report in reports for finding in report.findings][:20]
 
 
 @pytest.mark.parametrize("name", [name for name, one in BY_NAME.items() if one.guards])
-def test_the_schema_refuses_an_engine_that(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    breaker = Breaker(monkeypatch, SQLITE)
-    BY_NAME[name].plant(breaker)
-    life = Life(tmp_path / "ledger.db", breaker.prepare)
+def test_the_schema_refuses_an_engine_that(
+    name: str, engine: Engine, place: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breakage = BY_NAME[name]
+    breaker = Breaker(monkeypatch, engine)
+    breakage.plant(breaker)
+    life = Life(place, breaker.prepare, first=FIRST.get(breakage.area, ()), audited=False, engine=engine)
     refused = None
     try:
         life.live()
@@ -64,15 +98,15 @@ def test_every_part_of_the_engine_is_broken_in_at_least_five_ways() -> None:
     assert len(BY_NAME) == len(BREAKAGES), "two breakages share a name"
 
 
-def test_every_guard_is_one_that_the_engine_has() -> None:
-    assert {guard for one in BREAKAGES for guard in one.guards} == every_guard()
+def test_every_guard_is_one_that_the_engine_has(engine: Engine) -> None:
+    assert {guard for one in BREAKAGES for guard in one.guards} == engine.guards
 
 
-def test_every_clause_that_the_engine_names_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    breaker = Breaker(monkeypatch, SQLITE)
+def test_every_clause_that_the_engine_names_is_broken(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    breaker = Breaker(monkeypatch, engine)
     for breakage in BREAKAGES:
         breakage.plant(breaker)
-    assert breaker.broken_clauses() == set(SQLITE.clauses)
+    assert breaker.broken_clauses() == set(engine.clauses)
 
 
 def test_every_kind_of_finding_is_brought_out_by_a_breakage() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine_sqlite import SQLITE
@@ -15,7 +14,7 @@ from systemprompt.clock import ManualClock
 from systemprompt.ledger.records import Claimed, Closing, Turn
 
 if TYPE_CHECKING:
-    from breaking import Engine
+    from breaking import Engine, Place
 
 Prepare = Callable[[Any], None]
 
@@ -37,8 +36,8 @@ def odd_runs_of(ledger: Any) -> list[int]:
 class Worker(LoopNode):
     """One process. It stops what somebody asked for when it is told to end it, and goes on otherwise."""
 
-    def __init__(self, path: Path, name: str, clock: ManualClock, prepare: Prepare, engine: Engine = SQLITE) -> None:
-        ledger = engine.open(path)
+    def __init__(self, place: Place, name: str, clock: ManualClock, prepare: Prepare, engine: Engine = SQLITE) -> None:
+        ledger = engine.open(place)
         prepare(ledger)
         self.given_up: list[Claimed] = []
         self.odd = odd_runs_of(ledger)
