@@ -46,7 +46,7 @@ def test_a_server_that_is_well_is_told_with_its_release(postgres: str) -> None:
         ("connections", "ok"),
         ("vacuum", "ok"),
     ]
-    assert notes[0].message.startswith(("PostgreSQL 16.", "PostgreSQL 18."))
+    assert notes[0].message.startswith(("PostgreSQL 15.", "PostgreSQL 16.", "PostgreSQL 18."))
     assert notes[0].message.endswith(f"at {postgres}, UTF8, takes writes")
 
 

@@ -430,6 +430,9 @@ DECLARE
 BEGIN
     DELETE FROM job_runs WHERE run_id = ANY (ids) AND due_at < (SELECT s.pruned_until FROM ledger_state s);
     GET DIAGNOSTICS gone = ROW_COUNT;
+    IF gone < cardinality(ids) AND EXISTS (SELECT 1 FROM job_runs r WHERE r.run_id = ANY (ids)) THEN
+        RAISE EXCEPTION USING ERRCODE = 'integrity_constraint_violation', MESSAGE = 'ledger: only what is sealed is pruned';
+    END IF;
     RETURN gone;
 END $$;
 
@@ -1759,37 +1762,37 @@ INSERT INTO systemprompt.jobs VALUES (1, 'hourly', '', '[]', NULL, 'file:jobs.py
 -- Data for Name: ledger_migrations; Type: TABLE DATA; Schema: systemprompt; Owner: -
 --
 
-INSERT INTO systemprompt.ledger_migrations VALUES (1, '0001_ledger.sql', 1647987442);
+INSERT INTO systemprompt.ledger_migrations VALUES (1, '0001_ledger.sql', 629223464);
 
 
 --
 -- Data for Name: ledger_seals; Type: TABLE DATA; Schema: systemprompt; Owner: -
 --
 
-INSERT INTO systemprompt.ledger_seals VALUES (1, 1, '2026-01-01', '2026-01-01 00:00:00+00', '2026-01-02 00:00:00+00', 6, 3, 2, 6, '{"ranges":{"missed superseded":1,"skipped disabled":1},"runs":{"cancelled requested":1,"failed exception":2,"failed node_lost":1,"failed timeout":1,"success":1}}', '7a2fffbce2dea03efe27c9e744a8e4cbc07b7bed7ea14183798fe315af538b3b', '2026-03-12 03:00:00+00', 'dea702fd3e938437f708bc51e85e323163c4b095a9c236fd647fbcf20ace6c69', '2ad72596f9db3304214397b48580d7a32b8a76b68a440b37b407cb6034162615');
-INSERT INTO systemprompt.ledger_seals VALUES (2, 1, '2026-01-08', '2026-01-02 00:00:00+00', '2026-01-09 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', 'abacd3a07a39057852383fb388fcabaef205828d7160384ea540103e377e0dcf', '2026-03-12 03:00:00+00', '2ad72596f9db3304214397b48580d7a32b8a76b68a440b37b407cb6034162615', 'f7b5884e0357962539ada395555832ec69c1318fb733d72f7440a9e01b92b605');
-INSERT INTO systemprompt.ledger_seals VALUES (3, 1, '2026-01-15', '2026-01-09 00:00:00+00', '2026-01-16 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', '8c104a6b0075d609098688881d4fbc8490cca2a26855245961af9dfa0532432e', '2026-03-12 03:00:00+00', 'f7b5884e0357962539ada395555832ec69c1318fb733d72f7440a9e01b92b605', '4a11caa5a7ef1e5a36bfd71eb8638db63a181ca659b316ae42c946a10349957d');
-INSERT INTO systemprompt.ledger_seals VALUES (4, 1, '2026-01-22', '2026-01-16 00:00:00+00', '2026-01-23 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', 'd837861519e10f9a0e177b337b3311a572fa95ecd5cdf55795757235e3ec9532', '2026-03-12 03:00:00+00', '4a11caa5a7ef1e5a36bfd71eb8638db63a181ca659b316ae42c946a10349957d', '72e52df088384f9c7b3f11766a499d9b50c0356e33a5e7725ee54d957ed0ec5c');
-INSERT INTO systemprompt.ledger_seals VALUES (5, 1, '2026-01-29', '2026-01-23 00:00:00+00', '2026-01-30 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', '2d247da5e06788b63146fed4939c3d291ab5b69628924fa2f40987d2ac971b1a', '2026-03-12 03:00:00+00', '72e52df088384f9c7b3f11766a499d9b50c0356e33a5e7725ee54d957ed0ec5c', '68dca057fe811979d5f0f1317b9fb2547aab5fa79593646f79ae10b76198eaae');
-INSERT INTO systemprompt.ledger_seals VALUES (6, 1, '2026-02-05', '2026-01-30 00:00:00+00', '2026-02-06 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', '416258c56d431b855624924a93d1167b4cbb0141b99d8deaff5fd697643b0968', '2026-03-12 03:00:00+00', '68dca057fe811979d5f0f1317b9fb2547aab5fa79593646f79ae10b76198eaae', '6a3c8def7cb4bdf3fc47e2cce0701fb934db24a737959aa376e563608b5e86e6');
-INSERT INTO systemprompt.ledger_seals VALUES (7, 1, '2026-02-12', '2026-02-06 00:00:00+00', '2026-02-13 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', '4e8ad7c47b7c94b0ea0d21ba4dcfb46f7eb60597cb2e7961e77207e0254d810a', '2026-03-12 03:00:00+00', '6a3c8def7cb4bdf3fc47e2cce0701fb934db24a737959aa376e563608b5e86e6', '85f0c658232acf9b52e8a59868fb52f373b8870a4502c8264b2d3493572dd366');
-INSERT INTO systemprompt.ledger_seals VALUES (8, 1, '2026-02-19', '2026-02-13 00:00:00+00', '2026-02-20 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', 'f967a8d44495ff87af8fe9fc2f0998603fb3d595fe17cd82c35d60eae34d8ff9', '2026-03-12 03:00:00+00', '85f0c658232acf9b52e8a59868fb52f373b8870a4502c8264b2d3493572dd366', '78aa0f8db58d5df376a64ba518c8ff85039d30d433ab245e68914474274fb9ea');
-INSERT INTO systemprompt.ledger_seals VALUES (9, 1, '2026-02-26', '2026-02-20 00:00:00+00', '2026-02-27 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', 'c371efb246d8f32b4e8636eca82c327fbbd74c501c161f7df3317d1e1ca571bf', '2026-03-12 03:00:00+00', '78aa0f8db58d5df376a64ba518c8ff85039d30d433ab245e68914474274fb9ea', '15fd31a4e4ecd8ad2c7a9a64b782df6387e93b24d5c256c90abc65184bbb1453');
-INSERT INTO systemprompt.ledger_seals VALUES (10, 1, '2026-03-05', '2026-02-27 00:00:00+00', '2026-03-06 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', 'fb3ccc4e6ac9b232e5813a346bcbf49f05629cebcac6f860d207396688668fea', '2026-03-12 03:00:00+00', '15fd31a4e4ecd8ad2c7a9a64b782df6387e93b24d5c256c90abc65184bbb1453', '8c181bfb1257d8477e347b6edfde8119d0580e8113bb8a25a693a10835d67f27');
+INSERT INTO systemprompt.ledger_seals VALUES (1, 1, '2026-01-01', '2026-01-01 00:00:00+00', '2026-01-02 00:00:00+00', 6, 3, 2, 6, '{"ranges":{"missed superseded":1,"skipped disabled":1},"runs":{"cancelled requested":1,"failed exception":2,"failed node_lost":1,"failed timeout":1,"success":1}}', '7a2fffbce2dea03efe27c9e744a8e4cbc07b7bed7ea14183798fe315af538b3b', '2026-03-12 03:00:00+00', 'dc24f893abdc0bfac42c8b1ec579aa94d5de267a1e7a068b7143a5066a5356a3', '9e3412c842940de5ffcc49bbfde44de0a2db0da077eb5253fe1b051d8ecf878f');
+INSERT INTO systemprompt.ledger_seals VALUES (2, 1, '2026-01-08', '2026-01-02 00:00:00+00', '2026-01-09 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', 'abacd3a07a39057852383fb388fcabaef205828d7160384ea540103e377e0dcf', '2026-03-12 03:00:00+00', '9e3412c842940de5ffcc49bbfde44de0a2db0da077eb5253fe1b051d8ecf878f', 'a92d56db536a2a45935e6cbd86a1ed71548c1f667fae613b307fb3a31313b13c');
+INSERT INTO systemprompt.ledger_seals VALUES (3, 1, '2026-01-15', '2026-01-09 00:00:00+00', '2026-01-16 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', '8c104a6b0075d609098688881d4fbc8490cca2a26855245961af9dfa0532432e', '2026-03-12 03:00:00+00', 'a92d56db536a2a45935e6cbd86a1ed71548c1f667fae613b307fb3a31313b13c', 'f99ac43c2ee7d2cfec09a77d6495814d2619de72dd07012a43663e49c7d196cb');
+INSERT INTO systemprompt.ledger_seals VALUES (4, 1, '2026-01-22', '2026-01-16 00:00:00+00', '2026-01-23 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', 'd837861519e10f9a0e177b337b3311a572fa95ecd5cdf55795757235e3ec9532', '2026-03-12 03:00:00+00', 'f99ac43c2ee7d2cfec09a77d6495814d2619de72dd07012a43663e49c7d196cb', '07448d42a548bac84d9cc0fd5fd481b1f79128a3dba43828307c095be7f4cd49');
+INSERT INTO systemprompt.ledger_seals VALUES (5, 1, '2026-01-29', '2026-01-23 00:00:00+00', '2026-01-30 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', '2d247da5e06788b63146fed4939c3d291ab5b69628924fa2f40987d2ac971b1a', '2026-03-12 03:00:00+00', '07448d42a548bac84d9cc0fd5fd481b1f79128a3dba43828307c095be7f4cd49', '543bc2b7e94f5d6272fc78c5ef82a1b9f0ba2137ac0916ae17f6109e4bb984a8');
+INSERT INTO systemprompt.ledger_seals VALUES (6, 1, '2026-02-05', '2026-01-30 00:00:00+00', '2026-02-06 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', '416258c56d431b855624924a93d1167b4cbb0141b99d8deaff5fd697643b0968', '2026-03-12 03:00:00+00', '543bc2b7e94f5d6272fc78c5ef82a1b9f0ba2137ac0916ae17f6109e4bb984a8', '21335c4f6f77f3be211cc024bc29501b9f8ef87ee7c3b3417f30486d623ee817');
+INSERT INTO systemprompt.ledger_seals VALUES (7, 1, '2026-02-12', '2026-02-06 00:00:00+00', '2026-02-13 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', '4e8ad7c47b7c94b0ea0d21ba4dcfb46f7eb60597cb2e7961e77207e0254d810a', '2026-03-12 03:00:00+00', '21335c4f6f77f3be211cc024bc29501b9f8ef87ee7c3b3417f30486d623ee817', '9d14f563747c3c5f7b6d4171ff4be8120f37a72a99dba377386c1ffdc580a17b');
+INSERT INTO systemprompt.ledger_seals VALUES (8, 1, '2026-02-19', '2026-02-13 00:00:00+00', '2026-02-20 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', 'f967a8d44495ff87af8fe9fc2f0998603fb3d595fe17cd82c35d60eae34d8ff9', '2026-03-12 03:00:00+00', '9d14f563747c3c5f7b6d4171ff4be8120f37a72a99dba377386c1ffdc580a17b', '8eeddfac0ba2e637e83335a42cce82ebec135f3a14a55d31cb61254d67175992');
+INSERT INTO systemprompt.ledger_seals VALUES (9, 1, '2026-02-26', '2026-02-20 00:00:00+00', '2026-02-27 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', 'c371efb246d8f32b4e8636eca82c327fbbd74c501c161f7df3317d1e1ca571bf', '2026-03-12 03:00:00+00', '8eeddfac0ba2e637e83335a42cce82ebec135f3a14a55d31cb61254d67175992', 'df3aa1e74ebf3da5a722eb29a0aafde522d14532d3815d88e66006437b21dfdb');
+INSERT INTO systemprompt.ledger_seals VALUES (10, 1, '2026-03-05', '2026-02-27 00:00:00+00', '2026-03-06 00:00:00+00', 2, 0, 2, 336, '{"ranges":{"missed superseded":334},"runs":{"success":2}}', 'fb3ccc4e6ac9b232e5813a346bcbf49f05629cebcac6f860d207396688668fea', '2026-03-12 03:00:00+00', 'df3aa1e74ebf3da5a722eb29a0aafde522d14532d3815d88e66006437b21dfdb', 'faed60088d6d6145cd08270cad128aa49362c8eabcf61925dbea0f9373a98e16');
 
 
 --
 -- Data for Name: ledger_state; Type: TABLE DATA; Schema: systemprompt; Owner: -
 --
 
-INSERT INTO systemprompt.ledger_state VALUES (1, '36cb25e44d344fedb35b81ac4cc9810d', 0, 10, '2026-03-06 00:00:00+00', '2026-03-06 00:00:00+00', 24);
+INSERT INTO systemprompt.ledger_state VALUES (1, '8cadbb5fb54342018f93f054c595b619', 0, 10, '2026-03-06 00:00:00+00', '2026-03-06 00:00:00+00', 24);
 
 
 --
 -- Data for Name: nodes; Type: TABLE DATA; Schema: systemprompt; Owner: -
 --
 
-INSERT INTO systemprompt.nodes VALUES ('a', 'serve', 'here', 'boot/pid', 1, 1, 'test', '[]', '', 1, 4, '2026-01-01 00:00:00+00', 11, '2026-03-12 03:00:00+00', -16, '[]', NULL, NULL, NULL, '2026-03-12 03:00:00+00', 'left');
+INSERT INTO systemprompt.nodes VALUES ('a', 'serve', 'here', 'boot/pid', 1, 1, 'test', '[]', '', 1, 4, '2026-01-01 00:00:00+00', 11, '2026-03-12 03:00:00+00', -17, '[]', NULL, NULL, NULL, '2026-03-12 03:00:00+00', 'left');
 INSERT INTO systemprompt.nodes VALUES ('c', 'serve', 'here', 'boot/pid', 1, 1, 'test', '[]', '', 1, 4, '2026-03-12 03:00:00+00', 0, '2026-03-12 03:00:00+00', 0, '[]', NULL, NULL, NULL, NULL, NULL);
 
 

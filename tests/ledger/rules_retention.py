@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from support.ledger_stage import DAY, EVERY_MINUTE, HOUR, HOURLY, START, Stage, at, spec
+from support.ledger_stage import DAY, EVERY_MINUTE, HOUR, HOURLY, START, Stage, at, spec, together
 from systemprompt.audit.sealing import Sealing, seal_closed_days
 from systemprompt.clock import SECOND, iso
 from systemprompt.errors import ConflictError, DaySealed
@@ -238,6 +238,17 @@ class RetentionRules:
             stage.sound()
         assert max(gone) == 7
         assert sum(gone) == sum(seal.runs + seal.ranges for seal in stage.ledger.seals()[:3])
+
+    def test_those_that_prune_at_once_take_each_account_once(self, stage: Stage) -> None:
+        lived(stage)
+        assert sealing(stage).sealed
+        stage.ledger.prune(at(2 * DAY), limit=1)
+        before = stage.total()
+        handles = [stage.engine.open_again() for _ in range(4)]
+        gone: list[int] = []
+        together(*(lambda one=one: gone.append(one.prune(at(2 * DAY), limit=20)) for one in handles))
+
+        assert before - stage.total() == sum(gone) > 20
 
     def test_prune_never_takes_a_range_that_reaches_into_what_is_kept(self, stage: Stage) -> None:
         stage.declare(spec("off", HOURLY, enabled=False), spec("well", HOURLY))

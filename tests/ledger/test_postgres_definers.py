@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import psycopg
 import pytest
-from psycopg.errors import InsufficientPrivilege
+from psycopg.errors import InsufficientPrivilege, IntegrityConstraintViolation
 
 from support.doc_grants import grants
 from support.postgres_roles import a_role, an_owner, as_role
@@ -157,7 +157,10 @@ def test_a_nodes_role_prunes_by_the_functions_what_is_sealed_and_nothing_after_i
         admin.execute("ALTER TABLE ledger_state DISABLE TRIGGER USER")
         admin.execute(f"UPDATE ledger_state SET sealed_until = {sealed}, pruned_until = {sealed}".encode())
         admin.execute(f"SET LOCAL ROLE {sessions.node.info.user}".encode())
-        assert admin.execute(f"SELECT {CALLS['prune_runs']}".encode()).fetchone() == (1,)
+        with pytest.raises(IntegrityConstraintViolation, match="only what is sealed is pruned"), admin.transaction():
+            admin.execute(f"SELECT {CALLS['prune_runs']}".encode())
+        ids = f"ARRAY(SELECT run_id FROM job_runs WHERE due_at < {sealed})"
+        assert admin.execute(f"SELECT prune_runs({ids})".encode()).fetchone() == (1,)
         assert admin.execute(f"SELECT min(due_at) >= {sealed} FROM job_runs".encode()).fetchone() == (True,)
         with pytest.raises(InsufficientPrivilege):
             admin.execute(f"DELETE FROM job_runs WHERE due_at < {sealed}".encode())

@@ -271,6 +271,9 @@ class PostgresStore:
     def hold_request(self, request_id: str) -> None:
         self.run("hold_request", {"request_id": request_id})
 
+    def hold_pruning(self) -> None:
+        self.run("hold_pruning")
+
     def hold_closed_days(self) -> None:
         self.run("hold_closed_days")
 

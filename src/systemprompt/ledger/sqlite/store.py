@@ -222,6 +222,9 @@ class SqliteStore:
     def hold_request(self, request_id: str) -> None:
         """Held already."""
 
+    def hold_pruning(self) -> None:
+        """Held already."""
+
     def hold_closed_days(self) -> None:
         """Held already."""
 

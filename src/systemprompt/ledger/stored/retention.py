@@ -41,6 +41,7 @@ def seal(store: Store, draft: SealDraft, now: Instant) -> Seal | None:
 
 
 def prune(store: Store, before: Instant, *, limit: int) -> int:
+    store.hold_pruning()
     until = store.run("last_sealed_before", {"before": before}).fetchone()["until"]
     if until is not None:
         store.run("mark_ledger_pruned", {"until": until})

@@ -145,6 +145,10 @@ class Store(Protocol):
         """Let nobody else act under this request id until the transaction ends."""
         ...
 
+    def hold_pruning(self) -> None:
+        """Let nobody else prune until the transaction ends: of two, the second must not count down what the first took."""
+        ...
+
     def hold_closed_days(self) -> None:
         """Let nobody write an account until the transaction ends: one that is on its way is waited for."""
         ...

@@ -1,6 +1,9 @@
 -- name: hold_closed_days
 SELECT hold_closed_days()
 
+-- name: hold_pruning
+SELECT 1 FROM ledger_state FOR UPDATE
+
 -- name: write_seal
 INSERT INTO ledger_seals (seal, format, day, from_at, until_at, runs, attempts, ranges, fire_times, counts, content, sealed_at, previous,
                           digest)
