@@ -81,8 +81,13 @@ def say_examples(outcome: Outcome) -> str:
 
 CAMPAIGNS: dict[str, Campaign] = {
     "points": Campaign(
-        what="SIGKILL at every event of every transaction, on three grounds",
-        tests=("crash/test_crash_points.py", "crash/test_crash_coverage.py"),
+        what="SIGKILL at every event of every transaction, on three grounds and on PostgreSQL",
+        tests=(
+            "crash/test_crash_points.py",
+            "crash/test_crash_coverage.py",
+            "crash/test_crash_points_postgres.py",
+            "crash/test_crash_coverage_postgres.py",
+        ),
         says=say_points,
         processes=2,
     ),

@@ -7,15 +7,19 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from crash_worker import ledger_in
+from crash_worker import NOTE, CrashLedger, ledger_in
 
 from support.ledger_stage import audit_finds_nothing
 from systemprompt.audit.auditor import audit
 from systemprompt.clock import SECOND
+from systemprompt.databases.address import Address
 from systemprompt.errors import DatabaseUnreachable
+from systemprompt.ledger.postgres.reader import PostgresReader
+from systemprompt.ledger.postgres.reader import open_reading_ledger as open_schema
+from systemprompt.ledger.reader import LedgerReader
 from systemprompt.ledger.records import NodeIdentity
-from systemprompt.ledger.sqlite.ledger import SqliteLedger
-from systemprompt.ledger.sqlite.reader import SqliteReader, open_reading_ledger
+from systemprompt.ledger.sqlite.reader import SqliteReader
+from systemprompt.ledger.sqlite.reader import open_reading_ledger as open_file
 from systemprompt.ledger.views import HistoryQuery, RangeView, RunView
 from systemprompt.nodes.identity import is_gone, this_machine
 
@@ -24,7 +28,7 @@ _MACHINE = this_machine()
 
 
 @contextmanager
-def check_ledger(folder: str, now: int, *, with_witness: bool = True) -> Iterator[SqliteLedger]:
+def check_ledger(folder: str, now: int, *, with_witness: bool = True) -> Iterator[CrashLedger]:
     """Audit the ledger, hold it against the witness, and lend it for what else is to be looked at."""
     ledger = ledger_in(folder)
     try:
@@ -41,11 +45,10 @@ def check_ledger(folder: str, now: int, *, with_witness: bool = True) -> Iterato
 
 def read_what_is_there(folder: str) -> None:
     """Before anybody repairs anything, a reader sees a sound ledger: nothing but open runs of the dead is found in it."""
-    path = os.path.join(folder, "ledger.db")
-    if not os.path.exists(path):
-        return
     try:
-        reader = open_reading_ledger(path)
+        reader = _reader_in(folder)
+        if reader is None:
+            return
     except DatabaseUnreachable as error:
         if "has still to be migrated" not in error.message:
             raise
@@ -60,11 +63,20 @@ def read_what_is_there(folder: str) -> None:
         reader.close()
 
 
-def runs_of(ledger: SqliteReader) -> list[RunView]:
+def _reader_in(folder: str) -> SqliteReader | PostgresReader | None:
+    note, path = os.path.join(folder, NOTE), os.path.join(folder, "ledger.db")
+    if os.path.exists(note):
+        with open(note, encoding="utf-8") as stream:
+            place = json.load(stream)
+        return open_schema(Address(place["address"]), schema=place["schema"])
+    return open_file(path) if os.path.exists(path) else None
+
+
+def runs_of(ledger: LedgerReader) -> list[RunView]:
     return list(ledger.runs_between(0, EVER))
 
 
-def ranges_of(ledger: SqliteReader, job_name: str) -> list[RangeView]:
+def ranges_of(ledger: LedgerReader, job_name: str) -> list[RangeView]:
     return [span for span in ledger.ranges_between(0, EVER) if span.job_name == job_name]
 
 
@@ -73,7 +85,7 @@ def alive(node: NodeIdentity) -> bool | None:
     return None if gone is None else not gone
 
 
-def _hold_against_witness(ledger: SqliteReader, folder: str) -> None:
+def _hold_against_witness(ledger: LedgerReader, folder: str) -> None:
     runs = {run.run_id: run for run in runs_of(ledger)}
     floors = {job.name: job.pruned_through for job in ledger.jobs(retired=True)}
     attempts = {attempt.fence: attempt for attempt in ledger.attempts()}

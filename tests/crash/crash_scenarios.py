@@ -23,6 +23,7 @@ import scenario_odd_ends
 import scenario_restore
 import scenario_retention
 from recorder import Event, Recorder
+from recorder_postgres import stores_heard
 
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.statements import load_statements
@@ -53,7 +54,7 @@ def play(scenario: str, folder: str, kill_at: int = 0, pragmas: tuple[str, ...] 
         if len(events) == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    with Recorder(hear, STATEMENTS, pragmas).listening():
+    with Recorder(hear, STATEMENTS, pragmas).listening(), stores_heard(hear):
         SCENARIOS[scenario].play(folder)
     return events
 

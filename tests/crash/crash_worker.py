@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from support.ledger_stage import ending, node
 from support.loop_node import LoopNode
 from systemprompt.clock import SECOND, ManualClock
+from systemprompt.databases.address import Address
+from systemprompt.ledger.postgres.ledger import PostgresLedger
 from systemprompt.ledger.protocol import Ledger
 from systemprompt.ledger.records import Claimed, Closing, NodeIdentity
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
@@ -20,6 +23,10 @@ from systemprompt.planning.planner import Planner
 PACE = Pace(heartbeat=4.0, lease=9.0)
 DECIDE = Planner().decide
 
+CrashLedger: TypeAlias = SqliteLedger | PostgresLedger
+NOTE = "postgres.json"
+"""The file that says where a scenario's ledger is on PostgreSQL."""
+
 
 def tell(folder: str, line: dict[str, object]) -> None:
     """Add a line to the witness, durably."""
@@ -29,8 +36,14 @@ def tell(folder: str, line: dict[str, object]) -> None:
     os.close(file)
 
 
-def ledger_in(folder: str) -> SqliteLedger:
-    return SqliteLedger(os.path.join(folder, "ledger.db"))
+def ledger_in(folder: str) -> CrashLedger:
+    """Return the ledger of a scenario: a file in its folder, or the schema that a note there names."""
+    note = os.path.join(folder, NOTE)
+    if not os.path.exists(note):
+        return SqliteLedger(os.path.join(folder, "ledger.db"))
+    with open(note, encoding="utf-8") as stream:
+        place = json.load(stream)
+    return PostgresLedger(Address(place["address"]), schema=place["schema"], decides_by="host")
 
 
 class Worker(LoopNode):

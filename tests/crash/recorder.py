@@ -19,7 +19,7 @@ from types import FrameType
 from typing import Any
 from unittest import mock
 
-READING = frozenset(("SELECT", "EXPLAIN", "VALUES", "PRAGMA", "COMMIT", "ROLLBACK"))
+READING = frozenset(("SELECT", "EXPLAIN", "VALUES", "PRAGMA", "COMMIT", "ROLLBACK", "SET", "LISTEN"))
 WRITING_PRAGMAS = ("incremental_vacuum", "wal_checkpoint", "optimize", "journal_mode")
 
 PLUMBING = frozenset(
@@ -30,6 +30,7 @@ PLUMBING = frozenset(
         "systemprompt.databases.sqlite",
         "systemprompt.databases.sqlite_database",
         "systemprompt.databases.postgres_database",
+        "systemprompt.ledger.postgres.store",
     )
 )
 """The modules that begin transactions for others; a transaction bears the name of the code that asked them to."""

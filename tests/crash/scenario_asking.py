@@ -12,14 +12,13 @@ from contextlib import suppress
 from dataclasses import replace
 
 from crash_checks import check_ledger, runs_of
-from crash_worker import DECIDE, Worker, end_of, ledger_in, take_over, tell
+from crash_worker import DECIDE, CrashLedger, Worker, end_of, ledger_in, take_over, tell
 
 from support.ledger_stage import START, spec
 from systemprompt.clock import SECOND, ManualClock
 from systemprompt.errors import RequestMismatch, RunClosed
 from systemprompt.ledger.records import Change, ManualStart
 from systemprompt.ledger.seals import DAY
-from systemprompt.ledger.sqlite.ledger import SqliteLedger
 
 BEGIN = START + 8 * DAY
 """By then the request ids of START may be used for something else."""
@@ -138,19 +137,19 @@ def check(folder: str, whole: str) -> None:
             assert run.attempt <= 1, "what was asked to stop is never started again"
 
 
-def ask(folder: str, ledger: SqliteLedger, request_id: str, now: int) -> None:
+def ask(folder: str, ledger: CrashLedger, request_id: str, now: int) -> None:
     starts = [ManualStart(job_name=name, parameters={"for": request_id}) for name in ASKED[request_id]]
     run_ids = ledger.ask_for_runs(now, starts, Change(actor="me", request_id=request_id))
     tell(folder, {"asked": request_id, "answer": run_ids})
 
 
-def ask_to_stop(folder: str, ledger: SqliteLedger, request_id: str, now: int) -> None:
+def ask_to_stop(folder: str, ledger: CrashLedger, request_id: str, now: int) -> None:
     change = Change(actor="me", why="enough", request_id=f"stop {request_id}")
     answer = ledger.ask_to_stop(asked_before(folder, request_id), now, change)
     tell(folder, {"asked": change.request_id, "answer": [answer.run_id, answer.status]})
 
 
-def stop_what_is_held(ledger: SqliteLedger, worker: Worker, now: int) -> None:
+def stop_what_is_held(ledger: CrashLedger, worker: Worker, now: int) -> None:
     """Somebody asks for the end of what runs, and the node does as it is told."""
     for run in worker.held:
         ledger.ask_to_stop(run.run_id, now, Change(actor="me"))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from crash_checks import check_ledger
-from crash_worker import DECIDE, Worker, ledger_in, take_over
+from crash_worker import DECIDE, CrashLedger, Worker, ledger_in, take_over
 
 from support.ledger_stage import START, spec
 from systemprompt.clock import SECOND, ManualClock
 from systemprompt.ledger.records import Change, JobSpec, QuarantineNotice
-from systemprompt.ledger.sqlite.ledger import SqliteLedger
 
 LATER = START + 100 * SECOND
 
@@ -97,7 +96,7 @@ def check(folder: str, whole: str) -> None:
 
 
 def sync(
-    ledger: SqliteLedger,
+    ledger: CrashLedger,
     specs: list[JobSpec] | tuple[JobSpec, ...],
     now: int,
     broken: tuple[QuarantineNotice, ...] = (),

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from crash_checks import check_ledger, runs_of
-from crash_worker import DECIDE, Worker, end_of, ledger_in, take_over
+from crash_worker import DECIDE, CrashLedger, Worker, end_of, ledger_in, take_over
 
 from support.ledger_stage import START, spec
 from systemprompt.clock import SECOND, ManualClock
 from systemprompt.ledger.records import Change, Claimed, Closing
-from systemprompt.ledger.sqlite.ledger import SqliteLedger
 
 LATER = START + 300 * SECOND
 
@@ -89,6 +88,6 @@ def badly(run: Claimed, now: int) -> Closing:
     return end
 
 
-def release(ledger: SqliteLedger, now: int) -> None:
+def release(ledger: CrashLedger, now: int) -> None:
     """Enable the job again: no version changes, its quarantine ends."""
     ledger.set_enabled("odd", True, now, DECIDE, Change(actor="me", request_id=f"release at {now}"))

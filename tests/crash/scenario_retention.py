@@ -6,15 +6,16 @@ Texts, marks, attempts, late results, nodes and requests go; tallies are folded,
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from crash_checks import check_ledger, runs_of
-from crash_worker import DECIDE, Worker, end_of, ledger_in, take_over
+from crash_worker import DECIDE, CrashLedger, Worker, end_of, ledger_in, take_over
 
 from support.ledger_stage import START, spec
 from systemprompt.clock import SECOND, ManualClock
+from systemprompt.ledger.postgres.store import PostgresStore
 from systemprompt.ledger.records import Change, Claimed, Closing, ManualStart
 from systemprompt.ledger.seals import DAY
-from systemprompt.ledger.sqlite.ledger import SqliteLedger
 
 DAYS = 4
 NOW = START + DAYS * DAY + 3_600 * SECOND
@@ -35,7 +36,7 @@ def prepare(folder: str) -> None:
     ledger.migrate()
     ledger.sync_catalogue(JOBS, [], START, DECIDE, Change(actor="test"))
     ledger.set_enabled("hand", True, START - 8 * DAY, DECIDE, Change(actor="me", request_id="a week before"))
-    assert _number(ledger, OLD_REQUESTS, BEFORE) == 1
+    assert _old_requests(ledger) == 1
     clock = ManualClock(START)
     while clock.now() < NOW - DAY // 4:
         worker = Worker(ledger, clock, folder)
@@ -47,14 +48,14 @@ def prepare(folder: str) -> None:
             worker.step(1)
         _lose(ledger, worker, clock, folder)
     with ledger._store.write():  # no method declares a mark yet
-        ledger._store.connection.execute(
+        _connection(ledger).execute(
             "INSERT INTO run_marks (run_id, mark, actor, marked_at) SELECT run_id, 'done', 'me', finished_at FROM job_runs"
             " WHERE reason = 'exception'"
         )
     ledger.close()
 
 
-def _lose(ledger: SqliteLedger, worker: Worker, clock: ManualClock, folder: str) -> None:
+def _lose(ledger: CrashLedger, worker: Worker, clock: ManualClock, folder: str) -> None:
     """Let the node be taken for lost by another, which tries its run again, and let it bring its result all the same."""
     other = Worker(ledger, clock, folder)
     for _ in range(3):
@@ -122,23 +123,34 @@ def check(folder: str, whole: str) -> None:
         assert BEFORE <= min(run.due_at for run in left) < BEFORE + DAY
         assert [_of_pruned(ledger, what) for what in KEPT_OF_RUNS] == [0] * len(KEPT_OF_RUNS)
         assert all(_number(ledger, f"SELECT count(*) FROM {what}") for what in KEPT_OF_RUNS), "younger ones stay"
-        assert _number(ledger, OLD_REQUESTS, BEFORE) == 0
+        assert _old_requests(ledger) == 0
 
 
-OLD_REQUESTS = "SELECT count(*) FROM requests WHERE until_at < ?"
 KEPT_OF_RUNS = ("run_texts", "run_marks", "job_attempts")
 
 
-def _of_pruned(ledger: SqliteLedger, table: str) -> int:
+def _old_requests(ledger: CrashLedger) -> int:
+    return _number(
+        ledger, f"SELECT count(*) FROM requests WHERE until_at < {ledger._store.at('before')}", before=BEFORE
+    )
+
+
+def _of_pruned(ledger: CrashLedger, table: str) -> int:
     return _number(ledger, f"SELECT count(*) FROM {table} WHERE run_id NOT IN (SELECT run_id FROM job_runs)")
 
 
-def _number(ledger: SqliteLedger, sql: str, *values: object) -> int:
-    number: int = ledger._store.connection.execute(sql, values).fetchone()[0]
+def _number(ledger: CrashLedger, sql: str, **values: object) -> int:
+    number: int = ledger._store.select(sql, values)[0][0]
     return number
 
 
-def seal(ledger: SqliteLedger, until: int) -> None:
+def _connection(ledger: CrashLedger) -> Any:
+    """The connection of the transaction that is open."""
+    store = ledger._store
+    return store._current().connection if isinstance(store, PostgresStore) else store.connection
+
+
+def seal(ledger: CrashLedger, until: int) -> None:
     """Seal every day up to then that holds anything and is not sealed yet."""
     sealed = ledger.seal_state().sealed_until
     while (at := ledger.next_account_at(sealed)) is not None and (end := at - at % DAY + DAY) <= until:
@@ -147,7 +159,7 @@ def seal(ledger: SqliteLedger, until: int) -> None:
         sealed = made.until_at
 
 
-def prune(ledger: SqliteLedger) -> None:
+def prune(ledger: CrashLedger) -> None:
     while ledger.prune(BEFORE, limit=40):
         pass
     while ledger.give_back():

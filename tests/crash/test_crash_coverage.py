@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from systemprompt.ledger.stored.ledger import StoredLedger
 
 PACKAGE = Path(systemprompt.__file__).parent
 DATABASES = ("db_pool", "database")
-_OTHER_ENGINE = "systemprompt.ledger.postgres."  # the scenarios here are SQLite's
+_OTHER_ENGINE = "systemprompt.ledger.postgres."  # has scenarios of its own: see test_crash_coverage_postgres
 _ON_OTHER_ENGINES = {"systemprompt.builtin.upkeep.database_cleanup:_vacuum"}
 CHANGING = {"INSERT", "UPDATE", "DELETE", "REPLACE"}
 
@@ -58,7 +58,7 @@ def begins(call: ast.Call) -> bool:
         return False
     owner = ast.unparse(call.func.value).rpartition(".")[2].lstrip("_")
     if call.func.attr == "write":
-        return owner == "store"
+        return owner in ("store", "heart")
     if call.func.attr in ("transaction", "execute_many"):
         return owner in DATABASES
     if call.func.attr not in ("execute", "executemany", "executescript", "fetch"):
@@ -78,13 +78,23 @@ def _text_of(call: ast.Call) -> str:
     return text
 
 
-def in_the_source() -> set[str]:
+def changes(text: str) -> bool:
+    words = "\n".join(line for line in text.splitlines() if not line.startswith("--")).upper().split()
+    return words[0] in CHANGING or (words[0] == "WITH" and bool(CHANGING & set(words)))
+
+
+def found_in(belongs: Callable[[str], bool]) -> set[str]:
+    """Return the transactions of the modules that belong to it."""
     found: set[str] = set()
     for file in PACKAGE.rglob("*.py"):
         module = ".".join(("systemprompt", *file.relative_to(PACKAGE).with_suffix("").parts))
-        if module not in PLUMBING and not module.startswith(_OTHER_ENGINE):
+        if module not in PLUMBING and belongs(module):
             found.update(transactions_in(module, ast.parse(file.read_text(encoding="utf-8"))))
-    return found - _ON_OTHER_ENGINES
+    return found
+
+
+def in_the_source() -> set[str]:
+    return found_in(lambda module: not module.startswith(_OTHER_ENGINE)) - _ON_OTHER_ENGINES
 
 
 def test_what_is_left_to_other_engines_is_still_there() -> None:
@@ -114,7 +124,7 @@ def test_every_method_of_the_ledger_that_writes_is_killed() -> None:
 
 
 def test_every_named_statement_that_writes_is_among_the_kill_points() -> None:
-    writing = {name for name, text in STATEMENTS.items() if _changes(text)}
+    writing = {name for name, text in STATEMENTS.items() if changes(text)}
     assert {"write_closed_runs", "move_cursors", "keep_late_result", "prune_ranges"} <= writing
     assert writing - {event.name for event in heard()} == set()
 
@@ -144,8 +154,3 @@ class A:
 """
     found = set(transactions_in("m", ast.parse(source)))
     assert found == {"m:A.one", "m:A.two", "m:A.three", "m:A.four", "m:A.five.<locals>.inner", "m:A.six"}
-
-
-def _changes(text: str) -> bool:
-    words = "\n".join(line for line in text.splitlines() if not line.startswith("--")).upper().split()
-    return words[0] in CHANGING or (words[0] == "WITH" and bool(CHANGING & set(words)))

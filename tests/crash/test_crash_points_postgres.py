@@ -1,0 +1,41 @@
+"""A process killed with SIGKILL in the transactions of a ledger on PostgreSQL, and what the next one makes of it.
+
+In `make test` one event of each transaction that a scenario has, chosen by a seed: what is not committed the server undoes, so
+those inside of one leave the same ledger. In `make campaign` every event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from crash_scenarios import SCENARIOS
+from postgres_ground import LEDGERS, VictimsOnPostgres
+from victims import chosen_by_transaction, killed
+
+from support.campaign import LONG, chosen_seed, record
+
+SEED = chosen_seed()
+
+
+@pytest.fixture
+def victims(scenario: str, one_postgres: str) -> Iterator[VictimsOnPostgres]:
+    victims = VictimsOnPostgres(scenario, one_postgres)
+    try:
+        victims.play_to_the_end()
+        yield victims
+    finally:
+        victims.close()
+
+
+@pytest.mark.parametrize("scenario", LEDGERS)
+def test_killed_at_any_event_on_postgresql_the_next_process_makes_it_whole(
+    victims: VictimsOnPostgres, scenario: str
+) -> None:
+    SCENARIOS[scenario].recover(str(victims.whole))
+    SCENARIOS[scenario].check(str(victims.whole), str(victims.whole))
+    points = list(range(1, len(victims.events) + 1)) if LONG else chosen_by_transaction(victims.events, SEED)
+    for kill_at in points:
+        with killed(victims, kill_at, said=f"PostgreSQL, SEED={SEED}"):
+            pass
+    record(campaign="crash points", scenario=scenario, ground="PostgreSQL", kills=len(points), seed=SEED)
