@@ -129,8 +129,8 @@ def nodes(page: Page, data: NodeList) -> None:
                 page.short_time(node.started_at),
                 node.version,
                 node.zone_data or "unknown",
-                f"{node.clock_offset_s:+.3f} s" if node.clock_offset_s else "0 s",
-                page.status("warn", ", ".join(node.degraded)),
+                f"{node.clock_offset_s:+.3f} s" if abs(node.clock_offset_s) >= _SEEN_S else "0 s",
+                page.status("warn", ", ".join(node.degraded)) if node.degraded else "",
                 _what_runs(node),
             ]
             for node in data.entries
@@ -227,3 +227,7 @@ def _size(number: int) -> str:
     if number >= 2**20:
         return f"{number / 2**20:.1f} MiB"
     return f"{number / 2**10:.0f} KiB" if number else ""
+
+
+_SEEN_S = 0.0005
+"""What a clock stands off by less than this is shown as nothing."""
