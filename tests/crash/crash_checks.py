@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from crash_worker import NOTE, CrashLedger, ledger_in
+from crash_worker import NOTE, CrashLedger, ledger_in, place_of
 
 from support.ledger_stage import audit_finds_nothing
 from systemprompt.audit.auditor import audit
@@ -64,11 +64,10 @@ def read_what_is_there(folder: str) -> None:
 
 
 def _reader_in(folder: str) -> SqliteReader | PostgresReader | None:
-    note, path = os.path.join(folder, NOTE), os.path.join(folder, "ledger.db")
-    if os.path.exists(note):
-        with open(note, encoding="utf-8") as stream:
-            place = json.load(stream)
-        return open_schema(Address(place["address"]), schema=place["schema"])
+    path = os.path.join(folder, "ledger.db")
+    if os.path.exists(os.path.join(folder, NOTE)):
+        address, schema = place_of(folder)
+        return open_schema(Address(address), schema=schema)
     return open_file(path) if os.path.exists(path) else None
 
 

@@ -22,8 +22,9 @@ import scenario_migrations
 import scenario_odd_ends
 import scenario_restore
 import scenario_retention
+import scenario_schema
 from recorder import Event, Recorder
-from recorder_postgres import stores_heard
+from recorder_postgres import postgres_heard
 
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.statements import load_statements
@@ -41,6 +42,9 @@ SCENARIOS: dict[str, ModuleType] = {
 }
 """Each has prepare(folder), play(folder), recover(folder) and check(folder, whole), whole being where it was played to its end."""
 
+ON_POSTGRES: dict[str, ModuleType] = {"schema": scenario_schema}
+"""Those that are on no other engine."""
+
 SQL = os.path.join(os.path.dirname(sys.modules[SqliteLedger.__module__].__file__ or ""), "sql")
 STATEMENTS = load_statements(SQL)
 
@@ -54,8 +58,8 @@ def play(scenario: str, folder: str, kill_at: int = 0, pragmas: tuple[str, ...] 
         if len(events) == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    with Recorder(hear, STATEMENTS, pragmas).listening(), stores_heard(hear):
-        SCENARIOS[scenario].play(folder)
+    with Recorder(hear, STATEMENTS, pragmas).listening(), postgres_heard(hear):
+        {**SCENARIOS, **ON_POSTGRES}[scenario].play(folder)
     return events
 
 
@@ -70,7 +74,7 @@ def main() -> None:
     warm = set()
     for line in sys.stdin:
         scenario, folder, kill_at, *pragmas = json.loads(line)
-        if scenario not in warm:
+        if scenario in SCENARIOS and scenario not in warm:
             warm_up(scenario)
             warm.add(scenario)
         reader, writer = os.pipe()

@@ -38,12 +38,17 @@ def tell(folder: str, line: dict[str, object]) -> None:
 
 def ledger_in(folder: str) -> CrashLedger:
     """Return the ledger of a scenario: a file in its folder, or the schema that a note there names."""
-    note = os.path.join(folder, NOTE)
-    if not os.path.exists(note):
+    if not os.path.exists(os.path.join(folder, NOTE)):
         return SqliteLedger(os.path.join(folder, "ledger.db"))
-    with open(note, encoding="utf-8") as stream:
-        place = json.load(stream)
-    return PostgresLedger(Address(place["address"]), schema=place["schema"], decides_by="host")
+    address, schema = place_of(folder)
+    return PostgresLedger(Address(address), schema=schema, decides_by="host")
+
+
+def place_of(folder: str) -> tuple[str, str]:
+    """Return the address and the schema of a scenario that is on PostgreSQL."""
+    with open(os.path.join(folder, NOTE), encoding="utf-8") as stream:
+        address, schema = json.load(stream)
+    return address, schema
 
 
 class Worker(LoopNode):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import scenario_schema
 from crash_scenarios import SCENARIOS
 from crash_worker import NOTE, ledger_in
 from psycopg import sql
@@ -63,10 +64,36 @@ class VictimsOnPostgres(Victims):
                 where = sql.Identifier(schema, name).as_string(connection)
                 connection.execute("SELECT setval(%s, %s, %s)", [where, value or 1, value is not None])
 
+    def play(self, kill_at: int) -> dict[str, Any]:
+        """Kill it even where it takes another course than the first one did: how soon a node looks again depends on real time."""
+        folder, wanted = self.folder / str(kill_at), kill_at
+        answer = self.play_in(folder, wanted)
+        while kill_at and (answer["signal"], answer["status"]) == (0, 0):
+            shutil.rmtree(folder)
+            wanted = min(wanted - 1, len(answer["events"]))
+            answer = self.play_in(folder, wanted)
+        return answer
+
+
+class VictimsOfSchema(Victims):
+    """Victims that make the ledger's schema, and put another in its place, in the database at this address."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        super().__init__("schema")
+
+    def prepare(self, template: Path) -> None:
+        note(template, self._address)
+        scenario_schema.prepare(str(template))
+
+    def furnish(self, folder: Path) -> None:
+        shutil.copytree(self.folder / "template", folder)
+        scenario_schema.clear(str(folder))
+
 
 def note(folder: Path, address: str, schema: str = WORK) -> None:
     """Say in a scenario's folder where its ledger is."""
-    (folder / NOTE).write_text(json.dumps({"address": address, "schema": schema}), encoding="utf-8")
+    (folder / NOTE).write_text(json.dumps((address, schema)), encoding="utf-8")
 
 
 def _tables(connection: psycopg.Connection[Any]) -> list[str]:

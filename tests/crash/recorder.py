@@ -31,6 +31,8 @@ PLUMBING = frozenset(
         "systemprompt.databases.sqlite_database",
         "systemprompt.databases.postgres_database",
         "systemprompt.ledger.postgres.store",
+        "systemprompt.ledger.postgres.migrating",
+        "systemprompt.ledger.postgres.upkeep_questions",
     )
 )
 """The modules that begin transactions for others; a transaction bears the name of the code that asked them to."""

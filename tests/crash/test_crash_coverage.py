@@ -21,6 +21,8 @@ PACKAGE = Path(systemprompt.__file__).parent
 DATABASES = ("db_pool", "database")
 _OTHER_ENGINE = "systemprompt.ledger.postgres."  # has scenarios of its own: see test_crash_coverage_postgres
 _ON_OTHER_ENGINES = {"systemprompt.builtin.upkeep.database_cleanup:_vacuum"}
+ON_A_CONNECTION = ("migrate", "locked_transaction")
+"""Functions that begin one on a connection that they are handed."""
 CHANGING = {"INSERT", "UPDATE", "DELETE", "REPLACE"}
 
 
@@ -54,6 +56,8 @@ def begins(call: ast.Call) -> bool:
     """Say whether a call begins a transaction: by name, by what it is handed, or by the SQL that it sends."""
     if any(word.arg == "begin" for word in call.keywords):
         return True
+    if isinstance(call.func, ast.Name):
+        return call.func.id in ON_A_CONNECTION
     if not isinstance(call.func, ast.Attribute):
         return False
     owner = ast.unparse(call.func.value).rpartition(".")[2].lstrip("_")

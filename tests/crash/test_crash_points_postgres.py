@@ -6,15 +6,18 @@ those inside of one leave the same ledger. In `make campaign` every event.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 
 import pytest
+import scenario_schema
 from crash_scenarios import SCENARIOS
-from postgres_ground import LEDGERS, VictimsOnPostgres
+from postgres_ground import LEDGERS, VictimsOfSchema, VictimsOnPostgres
 from victims import chosen_by_transaction, killed
 
 from support.campaign import LONG, chosen_seed, record
 
+MOST = 4
 SEED = chosen_seed()
 
 
@@ -39,3 +42,19 @@ def test_killed_at_any_event_on_postgresql_the_next_process_makes_it_whole(
         with killed(victims, kill_at, said=f"PostgreSQL, SEED={SEED}"):
             pass
     record(campaign="crash points", scenario=scenario, ground="PostgreSQL", kills=len(points), seed=SEED)
+
+
+def test_killed_while_a_schema_is_made_or_replaced_the_next_process_makes_it_whole(one_postgres: str) -> None:
+    victims = VictimsOfSchema(one_postgres)
+    try:
+        victims.play_to_the_end()
+        scenario_schema.recover(str(victims.whole))
+        scenario_schema.check(str(victims.whole), str(victims.whole))
+        on_the_server = [number for number, event in enumerate(victims.events, 1) if ".postgres." in event.transaction]
+        points = on_the_server if LONG else random.Random(SEED).sample(on_the_server, MOST)
+        for kill_at in points:
+            with killed(victims, kill_at, said=f"PostgreSQL, SEED={SEED}"):
+                pass
+    finally:
+        victims.close()
+    record(campaign="crash points", scenario="schema", ground="PostgreSQL", kills=len(points), seed=SEED)

@@ -17,7 +17,7 @@ from typing import Any
 
 import crash_scenarios
 from crash_checks import read_what_is_there
-from crash_scenarios import SCENARIOS
+from crash_scenarios import ON_POSTGRES, SCENARIOS
 from recorder import Event
 
 from support import finds_support
@@ -37,7 +37,7 @@ class Victims:
         with (self.folder / "said.txt").open("w") as said:
             self._process = subprocess.Popen(
                 [sys.executable, crash_scenarios.__file__],
-                env=finds_support(),
+                env={**finds_support(), "TMPDIR": str(self.folder)},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=said,
@@ -59,12 +59,13 @@ class Victims:
         shutil.copytree(self.folder / "template", folder)
 
     def play(self, kill_at: int) -> dict[str, Any]:
-        self.furnish(self.folder / str(kill_at))
+        return self.play_in(self.folder / str(kill_at), kill_at)
+
+    def play_in(self, folder: Path, kill_at: int) -> dict[str, Any]:
+        self.furnish(folder)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(
-            json.dumps((self.scenario, str(self.folder / str(kill_at)), kill_at, *self._pragmas)) + "\n"
-        )
+        self._process.stdin.write(json.dumps((self.scenario, str(folder), kill_at, *self._pragmas)) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         assert line, f"whoever forks the victims is gone: {self.said()}"
@@ -82,7 +83,7 @@ class Victims:
 @contextmanager
 def killed(victims: Victims, kill_at: int, *, said: str) -> Iterator[Path]:
     """Kill one at this event, lend what it left, and let the next process make it whole."""
-    folder, scenario = victims.folder / str(kill_at), SCENARIOS[victims.scenario]
+    folder, scenario = victims.folder / str(kill_at), {**SCENARIOS, **ON_POSTGRES}[victims.scenario]
     answer = victims.play(kill_at)
     try:
         assert answer["signal"] == 9, f"it was not killed: {victims.said()}"
