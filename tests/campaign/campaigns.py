@@ -98,7 +98,7 @@ CAMPAIGNS: dict[str, Campaign] = {
     ),
     "stateful": Campaign(
         what="any life a ledger may lead, audited after each step",
-        tests=("ledger/test_sqlite_life.py", "breakages/test_lives_of_nodes.py"),
+        tests=("ledger/test_lives.py", "breakages/test_lives_of_nodes.py"),
         says=say_examples,
         processes=2,
     ),

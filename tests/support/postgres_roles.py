@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -14,8 +14,9 @@ from systemprompt.databases.postgres import CONNECTING
 
 __all__ = ["a_role", "address_of", "an_owner", "as_role", "role"]
 
-_ASKED = "local all /^asked_ scram-sha-256"
-"""In pg_hba.conf: roles with such a name give a password. Regular expressions stand there from release 16 on."""
+_GROUP = "asked_for_a_password"
+_ASKED = f"local all +{_GROUP} scram-sha-256"
+"""In pg_hba.conf: members of that group give a password."""
 
 
 @contextmanager
@@ -25,7 +26,8 @@ def role(address: str, *, password: str = "") -> Iterator[str]:
     with psycopg.connect(address, autocommit=True) as admin:
         if password:
             _ask_for_passwords(admin)
-        admin.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'".encode())
+        within = f" IN ROLE {_GROUP}" if password else ""
+        admin.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'{within}".encode())
         try:
             yield name
         finally:
@@ -70,6 +72,8 @@ def _ask_for_passwords(admin: psycopg.Connection[tuple[object, ...]]) -> None:
     ((path,),) = admin.execute("SHOW hba_file").fetchall()
     with Path(str(path)).open("r+", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # tests of other workers do the same
+        with suppress(psycopg.errors.DuplicateObject):
+            admin.execute(f"CREATE ROLE {_GROUP}".encode())
         lines = file.read()
         if _ASKED not in lines:
             file.seek(0)

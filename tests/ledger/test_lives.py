@@ -6,15 +6,18 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from support.campaign import LONG
 from support.ledger_stage import START, audit_finds_nothing, ending, node, spec
+from support.postgres_place import PostgresPlace
 from systemprompt.audit.sealing import seal_closed_days
 from systemprompt.clock import SECOND
 from systemprompt.errors import ConflictError
+from systemprompt.ledger.protocol import Ledger
 from systemprompt.ledger.records import Change, Claimed, Closing, JobSpec, ManualStart, QuarantineNotice
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.planning.planner import Planner
@@ -29,10 +32,7 @@ class Life(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
-        self.ledger = SqliteLedger(str(Path(self.folder.name) / "ledger.db"))
-        self.ledger.migrate()
-        self.ledger._store.connection.execute("PRAGMA synchronous = OFF")  # no power will fail here
+        self.ledger = self.opened()
         self.now = START
         self.nodes = 0
         self.node = ""
@@ -45,9 +45,12 @@ class Life(RuleBasedStateMachine):
         self.fences: set[int] = set()
         self.join()
 
+    def opened(self) -> Ledger:
+        """Return a new ledger."""
+        raise NotImplementedError
+
     def teardown(self) -> None:
         self.ledger.close()
-        self.folder.cleanup()
 
     def join(self) -> None:
         self.nodes += 1
@@ -190,5 +193,44 @@ class Life(RuleBasedStateMachine):
         audit_finds_nothing(self.ledger, self.now)
 
 
-TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=400 if LONG else 40, stateful_step_count=30, deadline=None)
+class SqliteLife(Life):
+    """On SQLite."""
+
+    def opened(self) -> Ledger:
+        self.folder = tempfile.TemporaryDirectory()
+        ledger = SqliteLedger(str(Path(self.folder.name) / "ledger.db"))
+        ledger.migrate()
+        ledger._store.connection.execute("PRAGMA synchronous = OFF")  # no power will fail here
+        return ledger
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.folder.cleanup()
+
+
+class PostgresLife(Life):
+    """On PostgreSQL, each life in a schema of its own."""
+
+    address = ""
+
+    def opened(self) -> Ledger:
+        self.place = PostgresPlace(self.address)
+        ledger = self.place.open()
+        ledger.migrate()
+        return ledger
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.place.drop()
+
+
+@pytest.fixture(scope="module")
+def server(postgres_of_many: str) -> None:
+    PostgresLife.address = postgres_of_many
+
+
+TestLifeOnSqlite = SqliteLife.TestCase
+TestLifeOnSqlite.settings = settings(max_examples=400 if LONG else 40, stateful_step_count=30, deadline=None)
+
+TestLifeOnPostgres = pytest.mark.usefixtures("server")(PostgresLife.TestCase)
+TestLifeOnPostgres.settings = settings(max_examples=100 if LONG else 8, stateful_step_count=30, deadline=None)
