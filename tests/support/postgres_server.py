@@ -110,7 +110,13 @@ class Server:
         settings = {
             "listen_addresses": "",
             "unix_socket_directories": str(self.folder),
+            # No test cuts the power: what is for that alone costs a third of a database that lives for one test.
             "fsync": "off",
+            "full_page_writes": "off",
+            "wal_level": "minimal",
+            "max_wal_senders": "0",
+            "max_wal_size": "4GB",
+            "checkpoint_timeout": "1h",
             "max_connections": "200",
         }
         options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
