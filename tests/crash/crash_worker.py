@@ -105,8 +105,8 @@ def take_over(folder: str, now: int) -> None:
     """Let the next node come: settle what the dead ones held, and work until nothing is open."""
     ledger = ledger_in(folder)
     worker = Worker(ledger, ManualClock(now), folder)
-    worker.step(PACE.lease / 2)
-    worker.step(PACE.lease)
+    for _ in range(4):
+        worker.step(PACE.lease / 2)
     while ledger.open_runs():
         worker.finish()
         worker.step(0.01)

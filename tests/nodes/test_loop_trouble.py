@@ -365,6 +365,30 @@ def test_a_silent_node_is_lost_after_a_whole_lease_on_our_own_monotonic_clock(st
     assert [(run.fire_at, run.attempt) for run in stage.take()] == [(at(10), 2)]
 
 
+def test_time_in_which_the_database_was_away_counts_against_nobody(stage: LoopStage) -> None:
+    stage.real.join(stage.identity("other"))
+    stage.begin(spec("job", ""))
+    stage.step(HEARTBEAT)
+    stage.ledger.error = DatabaseUnreachable("the server is away")
+    for _ in range(round(2 * LEASE)):
+        stage.step(1)
+    stage.ledger.error = None
+    stage.step(1)
+    assert stage.rescued == []
+    assert stage.other().beat("other", stage.clock.now()) is True, "the other could not beat meanwhile, and is not lost"
+    for _ in range(20):
+        stage.step(HEARTBEAT)
+    assert stage.real.node("other").fate == "lost", "a node that is silent while we can look is lost"  # type: ignore[union-attr]
+
+
+def test_a_pause_of_the_whole_machine_counts_against_nobody(stage: LoopStage) -> None:
+    stage.real.join(stage.identity("other"))
+    stage.begin(spec("job", ""))
+    stage.step(HEARTBEAT)
+    stage.step(10 * LEASE)
+    assert stage.real.node("other").fate is None  # type: ignore[union-attr]
+
+
 def test_no_wall_clock_however_wrong_expires_anybody(stage: LoopStage) -> None:
     stage.real.join(stage.identity("other"))
     stage.begin(spec("job", ""))
