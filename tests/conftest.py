@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from support.cli_session import CliSession
     from support.postgres_place import PostgresPlace
+    from support.reused_database import ReusedDatabases
+    from support.reused_ledger import ReusedLedger
 
 pytest.register_assert_rewrite("support")
 
@@ -57,13 +59,37 @@ def postgres_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
     return server_of_this_run(own if worker_id == "master" else own.parent, request.param)
 
 
+@pytest.fixture(scope="session")
+def databases(postgres_server: str) -> Iterator[ReusedDatabases]:
+    """This worker's databases on PostgreSQL."""
+    from support.reused_database import ReusedDatabases
+
+    databases = ReusedDatabases(postgres_server)
+    yield databases
+    databases.close()
+
+
 @pytest.fixture
-def postgres(postgres_server: str) -> Iterator[str]:
+def postgres(databases: ReusedDatabases) -> Iterator[str]:
     """The address of an empty database on PostgreSQL."""
+    with databases.one() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def reused_ledger(postgres_server: str) -> Iterator[ReusedLedger]:
+    """One ledger of this worker on PostgreSQL, for tests that each begin with an empty one."""
     from support.postgres_server import a_database
+    from support.reused_ledger import ReusedLedger
 
     with a_database(postgres_server) as address:
-        yield address
+        yield ReusedLedger(address, "systemprompt")
+
+
+@pytest.fixture
+def emptied_postgres(reused_ledger: ReusedLedger) -> str:
+    """The address of a database on PostgreSQL with a ledger in which nothing happened yet."""
+    return reused_ledger.emptied().address
 
 
 @pytest.fixture(scope="session")
@@ -75,12 +101,20 @@ def newest_postgres(tmp_path_factory: pytest.TempPathFactory, worker_id: str) ->
     return server_of_this_run(own if worker_id == "master" else own.parent, 18)
 
 
-@pytest.fixture
-def one_postgres(newest_postgres: str) -> Iterator[str]:
-    """The address of an empty database on the newest release."""
-    from support.postgres_server import a_database
+@pytest.fixture(scope="session")
+def newest_databases(newest_postgres: str) -> Iterator[ReusedDatabases]:
+    """This worker's databases on the newest release."""
+    from support.reused_database import ReusedDatabases
 
-    with a_database(newest_postgres) as address:
+    databases = ReusedDatabases(newest_postgres)
+    yield databases
+    databases.close()
+
+
+@pytest.fixture
+def one_postgres(newest_databases: ReusedDatabases) -> Iterator[str]:
+    """The address of an empty database on the newest release."""
+    with newest_databases.one() as address:
         yield address
 
 

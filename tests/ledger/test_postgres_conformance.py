@@ -27,8 +27,8 @@ from support.postgres_engine import PostgresEngine  # noqa: E402
 
 
 @pytest.fixture
-def stage(postgres: str) -> Iterator[Stage]:
-    engine = PostgresEngine(postgres)
+def stage(emptied_postgres: str) -> Iterator[Stage]:
+    engine = PostgresEngine(emptied_postgres)
     stage = Stage(engine)
     yield stage
     stage.sound()

@@ -37,10 +37,10 @@ class Months(Stage):
 
 
 @pytest.fixture
-def months(postgres: str) -> Iterator[Months]:
-    engine = PostgresEngine(postgres)
+def months(emptied_postgres: str) -> Iterator[Months]:
+    engine = PostgresEngine(emptied_postgres)
     stage = Months(engine)
-    with raw_connection(postgres) as stage.raw:
+    with raw_connection(emptied_postgres) as stage.raw:
         yield stage
     stage.sound()
     engine.close()
@@ -90,9 +90,11 @@ def test_a_month_that_the_default_partition_has_rows_of_stays_there_and_can_be_s
     assert months.places() == {"2026_01": 31, "2026_02": 28, "2026_04": 10, "default": 31}
 
 
-def test_nobody_waits_for_a_long_reader_and_what_is_missing_is_made_later(months: Months, postgres: str) -> None:
+def test_nobody_waits_for_a_long_reader_and_what_is_missing_is_made_later(
+    months: Months, emptied_postgres: str
+) -> None:
     months.wait(30 * DAY)
-    with raw_connection(postgres) as reader:
+    with raw_connection(emptied_postgres) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM job_runs")
         before = SystemClock().monotonic()
@@ -123,11 +125,11 @@ def test_pruning_drops_the_empty_partitions_of_pruned_months_and_nothing_else(mo
     assert months.places() == {"2026_02": 19, "2026_03": 6}
 
 
-def test_a_partition_that_somebody_reads_is_dropped_later(months: Months, postgres: str) -> None:
+def test_a_partition_that_somebody_reads_is_dropped_later(months: Months, emptied_postgres: str) -> None:
     months.declare(spec("daily", "0 0 12 * * *"))
     months.run_through(40)
     assert seal_closed_days(months.ledger, now=months.now, alive=lambda _: None).sealed
-    with raw_connection(postgres) as reader:
+    with raw_connection(emptied_postgres) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM job_runs")
         assert months.ledger.prune(at(31 * DAY), limit=1_000) == 31
@@ -137,8 +139,8 @@ def test_a_partition_that_somebody_reads_is_dropped_later(months: Months, postgr
     assert months.partitions() == ["2026_02", "2026_03", "default"]
 
 
-def test_two_who_make_partitions_at_once_make_each_once(months: Months, postgres: str) -> None:
-    with raw_connection(postgres) as other:
+def test_two_who_make_partitions_at_once_make_each_once(months: Months, emptied_postgres: str) -> None:
+    with raw_connection(emptied_postgres) as other:
         other.execute("BEGIN")
         assert other.execute("SELECT make_partitions('2028-01-01')").fetchone() == (True,)
         assert months.raw.execute("SELECT make_partitions('2028-01-01')").fetchone() == (False,)
@@ -147,13 +149,13 @@ def test_two_who_make_partitions_at_once_make_each_once(months: Months, postgres
     assert months.partitions()[-3:] == ["2028_01", "2028_02", "default"]
 
 
-def test_two_who_drop_partitions_at_once_drop_each_once(months: Months, postgres: str) -> None:
+def test_two_who_drop_partitions_at_once_drop_each_once(months: Months, emptied_postgres: str) -> None:
     months.declare(spec("daily", "0 0 12 * * *"))
     months.run_through(40)
     assert seal_closed_days(months.ledger, now=months.now, alive=lambda _: None).sealed
     months.ledger.prune(at(DAY), limit=1_000)
     months.raw.execute("SELECT make_partitions('2025-11-15')")
-    with raw_connection(postgres) as other:
+    with raw_connection(emptied_postgres) as other:
         other.execute("BEGIN")
         assert len(other.execute("SELECT drop_partitions()").fetchall()) == 2
         assert months.raw.execute("SELECT drop_partitions()").fetchall() == []
