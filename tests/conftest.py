@@ -27,6 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """What a command remembers of a profile goes where it is thrown away, also of a test that says nothing about it."""
     if not hasattr(config, "workerinput"):  # the workers inherit it
         os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="sp-cache-")
+        os.environ["XDG_STATE_HOME"] = os.path.join(os.environ["XDG_CACHE_HOME"], "state")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

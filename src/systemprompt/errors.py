@@ -28,6 +28,7 @@ __all__ = [
     "DatabaseTooNew",
     "DatabaseUnreachable",
     "DaySealed",
+    "HistoryLost",
     "Interrupted",
     "JobAlreadyRunning",
     "JobDefinitionError",
@@ -215,6 +216,19 @@ class DatabaseBusy(DatabaseError):
     """Another process held the database for longer than this call may wait. Nothing was written."""
 
     code = "database_busy"
+
+
+class HistoryLost(DatabaseBusy):
+    """The database's server is another one than before, or lost its last commits. Nothing was written: try again."""
+
+    code = "history_lost"
+
+    def __init__(self, address: str, before: int, epoch: int) -> None:
+        super().__init__(
+            f"the server of the ledger at {address!r} is another one than before, or lost its last commits: epoch {epoch} begins",
+            hint="nothing was written: try again. Nodes bring back what they did in the lost stretch",
+            details={"address": address, "before": before, "epoch": epoch},
+        )
 
 
 class DatabaseTooNew(DatabaseError):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from systemprompt.ledger.records import Decide, SyncReport
     from systemprompt.nodes.events import Listeners
     from systemprompt.nodes.installation import Served
+    from systemprompt.nodes.journal import Journal
     from systemprompt.nodes.node import Node
     from systemprompt.profile.cache import CachedProfile
     from systemprompt.profile.profile import Profile
@@ -295,12 +296,10 @@ class System:
         return self._catalogue, self.sync()
 
     def be_patient(self, seconds: float) -> None:
-        """Wait for other writers of the ledger no longer than this from now on."""
         self.ledger.be_patient(seconds)
 
     @property
     def served(self) -> Served:
-        """What a node that serves this installation goes by."""
         from systemprompt.nodes.installation import Served
 
         profile = self.profile
@@ -340,10 +339,20 @@ class System:
             logs=RunLogs(self.database, ledger_id=self.ledger.ledger_id(), clock=self.clock),
             catalogue=self.catalogue,
             listeners=listeners,
+            journal=self._journal() if kind == "serve" else None,
         )
         if kind == "serve":
             self._serving = node
         return node
+
+    def _journal(self) -> Journal | None:
+        """Return where a node notes what it did; None where the engine loses nothing, and for a user without a home folder."""
+        from systemprompt.nodes.journal import Journal
+        from systemprompt.profile.find import users_folder
+
+        folder = users_folder(self.environ, "XDG_STATE_HOME", ".local/state")
+        keeps = folder and self.ledger.decides_by == "database"
+        return Journal(f"{folder}/journal/{self.ledger.ledger_id()}") if keeps else None
 
     def close(self) -> None:
         if self._ledger is not None:

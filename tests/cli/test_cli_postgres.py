@@ -86,7 +86,7 @@ def test_doctor_says_that_an_installation_on_a_server_is_well(tmp_path: Path, po
     found = ours.sp("--json doctor").data
 
     checks = {check["name"]: check["status"] for check in found["checks"]}
-    assert {"server", "server clock", "connections", "vacuum", "rights"} < set(checks)
+    assert {"server", "durability", "server clock", "connections", "vacuum", "rights"} < set(checks)
     assert [name for name, status in checks.items() if status == "fail"] == []
     assert "disk space" not in checks, "the server's disks are not this machine's"
 

@@ -18,6 +18,7 @@ import scenario_asking
 import scenario_by_hand
 import scenario_catalogue
 import scenario_clockwork
+import scenario_lost_tail
 import scenario_migrations
 import scenario_odd_ends
 import scenario_restore
@@ -34,6 +35,7 @@ SCENARIOS: dict[str, ModuleType] = {
     "by hand": scenario_by_hand,
     "asking": scenario_asking,
     "odd ends": scenario_odd_ends,
+    "lost tail": scenario_lost_tail,
     "catalogue": scenario_catalogue,
     "retention": scenario_retention,
     "migrations": scenario_migrations,

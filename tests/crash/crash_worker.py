@@ -17,6 +17,7 @@ from systemprompt.ledger.records import Claimed, Closing, NodeIdentity
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.nodes.hooks import Pace
 from systemprompt.nodes.identity import this_process
+from systemprompt.nodes.journal import Journal
 from systemprompt.nodes.rescue import Rescue
 from systemprompt.planning.planner import Planner
 
@@ -56,9 +57,11 @@ class Worker(LoopNode):
 
     ledger: Ledger
 
-    def __init__(self, ledger: Ledger, clock: ManualClock, folder: str, *, machine: str = "") -> None:
+    def __init__(
+        self, ledger: Ledger, clock: ManualClock, folder: str, *, machine: str = "", journal: Journal | None = None
+    ) -> None:
         self._folder, self._machine = folder, machine
-        super().__init__(ledger, clock, "", pace=PACE, rescue=Rescue(ledger=ledger, clock=clock))
+        super().__init__(ledger, clock, "", pace=PACE, rescue=Rescue(ledger=ledger, clock=clock), journal=journal)
         self.loop.join()
 
     def finish(self, *, leave: Sequence[str] = (), how: Callable[[Claimed, int], Closing] | None = None) -> None:
@@ -101,10 +104,10 @@ def end_of(run: Claimed, now: int) -> Closing:
     return ending(run, now, message="well" if run.job_name == "reruns" else None)
 
 
-def take_over(folder: str, now: int) -> None:
+def take_over(folder: str, now: int, *, journal: Journal | None = None) -> None:
     """Let the next node come: settle what the dead ones held, and work until nothing is open."""
     ledger = ledger_in(folder)
-    worker = Worker(ledger, ManualClock(now), folder)
+    worker = Worker(ledger, ManualClock(now), folder, journal=journal)
     for _ in range(4):
         worker.step(PACE.lease / 2)
     while ledger.open_runs():

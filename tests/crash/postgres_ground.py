@@ -18,7 +18,7 @@ from crash_worker import NOTE, ledger_in
 from psycopg import sql
 from victims import Victims
 
-LEDGERS = ("clockwork", "by hand", "asking", "odd ends", "catalogue", "retention")
+LEDGERS = ("clockwork", "by hand", "asking", "odd ends", "lost tail", "catalogue", "retention")
 """The scenarios that are of a ledger alone."""
 
 WORK, KEPT, WHOLE = "work", "kept", "whole"

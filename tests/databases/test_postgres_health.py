@@ -14,8 +14,10 @@ from support.postgres_server import a_database
 from systemprompt.databases import postgres_health
 from systemprompt.databases.address import Address
 from systemprompt.databases.postgres_health import (
+    _durability_note,
     about_clock,
     about_connections,
+    about_durability,
     about_holders,
     about_server,
     holders,
@@ -42,12 +44,36 @@ def test_a_server_that_is_well_is_told_with_its_release(postgres: str) -> None:
 
     assert [(note.name, note.status) for note in notes] == [
         ("server", "ok"),
+        ("durability", "warn"),
         ("server clock", "ok"),
         ("connections", "ok"),
         ("vacuum", "ok"),
     ]
     assert notes[0].message.startswith(("PostgreSQL 15.", "PostgreSQL 16.", "PostgreSQL 18."))
     assert notes[0].message.endswith(f"at {postgres}, UTF8, takes writes")
+
+
+@pytest.mark.parametrize(
+    ("off", "standbys", "status", "says"),
+    [
+        ((), "", "ok", "a standby that takes over may lack the last ones"),
+        ((), "ANY 1 (b, c)", "ok", "on that of its standbys (ANY 1 (b, c)) before it counts"),
+        (("fsync",), "ANY 1 (b, c)", "warn", "with fsync off a power cut loses commits"),
+        (("fsync", "full_page_writes"), "", "warn", "with fsync and full_page_writes off"),
+    ],
+)
+def test_what_survives_what_is_told_as_the_servers_settings_have_it(
+    off: tuple[str, ...], standbys: str, status: str, says: str
+) -> None:
+    note = _durability_note(off, standbys)
+    assert note.status == status
+    assert says in note.message
+
+
+def test_the_settings_of_a_server_that_nobody_cuts_the_power_of_are_seen(postgres: str) -> None:
+    with connection_to(postgres) as connection:
+        note = about_durability(connection)
+    assert note.mend == "ALTER SYSTEM SET fsync = on; ALTER SYSTEM SET full_page_writes = on; SELECT pg_reload_conf()"
 
 
 def test_a_release_that_is_too_old_is_a_failure(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,6 +119,7 @@ CHECKS: dict[str, dict[str, list[str]]] = {
         "drain_has_an_actor": ["draining_by = 'me' WHERE node_id = 'a'", "draining_at = now() WHERE node_id = 'a'"],
     },
     "clock_events": {"clock_events_kind_check": ["kind = 'x'"]},
+    "ledger_epochs": {"ledger_epochs_epoch_check": ["epoch = -1"]},
     "ledger_seals": {
         "ledger_seals_seal_check": ["seal = 0"],
         "ledger_seals_format_check": ["format = 0"],
@@ -182,6 +183,8 @@ UNIQUE: dict[str, tuple[str, str, str, dict[str, str]]] = {
     "run_marks_run_id_mark_key": ("run_marks", "run_marks", "true", {}),
     "requests_pkey": ("requests", "requests", "true", {}),
     "nodes_pkey": ("nodes", "nodes", "true", {}),
+    "ledger_epochs_pkey": ("ledger_epochs", "ledger_epochs", "true", {}),
+    "lost_runs_pkey": ("lost_runs", "lost_runs", "true", {}),
     "ledger_seals_pkey": ("ledger_seals", "ledger_seals", "true", {}),
 }
 NUMBERED = {

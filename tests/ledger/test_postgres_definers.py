@@ -14,9 +14,18 @@ from support.postgres_roles import a_role, an_owner, as_role
 from support.postgres_server import a_database
 from support.raw_postgres import MONTH, Connection, raw_connection, raw_postgres, undone
 
-DEFINERS = ("drop_partitions", "hold_closed_days", "make_partitions", "prune_attempts", "prune_ranges", "prune_runs")
+DEFINERS = (
+    "drop_partitions",
+    "enter_epoch",
+    "hold_closed_days",
+    "make_partitions",
+    "prune_attempts",
+    "prune_ranges",
+    "prune_runs",
+)
 CALLS = {
     "drop_partitions": "drop_partitions()",
+    "enter_epoch": "enter_epoch(-1)",
     "hold_closed_days": "hold_closed_days()",
     "make_partitions": "make_partitions(now())",
     "prune_attempts": "prune_attempts(100)",

@@ -97,7 +97,9 @@ def needed() -> set[tuple[str, str]]:
         updated = re.search(r"INSERT INTO (\w+)[^;]*DO UPDATE", text)
         found |= {("UPDATE", updated[1])} if updated else set()
         found |= {("USAGE", sequence) for sequence in re.findall(r"nextval\('(\w+)'\)", text)}
-        found |= {("EXECUTE", function) for function in re.findall(r"SELECT ((?:make|drop|hold|prune)_\w+)\(", text)}
+        found |= {
+            ("EXECUTE", function) for function in re.findall(r"SELECT ((?:make|drop|hold|prune|enter)_\w+)\(", text)
+        }
     # A hint is sent beside the statements; what is folded is held before it is deleted.
     return found | {("USAGE", "changes"), ("UPDATE", "job_tallies")}
 

@@ -261,6 +261,12 @@ REFUSED: dict[str, tuple[str, str, list[str | Copy]]] = {
         "only what is sealed is pruned",
         ["DELETE FROM job_attempts"],
     ),
+    "an epoch changes": (
+        "ledger_epochs_never_change",
+        "an epoch never changes",
+        ["UPDATE ledger_epochs SET timeline = 2"],
+    ),
+    "an epoch goes": ("ledger_epochs_stay", "an epoch never changes", ["DELETE FROM ledger_epochs"]),
     "a tally changes": ("job_tallies_never_change", "a tally never changes", ["UPDATE job_tallies SET n = n + 1"]),
     "a mark changes": ("run_marks_never_change", "a mark never changes", ["UPDATE run_marks SET why = 'x'"]),
     "a request changes": ("requests_never_change", "a request never changes", ["UPDATE requests SET answer = '{}'"]),

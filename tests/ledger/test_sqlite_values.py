@@ -84,6 +84,7 @@ REFUSED: dict[tuple[str, str], list[str]] = {
         "fate = NULL WHERE fate IS NOT NULL",
         "stopped_at = NULL WHERE stopped_at IS NOT NULL",
     ],
+    ("ledger_epochs", "epoch >= 0"): ["epoch = -1"],
     ("clock_events", "kind IN ('forward', 'backward')"): ["kind = 'sideways'"],
     ("ledger_seals", "seal >= 1"): ["seal = 0"],
     ("ledger_seals", "format >= 1"): ["format = 0"],

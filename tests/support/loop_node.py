@@ -9,6 +9,7 @@ from support.ledger_stage import node
 from systemprompt.clock import ManualClock
 from systemprompt.ledger.records import Claimed, NodeIdentity, Rescued
 from systemprompt.nodes.hooks import Hooks, Pace
+from systemprompt.nodes.journal import Journal
 from systemprompt.nodes.loop import Loop
 from systemprompt.nodes.rescue import Rescue
 from systemprompt.planning.planner import Planner
@@ -37,6 +38,7 @@ class LoopNode:
         pace: Pace = PACE,
         capacity: int = 9,
         rescue: Rescue | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self.ledger, self.clock, self.pace, self.capacity = ledger, clock, pace, capacity
         self.held: list[Claimed] = []
@@ -67,6 +69,7 @@ class LoopNode:
             ),
             pace=pace,
             plans=True,
+            journal=journal,
         )
 
     def step(self, seconds: float = 0.0) -> float:

@@ -325,6 +325,15 @@ REFUSED: dict[str, Refused] = {
         "this day is sealed",
         [*SEAL_ALL, Copy("job_attempts", "job_attempts", "kind = 'late'", attempt="7")],
     ),
+    **{
+        f"an epoch is changed by {act.split()[0]}": (
+            "ledger_epochs_never_change",
+            "ledger_epochs",
+            "an epoch never changes",
+            [act],
+        )
+        for act in ("UPDATE ledger_epochs SET timeline = 2", "DELETE FROM ledger_epochs", "TRUNCATE ledger_epochs")
+    },
     "an attempt changes": (
         "job_attempts_never_change",
         "job_attempts",

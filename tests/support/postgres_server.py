@@ -88,10 +88,12 @@ def _named(server: str, name: str) -> str:
 class Server:
     """A PostgreSQL in a folder, on a socket of its own there; root runs it as `nobody`."""
 
-    def __init__(self, folder: Path, release: int = 18) -> None:
+    def __init__(self, folder: Path, release: int = 18, **settings: str) -> None:
         self.folder = folder
+        self._settings = settings
         self.address = _address(folder)
         self._data = folder / "data"
+        self._release = release
         self._binaries = _binaries_of(release)
         self._as_user: dict[str, object] = {"user": _USER, "extra_groups": []} if os.geteuid() == 0 else {}
 
@@ -118,6 +120,7 @@ class Server:
             "max_wal_size": "4GB",
             "checkpoint_timeout": "1h",
             "max_connections": "200",
+            **self._settings,
         }
         options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
         self._run("pg_ctl", "start", "--wait", "-D", self._data, "-l", self.folder / "log", "-o", options)
@@ -125,6 +128,25 @@ class Server:
     def stop(self) -> None:
         """Stop it as a crash does: nobody is waited for, and nothing is written down."""
         self._run("pg_ctl", "stop", "--wait", "-D", self._data, "-m", "immediate")
+
+    def standby(self, folder: Path) -> Server:
+        """Make a standby that streams from this server, and start it. This one has `wal_level=replica`, and senders."""
+        made = Server(folder, self._release, **self._settings)
+        if self._as_user:
+            shutil.chown(folder, _USER)
+        self._run(
+            "pg_basebackup", "-D", made._data, "-h", self.folder, "-U", "tester", "-R", "--checkpoint=fast", "--no-sync"
+        )
+        made._binaries = self._binaries
+        made.start()
+        return made
+
+    def is_running(self) -> bool:
+        return (self._data / "postmaster.pid").exists()
+
+    def promote(self) -> None:
+        """Let a standby take writes from now on."""
+        self._run("pg_ctl", "promote", "--wait", "-D", self._data)
 
     def _run(self, program: str, *words: object) -> None:
         command = [str(self._binaries / program), *map(str, words)]

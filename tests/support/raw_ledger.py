@@ -35,6 +35,8 @@ def raw_ledger(folder: Path) -> Iterator[sqlite3.Connection]:
             [START - DAY * SECOND, START, "0" * 64, "1" * 64, "2" * 64],
         )
         connection.execute("UPDATE ledger_state SET seals = 1, sealed_until = ?", [START])
+        connection.execute("INSERT INTO ledger_epochs VALUES (0, 'a server', 1, ?)", [START])
+        connection.execute("INSERT INTO lost_runs VALUES (1, 1, '{}')")
         yield connection
 
 

@@ -220,6 +220,7 @@ def _tries(attempts: tuple[AttemptView, ...], tell: Callable[[Instant], str]) ->
         f"attempt {a.attempt} on node {a.node_id} began {tell(a.started_at)} and "
         + ("is open" if a.ended_at is None else f"ended {tell(a.ended_at)}: {a.result}")
         + (f"; a late result came: {a.late_result}" if a.late_result else "")
+        + ("; the server had lost it, and its node's journal brought it back" if a.recovered else "")
         for a in attempts
     ]
 

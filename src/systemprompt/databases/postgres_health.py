@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,6 +21,7 @@ __all__ = [
     "Holder",
     "about_clock",
     "about_connections",
+    "about_durability",
     "about_holders",
     "about_server",
     "connected",
@@ -32,6 +33,7 @@ _OLDEST = 15
 _CLOCKS_DIFFER_S = 1.0
 _HELD_FOR = timedelta(minutes=1)
 _MANY = 0.8
+_KEEPING = ("fsync", "full_page_writes")
 
 
 def server_health(address: Address) -> Iterator[HealthNote]:
@@ -42,6 +44,7 @@ def server_health(address: Address) -> Iterator[HealthNote]:
     """
     with connected(address) as connection:
         yield from about_server(connection, str(address))
+        yield about_durability(connection)
         yield about_clock(connection)
         yield about_connections(connection)
         yield from about_holders(holders(connection))
@@ -86,6 +89,31 @@ def about_server(connection: Connection[Any], where: str) -> Iterator[HealthNote
     elif release >= _OLDEST and encoding == "UTF8":
         full = str(_value(connection, "SHOW server_version")).split()[0]
         yield HealthNote(name="server", status="ok", message=f"PostgreSQL {full} at {where}, UTF8, takes writes")
+
+
+def about_durability(connection: Connection[Any]) -> HealthNote:
+    """Say what of a commit survives what, as the server's settings have it. Our own ask for `synchronous_commit = on`."""
+    off = [name for name in _KEEPING if _value(connection, f"SHOW {name}") == "off"]
+    return _durability_note(off, str(_value(connection, "SHOW synchronous_standby_names")))
+
+
+def _durability_note(off: Sequence[str], standbys: str) -> HealthNote:
+    if off:
+        return HealthNote(
+            name="durability",
+            status="warn",
+            message=f"with {' and '.join(off)} off a power cut loses commits, and may leave the database in pieces",
+            mend="; ".join(f"ALTER SYSTEM SET {name} = on" for name in off) + "; SELECT pg_reload_conf()",
+        )
+    if standbys:
+        message = f"a commit is on the server's disk and on that of its standbys ({standbys}) before it counts"
+        return HealthNote(name="durability", status="ok", message=message)
+    return HealthNote(
+        name="durability",
+        status="ok",
+        message="a commit is on the server's own disk before it counts; a standby that takes over may lack the last ones, "
+        "which nodes then bring back from their journals",
+    )
 
 
 def about_clock(connection: Connection[Any]) -> HealthNote:

@@ -14,6 +14,7 @@ class AttemptView:
     """One try at a run: one that ended without closing it, the one that closed it, or the one that is running.
 
     result        None while it runs; `lost` where its node was lost, else as it ended
+    recovered     the server had lost it, and its node's journal brought it back; it may be of another run with the same fire time
     late_result   what its holder brought after the fence had passed on, or after the account was closed; late_at when
     """
 
@@ -28,6 +29,7 @@ class AttemptView:
     message: str | None
     late_result: str | None
     late_at: Instant | None
+    recovered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

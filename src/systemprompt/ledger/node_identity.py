@@ -19,6 +19,7 @@ class NodeIdentity:
     beat, lease_ms   the counter others watch, and how long it may stand still
     labels           which jobs it may take; zone_data   the release of its time zone data
     clock_offset_us  how far its clock stands before the database's; degraded   what does not work on it
+    epoch   up to which epoch of the server's history it has told what it did
     draining_at, draining_by, draining_why   that somebody asked it to take no more
     """
 
@@ -34,6 +35,7 @@ class NodeIdentity:
     started_at: Instant
     labels: tuple[str, ...] = ()
     zone_data: str = ""
+    epoch: int = 0
     beat: int = 0
     beat_at: Instant = 0
     clock_offset_us: int = 0

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from systemprompt.clock import Instant
+from systemprompt.ledger.journaled import JournaledRun
 from systemprompt.ledger.reader import LedgerReader
 from systemprompt.ledger.records import (
     Change,
@@ -158,6 +159,32 @@ class Ledger(LedgerReader, Protocol):
 
     def held(self, node_id: str) -> tuple[Claimed, ...]:
         """Return the runs that a node holds: also those whose commit succeeded though nobody was told so."""
+        ...
+
+    @property
+    def epoch(self) -> int | None:
+        """The epoch of the server's history that this handle has entered: it rises where the server lost what was committed, or
+        is another one. Each write looks; one that finds an epoch to be over writes nothing and raises `HistoryLost`, once. None
+        where the engine loses nothing, where the server does not tell, and before the first write.
+        """
+        ...
+
+    def tell_journaled(self, runs: Sequence[JournaledRun]) -> int:
+        """Write down what the ledger has lost of these runs; return how many those are. What it has is left as it is.
+
+        A run whose job is gone is left out. Told again, nothing is written twice.
+        """
+        ...
+
+    def settle_lost(self, now: Instant, decide: Decide) -> int:
+        """Put back what was told of one job: see `ledger.stored.lost_tail`. Return how many runs that was; 0 once nothing is left.
+
+        To be called when every node has told, and before anything is planned.
+        """
+        ...
+
+    def enter_node(self, node: NodeIdentity, epoch: int) -> None:
+        """Write down that a node has brought back what it did before this epoch. Its own row is written again where it was lost."""
         ...
 
     def record_clock_event(self, event: ClockEvent) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from systemprompt.ledger.protocol import Ledger
 from systemprompt.ledger.records import Claimed, Closing
@@ -43,6 +43,10 @@ class Holding:
     def among(self, runs: Iterable[tuple[int, int]]) -> list[int]:
         """Return the ids of those runs, given with their fences, that are held."""
         return [run_id for run_id, fence in runs if (run_id, fence) in self._held]
+
+    def but_for(self, fences: Collection[int]) -> list[int]:
+        """Return the runs that are held under other fences than these."""
+        return [run_id for run_id, fence in list(self._held) if fence not in fences]
 
     def reruns(self) -> list[int]:
         """Return the runs that others may start again once the lease is over."""

@@ -21,9 +21,12 @@ from systemprompt.errors import (
     SystempromptError,
 )
 from systemprompt.ledger.protocol import Ledger
-from systemprompt.ledger.records import Change, Claimed, ClockEvent, Closing, ManualStart, NodeIdentity
+from systemprompt.ledger.records import Change, Claimed, Closing, ManualStart, NodeIdentity
+from systemprompt.nodes.clock_jumps import JUMP, ClockJumps
 from systemprompt.nodes.holding import Holding
 from systemprompt.nodes.hooks import Hooks, Pace
+from systemprompt.nodes.journal import Journal
+from systemprompt.nodes.lost_stretch import LostStretch
 from systemprompt.own_log import own_log
 from systemprompt.planning.planner import Planner
 
@@ -49,6 +52,7 @@ class Loop:
         hooks: Hooks,
         pace: Pace,
         plans: bool,
+        journal: Journal | None = None,
     ) -> None:
         self._ledger = ledger
         self._clock = clock
@@ -66,8 +70,10 @@ class Loop:
         self._abandoned = False
         self._round = threading.Lock()
         self._holding = Holding()
+        self._journal = journal
+        self._lost = LostStretch(ledger=ledger, clock=clock, journal=journal, lease=pace.lease)
+        self._holds_back = False
         self._gave_up = False
-        self._jumps: list[ClockEvent] = []
         self._unsure_since: Instant | None = None
         self._next_due: Instant | None = None
         self._look = True
@@ -78,8 +84,7 @@ class Loop:
         self._next_watch = self._last_beat
         self._quiet_until = self._last_beat
         self._troubled = False
-        self._wall = clock.now()
-        self._mono = self._last_beat
+        self._clocks = ClockJumps(clock)
         self.begun = threading.Event()
         """Set once the first round is over, or once there will be none."""
 
@@ -93,11 +98,9 @@ class Loop:
         if self._plans:
             self._ledger.hear(self.look)
         self._last_beat = self._clock.monotonic()
-        high_water = self._ledger.high_water()
-        if self._clock.now() < high_water - _JUMP:
-            self._record_jump(
-                "backward", self._clock.now() - high_water, "nothing fires twice; firing goes on from there"
-            )
+        behind = self._clock.now() - self._ledger.high_water()
+        if behind < -JUMP:
+            self._record_jump("backward", behind, "nothing fires twice; firing goes on from there")
         self._watch()
 
     def ended(self, closing: Closing) -> None:
@@ -113,8 +116,10 @@ class Loop:
             self._wake.notify()
 
     def hold(self, claimed: Sequence[Claimed]) -> None:
-        """Count runs that were claimed outside the loop, by a manual start."""
+        """Count runs that were claimed, here or outside the loop by a manual start, before their code starts."""
         self._holding.add(claimed)
+        if self._journal is not None:
+            self._journal.claimed(claimed)
 
     def look(self) -> None:
         """Plan in the next round, due or not: something changed."""
@@ -162,6 +167,8 @@ class Loop:
             self.begun.set()
 
     def _leave(self) -> None:
+        if self._journal is not None:
+            self._journal.close()
         try:
             self._ledger.leave(self.node_id, self._clock.now())
         except (DatabaseBusy, DatabaseUnreachable) as error:
@@ -172,8 +179,9 @@ class Loop:
         with self._round:
             self._notice_clock_jump()
             try:
+                self._bring_back()
                 self._beat()
-                self._record_jumps()
+                self._clocks.record(self._ledger)
                 self._find_again()
                 self._turn()
             except DatabaseDamaged:
@@ -197,21 +205,32 @@ class Loop:
 
     # -- one round ------------------------------------------------------------------------------------------------------
 
+    def _bring_back(self) -> None:
+        """Where the server lost a stretch: begin nothing until what nodes did is put back; stop what has no place any more."""
+        holds_back = not self._lost.is_over(self._identity, self._planner.decide)
+        if self._holds_back and not holds_back:
+            self._look = True
+            stops = self._holding.but_for({run.fence for run in self._ledger.held(self.node_id)})
+            if stops:
+                self._hooks.asked_to_stop(stops)
+        self._holds_back = holds_back
+
     def _turn(self) -> None:
         now = self._clock.now()
+        plans, claims = self._plans and not self._holds_back, self._claims and not self._holds_back
         marker = self._ledger.change_marker()
         changed, self._marker = marker != self._marker, marker
         with self._wake:
             closings, asked = tuple(self._ended), tuple(self._asked)
             looked, self._look = self._look, False
-        due = self._plans and self._next_due is not None and self._next_due <= now
+        due = plans and self._next_due is not None and self._next_due <= now
         try:
             if changed or looked:
                 self._hear_stops()
                 self._hear_drain()
-            if self._claims:
+            if claims:
                 self._start_asked(asked, now)
-            if not (closings or due or ((changed or looked) and self._plans)):
+            if not (closings or due or ((changed or looked) and plans)):
                 if not self._is_due_soon():
                     self._fold(busy=False)
                 return
@@ -220,8 +239,8 @@ class Loop:
                 now,
                 self._planner.decide,
                 closings=closings,
-                room=self._holding.room(self._identity.capacity, closings) if self._claims else 0,
-                plan=self._plans,
+                room=self._holding.room(self._identity.capacity, closings) if claims else 0,
+                plan=plans,
                 patience=min(_PATIENCE, self._planner.grace // 2),
             )
         except BaseException:
@@ -231,6 +250,8 @@ class Loop:
         with self._wake:
             del self._ended[: len(closings)]
         self._holding.remove(closings)
+        if self._journal is not None:
+            self._journal.closed(closings)
         self._next_due = turn.next_due
         # What was held back until the runs of the former identity were over can be claimed now.
         self._look = self._look or turn.more
@@ -339,32 +360,20 @@ class Loop:
     # -- clocks ---------------------------------------------------------------------------------------------------------
 
     def _notice_clock_jump(self) -> None:
-        wall, mono = self._clock.now(), self._clock.monotonic()
-        delta = (wall - self._wall) - round((mono - self._mono) * SECOND)
-        self._wall, self._mono = wall, mono
-        if delta > _JUMP:
+        jump = self._clocks.step()
+        if jump > 0:
             self._set_jumped(jumped=True)
-            self._look = True
-            self._record_jump("forward", delta, "the catch-up policy of each job decides")
-        elif delta < -_JUMP:
-            self._look = True
-            self._record_jump("backward", delta, "nothing fires twice; firing goes on from the cursor")
+            self._record_jump("forward", jump, "the catch-up policy of each job decides")
+        elif jump < 0:
+            self._record_jump("backward", jump, "nothing fires twice; firing goes on from the cursor")
 
     def _set_jumped(self, *, jumped: bool) -> None:
         if self._planner.clock_jumped != jumped:
             self._planner = Planner(grace=self._planner.grace, clock_jumped=jumped)
 
     def _record_jump(self, kind: str, delta: int, action: str) -> None:
-        log.warning("the wall clock jumped %s by %.1f s: %s", kind, abs(delta) / SECOND, action)
-        self._jumps.append(
-            ClockEvent(seen_at=self._clock.now(), kind=kind, delta_us=delta, action=action, node_id=self.node_id)
-        )
-
-    def _record_jumps(self) -> None:
-        # Before the turn that acts on them, and again in the next round where the database was busy.
-        while self._jumps:
-            self._ledger.record_clock_event(self._jumps[0])
-            del self._jumps[0]
+        self._look = True
+        self._clocks.note(kind, delta, action, self.node_id)
 
     # -- waiting --------------------------------------------------------------------------------------------------------
 
@@ -382,7 +391,6 @@ class Loop:
                 self._wake.wait(seconds)
 
 
-_JUMP = 2 * SECOND
 _PATIENCE = SECOND
 _MOMENT = SECOND // 20
 _FOLD_IDLE, _FOLD_BUSY = 1.0, 5.0

@@ -27,6 +27,7 @@ from systemprompt.nodes.events import (
 )
 from systemprompt.nodes.hooks import Hooks, Pace
 from systemprompt.nodes.identity import this_process
+from systemprompt.nodes.journal import Journal
 from systemprompt.nodes.loop import Loop
 from systemprompt.nodes.passing_on import assignment_of, closing_of
 from systemprompt.nodes.reboot import ask_for_reboot_jobs
@@ -83,6 +84,7 @@ class Node:
         logs: RunLogs,
         catalogue: Catalogue,
         listeners: Listeners,
+        journal: Journal | None = None,
     ) -> None:
         self._ledger = ledger
         self._clock = clock = ledger.clock(clock)
@@ -129,6 +131,7 @@ class Node:
             ),
             pace=settings.pace,
             plans=settings.kind == "serve",
+            journal=journal,
         )
         self._thread = threading.Thread(target=self.loop.run, name="sp-ledger", daemon=True)
 

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import Connection, sql
@@ -17,11 +17,23 @@ from systemprompt.databases.address import Address
 from systemprompt.databases.postgres import CONNECTING, of_the_server
 from systemprompt.errors import DatabaseBusy, DatabaseError, DatabaseUnreachable, LedgerBroken
 from systemprompt.ledger.postgres.server_clock import ServerClock
+from systemprompt.ledger.postgres.server_history import ASKING, ServerHistory, ServerState
 from systemprompt.ledger.postgres.values import adapt, rows_by_name_and_place
 
-__all__ = ["READS", "READS_ONE_STATE", "WRITES", "Connections", "leave", "ledger_error", "translated"]
+__all__ = ["READS", "READS_ONE_STATE", "WRITES", "Began", "Connections", "leave", "ledger_error", "translated"]
 
 _Connection = Connection[Any]
+
+
+class Began(NamedTuple):
+    """What the server said as a transaction began.
+
+    state     of itself; None where it was not asked; reached   how far its log was known to be durable before it was asked
+    """
+
+    server_now: Instant
+    state: ServerState | None = None
+    reached: int = 0
 
 
 class Connections:
@@ -31,12 +43,22 @@ class Connections:
     that a pooler may give every transaction another session.
     """
 
-    def __init__(self, address: Address, schema: str, *, patience: float, most: int, clock: ServerClock) -> None:
+    def __init__(
+        self,
+        address: Address,
+        schema: str,
+        *,
+        patience: float,
+        most: int,
+        clock: ServerClock,
+        history: ServerHistory | None = None,
+    ) -> None:
         self.address = address
         self.schema = schema
         self._patience = patience
         self._room = threading.BoundedSemaphore(most)
         self._clock = clock
+        self._history = history
         self._guard = threading.Lock()
         self._idle: list[_Connection] = []
         self._pid = os.getpid()
@@ -61,25 +83,32 @@ class Connections:
             connection = psycopg.connect(self.address.with_password(), **{**CONNECTING, **own})
             adapt(connection)
             connection.row_factory = rows_by_name_and_place
+            if self._history is not None and self._history.can_be_told is None:
+                self._history.can_be_told = _tells_of_itself(connection)
             return connection
 
-    def begin(self, connection: _Connection, kind: str) -> Instant:
-        """Begin a transaction of this kind; return what the server's clock says."""
+    def begin(self, connection: _Connection, kind: str) -> Began:
+        """Begin a transaction of this kind; return what the server said of its clock and, where it writes, of itself."""
+        history = self._history if kind == WRITES else None
+        asks = history is not None and history.can_be_told
+        reached = 0 if history is None else history.reached
         wait = max(1, round(self._patience * 1000))
         script = (
             f"{kind}; SET LOCAL search_path = {sql.Identifier(self.schema).as_string(connection)}, pg_temp;"
             f"SET LOCAL lock_timeout = {wait}; SET LOCAL statement_timeout = {max(wait * 2, 60_000) if kind == WRITES else 0};"
             "SET LOCAL client_connection_check_interval = 10000;"
-            f"SET LOCAL idle_in_transaction_session_timeout = 60000; {_CLOCK}"
+            f"SET LOCAL idle_in_transaction_session_timeout = 60000; {_CLOCK}{f'; {ASKING}' if asks else ''}"
         )
         asked = self._clock.monotonic()
         cursor = connection.execute(script.encode())
         answered = self._clock.monotonic()
-        while cursor.nextset():
-            pass
-        server_now = int(cursor.fetchall()[0][0])
+        sets = [cursor.fetchall() for _ in cursor.results() if cursor.description]
+        server_now = int(sets[0][0][0])
         self._clock.saw(asked, answered, server_now)
-        return server_now
+        if not asks:
+            return Began(server_now)
+        system, timeline, durable = sets[1][0]
+        return Began(server_now, ServerState(str(system), int(timeline), int(durable)), reached)
 
     @contextmanager
     def taken(self) -> Iterator[_Connection]:
@@ -162,6 +191,15 @@ def ledger_error(error: psycopg.Error, address: Address) -> DatabaseError:
     return of_the_server(error, address) or LedgerBroken(
         f"the ledger's own statement is wrong: {said}", hint="this is a defect: please report it", details=details
     )
+
+
+def _tells_of_itself(connection: _Connection) -> bool:
+    """Say whether this role may ask the server who it is; some that are run for others do not tell."""
+    try:
+        connection.execute(ASKING.encode())
+    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedFunction, psycopg.errors.FeatureNotSupported):
+        return False
+    return True
 
 
 def _answers(connection: _Connection) -> bool:

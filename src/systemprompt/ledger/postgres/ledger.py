@@ -14,12 +14,14 @@ from systemprompt.ledger.postgres.listening import SILENT, Listening
 from systemprompt.ledger.postgres.migrating import migrate
 from systemprompt.ledger.postgres.reader import MIGRATIONS, MIGRATIONS_TABLE, SCHEMA, SQL, PostgresReader
 from systemprompt.ledger.postgres.server_clock import ServerClock
+from systemprompt.ledger.postgres.server_history import ServerHistory
 from systemprompt.ledger.postgres.statements import Statements
 from systemprompt.ledger.postgres.store import PostgresStore
 from systemprompt.ledger.records import Closing, Decide, NodeIdentity, Turn
 from systemprompt.ledger.statements import load_statements
 from systemprompt.ledger.stored.clockwork import Offer
 from systemprompt.ledger.stored.ledger import StoredLedger
+from systemprompt.ledger.stored.remembered import Remembered
 
 __all__ = ["PostgresLedger"]
 
@@ -49,7 +51,8 @@ class PostgresLedger(PostgresReader, StoredLedger):
     ) -> None:
         statements = Statements(load_statements(SQL))
         self._server_clock = ServerClock(clock or SystemClock())
-        new = partial(PostgresStore, address, schema, statements, clock=self._server_clock)
+        self._history = ServerHistory()
+        new = partial(PostgresStore, address, schema, statements, clock=self._server_clock, history=self._history)
         store = new(patience=patience, most=2, on_statement=on_statement)
         self._heart = new(patience=patience, most=1, on_statement=on_statement)
         PostgresReader.__init__(self, store)
@@ -59,6 +62,7 @@ class PostgresLedger(PostgresReader, StoredLedger):
         self._listening: Listening | None = None
         self.decides_by = decides_by
         self._one_turn = threading.Lock()
+        self._remembers_epoch: int | None = None
         self._partitions_until: Instant = 0
 
     def be_patient(self, seconds: float) -> None:
@@ -97,7 +101,14 @@ class PostgresLedger(PostgresReader, StoredLedger):
     def _turn(self, offer: Offer, now: Instant, decide: Decide, closings: Sequence[Closing]) -> Turn:
         # Threads that share a handle take turns: each sees what the one before it left waiting.
         with self._one_turn:
+            if self._remembers_epoch != self._history.epoch:
+                # What was remembered may be lost, and a version of the same number may say something else now.
+                self._remembers_epoch, self._remembered = self._history.epoch, Remembered()
             return super()._turn(offer, now, decide, closings)
+
+    @property
+    def epoch(self) -> int | None:
+        return self._history.epoch
 
     # -- nodes ----------------------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -16,38 +15,20 @@ from psycopg import Connection, Cursor, sql
 
 from systemprompt.clock import Instant
 from systemprompt.databases.address import Address
-from systemprompt.errors import DatabaseError, LedgerBroken
+from systemprompt.errors import DatabaseError, HistoryLost, LedgerBroken
 from systemprompt.ledger.postgres.arrays import columns_of
 from systemprompt.ledger.postgres.connections import READS, READS_ONE_STATE, WRITES, Connections, leave, translated
 from systemprompt.ledger.postgres.due_from import DueFrom
 from systemprompt.ledger.postgres.server_clock import ServerClock
+from systemprompt.ledger.postgres.server_history import ServerHistory, ServerState
 from systemprompt.ledger.postgres.statements import Statements
+from systemprompt.ledger.postgres.transaction import QUEUES, Transaction
 from systemprompt.ledger.stored.remembered import HeldRunChanged
 from systemprompt.ledger.stored.store import Due, Found, Numbers, Row
 
 __all__ = ["PostgresStore"]
 
 _Connection = Connection[Any]
-
-
-@dataclass(slots=True)
-class _Transaction:
-    """The transaction that a thread is in.
-
-    server_now   what the server's clock said as it began
-    waiting      writes that are gathered to be one statement; None where nothing is gathered
-    spare        due jobs, each with a run id and a fence that nobody uses yet
-    is_news      others should look once it is committed; queues   somebody may take what it left waiting
-    """
-
-    connection: _Connection
-    server_now: Instant
-    writes: bool
-    gathers: int = 0
-    waiting: list[tuple[str, dict[str, str], int]] = field(default_factory=list)
-    is_news: bool = False
-    queues: bool = False
-    spare: list[Row] = field(default_factory=list)
 
 
 class PostgresStore:
@@ -69,13 +50,15 @@ class PostgresStore:
         clock: ServerClock,
         patience: float = 10.0,
         most: int = 4,
+        history: ServerHistory | None = None,
         on_statement: Callable[[str], None] | None = None,
     ) -> None:
         self.address = address
         self.schema = schema
         self._statements = statements
         self.clock = clock
-        self._connections = Connections(address, schema, patience=patience, most=most, clock=clock)
+        self._history = history
+        self._connections = Connections(address, schema, patience=patience, most=most, clock=clock, history=history)
         self._on_statement = on_statement
         self._local = threading.local()
         self.own_name = secrets.token_hex(8)
@@ -94,7 +77,7 @@ class PostgresStore:
         if self._transaction() is not None:
             raise LedgerBroken("a write transaction was opened inside another")
         self._say("begin")
-        with self._in_transaction(WRITES, writes=True) as transaction:
+        with self._in_transaction(WRITES) as transaction:
             yield
             self._say("commit")
             transaction.connection.commit()
@@ -107,7 +90,7 @@ class PostgresStore:
         if self._transaction() is not None:
             yield
             return
-        with self._in_transaction(READS_ONE_STATE, writes=False) as transaction:
+        with self._in_transaction(READS_ONE_STATE) as transaction:
             yield
             transaction.connection.rollback()
 
@@ -167,7 +150,7 @@ class PostgresStore:
         if transaction.waiting:  # what comes later sees what was written before
             self._write_gathered(transaction)
         self._say(name)
-        transaction.is_news = transaction.is_news or name in _NEWS
+        transaction.noted(name)
         if name == "next_due":
             parameters = {**dict(parameters), "since": self._due.bound}
         return self._execute(transaction.connection, name, parameters)
@@ -177,11 +160,11 @@ class PostgresStore:
         listed = list(rows)
         if not listed:
             return 0
-        transaction.is_news = transaction.is_news or name in _NEWS
+        transaction.noted(name)
         if name == "move_cursors":
             self._due.moved([row[1] for row in listed if not isinstance(row, Mapping)])
         columns = columns_of(self._statements.columns(name), listed)
-        transaction.queues = transaction.queues or (name in _QUEUES and "NULL" in columns["fence"])
+        transaction.queues = transaction.queues or (name in QUEUES and "NULL" in columns["fence"])
         transaction.waiting.append((name, columns, len(listed)))
         if transaction.gathers:
             return len(listed)
@@ -278,15 +261,35 @@ class PostgresStore:
         self.run("hold_closed_days")
 
     @contextmanager
-    def _in_transaction(self, kind: str, *, writes: bool) -> Iterator[_Transaction]:
+    def _in_transaction(self, kind: str) -> Iterator[Transaction]:
         with self._connections.taken() as connection, translated(self.address):
             try:
-                transaction = _Transaction(connection, self._connections.begin(connection, kind), writes)
+                began = self._connections.begin(connection, kind)
+                history, state = self._history, began.state
+                if history is not None and state is not None and history.is_news(state, began.reached):
+                    self._enter_epoch(connection, state, history)
+                    began = self._connections.begin(connection, kind)
+                transaction = Transaction(connection, began.server_now)
                 self._local.transaction = transaction
                 yield transaction
             finally:
                 self._local.transaction = None
                 leave(connection)
+
+    def _enter_epoch(self, connection: _Connection, state: ServerState, history: ServerHistory) -> None:
+        """Find out which epoch this server is in, and begin it where that is news; by itself, before anything else is written.
+
+        Raises:
+            HistoryLost: this process has written before, on what is another server now. Nothing was written.
+        """
+        over = -1 if history.epoch is None else history.epoch
+        self._say("enter_epoch")
+        (found,) = self._execute(connection, "enter_epoch", {"over": over}).fetchall()
+        connection.commit()
+        history.enter(found["epoch"], state)
+        if over >= 0:
+            self._due.forget()
+            raise HistoryLost(str(self.address), over, found["epoch"])
 
     @contextmanager
     def _reading(self) -> Iterator[_Connection]:
@@ -295,15 +298,15 @@ class PostgresStore:
             with translated(self.address):
                 yield held.connection
             return
-        with self._in_transaction(READS, writes=False) as transaction:
+        with self._in_transaction(READS) as transaction:
             yield transaction.connection
             transaction.connection.rollback()
 
-    def _transaction(self) -> _Transaction | None:
-        found: _Transaction | None = getattr(self._local, "transaction", None)
+    def _transaction(self) -> Transaction | None:
+        found: Transaction | None = getattr(self._local, "transaction", None)
         return found
 
-    def _current(self) -> _Transaction:
+    def _current(self) -> Transaction:
         held = self._transaction()
         if held is None:
             raise LedgerBroken("a statement was run outside a transaction")
@@ -336,7 +339,7 @@ class PostgresStore:
             cursor.execute(self._statements.text(name, named=True), parameters, binary=True)
             yield from cursor
 
-    def _write_gathered(self, transaction: _Transaction, then: tuple[str, Mapping[str, Any]] | None = None) -> Row:
+    def _write_gathered(self, transaction: Transaction, then: tuple[str, Mapping[str, Any]] | None = None) -> Row:
         """Write what was gathered as one statement; find with it what `then` finds.
 
         Raises:
@@ -368,21 +371,3 @@ class PostgresStore:
 _GATHERED = 0.02
 _LONGEST_NAME = 63
 _MAY_CHANGE_FEWER = frozenset(("write_abandoned",))
-_QUEUES = ("write_open_runs", "write_usual_open_runs")
-_NEWS = frozenset(
-    (
-        "ask_to_stop",
-        "share_catalogue",
-        "close_version",
-        "drain_node",
-        "open_version",
-        "point_to_version",
-        "quarantine_for_conflict",
-        "quarantine_job",
-        "release_job",
-        "requeue_runs",
-        "retire_job",
-        "update_job",
-    )
-)
-"""What others should look at: jobs that changed, runs that wait, stops that somebody asked for."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from systemprompt.clock import Instant, iso
 from systemprompt.errors import DaySealed, LedgerBroken
+from systemprompt.ledger.journaled import JournaledRun
 from systemprompt.ledger.records import (
     Change,
     Claimed,
@@ -23,7 +24,7 @@ from systemprompt.ledger.records import (
     Turn,
 )
 from systemprompt.ledger.seals import Seal, SealDraft
-from systemprompt.ledger.stored import asking, catalogue, clockwork, conflicts, nodes, retention
+from systemprompt.ledger.stored import asking, catalogue, clockwork, conflicts, lost_tail, nodes, retention
 from systemprompt.ledger.stored.reader import StoredReader
 from systemprompt.ledger.stored.remembered import HeldRunChanged, Remembered
 from systemprompt.ledger.stored.store import Store
@@ -137,6 +138,26 @@ class StoredLedger(StoredReader):
     def rescue(self, node_id: str, seen_beat: int, now: Instant, *, max_attempts: int) -> list[Rescued] | None:
         with self._store.write():
             return nodes.rescue(self._store, node_id, seen_beat, self._decided(now), max_attempts=max_attempts)
+
+    @property
+    def epoch(self) -> int | None:
+        return None
+
+    def tell_journaled(self, runs: Sequence[JournaledRun]) -> int:
+        with self._store.write():
+            return lost_tail.tell(self._store, runs)
+
+    def settle_lost(self, now: Instant, decide: Decide) -> int:
+        if self._store.fetch("first_lost_job")[0]["job_id"] is None:
+            return 0
+        with self._store.write():
+            return lost_tail.settle(self._store, self._decided(now), decide)
+
+    def enter_node(self, node: NodeIdentity, epoch: int) -> None:
+        with self._store.write():
+            if self._store.run("node", {"node_id": node.node_id}).fetchone() is None:
+                nodes.join(self._store, node)
+            self._store.run("enter_node", {"node_id": node.node_id, "epoch": epoch})
 
     def hear(self, heard: Callable[[], None]) -> None:
         """Nobody gives hints."""

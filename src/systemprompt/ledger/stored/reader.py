@@ -76,7 +76,7 @@ class StoredReader:
 
         name = "attempts" if run_id is None else "attempts_of_run"
         for row in self._store.stream(name, {"run_id": run_id}):
-            yield AttemptView(**dict(row))
+            yield AttemptView(**dict(row) | {"recovered": bool(row["recovered"])})
 
     def fences_given_twice(self) -> list[tuple[int, int, int]]:
         rows = [*self._store.fetch("fences_of_closed_runs"), *self._store.fetch("fences_of_others")]

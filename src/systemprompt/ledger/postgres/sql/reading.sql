@@ -33,7 +33,8 @@ SELECT * FROM attempt_views WHERE run_id = :run_id ORDER BY fence
 SELECT * FROM attempt_views ORDER BY fence
 
 -- name: late_results
-SELECT run_id, attempt, fence, ended_at, day_at AS arrived_at, result FROM job_attempts WHERE kind = 'late'
+SELECT run_id, attempt, fence, ended_at, day_at AS arrived_at, result FROM job_attempts
+WHERE kind = 'late' AND NOT recovered
 ORDER BY run_id, attempt, attempt_id
 
 -- name: texts_between
@@ -62,7 +63,7 @@ SELECT DISTINCT n.run_id, n.named_by FROM (
     UNION ALL
     SELECT l.last_run_id, 'the last run of its job' FROM job_last l, ledger_state s WHERE l.last_run_id > s.pruned_run
     UNION ALL
-    SELECT a.run_id, 'a late result' FROM job_attempts a, ledger_state s WHERE a.kind = 'late' AND a.run_id > s.pruned_run
+    SELECT a.run_id, 'a late result' FROM job_attempts a, ledger_state s WHERE a.kind = 'late' AND NOT a.recovered AND a.run_id > s.pruned_run
     UNION ALL
     SELECT a.run_id, 'abandoned work' FROM abandoned_runs a, ledger_state s WHERE a.run_id > s.pruned_run) n
 WHERE NOT EXISTS (SELECT 1 FROM job_runs r WHERE r.run_id = n.run_id)
@@ -113,6 +114,7 @@ SELECT * FROM open_run_views WHERE job_id = :job_id AND due_at > instant(:start)
 -- name: kept_attempts
 -- All that is kept beside the runs, by run.
 SELECT run_id, attempt, kind, fence, node_id, started_at, ended_at, day_at, result, reason, message FROM job_attempts
+WHERE NOT recovered
 ORDER BY run_id, attempt, kind
 
 -- name: ranges_between

@@ -1,6 +1,7 @@
 -- name: join_node
-INSERT INTO nodes (node_id, kind, host, machine, pid, pid_started_at, program, labels, zone_data, lease_ms, capacity, started_at, beat_at)
-VALUES (:node_id, :kind, :host, :machine, :pid, :pid_started_at, :program, :labels, :zone_data, :lease_ms, :capacity, :started_at,
+INSERT INTO nodes (node_id, kind, host, machine, pid, pid_started_at, program, labels, zone_data, lease_ms, capacity, epoch, started_at,
+                   beat_at)
+VALUES (:node_id, :kind, :host, :machine, :pid, :pid_started_at, :program, :labels, :zone_data, :lease_ms, :capacity, :epoch, :started_at,
         :started_at)
 
 -- name: node_labels

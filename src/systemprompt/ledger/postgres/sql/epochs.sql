@@ -1,0 +1,4 @@
+-- The epochs of the server's history.
+
+-- name: enter_epoch
+SELECT enter_epoch(:over) AS epoch
