@@ -20,8 +20,8 @@ class ServerHistory:
     """What one process has seen of the server of its ledger. Any thread may ask.
 
     A failover brings another timeline, a server that was made from a dump another system identifier. One that was put back from a
-    picture of its disk has both as before, but a log that ends before what was seen of it. A server that crashed and came back has
-    all that was durable, and is the same.
+    picture of its disk has both as before, but a log that ends before what was seen of it; that is looked at as a write begins,
+    so a loss of the very last one alone is not seen. A server that crashed and came back has all that was durable, and is the same.
 
     epoch         the one that this process has entered; None before its first write
     can_be_told   whether the server tells of itself; None where it was not asked yet
