@@ -62,6 +62,7 @@ def play(folder: str) -> None:
     worker = Worker(ledger, clock, folder, journal=journal)
     worker.step(1)
     ledger.enter_node(worker.identity(worker.loop.node_id), 1)
+    assert len(ledger.held(worker.loop.node_id)) == len(worker.held)
     worker.finish()
     worker.step(1)
     worker.step(4)

@@ -195,7 +195,7 @@ def test_the_next_node_of_a_machine_brings_back_what_one_did_that_died_with_the_
     failover.nodes[place].loop._journal.close()  # type: ignore[union-attr]  # the process is gone, and its lock with it
     failover.nodes[place] = failover.node("next", machine="ab"[place])
     failover.nodes[place].loop.join()
-    failover.rounds(40)
+    failover.rounds(75)  # until the former one is taken for lost
     mine = [run for run in failover.ledger.runs_between(0, 2**62) if run.fire_at == running.fire_at]
     if on_lost == "fail":
         assert [(run.run_id, run.status, run.reason) for run in mine] == [(running.run_id, "failed", "node_lost")]

@@ -176,10 +176,10 @@ class Ledger(LedgerReader, Protocol):
         """
         ...
 
-    def settle_lost(self, now: Instant, decide: Decide) -> int:
-        """Put back what was told of one job: see `ledger.stored.lost_tail`. Return how many runs that was; 0 once nothing is left.
+    def settle_lost(self, now: Instant, decide: Decide) -> bool:
+        """Put back what was told of one job: see `ledger.stored.lost_tail`. False once nothing is left of any job.
 
-        To be called when every node has told, and before anything is planned.
+        To be called when every node has told, and before anything is planned. Of two that call at once, one waits for the other.
         """
         ...
 

@@ -59,10 +59,12 @@ class Journal:
                 return
             self._end()
             try:
-                self._place = self._folder / node_id
-                self._place.mkdir(parents=True, mode=0o700)
-                self._lock = (self._place / "lock").open("w", encoding="ascii")
+                # Under another name until it is locked: who sees it unlocked takes its node for gone.
+                making = self._folder / f".{node_id}"
+                making.mkdir(parents=True, mode=0o700)
+                self._lock = (making / "lock").open("w", encoding="ascii")
                 fcntl.flock(self._lock, fcntl.LOCK_EX)
+                self._place = making.rename(self._folder / node_id)
                 self._open()
             except OSError as error:
                 self._give_up(error)
@@ -89,7 +91,7 @@ class Journal:
     def of_the_gone(self) -> Iterator[Noted]:
         """Yield what nodes noted whose processes have ended, and forget it once it was taken."""
         for place in sorted(self._folder.glob("*/")):
-            if place == self._place:
+            if place == self._place or place.name.startswith("."):
                 continue
             try:
                 with (place / "lock").open("a", encoding="ascii") as lock:

@@ -23,6 +23,7 @@ from systemprompt.errors import (
 from systemprompt.ledger.protocol import Ledger
 from systemprompt.ledger.records import Change, Claimed, Closing, ManualStart, NodeIdentity
 from systemprompt.nodes.clock_jumps import JUMP, ClockJumps
+from systemprompt.nodes.folding import Folding
 from systemprompt.nodes.holding import Holding
 from systemprompt.nodes.hooks import Hooks, Pace
 from systemprompt.nodes.journal import Journal
@@ -72,14 +73,13 @@ class Loop:
         self._holding = Holding()
         self._journal = journal
         self._lost = LostStretch(ledger=ledger, clock=clock, journal=journal, lease=pace.lease)
-        self._holds_back = False
+        self._held_back = False
         self._gave_up = False
         self._unsure_since: Instant | None = None
         self._next_due: Instant | None = None
         self._look = True
         self._marker = 0
-        self._unfolded = True
-        self._folded_at = clock.monotonic()
+        self._folding = Folding(clock)
         self._last_beat = clock.monotonic()
         self._next_watch = self._last_beat
         self._quiet_until = self._last_beat
@@ -179,7 +179,10 @@ class Loop:
         with self._round:
             self._notice_clock_jump()
             try:
-                self._bring_back()
+                if self._is_held_back():
+                    self._beat(watches=False)
+                    self._troubled = True
+                    return self._pace.poll
                 self._beat()
                 self._clocks.record(self._ledger)
                 self._find_again()
@@ -205,48 +208,48 @@ class Loop:
 
     # -- one round ------------------------------------------------------------------------------------------------------
 
-    def _bring_back(self) -> None:
-        """Where the server lost a stretch: begin nothing until what nodes did is put back; stop what has no place any more."""
-        holds_back = not self._lost.is_over(self._identity, self._planner.decide)
-        if self._holds_back and not holds_back:
+    def _is_held_back(self) -> bool:
+        """Say whether nothing may begin or end yet: the server lost a stretch, and not all have told what they did in it."""
+        is_held_back = not self._lost.is_over(self._identity, self._planner.decide)
+        if self._held_back and not is_held_back:
             self._look = True
             stops = self._holding.but_for({run.fence for run in self._ledger.held(self.node_id)})
             if stops:
                 self._hooks.asked_to_stop(stops)
-        self._holds_back = holds_back
+        self._held_back = is_held_back
+        return is_held_back
 
     def _turn(self) -> None:
         now = self._clock.now()
-        plans, claims = self._plans and not self._holds_back, self._claims and not self._holds_back
         marker = self._ledger.change_marker()
         changed, self._marker = marker != self._marker, marker
         with self._wake:
             closings, asked = tuple(self._ended), tuple(self._asked)
             looked, self._look = self._look, False
-        due = plans and self._next_due is not None and self._next_due <= now
+        due = self._plans and self._next_due is not None and self._next_due <= now
         try:
             if changed or looked:
                 self._hear_stops()
                 self._hear_drain()
-            if claims:
+            if self._claims:
                 self._start_asked(asked, now)
-            if not (closings or due or ((changed or looked) and plans)):
+            if not (closings or due or ((changed or looked) and self._plans)):
                 if not self._is_due_soon():
-                    self._fold(busy=False)
+                    self._folding.step(self._ledger, busy=False)
                 return
             turn = self._ledger.turn(
                 self.node_id,
                 now,
                 self._planner.decide,
                 closings=closings,
-                room=self._holding.room(self._identity.capacity, closings) if claims else 0,
-                plan=plans,
+                room=self._holding.room(self._identity.capacity, closings) if self._claims else 0,
+                plan=self._plans,
                 patience=min(_PATIENCE, self._planner.grace // 2),
             )
         except BaseException:
             self._look = True
             raise
-        self._unfolded = self._unfolded or bool(closings or turn.planned)
+        self._folding.leaves(bool(closings or turn.planned))
         with self._wake:
             del self._ended[: len(closings)]
         self._holding.remove(closings)
@@ -260,7 +263,7 @@ class Loop:
         if closings:
             self._hooks.closed(turn.closed, (*turn.late, *turn.odd))
         self._take(turn.claimed)
-        self._fold(busy=True)
+        self._folding.step(self._ledger, busy=True)
 
     def _find_again(self) -> None:
         """Begin what this node claimed in a commit that succeeded though its answer was lost."""
@@ -287,13 +290,6 @@ class Loop:
             self.drain(wait=False)
             self._hooks.asked_to_drain(self._drain.actor, self._drain.why)
 
-    def _fold(self, *, busy: bool) -> None:
-        """Fold what the commits have left, when there is nothing else to do; every few seconds also when there is."""
-        now = self._clock.monotonic()
-        if self._unfolded and now - self._folded_at >= (_FOLD_BUSY if busy else _FOLD_IDLE):
-            self._unfolded = self._ledger.fold()
-            self._folded_at = now
-
     def _is_due_soon(self) -> bool:
         """Say whether something falls due in a moment: what can wait lets it go first, so that it starts on time."""
         return self._plans and self._next_due is not None and self._next_due - self._clock.now() < _MOMENT
@@ -319,7 +315,7 @@ class Loop:
             self.hold(claimed)
             self._hooks.claimed(claimed)
 
-    def _beat(self) -> None:
+    def _beat(self, *, watches: bool = True) -> None:
         now = self._clock.monotonic()
         if self._is_due_soon() and now - self._last_beat < 1.5 * self._pace.heartbeat:
             return
@@ -328,7 +324,7 @@ class Loop:
                 self._start_afresh("fenced")
             self._last_beat = self._clock.monotonic()
             self._gave_up = False
-        if now >= self._next_watch:
+        if now >= self._next_watch and watches:
             self._watch()
 
     def _watch(self) -> None:
@@ -393,6 +389,5 @@ class Loop:
 
 _PATIENCE = SECOND
 _MOMENT = SECOND // 20
-_FOLD_IDLE, _FOLD_BUSY = 1.0, 5.0
 _TRUST = 0.6
 _RETRY = 0.1

@@ -13,6 +13,7 @@ from systemprompt.clock import Clock
 from systemprompt.ledger.journaled import JournaledRun
 from systemprompt.ledger.protocol import Ledger
 from systemprompt.ledger.records import Decide, NodeIdentity
+from systemprompt.nodes.identity import is_gone, this_machine
 from systemprompt.nodes.journal import Journal, Noted
 from systemprompt.own_log import own_log
 
@@ -45,26 +46,33 @@ class LostStretch:
             return True
         if self._clock.monotonic() < self._wait_until and self._others_have_still_to_tell():
             return False
+        self._tell_of_the_gone(identity)  # one may have died before it told
         while self._ledger.settle_lost(self._clock.now(), decide):
             pass
         self._wait_until = None
         return True
 
     def _tell_all(self, identity: NodeIdentity) -> None:
-        """Tell what this node did; at its beginning, what nodes of this machine did that are gone."""
-        if self._journal is not None and self._has_begun:
-            self._tell(self._journal.noted(), identity.node_id, is_gone=False)
-        elif self._journal is not None:
-            for noted in self._journal.of_the_gone():
-                self._tell(noted, identity.node_id, is_gone=True)
+        """Tell what this node did, and what nodes of this machine did that are gone."""
+        self._tell_of_the_gone(identity)
+        if self._journal is not None:
             self._journal.begin(identity.node_id)
+            self._tell(self._journal.noted(), identity.node_id, is_gone=False)
         self._enter(identity)
         self._has_begun = True
+
+    def _tell_of_the_gone(self, identity: NodeIdentity) -> None:
+        if self._journal is not None:
+            for noted in self._journal.of_the_gone():
+                self._tell(noted, identity.node_id, is_gone=True)
 
     def _others_have_still_to_tell(self) -> bool:
         epoch = self._epoch or 0
         return any(
-            node.kind == "serve" and node.stopped_at is None and node.epoch < epoch
+            node.kind == "serve"
+            and node.stopped_at is None
+            and node.epoch < epoch
+            and not is_gone(node, this_machine())
             for node in self._ledger.living_nodes()
         )
 

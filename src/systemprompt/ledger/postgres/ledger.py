@@ -17,7 +17,7 @@ from systemprompt.ledger.postgres.server_clock import ServerClock
 from systemprompt.ledger.postgres.server_history import ServerHistory
 from systemprompt.ledger.postgres.statements import Statements
 from systemprompt.ledger.postgres.store import PostgresStore
-from systemprompt.ledger.records import Closing, Decide, NodeIdentity, Turn
+from systemprompt.ledger.records import Claimed, Closing, Decide, NodeIdentity, Turn
 from systemprompt.ledger.statements import load_statements
 from systemprompt.ledger.stored.clockwork import Offer
 from systemprompt.ledger.stored.ledger import StoredLedger
@@ -125,6 +125,11 @@ class PostgresLedger(PostgresReader, StoredLedger):
         if now >= self._partitions_until:
             self._make_partitions(now)
         return beats
+
+    def held(self, node_id: str) -> tuple[Claimed, ...]:
+        # As a write begins the server is looked at: one that has lost the end of a run would show that run as held.
+        with self._store.write():
+            return super().held(node_id)
 
     # -- when there is nothing else to do -------------------------------------------------------------------------------------
 

@@ -147,9 +147,9 @@ class StoredLedger(StoredReader):
         with self._store.write():
             return lost_tail.tell(self._store, runs)
 
-    def settle_lost(self, now: Instant, decide: Decide) -> int:
+    def settle_lost(self, now: Instant, decide: Decide) -> bool:
         if self._store.fetch("first_lost_job")[0]["job_id"] is None:
-            return 0
+            return False
         with self._store.write():
             return lost_tail.settle(self._store, self._decided(now), decide)
 

@@ -50,12 +50,12 @@ def tell(store: Store, runs: Sequence[JournaledRun]) -> int:
     return store.run_many("tell_lost_run", told) if told else 0
 
 
-def settle(store: Store, now: Instant, decide: Decide) -> int:
-    """Live through what was told of one job; return how many runs that was, 0 once nothing is left."""
+def settle(store: Store, now: Instant, decide: Decide) -> bool:
+    """Live through what was told of one job, unless somebody else does it just now; False once nothing is left of any."""
     first = store.run("first_lost_job").fetchone()
     job_id = None if first is None else first["job_id"]
     if job_id is None:
-        return 0
+        return False
     store.hold_cursors(job_id, job_id)
     rows = store.run("lost_runs_of_job", {"job_id": job_id}).fetchall()
     runs = [_told(json.loads(row["body"])) for row in rows]
@@ -67,7 +67,7 @@ def settle(store: Store, now: Instant, decide: Decide) -> int:
         if not is_start or _ends_at_once(happened, now):
             place.end(happened)
     store.run("delete_lost_runs_of_job", {"job_id": job_id})
-    return len(rows)
+    return True
 
 
 def _events(run: JournaledRun, now: Instant) -> list[_Event]:
@@ -106,6 +106,8 @@ class _Place:
         assert claimed is not None
         if self._is_open(run):
             return  # it was not lost: its end was
+        if self._is_over(run):
+            return  # somebody settled it since it was told
         account, gives_way = self._account(claimed)
         row = _open_run(run, claimed, self._job_id)
         waits_again = run.is_gone and run.closing is None and claimed.reruns
@@ -129,6 +131,10 @@ class _Place:
     def _is_open(self, run: JournaledRun) -> bool:
         asked = {"run_ids": json.dumps([run.run_id]), "fences": json.dumps([run.fence])}
         return self._store.run("journaled_runs_open", asked).fetchone() is not None
+
+    def _is_over(self, run: JournaledRun) -> bool:
+        asked = {"run_ids": json.dumps([run.run_id]), "fences": json.dumps([run.fence])}
+        return self._store.run("journaled_runs_over", asked).fetchone() is not None
 
     def _plan(self, until: Instant) -> bool:
         """Plan the job up to an instant, as it was then; say whether it was not yet."""
