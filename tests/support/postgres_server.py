@@ -15,7 +15,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -86,7 +86,10 @@ def _named(server: str, name: str) -> str:
 
 
 class Server:
-    """A PostgreSQL in a folder, on a socket of its own there; root runs it as `nobody`."""
+    """A PostgreSQL in a folder, on a socket of its own there; root runs it as `nobody`.
+
+    `settings` are the server's own, beside those of every server of the tests.
+    """
 
     def __init__(self, folder: Path, release: int = 18, **settings: str) -> None:
         self.folder = folder
@@ -107,8 +110,11 @@ class Server:
         self._run("initdb", "-D", self._data, "-U", "tester", "-A", "trust", *encoding, "--no-sync")
         self.start()
 
-    def start(self) -> None:
-        """Start it, and return once it takes connections."""
+    def start(self, *, standby: bool | None = None) -> None:
+        """Start it, and return once it takes connections; as a standby, where nobody can write, or not; None: as it was."""
+        if standby is not None:
+            signal_file = self._data / "standby.signal"
+            signal_file.touch() if standby else signal_file.unlink(missing_ok=True)
         settings = {
             "listen_addresses": "",
             "unix_socket_directories": str(self.folder),

@@ -61,7 +61,7 @@ def of_the_server(error: psycopg.Error, address: Address) -> DatabaseError | Non
             hint="nothing was written: try again",
             details=details,
         )
-    if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError, pg.ReadOnlySqlTransaction)):
+    if isinstance(error, _AWAY) or error.sqlstate in _SESSION_ENDED or type(error) is psycopg.DatabaseError:
         return DatabaseUnreachable(
             f"database {shown!r} cannot be used: {said}",
             hint="see that the server runs, that the address is right and that this user may connect: sp doctor looks into it",
@@ -71,6 +71,11 @@ def of_the_server(error: psycopg.Error, address: Address) -> DatabaseError | Non
 
 
 _BUSY = (pg.LockNotAvailable, pg.QueryCanceled, pg.DeadlockDetected, pg.SerializationFailure)
+_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, pg.ReadOnlySqlTransaction)
+"""A bare `DatabaseError` is one too: libpq made it, without a SQLSTATE of the server's."""
+
+_SESSION_ENDED = ("25P03", "25P04")
+"""The server ended a session whose transaction stood still, or took too long. psycopg has both among the defects."""
 
 
 def _said(error: psycopg.Error, address: Address) -> str:

@@ -88,7 +88,11 @@ class Connections:
             return connection
 
     def begin(self, connection: _Connection, kind: str) -> Began:
-        """Begin a transaction of this kind; return what the server said of its clock and, where it writes, of itself."""
+        """Begin a transaction of this kind; return what the server said of its clock and, where it writes, of itself.
+
+        Raises:
+            DatabaseUnreachable: this kind writes, and the server is a standby. The connection is closed.
+        """
         history = self._history if kind == WRITES else None
         asks = history is not None and history.can_be_told
         reached = 0 if history is None else history.reached
@@ -100,7 +104,15 @@ class Connections:
             f"SET LOCAL idle_in_transaction_session_timeout = 60000; {_CLOCK}{f'; {ASKING}' if asks else ''}"
         )
         asked = self._clock.monotonic()
-        cursor = connection.execute(script.encode())
+        try:
+            cursor = connection.execute(script.encode())
+        except psycopg.errors.FeatureNotSupported as error:  # so a standby refuses READ WRITE
+            connection.close()
+            raise DatabaseUnreachable(
+                f"the ledger at {str(self.address)!r} is on a standby: nobody can write there",
+                hint="name the primary in the profile, or all hosts with ?target_session_attrs=read-write",
+                details={"address": str(self.address)},
+            ) from error
         answered = self._clock.monotonic()
         sets = [cursor.fetchall() for _ in cursor.results() if cursor.description]
         server_now = int(sets[0][0][0])

@@ -118,7 +118,7 @@ class PostgresStore:
                     connection
                 )
                 connection.execute(
-                    "BEGIN; SET LOCAL synchronous_commit = off;"
+                    "BEGIN READ WRITE; SET LOCAL synchronous_commit = off;"
                     f"SELECT nextval({changes}), pg_notify({channel}, '{self.own_name}'); COMMIT".encode()
                 )
                 self.own_changes += 1
