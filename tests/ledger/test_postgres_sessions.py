@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import psycopg
 import pytest
 
 from support.counted_statements import counted
@@ -18,6 +17,7 @@ from support.postgres_engine import PostgresEngine
 from support.raw_postgres import raw_connection
 from support.whole_life import lived
 from systemprompt.databases.address import Address
+from systemprompt.databases.postgres_waiting import BoundedConnection
 from systemprompt.errors import DatabaseUnreachable
 from systemprompt.ledger.postgres import store
 from systemprompt.ledger.postgres.connections import Connections
@@ -33,7 +33,7 @@ class NewEachTime(Connections):
     sessions: ClassVar[int] = 0
 
     @contextmanager
-    def taken(self) -> Iterator[psycopg.Connection[Any]]:
+    def taken(self) -> Iterator[BoundedConnection]:
         type(self).sessions += 1
         with closing(self.connect()) as connection:
             yield connection
@@ -42,10 +42,10 @@ class NewEachTime(Connections):
 class HandedRound(Connections):
     """Sessions pass from one to the next as they were left, as by a pooler that resets nothing."""
 
-    idle: ClassVar[list[psycopg.Connection[Any]]] = []
+    idle: ClassVar[list[BoundedConnection]] = []
 
     @contextmanager
-    def taken(self) -> Iterator[psycopg.Connection[Any]]:
+    def taken(self) -> Iterator[BoundedConnection]:
         connection = self.idle.pop() if self.idle else self.connect()
         try:
             yield connection

@@ -177,6 +177,24 @@ def test_a_run_whose_claim_was_committed_though_the_answer_was_lost_is_begun_onc
     assert [one.status for one in stage.real.runs_between(0, 2**62)] == ["success"]
 
 
+def test_a_claim_that_was_given_up_and_is_committed_later_all_the_same_is_begun_once(stage: LoopStage) -> None:
+    stage.begin(spec("job", ""))
+    stage.ledger.busy()
+    stage.step(HEARTBEAT)
+    stage.ledger.busy(False)
+    stage.step(0.1)
+    assert stage.take() == []
+
+    (late,) = stage.real.start_manual("one-1", at(HEARTBEAT), [ManualStart(job_name="job")], Change(actor="me"))
+    stage.step(HEARTBEAT)
+    assert stage.take() == [late]
+    stage.step(HEARTBEAT)
+    assert stage.take() == []
+    stage.end(late)
+    stage.step(0.1)
+    assert stage.statuses() == ["success"]
+
+
 def test_an_end_whose_commit_succeeded_though_the_answer_was_lost_is_told_again_and_counts_once(
     stage: LoopStage,
 ) -> None:

@@ -22,9 +22,8 @@ class LossyProxy:
 
     def __init__(self, address: str) -> None:
         self._folder = tempfile.mkdtemp(prefix="sp-proxy-")  # a socket's path has to be short
-        head, _, behind = address.partition("?host=")
-        self.address = f"{head}?host={self._folder}"
-        self._behind = str(Path(behind) / f".s.PGSQL.{_PORT}")
+        self.address = f"{address.partition('?host=')[0]}?host={self._folder}"
+        self._behind = socket_of(address)
         self._path = Path(self._folder) / f".s.PGSQL.{_PORT}"
         self._server = socket.socket(socket.AF_UNIX)
         self._server.bind(str(self._path))
@@ -54,21 +53,21 @@ class LossyProxy:
         thread.start()
 
     def _ask(self, client: socket.socket, server: socket.socket, swallows: threading.Event) -> None:
-        while data := _received(client):
+        while data := received(client):
             if self.lose_next.is_set() and b"COMMIT\0" in data:
                 self.lose_next.clear()
                 swallows.set()
-            _send(server, data)
-        _end(server)
+            send(server, data)
+        end(server)
 
     def _answer(self, server: socket.socket, client: socket.socket, swallows: threading.Event) -> None:
-        while data := _received(server):
+        while data := received(server):
             if swallows.is_set():  # the server has answered, so it is done
                 self.lost.set()
                 break
-            _send(client, data)
-        _end(client)
-        _end(server)
+            send(client, data)
+        end(client)
+        end(server)
 
     def __enter__(self) -> Self:
         return self
@@ -77,7 +76,7 @@ class LossyProxy:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for one in tuple(self._sockets):
-            _end(one)
+            end(one)
         for thread in tuple(self._threads):
             thread.join(10)
         for one in self._sockets:
@@ -86,21 +85,26 @@ class LossyProxy:
         os.rmdir(self._folder)
 
 
-def _received(from_: socket.socket) -> bytes:
+def socket_of(address: str) -> str:
+    """Return the path of the socket that a test's server listens on."""
+    return str(Path(address.partition("?host=")[2]) / f".s.PGSQL.{_PORT}")
+
+
+def received(from_: socket.socket) -> bytes:
     try:
         return from_.recv(65_536)
     except OSError:
         return b""
 
 
-def _send(to: socket.socket, data: bytes) -> None:
+def send(to: socket.socket, data: bytes) -> None:
     try:
         to.sendall(data)
     except OSError:
-        _end(to)  # it was ended meanwhile: whoever reads from it notices
+        end(to)  # it was ended meanwhile: whoever reads from it notices
 
 
-def _end(one: socket.socket) -> None:
+def end(one: socket.socket) -> None:
     try:
         one.shutdown(socket.SHUT_RDWR)
     except OSError:

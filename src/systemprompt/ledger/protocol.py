@@ -11,6 +11,7 @@ as a whole is in `ledger/upkeep.py`. Lock order everywhere: job_cursors, open_ru
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from systemprompt.clock import Instant
@@ -42,6 +43,14 @@ class Ledger(LedgerReader, Protocol):
 
     def be_patient(self, seconds: float) -> None:
         """Wait for other writers no longer than this from now on."""
+        ...
+
+    def answered_within(self, seconds: float) -> AbstractContextManager[None]:
+        """In the block, give up each statement of this thread whose answer takes longer: DatabaseUnreachable.
+
+        It may have been done all the same, and a commit may still arrive for as long as the server waits for it. A ledger in a file
+        needs no limit: its disk answers, or nobody can go on.
+        """
         ...
 
     # -- the clockwork of a node ----------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from systemprompt.nodes.holding import Holding
 from systemprompt.nodes.hooks import Hooks, Pace
 from systemprompt.nodes.journal import Journal
 from systemprompt.nodes.lost_stretch import LostStretch
+from systemprompt.nodes.unsure import Unsure
 from systemprompt.own_log import own_log
 from systemprompt.planning.planner import Planner
 
@@ -75,7 +76,7 @@ class Loop:
         self._lost = LostStretch(ledger=ledger, clock=clock, journal=journal, lease=pace.lease)
         self._held_back = False
         self._gave_up = False
-        self._unsure_since: Instant | None = None
+        self._unsure = Unsure(pace)
         self._next_due: Instant | None = None
         self._look = True
         self._marker = 0
@@ -170,7 +171,8 @@ class Loop:
         if self._journal is not None:
             self._journal.close()
         try:
-            self._ledger.leave(self.node_id, self._clock.now())
+            with self._ledger.answered_within(_ANSWERED * self._pace.lease):
+                self._ledger.leave(self.node_id, self._clock.now())
         except (DatabaseBusy, DatabaseUnreachable) as error:
             log.warning("this node could not say that it left; others will see that it is gone: %s", error)
 
@@ -179,19 +181,20 @@ class Loop:
         with self._round:
             self._notice_clock_jump()
             try:
-                if self._is_held_back():
-                    self._beat(watches=False)
-                    self._troubled = True
-                    return self._pace.poll
-                self._beat()
-                self._clocks.record(self._ledger)
-                self._find_again()
-                self._turn()
+                with self._ledger.answered_within(_ANSWERED * self._pace.lease):
+                    if self._is_held_back():
+                        self._beat(watches=False)
+                        self._troubled = True
+                        return self._pace.poll
+                    self._beat()
+                    self._clocks.record(self._ledger)
+                    self._find_again()
+                    self._turn()
             except DatabaseDamaged:
                 raise  # no disk or lock that somebody frees: nothing that runs here could be accounted for any more
             except (DatabaseBusy, DatabaseUnreachable) as error:
                 self._troubled = True
-                self._unsure_since = self._clock.now()
+                self._unsure.trouble(self._clock.now(), self._clock.monotonic())
                 self._complain(error)
                 self._give_up_lease_in_time()
                 return _RETRY
@@ -267,14 +270,10 @@ class Loop:
 
     def _find_again(self) -> None:
         """Begin what this node claimed in a commit that succeeded though its answer was lost."""
-        if self._unsure_since is None:
-            return
         with self._wake:
             ended = {closing.fence for closing in self._ended}
-        held = self._ledger.held(self.node_id)
-        lost = [run for run in held if run.started_at <= self._unsure_since and run.fence not in ended]
-        self._take(self._holding.unknown(lost))
-        self._unsure_since = None
+        held = self._unsure.claimed(self._ledger, self.node_id, self._clock.monotonic())
+        self._take(self._holding.unknown(run for run in held if run.fence not in ended))
 
     def _hear_stops(self) -> None:
         """Begin to stop what somebody asked to stop. It is said again until the run is closed; once is enough for the runner."""
@@ -390,4 +389,6 @@ class Loop:
 _PATIENCE = SECOND
 _MOMENT = SECOND // 20
 _TRUST = 0.6
+_ANSWERED = 0.5
+"""So much of a lease a statement may take. After it there is still time to stop what others may start again."""
 _RETRY = 0.1

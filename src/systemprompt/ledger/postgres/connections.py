@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import psycopg
-from psycopg import Connection, sql
+from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from systemprompt.clock import Instant
 from systemprompt.databases.address import Address
 from systemprompt.databases.postgres import CONNECTING, of_the_server
+from systemprompt.databases.postgres_waiting import BoundedConnection, seconds_to_answer
 from systemprompt.errors import DatabaseBusy, DatabaseError, DatabaseUnreachable, LedgerBroken
 from systemprompt.ledger.postgres.server_clock import ServerClock
 from systemprompt.ledger.postgres.server_history import ASKING, ServerHistory, ServerState
@@ -22,7 +24,7 @@ from systemprompt.ledger.postgres.values import adapt, rows_by_name_and_place
 
 __all__ = ["READS", "READS_ONE_STATE", "WRITES", "Began", "Connections", "leave", "ledger_error", "translated"]
 
-_Connection = Connection[Any]
+_Connection = BoundedConnection
 
 
 class Began(NamedTuple):
@@ -41,6 +43,10 @@ class Connections:
 
     Everything that a session should be is said again at the beginning of each transaction (`SET LOCAL`, in the same round trip), so
     that a pooler may give every transaction another session.
+
+    A thread that waits only so long for an answer (`answered_within`) waits that long for a connection too: at least
+    two seconds, as libpq does. The server ends a writing transaction that stands idle for twice our patience: the locks of a
+    node that fell silent are then in nobody's way.
     """
 
     def __init__(
@@ -79,8 +85,9 @@ class Connections:
     def connect(self) -> _Connection:
         """Return a connection of the caller's own, beside the pool."""
         with translated(self.address):
-            own = {"application_name": f"systemprompt ledger {self.schema}", "connect_timeout": 5}
-            connection = psycopg.connect(self.address.with_password(), **{**CONNECTING, **own})
+            wait = min(_CONNECT_S, max(2, math.ceil(seconds_to_answer() or _CONNECT_S)))
+            own = {"application_name": f"systemprompt ledger {self.schema}", "connect_timeout": wait}
+            connection = BoundedConnection.connect(self.address.with_password(), **{**CONNECTING, **own})
             adapt(connection)
             connection.row_factory = rows_by_name_and_place
             if self._history is not None and self._history.can_be_told is None:
@@ -101,7 +108,8 @@ class Connections:
             f"{kind}; SET LOCAL search_path = {sql.Identifier(self.schema).as_string(connection)}, pg_temp;"
             f"SET LOCAL lock_timeout = {wait}; SET LOCAL statement_timeout = {max(wait * 2, 60_000) if kind == WRITES else 0};"
             "SET LOCAL client_connection_check_interval = 10000;"
-            f"SET LOCAL idle_in_transaction_session_timeout = 60000; {_CLOCK}{f'; {ASKING}' if asks else ''}"
+            f"SET LOCAL idle_in_transaction_session_timeout = {max(wait * 2, 2_000) if kind == WRITES else 60_000};"
+            f"{_CLOCK}{f'; {ASKING}' if asks else ''}"
         )
         asked = self._clock.monotonic()
         try:
@@ -139,6 +147,7 @@ class Connections:
             )
         try:
             connection = self._idle_one() or self.connect()
+            connection.answer_s = seconds_to_answer()
             try:
                 yield connection
             finally:
@@ -236,6 +245,7 @@ def leave(connection: _Connection) -> None:
         connection.close()
 
 
+_CONNECT_S = 5
 _CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 WRITES = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL synchronous_commit = on"
 READS = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Literal
 
 from systemprompt.clock import SECOND, Clock, Instant, SystemClock
 from systemprompt.databases.address import Address
+from systemprompt.databases.postgres_waiting import answered_within
 from systemprompt.ledger.postgres.listening import SILENT, Listening
 from systemprompt.ledger.postgres.migrating import migrate
 from systemprompt.ledger.postgres.reader import MIGRATIONS, MIGRATIONS_TABLE, SCHEMA, SQL, PostgresReader
@@ -67,7 +69,11 @@ class PostgresLedger(PostgresReader, StoredLedger):
 
     def be_patient(self, seconds: float) -> None:
         """Wait for what others hold no longer than this from now on."""
-        self._store.be_patient(seconds)
+        for store in (self._store, self._heart):
+            store.be_patient(seconds)
+
+    def answered_within(self, seconds: float) -> AbstractContextManager[None]:
+        return answered_within(seconds)
 
     def migrate(self) -> list[str]:
         """Bring the schema to the newest form; return what was applied. Two processes may call at once.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from systemprompt.ledger.sqlite import resting
 from systemprompt.ledger.sqlite.migrating import migrate
@@ -34,6 +35,9 @@ class SqliteLedger(SqliteReader, StoredLedger):
     def be_patient(self, seconds: float) -> None:
         """Wait for other writers no longer than this from now on."""
         self._store.be_patient(seconds)
+
+    def answered_within(self, seconds: float) -> AbstractContextManager[None]:  # noqa: ARG002  # see the protocol
+        return nullcontext()
 
     # -- schema ---------------------------------------------------------------------------------------------------------
 
