@@ -29,6 +29,11 @@ STORM_OVER_A_SERVER = (
     "crash/test_storm_postgres.py::"
     "test_a_storm_over_nodes_and_their_server_leaves_a_ledger_that_agrees_with_what_really_ran"
 )
+FAULT_STORM = (
+    "crash/test_fault_storm.py::"
+    "test_nodes_come_through_every_fault_without_help_and_the_ledger_agrees_with_what_really_ran"
+)
+HORIZON = "crash/test_horizon.py::test_a_transaction_that_holds_the_horizon_costs_no_fire_time"
 FAULTS = ("killed", "stopped", "drained", "sessions", "server")
 
 
@@ -75,6 +80,24 @@ def say_storm(outcome: Outcome) -> str:
     return "; ".join(said)
 
 
+def say_faults(outcome: Outcome) -> str:
+    said = []
+    for one in outcome.did:
+        fires = sorted(one["first_fires_s"])
+        after = f"median {fires[len(fires) // 2]:.2f} s, most {fires[-1]:.2f} s" if fires else "never away"
+        faults = sum(number for act, number in one["acts"].items() if act != "started in vain")
+        said.append(f"{one['fire_times']:,} fire times, {faults} faults; first fire after the server is back: {after}")
+    return "; ".join(said)
+
+
+def say_horizon(outcome: Outcome) -> str:
+    return "; ".join(
+        f"{one['fires_a_second']} fires a second, held for {one['seconds']} s: rate {one['held']['rate']:.1%},"
+        f" p99 lateness {one['last_minute']['p99_s'] * 1000:.0f} ms (before: {one['before']['p99_s'] * 1000:.0f} ms)"
+        for one in outcome.did
+    )
+
+
 def say_examples(outcome: Outcome) -> str:
     return f"{outcome.examples:,} examples; {outcome.summary}" if outcome.examples else outcome.summary
 
@@ -93,6 +116,12 @@ CAMPAIGNS: dict[str, Campaign] = {
     ),
     "storm2": Campaign(what="a storm over two nodes", tests=(f"{STORM}[2]",), says=say_storm),
     "storm3": Campaign(what="a storm over three nodes", tests=(f"{STORM}[3]",), says=say_storm),
+    "faults": Campaign(
+        what="every fault that we know of, over three nodes on PostgreSQL", tests=(FAULT_STORM,), says=say_faults
+    ),
+    "horizon": Campaign(
+        what="200 fires a second while somebody's transaction holds the horizon", tests=(HORIZON,), says=say_horizon
+    ),
     "storm_postgres": Campaign(
         what="a storm over three nodes and their PostgreSQL", tests=(STORM_OVER_A_SERVER,), says=say_storm
     ),

@@ -41,6 +41,18 @@ def test_the_table_counts_what_was_done() -> None:
     assert (
         CAMPAIGNS["storm_postgres"].says(_outcome([over_a_server])) == "185 fire times, 4 faults, 0 commands, 0 edits"
     )
+    faults = {"fire_times": 1621, "first_fires_s": [0.2, 0.1, 2.5], "acts": {"line drops": 8, "started in vain": 6}}
+    said = "1,621 fire times, 8 faults; first fire after the server is back: median 0.20 s, most 2.50 s"
+    assert CAMPAIGNS["faults"].says(_outcome([faults])) == said
+    held = {
+        "fires_a_second": 200,
+        "seconds": 300,
+        "held": {"rate": 0.9987},
+        "before": {"p99_s": 0.05},
+        "last_minute": {"p99_s": 0.06},
+    }
+    said = "200 fires a second, held for 300 s: rate 99.9%, p99 lateness 60 ms (before: 50 ms)"
+    assert CAMPAIGNS["horizon"].says(_outcome([held])) == said
     assert CAMPAIGNS["fuzz"].says(_outcome([])) == "1,000 examples; 9 passed"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from crash_checks import EVER, alive
-from storm_acts import LEASE, Answer, Spell
+from storm_acts import LEASE, Answer, Spell, Storm
 
 from support.ledger_stage import audit_finds_nothing
 from systemprompt.clock import SECOND, from_datetime
@@ -31,6 +31,49 @@ class Account:
     attempts: dict[int, AttemptView]
     reruns: set[tuple[int, int]]
     catches_all: set[tuple[int, int]]
+
+
+PERIODS = {
+    "async_fail": 1,
+    "async_rerun": 1,
+    "async_all": 1,
+    "async_skip": 1,
+    "async_long": 2,
+    "async_10s": 10,
+    "plain_fail": 1,
+    "plain_rerun": 1,
+    "plain_all": 2,
+    "plain_long": 1,
+    "plain_5s": 5,
+    "plain_berlin": 6,
+    "process_rerun": 4,
+    "command_fail": 2,
+    "command_rerun": 3,
+    "command_long": 5,
+}
+"""Jobs that nobody edits, and how many seconds lie between their fire times."""
+
+
+def check_all(ledger: LedgerReader, now: int, storm: Storm) -> tuple[Account, dict[str, Any]]:
+    """Check everything that holds after any storm over a server; return the account, and what there was."""
+    check_ledger(ledger, now)
+    account = read_account(ledger)
+    ends = check_witness(account, Path(storm.environ["WITNESS"]))
+    check_starts(account)
+    since: dict[int, int] = {}
+    for version in ledger.versions():
+        since[version.job_id] = min(version.valid_from, since.get(version.job_id, version.valid_from))
+    check_fire_times(account, ledger.jobs(), since, PERIODS)
+    answers = check_answers(account, storm.answers)
+    results = Counter(f"{run.status}/{run.reason}" if run.reason else run.status for run in account.runs.values())
+    return account, {
+        "jobs": len(account.jobs),
+        "fire_times": fire_times(account),
+        "runs": dict(results.most_common()),
+        "attempts": dict(ends.most_common()),
+        "acts": dict(storm.done.most_common()),
+        "answers": dict(answers.most_common()),
+    }
 
 
 def read_account(ledger: LedgerReader) -> Account:

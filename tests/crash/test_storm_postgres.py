@@ -8,22 +8,13 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from storm_acts import environment
-from storm_checks import (
-    check_answers,
-    check_fire_times,
-    check_ledger,
-    check_starts,
-    check_witness,
-    fire_times,
-    read_account,
-)
+from storm_checks import check_all
 from storm_server import ROUND, ServerStorm, draw_server_acts
 from storm_stage import install, make_whole
 
@@ -34,26 +25,6 @@ from systemprompt.ledger.postgres.ledger import PostgresLedger
 from systemprompt.system import System, open_system
 
 SECONDS = chosen_seconds(300.0) if LONG else ROUND
-
-PERIODS = {
-    "async_fail": 1,
-    "async_rerun": 1,
-    "async_all": 1,
-    "async_skip": 1,
-    "async_long": 2,
-    "async_10s": 10,
-    "plain_fail": 1,
-    "plain_rerun": 1,
-    "plain_all": 2,
-    "plain_long": 1,
-    "plain_5s": 5,
-    "plain_berlin": 6,
-    "process_rerun": 4,
-    "command_fail": 2,
-    "command_rerun": 3,
-    "command_long": 5,
-}
-"""Jobs that nobody edits, and how many seconds lie between their fire times."""
 
 
 def test_the_same_seed_gives_the_same_storm_over_a_server() -> None:
@@ -102,27 +73,10 @@ def test_a_storm_over_nodes_and_their_server_leaves_a_ledger_that_agrees_with_wh
 
 def look(system: System, storm: ServerStorm) -> dict[str, object]:
     """Check everything, and return what there was."""
-    check_ledger(system.ledger, system.clock.now())
-    account = read_account(system.ledger)
-    ends = check_witness(account, Path(storm.environ["WITNESS"]))
-    check_starts(account)
-    since: dict[int, int] = {}
-    for version in system.ledger.versions():
-        since[version.job_id] = min(version.valid_from, since.get(version.job_id, version.valid_from))
-    check_fire_times(account, system.ledger.jobs(), since, PERIODS)
-    answers = check_answers(account, storm.answers)
-    results = Counter(f"{run.status}/{run.reason}" if run.reason else run.status for run in account.runs.values())
-    said: dict[str, object] = {
-        "jobs": len(account.jobs),
-        "fire_times": fire_times(account),
-        "runs": dict(results.most_common()),
-        "attempts": dict(ends.most_common()),
-        "acts": dict(storm.done.most_common()),
-        "answers": dict(answers.most_common()),
-    }
+    account, said = check_all(system.ledger, system.clock.now(), storm)
     print(said)
     assert storm.done.keys() >= {"killed", "stopped for longer than its lease", "sessions ended", "server stopped"}
-    assert results["success"] > SECONDS
+    assert said["runs"]["success"] > SECONDS
     assert [node for node in system.ledger.nodes() if node.fate == "lost"], "whoever was killed was declared lost"
     succeeded = {run.job_name.partition("_")[0] for run in account.runs.values() if run.status == "success"}
     assert succeeded >= {"async", "plain", "command", "process"}
