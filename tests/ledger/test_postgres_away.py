@@ -5,9 +5,10 @@ from __future__ import annotations
 import select
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -17,8 +18,13 @@ from support.postgres_engine import PostgresEngine
 from support.postgres_server import Server
 from support.waiting import WAIT_S
 from systemprompt.databases.address import Address
+from systemprompt.databases.postgres import of_the_server
 from systemprompt.errors import DatabaseUnreachable
+from systemprompt.ledger.postgres import ledger as ledger_module
+from systemprompt.ledger.postgres import reader as reader_module
+from systemprompt.ledger.postgres.engine import open_ledger
 from systemprompt.ledger.postgres.ledger import PostgresLedger
+from systemprompt.ledger.postgres.reader import open_reading_ledger
 
 
 @pytest.fixture(scope="module")
@@ -83,9 +89,37 @@ def test_a_session_that_the_server_ends_in_its_transaction_is_replaced(
     stage: Stage, own_server: Server, limit: str
 ) -> None:
     with closing(PostgresLedger(Address(own_server.address), decides_by="host")) as ledger:
-        with pytest.raises(DatabaseUnreachable, match="terminating connection due to"):
+        with pytest.raises(DatabaseUnreachable):
             _stand_still_in_a_transaction(ledger, limit)
         assert ledger.beat("a", stage.now)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        psycopg.errors.IdleInTransactionSessionTimeout,
+        psycopg.errors.lookup("25P04"),
+        psycopg.errors.ReadOnlySqlTransaction,
+        psycopg.errors.TooManyConnections,
+        psycopg.errors.CannotConnectNow,
+        psycopg.DatabaseError,
+    ],
+)
+def test_what_ended_a_session_or_let_none_begin_is_the_servers_and_no_defect(error: type[psycopg.Error]) -> None:
+    assert isinstance(of_the_server(error("as it says"), Address("postgresql:///shop")), DatabaseUnreachable)
+
+
+@pytest.mark.parametrize("opens", [open_ledger, open_reading_ledger])
+def test_a_session_that_ends_while_a_ledger_is_opened_is_a_server_that_is_away(
+    stage: Stage, own_server: Server, monkeypatch: pytest.MonkeyPatch, opens: Callable[..., object]
+) -> None:
+    def end(connection: psycopg.Connection[Any], *_: object, **__: object) -> None:
+        connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    monkeypatch.setattr(ledger_module, "migrate", end)
+    monkeypatch.setattr(reader_module, "pending_migrations", end)
+    with pytest.raises(DatabaseUnreachable):
+        opens(Address(own_server.address), schema="systemprompt")
 
 
 def test_a_server_that_has_no_connection_left_is_away_for_those_who_need_one(stage: Stage, own_server: Server) -> None:

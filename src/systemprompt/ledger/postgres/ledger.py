@@ -12,6 +12,7 @@ from typing import Literal
 from systemprompt.clock import SECOND, Clock, Instant, SystemClock
 from systemprompt.databases.address import Address
 from systemprompt.databases.postgres_waiting import answered_within
+from systemprompt.ledger.postgres.connections import translated
 from systemprompt.ledger.postgres.listening import SILENT, Listening
 from systemprompt.ledger.postgres.migrating import migrate
 from systemprompt.ledger.postgres.reader import MIGRATIONS, MIGRATIONS_TABLE, SCHEMA, SQL, PostgresReader
@@ -83,7 +84,8 @@ class PostgresLedger(PostgresReader, StoredLedger):
         """
         connection = self._store.connect()
         try:
-            return migrate(connection, MIGRATIONS, schema=self._store.schema, table=MIGRATIONS_TABLE)
+            with translated(self.address):
+                return migrate(connection, MIGRATIONS, schema=self._store.schema, table=MIGRATIONS_TABLE)
         finally:
             connection.close()
 

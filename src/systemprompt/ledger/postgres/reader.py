@@ -9,6 +9,7 @@ from typing import Literal
 from systemprompt.clock import Clock, Instant, SystemClock
 from systemprompt.databases.address import Address
 from systemprompt.errors import DatabaseUnreachable
+from systemprompt.ledger.postgres.connections import translated
 from systemprompt.ledger.postgres.migrating import pending_migrations
 from systemprompt.ledger.postgres.server_clock import ServerClock
 from systemprompt.ledger.postgres.statements import Statements
@@ -90,7 +91,8 @@ def open_reading_ledger(address: Address, *, schema: str = SCHEMA) -> PostgresRe
     try:
         connection = store.connect()
         try:
-            pending = pending_migrations(connection, MIGRATIONS, schema=schema, table=MIGRATIONS_TABLE)
+            with translated(address):
+                pending = pending_migrations(connection, MIGRATIONS, schema=schema, table=MIGRATIONS_TABLE)
         finally:
             connection.close()
     except BaseException:
