@@ -5,15 +5,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from types import SimpleNamespace
 from typing import Any, Self
 
 import psycopg
 import pytest
 
+from support.bad_line import BadLine
 from support.ledger_stage import Stage, spec
 from support.postgres_engine import PostgresEngine
 from support.raw_postgres import raw_connection
+from systemprompt.databases.address import Address
 from systemprompt.ledger.postgres import listening
 from systemprompt.ledger.postgres.ledger import PostgresLedger
 
@@ -85,6 +88,22 @@ class TestTrouble:
         other.set_enabled("job", False, stage.now, stage.decide, stage.change("me"))
         ear.wait_for(3)
 
+    def test_a_node_whose_line_fell_silent_listens_over_another(
+        self, stage: Stage, postgres: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(listening, "_LOOK_S", 0.1)
+        ear, other = Ear(), stage.engine.open_again()
+        with BadLine(postgres) as line:
+            over = Address(line.address)
+            with closing(PostgresLedger(over, decides_by="host")) as ledger:
+                ledger.hear(ear.hear)
+                ear.wait_for(1)
+                line.silence()
+                line.mend()
+                ear.wait_for(2)  # it listens again
+                other.set_enabled("job", False, stage.now, stage.decide, stage.change("me"))
+                ear.wait_for(3)
+
     def test_a_node_behind_a_pooler_finds_out_that_it_hears_nothing_and_says_so(
         self, stage: Stage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -108,7 +127,7 @@ class TestTrouble:
                     rows = cursor.fetchall() if cursor.description else []
                 return SimpleNamespace(fetchall=lambda: rows)
 
-        monkeypatch.setattr(listening, "psycopg", SimpleNamespace(connect=Pooled, Error=psycopg.Error))
+        monkeypatch.setattr(listening, "BoundedConnection", SimpleNamespace(connect=Pooled))
         ear = Ear()
         stage.ledger.hear(ear.hear)
         assert asked.wait(WAIT)

@@ -38,11 +38,9 @@ def line(one_postgres: str) -> Iterator[BadLine]:
 
 
 @pytest.fixture
-def ledger(one_postgres: str, line: BadLine) -> Iterator[PostgresLedger]:
+def ledger(line: BadLine) -> Iterator[PostgresLedger]:
     """A node's handle, over the line."""
-    name = one_postgres.partition("?")[0].rpartition("/")[2]
-    address = Address(f"postgresql://tester@127.0.0.1:{line.port}/{name}")
-    with closing(PostgresLedger(address, decides_by="host")) as ledger:
+    with closing(PostgresLedger(Address(line.address), decides_by="host")) as ledger:
         yield ledger
 
 

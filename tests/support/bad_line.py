@@ -13,7 +13,7 @@ from support.lossy_proxy import end, received, send, socket_of
 
 
 class BadLine:
-    """Stand between clients and the server whose socket lies in a folder; `port` on 127.0.0.1 leads through it.
+    """Stand between clients and the server whose socket lies in a folder; `address` leads through it, by `port` on 127.0.0.1.
 
     A connection that was silenced stays so: both ends hold an open connection that brings nothing any more, and when one of them
     hangs up the other does not hear of it. What was on its way when a client hung up still arrives, as through a queue.
@@ -23,6 +23,8 @@ class BadLine:
         self._behind = socket_of(address)
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._server.getsockname()[1]
+        name = address.partition("?")[0].rpartition("/")[2]
+        self.address = f"postgresql://tester@127.0.0.1:{self.port}/{name}"
         self._delay_s = 0.0
         self._is_silent = False
         self._closed = threading.Event()

@@ -13,6 +13,7 @@ from psycopg import Connection, sql
 
 from systemprompt.databases.address import Address
 from systemprompt.databases.postgres import CONNECTING
+from systemprompt.databases.postgres_waiting import BoundedConnection
 from systemprompt.own_log import own_log
 
 __all__ = ["SILENT", "Listening"]
@@ -52,9 +53,10 @@ class Listening:
         wait = _FIRST_TRY_S
         while not self._closing.is_set():
             try:
-                with psycopg.connect(
+                with BoundedConnection.connect(
                     self._address.with_password(), **{**CONNECTING, "application_name": "systemprompt listen"}
                 ) as connection:
+                    connection.answer_s = _LOOK_S
                     if self._listens(connection):
                         self._hear(connection)
                         wait = _FIRST_TRY_S
@@ -65,7 +67,7 @@ class Listening:
                         wait = _NEXT_TRY_S
             except psycopg.Error as error:
                 _log.info("hints cannot be heard just now: %s", type(error).__name__)
-                wait = min(wait * 2, _NEXT_TRY_S)
+                wait = min(wait * 2, _LOOK_S)
             finally:
                 self.is_silent = True
             self._closing.wait(wait)
@@ -91,4 +93,6 @@ class Listening:
 
 _FIRST_TRY_S = 0.5
 _NEXT_TRY_S = 60.0
+"""A pooler stays where it is; a server that was away comes back, and is tried again sooner."""
+
 _LOOK_S = 5.0
