@@ -121,12 +121,13 @@ class FaultStorm(Storm):
     def _alive(self) -> None:
         """No node may end. One that was only just started may: its database was away, it says so, and it is started again."""
         for node, process in enumerate(self._running):
-            if node not in self._down and process.poll() == _UNREACHABLE:
-                self.done["started in vain"] += 1
-                self.in_vain.append(process.pid)
-                self._pause.wait(0.3)
-                self._running[node] = self._start(node)
-        Storm._alive(self)
+            if node in self._down or process.poll() is None:
+                continue
+            assert process.returncode == _UNREACHABLE, self.words()
+            self.done["started in vain"] += 1
+            self.in_vain.append(process.pid)
+            self._pause.wait(0.3)
+            self._running[node] = self._start(node)
 
     def recover(self) -> None:
         """Wait until every node beats and starts runs, with nobody's help."""
@@ -136,7 +137,7 @@ class FaultStorm(Storm):
             self._alive()
             living = {node.node_id: node for node in self.ledger.living_nodes() if node.stopped_at is None}
             started |= {living[run.node_id].pid for run in self.ledger.open_runs() if run.node_id in living}
-            beating = {node.pid for node in living.values() if node.beat != before.get(node.pid)}
+            beating = {node.pid for node in living.values() if node.beat and node.beat != before.get(node.pid)}
             if {process.pid for process in self._running} <= started & beating:
                 return
             self._pause.wait(0.1)
