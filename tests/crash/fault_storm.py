@@ -76,8 +76,9 @@ def own_server(**settings: str) -> Iterator[Server]:
     try:
         server.make()
         yield server
-        server.stop()
     finally:
+        if server.is_up:
+            server.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 

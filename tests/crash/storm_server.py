@@ -131,8 +131,3 @@ class ServerStorm(Storm):
         command = Storm._command(self, words)
         command.disturbed = self.is_down
         return command
-
-    def close(self) -> None:
-        Storm.close(self)
-        if not self.is_down:
-            self.server.stop()

@@ -70,7 +70,7 @@ def test_nodes_come_through_every_fault_without_help_and_the_ledger_agrees_with_
         said["first_fires_s"] = [round(one, 2) for one in first_fires(account, storm.place.accepting)]
         print(said)
         assert off == sorted(CLOCKS)
-        in_vain = {node.node_id for node in system.ledger.nodes() if node.pid in storm.in_vain}
+        in_vain = {node.node_id for node in ledger.nodes() if node.pid in storm.in_vain}
         assert not [one for one in account.attempts.values() if one.node_id in in_vain], "a node that was at work ended"
         assert said["runs"]["success"] > seconds
         assert storm.run("audit").code == 0

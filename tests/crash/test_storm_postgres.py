@@ -6,13 +6,12 @@ In `make test` one round of it; in `make campaign` one after another.
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from fault_storm import own_server
 from storm_acts import environment
 from storm_checks import check_all
 from storm_server import ROUND, ServerStorm, draw_server_acts
@@ -34,16 +33,8 @@ def test_the_same_seed_gives_the_same_storm_over_a_server() -> None:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """A server that the test may crash: nobody else is on it."""
-    folder = Path(
-        tempfile.mkdtemp(prefix="sp-pg-")
-    )  # as root the server runs as `nobody`, who may not look into tmp_path
-    try:
-        server = Server(folder)
-        server.make()
+    with own_server() as server:
         yield server
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.mark.storm
