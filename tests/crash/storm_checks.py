@@ -64,9 +64,14 @@ def check_all(ledger: LedgerReader, now: int, storm: Storm) -> tuple[Account, di
     for version in ledger.versions():
         since[version.job_id] = min(version.valid_from, since.get(version.job_id, version.valid_from))
     check_fire_times(account, ledger.jobs(), since, PERIODS)
+    return account, what_there_was(account, storm, ends)
+
+
+def what_there_was(account: Account, storm: Storm, ends: Counter[str]) -> dict[str, Any]:
+    """Check what the commands answered; count that and everything else, the most frequent first."""
     answers = check_answers(account, storm.answers)
     results = Counter(f"{run.status}/{run.reason}" if run.reason else run.status for run in account.runs.values())
-    return account, {
+    return {
         "jobs": len(account.jobs),
         "fire_times": fire_times(account),
         "runs": dict(results.most_common()),

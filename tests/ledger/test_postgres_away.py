@@ -13,8 +13,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from support.ledger_stage import EVERY_SECOND, Stage, spec
-from support.postgres_engine import PostgresEngine
+from support.ledger_stage import Stage
+from support.postgres_engine import firing_stage
 from support.postgres_server import Server
 from support.waiting import WAIT_S
 from systemprompt.databases.address import Address
@@ -42,13 +42,8 @@ def own_server() -> Iterator[Server]:
 
 @pytest.fixture
 def stage(own_server: Server) -> Iterator[Stage]:
-    engine = PostgresEngine(own_server.address)
-    stage = Stage(engine)
-    stage.declare(spec("job", EVERY_SECOND))
-    stage.wait(1)
-    yield stage
-    stage.sound()
-    engine.close()
+    with firing_stage(own_server.address) as stage:
+        yield stage
     with psycopg.connect(own_server.address, autocommit=True) as connection:
         connection.execute("DROP SCHEMA systemprompt CASCADE")
 

@@ -11,9 +11,9 @@ from typing import ClassVar
 import pytest
 
 from support.counted_statements import counted
-from support.ledger_stage import EVERY_SECOND, Stage, at, spec
+from support.ledger_stage import Stage, at
 from support.lossy_proxy import LossyProxy
-from support.postgres_engine import PostgresEngine
+from support.postgres_engine import firing_stage
 from support.raw_postgres import raw_connection
 from support.whole_life import lived
 from systemprompt.databases.address import Address
@@ -107,13 +107,8 @@ def test_no_statement_keeps_anything_in_its_session(postgres: str) -> None:
 
 @pytest.fixture
 def stage(postgres: str) -> Iterator[Stage]:
-    engine = PostgresEngine(postgres)
-    stage = Stage(engine)
-    stage.declare(spec("job", EVERY_SECOND))
-    stage.wait(1)
-    yield stage
-    stage.sound()
-    engine.close()
+    with firing_stage(postgres) as stage:
+        yield stage
 
 
 def ended(postgres: str, name: str) -> int:

@@ -9,8 +9,8 @@ from contextlib import closing
 import pytest
 
 from support.bad_line import BadLine
-from support.ledger_stage import EVERY_SECOND, Stage, spec
-from support.postgres_engine import PostgresEngine
+from support.ledger_stage import Stage
+from support.postgres_engine import firing_stage
 from support.raw_postgres import raw_connection
 from support.waiting import WAIT_S
 from systemprompt.databases.address import Address
@@ -22,13 +22,8 @@ SOON = 0.3
 
 @pytest.fixture
 def stage(one_postgres: str) -> Iterator[Stage]:
-    engine = PostgresEngine(one_postgres)
-    stage = Stage(engine)
-    stage.declare(spec("job", EVERY_SECOND))
-    stage.wait(1)
-    yield stage
-    stage.sound()
-    engine.close()
+    with firing_stage(one_postgres) as stage:
+        yield stage
 
 
 @pytest.fixture

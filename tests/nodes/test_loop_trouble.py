@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 
 import pytest
@@ -249,6 +249,21 @@ def test_a_node_that_cannot_beat_stops_what_others_may_start_again_and_lets_the_
     stage.ledger.busy(False)
     stage.step()
     assert stage.closed == [claimed["once"].run_id], "a trouble shorter than the lease costs it nothing"
+
+
+def test_each_statement_of_a_round_has_half_a_lease_so_that_there_is_time_left_to_stop_runs(
+    stage: LoopStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[float] = []
+
+    def answered_within(seconds: float) -> AbstractContextManager[None]:
+        given.append(seconds)
+        return nullcontext()
+
+    monkeypatch.setattr(stage.real, "answered_within", answered_within)
+    stage.begin(spec("job", EVERY_SECOND))
+    stage.step(1)
+    assert given == [LEASE / 2, LEASE / 2]
 
 
 def test_a_node_that_holds_nothing_has_no_lease_to_lose(stage: LoopStage) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from support.lossy_proxy import end, received, send, socket_of
+from support.lossy_proxy import clients_of, end, received, send, socket_of
 
 
 class BadLine:
@@ -56,11 +56,7 @@ class BadLine:
                 pair.is_silent = True
 
     def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._server.accept()
-            except OSError:
-                return  # closed
+        for client in clients_of(self._server):
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             pair = _Pair(client)
             with self._guard:

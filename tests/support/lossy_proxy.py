@@ -6,7 +6,7 @@ import os
 import socket
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -35,11 +35,7 @@ class LossyProxy:
         self._start(self._accept)
 
     def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._server.accept()
-            except OSError:
-                return  # closed
+        for client in clients_of(self._server):
             behind = socket.socket(socket.AF_UNIX)
             behind.connect(self._behind)
             swallows = threading.Event()
@@ -88,6 +84,15 @@ class LossyProxy:
 def socket_of(address: str) -> str:
     """Return the path of the socket that a test's server listens on."""
     return str(Path(address.partition("?host=")[2]) / f".s.PGSQL.{_PORT}")
+
+
+def clients_of(server: socket.socket) -> Iterator[socket.socket]:
+    """Yield the connections that come, until it is closed."""
+    while True:
+        try:
+            yield server.accept()[0]
+        except OSError:
+            return
 
 
 def received(from_: socket.socket) -> bytes:

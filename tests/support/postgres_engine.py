@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from support.ledger_stage import EVERY_SECOND, Stage, spec
 from systemprompt.databases.address import Address
 from systemprompt.ledger.postgres.ledger import PostgresLedger
+
+
+@contextmanager
+def firing_stage(address: str) -> Iterator[Stage]:
+    """A ledger with a job that fires every second, one second after it was declared; sound at the end."""
+    engine = PostgresEngine(address)
+    try:
+        stage = Stage(engine)
+        stage.declare(spec("job", EVERY_SECOND))
+        stage.wait(1)
+        yield stage
+        stage.sound()
+    finally:
+        engine.close()
 
 
 class PostgresEngine:
