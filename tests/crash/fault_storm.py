@@ -72,12 +72,12 @@ def own_server(**settings: str) -> Iterator[Server]:
     """Start a server that the block may crash: nobody else is on it."""
     # Not in tmp_path: as root the server runs as `nobody`, who may not look there.
     folder = Path(tempfile.mkdtemp(prefix="sp-pg-"))
-    server = Server(folder, settings=settings)
+    server = Server(folder, 18, **settings)
     try:
         server.make()
         yield server
     finally:
-        if server.is_up:
+        if server.is_running():
             server.stop()
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -83,7 +83,7 @@ def _server_is_away(place: Place, node: int) -> Over:  # as every fault
     place.server.stop()
 
     def over() -> None:
-        place.server.start()
+        place.server.start(standby=False)
         place.came_back()
 
     return over

@@ -131,11 +131,6 @@ class Server:
         options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
         self._run("pg_ctl", "start", "--wait", "-D", self._data, "-l", self.folder / "log", "-o", options)
 
-    @property
-    def is_up(self) -> bool:
-        """Whether it was started, and not stopped since."""
-        return (self._data / "postmaster.pid").exists()
-
     def stop(self) -> None:
         """Stop it as a crash does: nobody is waited for, and nothing is written down."""
         self._run("pg_ctl", "stop", "--wait", "-D", self._data, "-m", "immediate")
