@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from systemprompt.clock import Instant
+from systemprompt.ledger.migration_files import are_all_beside
 
 __all__ = [
     "DatabaseBackup",
@@ -53,7 +54,7 @@ class SchemaState:
     """Which migrations a database has, and whether its schema is what they make.
 
     applied       the migrations it has, in order
-    pending       those that this program would still apply
+    pending       those that this program would still apply; unknown   those of a newer release, which it does not know
     schema        the number of the newest one it has, 0 for none
     newest        the number of the newest one that this program knows
     differences   objects that are not what the applied migrations make; not compared where a newer release wrote it
@@ -65,14 +66,18 @@ class SchemaState:
     schema: int
     newest: int
     differences: tuple[SchemaDifference, ...]
+    unknown: tuple[str, ...] = ()
 
     @property
-    def state(self) -> Literal["absent", "behind", "current", "ahead"]:
+    def state(self) -> Literal["absent", "behind", "current", "beside", "ahead"]:
+        """`beside` and `ahead`: a newer release migrated it; beside such migrations this program goes on, or it may not."""
         if not self.exists:
             return "absent"
         if self.schema == self.newest:
             return "current"
-        return "behind" if self.schema < self.newest else "ahead"
+        if self.schema < self.newest:
+            return "behind"
+        return "beside" if are_all_beside(self.unknown) else "ahead"
 
     @property
     def harmful(self) -> tuple[SchemaDifference, ...]:

@@ -34,7 +34,8 @@ class DbStatusParams:
 class DatabaseState:
     """One database.
 
-    state         `current`, `behind` (sp db migrate updates it), `ahead` (a newer release wrote it) or `absent`
+    state         `current`, `behind` (sp db migrate updates it), `absent`, or migrated by a newer release: `beside`, where this one
+                  works on, and `ahead`, where it refuses
     size_bytes    the database itself; `log_bytes` what its log takes beside it, `free_bytes` what new rows may use in it
     altered       tables, indexes, views and triggers of the ledger that are not as its migrations make them: its rules may not hold
     added         tables and views that somebody put beside the ledger's: they do no harm
@@ -99,7 +100,11 @@ def db_migrate(context: OperationContext, params: NoParams) -> DbMigrated:  # no
     for name, upkeep in _both(context.load_profile()):
         state = upkeep.schema_state()
         upkeep.migrate()
-        done.append(MigratedDatabase(name=name, path=upkeep.location, before=state.schema, after=state.newest))
+        done.append(
+            MigratedDatabase(
+                name=name, path=upkeep.location, before=state.schema, after=max(state.schema, state.newest)
+            )
+        )
     changed = [one for one in done if one.before != one.after]
     said = ", ".join(f"{one.name} from schema {one.before} to {one.after}" for one in changed)
     return DbMigrated(

@@ -66,7 +66,10 @@ def _what_is_there(name: str, state: DatabaseState, upkeep: DatabaseUpkeep) -> C
     if state.state == "behind":
         message = f"{state.path} has schema {state.schema} of {state.newest}"
         return Check(name=name, status="warn", message=message, mend="sp db migrate")
-    return _soundness(name, upkeep, state.schema)
+    schema = str(state.schema)
+    if state.state == "beside":
+        schema += f" of a newer release (this program knows up to {state.newest}, and works beside it)"
+    return _soundness(name, upkeep, schema)
 
 
 def _on_a_server(name: str, state: DatabaseState, upkeep: DatabaseUpkeep) -> Check:
@@ -86,7 +89,7 @@ def server_checks(profile: Profile, said: Collection[str]) -> Iterator[Check]:
             yield Check(name="server", status="fail", message=error.message, mend=error.hint)
 
 
-def _soundness(name: str, upkeep: DatabaseUpkeep, schema: int) -> Check:
+def _soundness(name: str, upkeep: DatabaseUpkeep, schema: str) -> Check:
     try:
         faults = upkeep.faults(quick=True)
     except DatabaseError as error:

@@ -37,6 +37,7 @@ STYLES = {
     "warn": "yellow",
     "warning": "yellow",
     "behind": "yellow",
+    "beside": "yellow",
     "absent": "yellow",
     "disabled": "dim",
     "retired": "dim",

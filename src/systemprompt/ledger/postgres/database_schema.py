@@ -19,6 +19,7 @@ from systemprompt.ledger.postgres.migrating import (
     applied_migrations,
     has_schema,
     migrate,
+    newer_migrations,
     pending_migrations,
 )
 from systemprompt.ledger.upkeep import DatabaseSize, SchemaState
@@ -97,7 +98,12 @@ class DatabaseSchema:
         schema = applied_migration(connection, **place)
         pending = all_migrations(self.migrations)
         if schema:
-            pending = tuple(pending_migrations(connection, self.migrations, **place)) if schema <= newest else ()
+            still = (
+                pending_migrations(connection, self.migrations, schema=self.schema, table=self.table)
+                if schema <= newest
+                else ()
+            )
+            pending = tuple(still)
         return SchemaState(
             exists=has_schema(connection, self.schema),
             applied=applied_migrations(connection, **place),
@@ -105,6 +111,7 @@ class DatabaseSchema:
             schema=schema,
             newest=newest,
             differences=(),
+            unknown=newer_migrations(connection, self.migrations, **place),
         )
 
 

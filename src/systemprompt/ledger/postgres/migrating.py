@@ -17,10 +17,12 @@ from psycopg.rows import tuple_row
 from systemprompt.errors import ConfigurationError, DatabaseOutdated, DatabaseTooNew, DatabaseUnreachable
 from systemprompt.ledger.migration_files import (
     all_migrations,
+    are_all_beside,
     migration_checksum,
     migration_number,
     newest_migration,
     read_migration,
+    unknown_migrations,
 )
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "has_schema",
     "locked_transaction",
     "migrate",
+    "newer_migrations",
     "newest_migration",
     "pending_migrations",
 ]
@@ -48,7 +51,7 @@ def migrate(connection: Connection[Any], folder: str, *, schema: str, table: str
     patience   seconds to wait for another process that migrates, and for each lock that a file needs
 
     Raises:
-        DatabaseTooNew: the schema has a migration that this program does not know. Nothing is changed.
+        DatabaseTooNew: the schema has a migration that this program does not know, and may not go on beside. Nothing is changed.
         DatabaseOutdated: a migration was applied with another text than it has now. Nothing is changed.
         DatabaseUnreachable: this role may not make the schema, or nothing in it; the hint has the command to run.
         psycopg.Error: the server's own, such as LockNotAvailable when `patience` is over.
@@ -82,8 +85,17 @@ def applied_migrations(connection: Connection[Any], *, schema: str, table: str) 
     return tuple(name for name, _ in _applied(connection, schema, table).values())
 
 
-def pending_migrations(connection: Connection[Any], folder: str, *, schema: str, table: str) -> list[str]:
+def newer_migrations(connection: Connection[Any], folder: str, *, schema: str, table: str) -> tuple[str, ...]:
+    """Return the names of applied migrations that this program does not know."""
+    return unknown_migrations(folder, _applied(connection, schema, table))
+
+
+def pending_migrations(
+    connection: Connection[Any], folder: str, *, schema: str, table: str, beside: bool = True
+) -> list[str]:
     """Return the file names still to apply, in order: all of them where there is no such schema.
+
+    beside   False: refuse also a newer schema beside which this program may work, for it is to be copied as a whole
 
     Raises:
         DatabaseTooNew, DatabaseOutdated: see `migrate`. DatabaseUnreachable: this role may not look into the schema.
@@ -101,7 +113,8 @@ def pending_migrations(connection: Connection[Any], folder: str, *, schema: str,
                 details={"schema_name": schema, "migration": known[0]},
             )
     have, newest = max(applied, default=0), newest_migration(folder)
-    if have > newest:
+    unknown = unknown_migrations(folder, applied)
+    if unknown and not (beside and are_all_beside(unknown)):
         raise DatabaseTooNew(
             f"{place} is at migration {have}; this program knows migrations up to {newest}",
             hint="it was used by a newer release of systemprompt: install that release (or newer) here",

@@ -15,7 +15,7 @@ from systemprompt.databases.address import Address
 from systemprompt.errors import ConflictError, DatabaseInUse, UsageError
 from systemprompt.ledger.postgres.copies import SchemaBackup, SchemaRestore
 from systemprompt.ledger.postgres.database_schema import DatabaseSchema
-from systemprompt.ledger.postgres.migrating import build
+from systemprompt.ledger.postgres.migrating import build, pending_migrations
 from systemprompt.ledger.postgres.reader import (
     MIGRATIONS,
     MIGRATIONS_TABLE,
@@ -45,6 +45,8 @@ class LedgerSchema(DatabaseSchema):
 
     def backup(self, to: str, *, replace: bool = False) -> SchemaBackup:
         LedgerFile(to).check_target(to, replace=replace)
+        # Table by table, and of those that this program knows: a copy must not silently lack what a newer one keeps.
+        self.do(lambda it: pending_migrations(it, MIGRATIONS, schema=self.schema, table=self.table, beside=False))
         return SchemaBackup(self.address, self.schema, to, replace=replace)
 
     def restore(self, source: str, *, replace: bool = False, dry_run: bool = False) -> SchemaRestore:  # noqa: ARG002  # nothing is folded

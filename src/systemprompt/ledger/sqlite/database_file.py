@@ -140,7 +140,7 @@ class DatabaseFile:
             if wrong is not None:
                 hint = "nothing was changed; sp db restore LEDGER --database APPLICATION"
                 raise UsageError(f"{source!r} {wrong}", hint=hint, details={"path": source})
-            pending_migrations(view, self.migrations, table=self.table)
+            pending_migrations(view, self.migrations, table=self.table, beside=False)
 
     def check_place(self, *, replace: bool, fold: bool) -> None:
         if not os.path.lexists(self.location):

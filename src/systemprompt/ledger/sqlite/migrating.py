@@ -9,10 +9,12 @@ from __future__ import annotations
 from systemprompt.errors import DatabaseOutdated, DatabaseTooNew
 from systemprompt.ledger.migration_files import (
     all_migrations,
+    are_all_beside,
     migration_checksum,
     migration_number,
     newest_migration,
     read_migration,
+    unknown_migrations,
 )
 
 TYPE_CHECKING = False
@@ -26,6 +28,7 @@ __all__ = [
     "applied_migrations",
     "build",
     "migrate",
+    "newer_migrations",
     "newest_migration",
     "pending_migrations",
 ]
@@ -44,7 +47,7 @@ def migrate(
     that the next call completes; within a file nothing is half done.
 
     Raises:
-        DatabaseTooNew: the database has a migration that this program does not know. Nothing is changed.
+        DatabaseTooNew: the database has a migration that this program does not know, and may not go on beside. Nothing is changed.
         DatabaseOutdated: a migration was applied with another text than it has now. Nothing is changed.
     """
     applied: list[str] = []
@@ -75,6 +78,11 @@ def applied_migrations(connection: sqlite3.Connection, *, table: str) -> tuple[s
     return tuple(name for name, _ in _applied(connection, table).values())
 
 
+def newer_migrations(connection: sqlite3.Connection, folder: str, *, table: str) -> tuple[str, ...]:
+    """Return the names of applied migrations that this program does not know."""
+    return unknown_migrations(folder, _applied(connection, table))
+
+
 def build(connection: sqlite3.Connection, folder: str, *, table: str, up_to: int) -> None:
     """Make an empty database, of the caller's alone, what the migrations up to this number make."""
     for name in all_migrations(folder):
@@ -82,11 +90,13 @@ def build(connection: sqlite3.Connection, folder: str, *, table: str, up_to: int
             _apply(connection, folder, name, table)
 
 
-def pending_migrations(connection: sqlite3.Connection, folder: str, *, table: str) -> list[str]:
+def pending_migrations(connection: sqlite3.Connection, folder: str, *, table: str, beside: bool = True) -> list[str]:
     """Return the file names still to apply, in order.
 
+    beside   False: refuse also a newer schema beside which this program may work, for it is to be judged as a whole
+
     Raises:
-        DatabaseTooNew: the database is ahead of this program.
+        DatabaseTooNew: the database has a migration that this program does not know, and may not go on beside.
     """
     applied = _applied(connection, table)
     files = all_migrations(folder)
@@ -100,7 +110,8 @@ def pending_migrations(connection: sqlite3.Connection, folder: str, *, table: st
                 details={"path": path, "migration": known[0]},
             )
     have, newest = max(applied, default=0), newest_migration(folder)
-    if have > newest:
+    unknown = unknown_migrations(folder, applied)
+    if unknown and not (beside and are_all_beside(unknown)):
         raise DatabaseTooNew(
             f"database {path!r} has schema {have}; this program knows schemas up to {newest}",
             hint="it was used by a newer release of systemprompt: install that release (or newer) here",

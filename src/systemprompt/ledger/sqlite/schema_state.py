@@ -11,6 +11,7 @@ from systemprompt.ledger.sqlite.migrating import (
     applied_migration,
     applied_migrations,
     build,
+    newer_migrations,
     newest_migration,
     pending_migrations,
 )
@@ -45,6 +46,7 @@ def read_schema_state(
         schema=schema,
         newest=newest,
         differences=differences,
+        unknown=newer_migrations(connection, folder, table=table),
     )
 
 

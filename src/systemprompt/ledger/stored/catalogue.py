@@ -295,7 +295,7 @@ def _retire(store: Store, row: Row, now: Instant, decide: Decide) -> None:
     store.run("close_version", {"job_id": job_id, "valid_until": cursor})
     books = Books()
     for waiting in store.run("waiting_runs_of_job", {"job_id": job_id}).fetchall():
-        books.close(closed_waiting(OpenRun._make(waiting), "cancelled", "retired", now=now))
+        books.close(closed_waiting(OpenRun.leading(waiting), "cancelled", "retired", now=now))
     if books.closed:
         take_out(store, books.closed)
         write_books(store, books)

@@ -43,7 +43,7 @@ def close_held(
             raise HeldRunChanged
     else:
         ids = json.dumps([closing.run_id for closing in closings])
-        books = settle(map(OpenRun._make, store.run("find_open_runs", {"ids": ids}).fetchall()), closings)
+        books = settle(map(OpenRun.leading, store.run("find_open_runs", {"ids": ids}).fetchall()), closings)
         take_out(store, books.closed)
     if books.abandoned:
         store.run_many("write_abandoned", books.abandoned)

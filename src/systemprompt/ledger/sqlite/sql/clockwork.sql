@@ -13,7 +13,11 @@ DELETE FROM open_runs WHERE run_id = ? AND fence IS ?
 
 -- name: write_closed_runs
 -- In the columns of systemprompt.ledger.rows.ClosedRun.
-INSERT OR ROLLBACK INTO job_runs
+INSERT OR ROLLBACK INTO job_runs (run_id, job_id, version, origin, fire_at, due_at, available_at, queued_at, node_id, attempt,
+                                  fence, started_at, actor, status, finished_at, duration_ms, message, items_processed,
+                                  items_failed, why, parameters, enforce, period_from, stands_for, retry_of, replaces,
+                                  stop_asked_at, stop_by, stop_why, reason, blocked_by, error_hash, output_hash, exit_code,
+                                  abandoned, did_nothing, dry_run, lines_dropped)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: write_told_closed_runs
@@ -145,7 +149,10 @@ RETURNING fence, last_run, EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = :node
 
 -- name: write_open_runs
 -- In the columns of systemprompt.ledger.rows.OpenRun. PostgreSQL takes arrays and UNNEST.
-INSERT OR ROLLBACK INTO open_runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT OR ROLLBACK INTO open_runs (run_id, job_id, version, origin, fire_at, due_at, available_at, queued_at, node_id, attempt,
+                                   fence, started_at, actor, why, parameters, enforce, period_from, stands_for, retry_of, replaces,
+                                   stop_asked_at, stop_by, stop_why)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: write_usual_open_runs
 -- As with closed runs.

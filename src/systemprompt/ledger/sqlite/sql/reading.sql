@@ -5,10 +5,12 @@ SELECT * FROM job_views WHERE (:retired OR retired_at IS NULL) ORDER BY job_name
 SELECT * FROM job_views WHERE job_name = :name
 
 -- name: versions
-SELECT * FROM job_versions ORDER BY job_id, version
+SELECT job_id, version, schedule, time_zone, policies, enabled, valid_from, valid_until, cause, actor, noticed_by, why
+FROM job_versions ORDER BY job_id, version
 
 -- name: versions_of_job
-SELECT * FROM job_versions WHERE job_id = :job_id ORDER BY version
+SELECT job_id, version, schedule, time_zone, policies, enabled, valid_from, valid_until, cause, actor, noticed_by, why
+FROM job_versions WHERE job_id = :job_id ORDER BY version
 
 -- name: run
 -- In one of the two tables, never in both.
@@ -120,7 +122,8 @@ ORDER BY run_id, attempt, kind
 -- name: ranges_between
 -- Those that end in the span, and of each job the first that ends after it: ranges of a job never overlap, so no later one reaches
 -- back into it.
-SELECT g.*, j.job_name FROM job_run_ranges g JOIN jobs j ON j.job_id = g.job_id
+SELECT g.range_id, g.job_id, g.version, g.first_at, g.last_at, g.count, g.status, g.reason, g.written_at, j.job_name
+FROM job_run_ranges g JOIN jobs j ON j.job_id = g.job_id
 WHERE g.range_id IN (
         SELECT inside.range_id FROM job_run_ranges inside INDEXED BY job_run_ranges_by_last
         WHERE inside.last_at > :start AND inside.last_at <= :end
@@ -132,7 +135,8 @@ WHERE g.range_id IN (
 ORDER BY g.job_id, g.first_at
 
 -- name: ranges_of_job_between
-SELECT g.*, j.job_name FROM job_run_ranges g INDEXED BY job_run_ranges_by_job JOIN jobs j ON j.job_id = g.job_id
+SELECT g.range_id, g.job_id, g.version, g.first_at, g.last_at, g.count, g.status, g.reason, g.written_at, j.job_name
+FROM job_run_ranges g INDEXED BY job_run_ranges_by_job JOIN jobs j ON j.job_id = g.job_id
 WHERE g.job_id = :job_id AND g.last_at > :start
   AND g.last_at <= coalesce((SELECT min(beyond.last_at) FROM job_run_ranges beyond INDEXED BY job_run_ranges_by_job
                              WHERE beyond.job_id = :job_id AND beyond.last_at > :end), :end)
@@ -153,12 +157,18 @@ WHERE hour >= :first AND hour < :stop AND (:job_id IS NULL OR job_id = :job_id)
 GROUP BY job_id, hour, status, origin
 
 -- name: node
-SELECT * FROM nodes WHERE node_id = :node_id
+SELECT node_id, kind, host, machine, pid, pid_started_at, program, lease_ms, capacity, started_at, labels, zone_data, beat, beat_at,
+       clock_offset_us, degraded, draining_at, draining_by, draining_why, stopped_at, fate
+FROM nodes WHERE node_id = :node_id
 
 -- name: living_nodes
-SELECT * FROM nodes INDEXED BY nodes_living WHERE stopped_at IS NULL
+SELECT node_id, kind, host, machine, pid, pid_started_at, program, lease_ms, capacity, started_at, labels, zone_data, beat, beat_at,
+       clock_offset_us, degraded, draining_at, draining_by, draining_why, stopped_at, fate
+FROM nodes INDEXED BY nodes_living WHERE stopped_at IS NULL
 UNION
-SELECT * FROM nodes WHERE node_id IN (SELECT r.node_id FROM open_runs r)
+SELECT node_id, kind, host, machine, pid, pid_started_at, program, lease_ms, capacity, started_at, labels, zone_data, beat, beat_at,
+       clock_offset_us, degraded, draining_at, draining_by, draining_why, stopped_at, fate
+FROM nodes WHERE node_id IN (SELECT r.node_id FROM open_runs r)
 ORDER BY node_id
 
 -- name: state
@@ -227,13 +237,17 @@ SELECT seen_at, kind, delta_us, action, node_id FROM clock_events ORDER BY event
 SELECT source, error FROM quarantined_sources ORDER BY source
 
 -- name: seals
-SELECT * FROM ledger_seals ORDER BY seal
+SELECT seal, format, day, from_at, until_at, runs, attempts, ranges, fire_times, counts, content, sealed_at, previous, digest
+FROM ledger_seals ORDER BY seal
 
 -- name: last_seal
-SELECT * FROM ledger_seals ORDER BY seal DESC LIMIT 1
+SELECT seal, format, day, from_at, until_at, runs, attempts, ranges, fire_times, counts, content, sealed_at, previous, digest
+FROM ledger_seals ORDER BY seal DESC LIMIT 1
 
 -- name: versions_begun
 SELECT count(*) AS versions FROM job_versions WHERE valid_from < :until
 
 -- name: nodes
-SELECT * FROM nodes ORDER BY started_at, node_id
+SELECT node_id, kind, host, machine, pid, pid_started_at, program, lease_ms, capacity, started_at, labels, zone_data, beat, beat_at,
+       clock_offset_us, degraded, draining_at, draining_by, draining_why, stopped_at, fate
+FROM nodes ORDER BY started_at, node_id
