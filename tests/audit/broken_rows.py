@@ -172,6 +172,10 @@ BREAKAGES: dict[str, tuple[str, tuple[str, ...]]] = {
         "unreadable",
         (f"UPDATE job_versions SET schedule = 'now and then' WHERE {TICK} AND version = 1",),
     ),
+    "a version has a policy that nobody knows": (
+        "unknown_policy",
+        (f"UPDATE job_versions SET policies = '{{\"hurry\": 1}}' WHERE {NIGHTLY}",),
+    ),
     "a version's zone is no zone": (
         "unreadable",
         (f"UPDATE job_versions SET time_zone = 'Mars/Olympus' WHERE {NIGHTLY}",),

@@ -179,6 +179,12 @@ OF_VERSIONS = (
         plant=opened(lambda values: {"schedule": values["schedule"].replace("0 * * * * *", "0 * * * * MOON")}),
     ),
     Breakage(
+        what="opens a version with a policy that nobody knows",
+        area="version",
+        kinds=("unknown_policy",),
+        plant=opened(lambda values: {"policies": values["policies"].replace("{", '{"hurry": 1, ', 1)}),
+    ),
+    Breakage(
         what="plans by a version that is over",
         area="version",
         kinds=("wrong_version",),

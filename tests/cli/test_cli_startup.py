@@ -65,7 +65,10 @@ ON_POSTGRESQL = {"ledger.postgres.engine", "ledger.postgres.reader"}
 
 OF_EACH = {
     "jobs list": {
+        "jobs",
+        "jobs.policies",
         "ledger.node_identity",
+        "ledger.policy_texts",
         "nodes",
         "nodes.identity",
         "operations.list_jobs",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from rules_asking import AskingRules
 from rules_catalogue import CatalogueRules
 from rules_labels import LabelRules
+from rules_newer import NewerRules
 from rules_nodes import NodeRules
 from rules_odd_ends import OddEndRules
 from rules_open_and_closed import OpenAndClosedRules
@@ -28,6 +29,7 @@ class LedgerRules(
     OddEndRules,
     AskingRules,
     NodeRules,
+    NewerRules,
     LabelRules,
     CatalogueRules,
     ReadingRules,

@@ -40,7 +40,8 @@ class Turns:
     def explained(self, second: int) -> dict[str, tuple[int, set[str]]]:
         """Return for each statement the blocks that it read, and the tables that it went through from end to end."""
         now, ids = at(second), [job.job_id for job in self.ledger.jobs()]
-        look = {"now": now, "since": now - 2_000_000, "overdue": now, "limit": 1_000, "room": JOBS, "labels": "[]"}
+        look: dict[str, Any] = {"now": now, "since": now - 2_000_000, "overdue": now, "limit": 1_000, "room": JOBS}
+        look |= {"labels": "[]", "left_to_newer": "[]"}
         asked: dict[str, Any] = {
             "hold_due_cursors": look,
             "due_jobs": {**look, "held": ids, "node_id": "a"},

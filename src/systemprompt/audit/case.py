@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from systemprompt.audit.findings import Finding
 from systemprompt.audit.oracle import oracle_for
 from systemprompt.errors import CronError
+from systemprompt.jobs.policies import unknown_policies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -88,6 +89,9 @@ class JobCase:
         self._starts = [version.valid_from for version in versions]
         self._oracles: dict[int, Oracle | None] = {}
         self._last_blocker: tuple[int, RunView | None] | None = None
+        self._judged = True
+        for version in versions:
+            self._leave_to_newer(version)
 
     def found(
         self,
@@ -100,7 +104,9 @@ class JobCase:
         count: int = 1,
         **details: object,
     ) -> None:
-        """Report a finding about this job."""
+        """Report a finding about this job; none of one that this release cannot judge, for it may be as it should be."""
+        if not self._judged:
+            return
         sentence = f"job {self.job.name!r}: {sentence}"
         name = self.job.name
         self.findings.add(
@@ -115,6 +121,12 @@ class JobCase:
                 details=details,
             )
         )
+
+    def _leave_to_newer(self, version: VersionView) -> None:
+        if unknown := unknown_policies(version.policies):
+            said = f"version {version.version} has what this release does not know: {', '.join(unknown)}"
+            self.found("unknown_policy", f"{said}; audit it with the newer one", at=version.valid_from)
+            self._judged = False
 
     def found_run(self, kind: str, run: RunView, what: str) -> None:
         """Report a finding about one run of this job: `run 7` and what is wrong with it."""
@@ -152,7 +164,9 @@ class JobCase:
         return version if version.valid_until is None or at <= version.valid_until else None
 
     def oracle(self, version: VersionView) -> Oracle | None:
-        """Return the version's oracle, or None (with one finding) where the oracle cannot read it."""
+        """Return the version's oracle, or None (with one finding) where the oracle, or this release, cannot read it."""
+        if not self._judged:
+            return None
         if version.version not in self._oracles:
             try:
                 self._oracles[version.version] = oracle_of(version)

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from systemprompt.audit.case import oracle_of
 from systemprompt.clock import iso
 from systemprompt.errors import JobNotFound
+from systemprompt.jobs.policies import unknown_policies
 from systemprompt.ledger.reasons import REASONS
 from systemprompt.ledger.views import RunView
 from systemprompt.wording import counted
@@ -67,7 +68,7 @@ def explain(ledger: LedgerReader, job_name: str, at: Instant, *, now: Instant | 
         attempts = tuple(ledger.attempts(account.run_id)) if isinstance(account, RunView) else ()
         named, before, after = _around(version, at)
         tell = _teller(job.time_zone)
-        said = [_naming(job, version, at, tell, named=named)]
+        said = [_naming(job, version, at, tell, named=named), *_unknown(version)]
         if account is None and named and at > job.planned_through:
             said.append(_ahead(ledger, job, version, at, now, tell))
         else:
@@ -136,6 +137,14 @@ def _naming(
     text = f"version {version.version} ({version.schedule or 'no schedule'}, {version.time_zone}{state})"
     since = f"valid from {tell(version.valid_from)}, {_opened(version)}"
     return f"{text} {'fires' if named else 'does not fire'} at {tell(at)}; it is {since}"
+
+
+def _unknown(version: VersionView | None) -> list[str]:
+    unknown = unknown_policies(version.policies) if version is not None else ()
+    if not unknown:
+        return []
+    said = f"this release does not know what {', '.join(unknown)} means, so it may read that version wrongly"
+    return [f"{said}; nodes of the newer release that wrote it plan and run the job"]
 
 
 def _ahead(

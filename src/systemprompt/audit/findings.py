@@ -42,6 +42,7 @@ KINDS: dict[str, str] = {
     "texts": "a text that a run left is not the one whose hash its account holds",
     "counts": "the number of accounts that the ledger keeps for an hour is not that of the accounts there",
     "unreadable": "the oracle cannot read a version's schedule or zone, so its fire times could not be recomputed",
+    "unknown_policy": "a version has a policy that only a newer release knows: this one judges nothing of the job",
 }
 """The closed list: kind -> meaning."""
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-__all__ = ["POLICIES", "Policies", "Policy", "seconds_of"]
+__all__ = ["POLICIES", "Policies", "Policy", "seconds_of", "unknown_policies"]
 
 
 def _choice(choices: tuple[str, ...], meaning: str) -> Any:
@@ -80,7 +80,8 @@ class Policies:
     def from_version(cls, said: Mapping[str, object]) -> Policies:
         """Return what a version in the ledger says.
 
-        A policy has its default where the version does not name it, or names a value that only a newer program knows.
+        A policy has its default where the version does not name it, or names a value that only a newer program knows: then
+        `unknown_policies` names it, and nothing may be decided by what is returned.
         """
         answers: dict[str, Any] = {
             policy.name: said[policy.name]
@@ -95,11 +96,16 @@ class Policies:
         return self.on_lost == "rerun"
 
     def as_dict(self) -> dict[str, object]:
-        """Return the JSON form that a version keeps."""
-        return {
+        """Return the JSON form that a version keeps.
+
+        A policy that came after the first schema is written only where it is not its default, which therefore never changes:
+        releases before it go on with every job that does not use it.
+        """
+        said = {
             policy.name: list(getattr(self, policy.name)) if policy.is_labels else getattr(self, policy.name)
             for policy in POLICIES
         }
+        return {name: value for name, value in said.items() if name in _ALWAYS_SAID or value != _USUAL[name]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +155,22 @@ POLICIES = tuple(
     for one in fields(Policies)
 )
 """Every policy, in the order in which people are shown them."""
+
+
+_ALWAYS_SAID = frozenset(("timeout_s", "catch_up", "overlap", "on_lost", "isolation", "runs_on", "dst_gap", "dst_fold"))
+"""The policies of the first schema. None is ever added here."""
+
+_USUAL = {one.name: one.default for one in fields(Policies)}
+
+
+def unknown_policies(said: Mapping[str, object]) -> tuple[str, ...]:
+    """Return what a version says that only a newer program knows, in order: `hurry`, or `overlap: queue` of a policy known here."""
+    known = {policy.name: policy for policy in POLICIES}
+    return tuple(
+        name if name not in known else f"{name}: {value}"
+        for name, value in sorted(said.items())
+        if name not in known or not known[name].allows(value)
+    )
 
 
 def _labels_of(value: object) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ class JobView:
 
     last_*       of the run that is running, or else of the closed one with the highest fence
     run_count    how many of its runs have begun and are closed
-    runs_on      the labels that a node must have to run it
+    runs_on      the labels that a node must have to run it; policies_text   all that its present version says of policies, as JSON
     quarantine   `load` or `ledger_conflict`, None where it can run; quarantine_error says more
     """
 
@@ -52,6 +52,7 @@ class JobView:
     created_at: Instant
     updated_at: Instant
     runs_on: tuple[str, ...]
+    policies_text: str = "{}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,8 @@ class NodeIdentity:
     machine          boot id and process namespace: where two are equal, `pid` and `pid_started_at` can be checked directly
     beat, lease_ms   the counter others watch, and how long it may stand still
     labels           which jobs it may take; zone_data   the release of its time zone data
-    clock_offset_us  how far its clock stands before the database's; degraded   what does not work on it
+    clock_offset_us  how far its clock stands before the database's; degraded   what does not work on it:
+                     `listen` (it hears no hints), `policies` (it leaves jobs to nodes of a newer release)
     epoch   up to which epoch of the server's history it has told what it did
     draining_at, draining_by, draining_why   that somebody asked it to take no more
     """

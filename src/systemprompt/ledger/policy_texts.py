@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 
-from systemprompt.jobs.policies import Policies
+from systemprompt.jobs.policies import Policies, unknown_policies
 
-__all__ = ["policies_of", "text_of"]
+__all__ = ["policies_of", "text_of", "unknown_in"]
 
 
 @lru_cache(maxsize=1024)
@@ -23,3 +23,9 @@ def text_of(policies: Policies) -> str:
 def policies_of(text: str) -> Policies:
     """Return what the text of a version says, as `Policies.from_version` reads it."""
     return Policies.from_version(json.loads(text))
+
+
+@lru_cache(maxsize=1024)
+def unknown_in(text: str) -> tuple[str, ...]:
+    """Return which policies of a version's text only a newer program knows; mostly none."""
+    return unknown_policies(json.loads(text))

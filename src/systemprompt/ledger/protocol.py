@@ -81,6 +81,9 @@ class Ledger(LedgerReader, Protocol):
         that this node may not run is planned, and waits, once it is due for longer than `patience`. What waits for other nodes
         takes none of the room here, and stands before nothing.
 
+        A job whose version has a policy that this program does not know is neither planned nor begun, as if it were not there: its
+        cursor stands, and nodes of a newer release move it. So it is with jobs that `sync_catalogue` was told cannot be loaded.
+
         Where the batch of closings is refused, they are written one by one; a run that is refused still stays open, its job is
         quarantined (`ledger_conflict`), and `Turn.odd` names it.
         """
@@ -156,7 +159,8 @@ class Ledger(LedgerReader, Protocol):
     def rescue(self, node_id: str, seen_beat: int, now: Instant, *, max_attempts: int) -> list[Rescued] | None:
         """Declare a node lost and settle its runs: `failed` with `node_lost`, or `queued` again under `on_lost: rerun`.
 
-        None where the node beat since `seen_beat`: it lives, nothing is changed. A run is rescued once, whoever asks.
+        None where the node beat since `seen_beat`: it lives, nothing is changed. A run is rescued once, whoever asks. One whose
+        version has policies that this program does not know stays open for a node of a newer release.
         """
         ...
 
@@ -214,7 +218,8 @@ class Ledger(LedgerReader, Protocol):
     ) -> SyncReport:
         """Make the ledger's jobs those of the catalogue. A changed schedule, zone, policy or declared `enabled` closes the
         present version (planned through `now` first) and opens the next; a job that left is retired, its open version closed.
-        Jobs that are not in `specs` and whose source begins with `keep` stay as they are.
+        Jobs that are not in `specs` and whose source begins with `keep` stay as they are. So do jobs with a policy that this
+        program does not know, whatever is said of them, and with them a file that holds one and cannot be loaded here.
         A version is opened by `profile` where it sets or has set what changed, else by `code`; by `change.actor` where the job
         is an object of an embedding program. `change.noticed_by` says who saw it.
         Writes nothing where nothing changed. Where the wall clock stands in a sealed day, a version begins at that day's end.
@@ -229,6 +234,7 @@ class Ledger(LedgerReader, Protocol):
         Raises:
             JobNotFound: no job of the installation has this name; a retired job is not found either.
             VersionChanged: the job has another version than `change.expected_version`.
+            ConflictError: the job has a policy that this program does not know.
             RequestMismatch: the request id was used for something else.
         """
         ...

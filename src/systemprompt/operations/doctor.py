@@ -18,7 +18,7 @@ from systemprompt.operations.database import DatabaseState, database_states
 from systemprompt.operations.doctor_check import Check
 from systemprompt.operations.doctor_databases import database_checks, schema_checks, server_checks, space_checks
 from systemprompt.operations.files_others_may_change import exposed_files
-from systemprompt.operations.node_checks import node_findings
+from systemprompt.operations.node_checks import newer_findings, node_findings
 from systemprompt.operations.parameters import FIELDS, param
 from systemprompt.operations.serving import condition, last_served, node_state, overdue_since
 from systemprompt.profile.profile import Limits, Profile
@@ -152,7 +152,7 @@ def _ledger(system: System) -> Iterator[Check]:
     if system.ledger.decides_by == "host":  # else the server's clock decides, of which `server_checks` has told
         yield _clock(system.ledger, now)
     yield from _nodes(system.ledger, now, system.profile.limits)
-    for name, message, mend in node_findings(system.ledger, now):
+    for name, message, mend in (*node_findings(system.ledger, now), *newer_findings(system.ledger)):
         yield Check(name=name, status="warn", message=message, mend=mend)
     yield from _abandoned(system.ledger, system.profile.limits)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from systemprompt.ledger.policy_texts import unknown_in
 from systemprompt.operations.answers import entry_of
 from systemprompt.operations.parameters import CURSOR, FIELDS, param
 from systemprompt.operations.serving import ServingNode, condition
@@ -40,6 +41,7 @@ class JobEntry:
     quarantined   whether it cannot be loaded; `jobs show` has the error
     failed_in_a_row   how many of its last runs failed with no success since, at most 100
     retired       whether it left the installation
+    unknown_policies   what of its policies this release does not know: nodes of a newer release alone plan and run it
     builtin       whether it comes with systemprompt
     """
 
@@ -56,6 +58,7 @@ class JobEntry:
     failed_in_a_row: int
     quarantined: bool
     retired: bool
+    unknown_policies: tuple[str, ...]
     builtin: bool
 
 
@@ -122,5 +125,6 @@ def _entry(view: JobView, failed_in_a_row: int) -> JobEntry:
         failed_in_a_row=failed_in_a_row,
         quarantined=view.quarantine_error is not None,
         retired=view.retired_at is not None,
+        unknown_policies=unknown_in(view.policies_text),
         builtin=view.source.startswith("builtin:"),
     )

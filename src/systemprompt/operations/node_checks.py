@@ -8,13 +8,14 @@ from typing import NamedTuple
 from systemprompt.clock import Instant
 from systemprompt.ledger.node_identity import NodeIdentity
 from systemprompt.ledger.placement import no_node_for, takers
+from systemprompt.ledger.policy_texts import unknown_in
 from systemprompt.ledger.reader import LedgerReader
 from systemprompt.ledger.views import JobView
 from systemprompt.nodes.identity import this_machine
 from systemprompt.operations.serving import node_state
 from systemprompt.wording import counted
 
-__all__ = ["Finding", "node_findings"]
+__all__ = ["Finding", "newer_findings", "node_findings"]
 
 _NAMED = 10
 
@@ -37,6 +38,21 @@ def node_findings(ledger: LedgerReader, now: Instant) -> Iterator[Finding]:
     yield from _releases("versions", "programs", [(node.node_id, node.program) for node in nodes], _UPDATE)
     zones = [(node.node_id, node.zone_data) for node in nodes if node.zone_data]
     yield from _releases("zone data", "releases of time zone data", zones, _UPDATE_ZONES)
+
+
+def newer_findings(ledger: LedgerReader) -> Iterator[Finding]:
+    """Name the jobs that this release leaves to nodes of a newer one."""
+    unknown = {job.name: said for job in ledger.jobs() if (said := unknown_in(job.policies_text))}
+    if unknown:
+        named = ", ".join(f"{name} ({', '.join(said)})" for name, said in list(unknown.items())[:_NAMED])
+        more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+        have = "has a policy" if len(unknown) == 1 else "have policies"
+        yield Finding(
+            "policies",
+            f"{counted(len(unknown), 'job')} {have} that this release does not know: {named}{more};"
+            " nodes of a newer release alone plan and run them",
+            "install the newer release here too; see that one of its nodes serves: sp nodes",
+        )
 
 
 _UPDATE = "update the older nodes: sp nodes drain NODE lets each end its work first"

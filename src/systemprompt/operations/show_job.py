@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from systemprompt.clock import iso
 from systemprompt.errors import CronError
+from systemprompt.jobs.policies import unknown_policies
 from systemprompt.operations.answers import entry_of
 from systemprompt.operations.instants import known_job
 from systemprompt.operations.parameters import param
@@ -77,7 +78,7 @@ class JobDetails:
     failed_in_a_row   how many of its last runs failed with no success since, at most 100
     serving, silent, clock_behind_s   whether schedules are kept: see `systemprompt.operations.serving.condition`
     clock_rule        what the schedule does when clocks change; empty where its zone's clocks do not within a year
-    remarks           what to look at: nobody can mean this schedule, or the job has nothing to do
+    remarks           what to look at: nobody can mean this schedule, the job has nothing to do, or it is left to newer nodes
     next_fire_times   the next five of its schedule, whether or not it is enabled
     """
 
@@ -155,11 +156,16 @@ def show_job(context: OperationContext, params: ShowJobParams) -> JobDetails:
         changes=changes if params.versions else (),
         policies=policies,
         clock_rule=clock_rule(schedule, now) if schedule else "",
-        remarks=(*_idle(described), *(remarks(schedule.expression) if schedule else ())),
+        remarks=(*_for_newer(policies), *_idle(described), *(remarks(schedule.expression) if schedule else ())),
         next_fire_times=_fire_times(view, schedule, now),
         failed_in_a_row=failed_in_a_row,
         **state,
     )
+
+
+def _for_newer(policies: Mapping[str, Any]) -> tuple[str, ...]:
+    unknown = unknown_policies(policies)
+    return (f"for nodes of a newer release alone: this one does not know {', '.join(unknown)}",) if unknown else ()
 
 
 def _idle(described: Mapping[str, Any]) -> tuple[str, ...]:

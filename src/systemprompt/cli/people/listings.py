@@ -71,6 +71,12 @@ def jobs(page: Page, data: JobList) -> None:
     if broken:
         page.blank()
         page.line(page.status("quarantined"), f": sp jobs show {broken[0]} says why")
+    newer = [job.name for job in data.jobs if job.unknown_policies]
+    if newer:
+        page.blank()
+        page.line(
+            page.status("for newer"), f": only nodes of a newer release plan it; sp jobs show {newer[0]} says why"
+        )
     for source, error in data.broken_sources.items():
         page.blank()
         page.quoted(page.status("fail", "not loaded"), f": {source}\n{error}")
@@ -166,6 +172,8 @@ def _state(job: JobEntry) -> str:
         return "retired"
     if job.quarantined:
         return "quarantined"
+    if job.unknown_policies:
+        return "for newer"
     if job.running:
         return "running"
     return "enabled" if job.enabled else "disabled"

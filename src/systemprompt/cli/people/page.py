@@ -38,6 +38,7 @@ STYLES = {
     "warning": "yellow",
     "behind": "yellow",
     "beside": "yellow",
+    "for newer": "yellow",
     "absent": "yellow",
     "disabled": "dim",
     "retired": "dim",

@@ -127,8 +127,7 @@ class PostgresLedger(PostgresReader, StoredLedger):
     def beat(self, node_id: str, now: Instant) -> bool:
         with self._heart.write():
             now = self._heart.server_now if self.decides_by == "database" else now
-            degraded = [SILENT] if self._listening is not None and self._listening.is_silent else []
-            state = {"clock_offset_us": self._server_clock.offset_us, "degraded": json.dumps(degraded)}
+            state = {"clock_offset_us": self._server_clock.offset_us, "degraded": json.dumps(self._degraded())}
             beats = self._heart.run("beat", {"node_id": node_id, "now": now, **state}).rowcount == 1
         if now >= self._partitions_until:
             self._make_partitions(now)
@@ -138,6 +137,10 @@ class PostgresLedger(PostgresReader, StoredLedger):
         # As a write begins the server is looked at: one that has lost the end of a run would show that run as held.
         with self._store.write():
             return super().held(node_id)
+
+    def _degraded(self) -> list[str]:
+        is_silent = self._listening is not None and self._listening.is_silent
+        return [*([SILENT] if is_silent else []), *super()._degraded()]
 
     # -- when there is nothing else to do -------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ from systemprompt.ledger.records import Change, Claimed, ManualStart, StopAsked
 from systemprompt.ledger.rows import OpenRun
 from systemprompt.ledger.stored.clockwork import claimed, take_numbers
 from systemprompt.ledger.stored.closing import take_out, write_books
+from systemprompt.ledger.stored.for_newer import refuse_unknown
 from systemprompt.ledger.stored.inserting import insert_open
 from systemprompt.ledger.stored.store import Row, Store
 from systemprompt.node_errors import LabelsLacking, NodeDrains
@@ -115,6 +116,7 @@ def _begin_here(
     node = store.run("node_labels", {"node_id": node_id}).fetchone()
     labels = json.loads(node["labels"]) if node is not None else []
     for row, job in _rows(store, now, starts, change, node_id=node_id):
+        refuse_unknown(job["job_name"], job["policies"])
         runs_on = policies_of(job["policies"]).runs_on
         if lacks := lacking(runs_on, labels):
             raise LabelsLacking(job["job_name"], runs_on, lacks)

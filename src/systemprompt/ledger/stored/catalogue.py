@@ -10,12 +10,14 @@ from typing import Any
 
 from systemprompt.clock import Instant
 from systemprompt.errors import JobNotFound, VersionChanged
+from systemprompt.jobs.policies import POLICIES
 from systemprompt.ledger.bookkeeping import Books, closed_waiting
-from systemprompt.ledger.policy_texts import policies_of, text_of
+from systemprompt.ledger.policy_texts import policies_of, text_of, unknown_in
 from systemprompt.ledger.records import Change, Decide, JobSpec, QuarantineNotice, SyncReport
 from systemprompt.ledger.rows import OpenRun
 from systemprompt.ledger.stored.clockwork import plan_new, plan_one
 from systemprompt.ledger.stored.closing import take_out, write_books
+from systemprompt.ledger.stored.for_newer import ForNewer, refuse_unknown
 from systemprompt.ledger.stored.store import Row, Store
 
 __all__ = ["NOTHING", "is_current", "set_enabled", "sync"]
@@ -24,12 +26,15 @@ NOTHING = SyncReport()
 
 
 def is_current(
-    store: Store, specs: Sequence[JobSpec], quarantined: Sequence[QuarantineNotice], keep: str | None
+    store: Store,
+    for_newer: ForNewer,
+    specs: Sequence[JobSpec],
+    quarantined: Sequence[QuarantineNotice],
+    keep: str | None,
 ) -> bool:
     """Say whether a synchronisation would change nothing."""
+    specs, rows, notices = _compared(store, for_newer, specs, quarantined, keep)
     wanted = {spec.name for spec in specs}
-    rows, kept = _rows(store, wanted, keep)
-    notices = _Notices(quarantined, kept)
     return (
         all(spec.name in rows and not _differs(rows[spec.name], spec) for spec in specs)
         and all(_is_settled(row, notices.error_of(row)) for name, row in rows.items() if name not in wanted)
@@ -40,6 +45,7 @@ def is_current(
 
 def sync(
     store: Store,
+    for_newer: ForNewer,
     specs: Sequence[JobSpec],
     quarantined: Sequence[QuarantineNotice],
     now: Instant,
@@ -48,9 +54,8 @@ def sync(
     *,
     keep: str | None,
 ) -> SyncReport:
+    specs, rows, notices = _compared(store, for_newer, specs, quarantined, keep)
     wanted = {spec.name for spec in specs}
-    rows, kept = _rows(store, wanted, keep)
-    notices = _Notices(quarantined, kept)
     added: Sequence[str] = ()
     changed: list[str] = []
     retired: list[str] = []
@@ -93,6 +98,7 @@ def set_enabled(store: Store, job_name: str, enabled: bool, now: Instant, decide
     if job_name not in rows:
         raise JobNotFound(job_name, rows, [row["error"] for row in store.run("quarantined_sources")])
     row = rows[job_name]
+    refuse_unknown(job_name, row["policies"])
     if change.expected_version is not None and change.expected_version != row["version"]:
         raise VersionChanged(job_name, seen=change.expected_version, present=row["version"])
     if enabled and row["quarantine"] == "ledger_conflict":
@@ -112,24 +118,44 @@ def set_enabled(store: Store, job_name: str, enabled: bool, now: Instant, decide
     plan_one(store, row["job_id"], now, decide)
 
 
-def _rows(store: Store, wanted: set[str], keep: str | None) -> tuple[dict[str, Row], set[str]]:
-    """Return the jobs to hold against the catalogue by name, and the names of those to leave as they are."""
+def _compared(
+    store: Store,
+    for_newer: ForNewer,
+    specs: Sequence[JobSpec],
+    quarantined: Sequence[QuarantineNotice],
+    keep: str | None,
+) -> tuple[Sequence[JobSpec], dict[str, Row], _Notices]:
+    """Return what to hold against one another: what is said of jobs, the ledger's jobs by name, and what could not be loaded.
+
+    A job with a policy that only a newer release knows is left as it is, whatever is said of it here: this program's word would
+    leave that policy out, and the newer one's would bring it back, in turns. A file with such a job is left as a whole where it
+    cannot be loaded here: the newer release reads it.
+    """
     rows = {row["job_name"]: row for row in store.run("all_jobs_for_sync").fetchall()}
-    if keep is None:
-        return rows, set()
-    kept = {
-        name
-        for name, row in rows.items()
-        if name not in wanted and row["retired_at"] is None and row["source"].startswith(keep)
-    }
-    return {name: row for name, row in rows.items() if name not in kept}, kept
+    present = {name: row for name, row in rows.items() if row["retired_at"] is None}
+    of_newer = {name for name, row in present.items() if unknown_in(row["policies"] or "{}")}
+    wanted = {spec.name for spec in specs}
+    here = _Notices(quarantined)
+    absent = {name: row for name, row in present.items() if name not in wanted and here.error_of(row)}
+    for_newer.unknown(present[name]["job_id"] for name in of_newer)
+    for_newer.not_loaded(row["job_id"] for row in absent.values())
+    their_files = {present[name]["source"] for name in of_newer} & here.by_source.keys()
+    kept = of_newer | {name for name, row in absent.items() if row["source"] in their_files}
+    if keep is not None:
+        kept |= {name for name, row in present.items() if name not in wanted and row["source"].startswith(keep)}
+    notices = [
+        one for one in quarantined if (one.source not in their_files if one.name is None else one.name not in kept)
+    ]
+    return (
+        [spec for spec in specs if spec.name not in of_newer],
+        {name: row for name, row in rows.items() if name not in kept},
+        _Notices(notices),
+    )
 
 
 class _Notices:
-    def __init__(self, quarantined: Sequence[QuarantineNotice], kept: set[str]) -> None:
-        self.by_name = {
-            notice.name: notice for notice in quarantined if notice.name is not None and notice.name not in kept
-        }
+    def __init__(self, quarantined: Sequence[QuarantineNotice]) -> None:
+        self.by_name = {notice.name: notice for notice in quarantined if notice.name is not None}
         self.by_source = {notice.source: notice.error for notice in quarantined if notice.name is None}
 
     def error_of(self, row: Row) -> str | None:
@@ -268,8 +294,9 @@ def _change(store: Store, row: Row, spec: JobSpec, now: Instant, decide: Decide,
 def _touched(row: Row, spec: JobSpec, fields: Sequence[str]) -> list[str]:
     """Return which of the changed fields the profile sets, or has set until now."""
     sets = {*json.loads(row["profile_sets"]), *spec.profile_sets}
-    present, before = spec.policies.as_dict(), policies_of(row["policies"]).as_dict()
-    return sorted(sets & {*fields, *(name for name in present if present[name] != before[name])})
+    before = policies_of(row["policies"])
+    changed = {one.name for one in POLICIES if getattr(spec.policies, one.name) != getattr(before, one.name)}
+    return sorted(sets & {*fields, *changed})
 
 
 def _whose(spec: JobSpec, touched: Sequence[str], change: Change) -> str:

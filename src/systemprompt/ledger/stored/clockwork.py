@@ -11,10 +11,11 @@ from systemprompt.clock import Instant
 from systemprompt.errors import LedgerBroken
 from systemprompt.jobs.labels import lacking
 from systemprompt.ledger.bookkeeping import Books, begun, closed_when_planned, planned
-from systemprompt.ledger.policy_texts import policies_of
+from systemprompt.ledger.policy_texts import policies_of, unknown_in
 from systemprompt.ledger.records import Claimed, Closing, Decide, Decision, JobToPlan, Turn
 from systemprompt.ledger.rows import OpenRun
 from systemprompt.ledger.stored.closing import Ended, close_held, write_books
+from systemprompt.ledger.stored.for_newer import ForNewer
 from systemprompt.ledger.stored.inserting import insert_open
 from systemprompt.ledger.stored.remembered import Remembered, Terms
 from systemprompt.ledger.stored.store import Due, Numbers, Row, Store
@@ -38,28 +39,42 @@ class Offer(NamedTuple):
 
 
 def turn(
-    store: Store, remembered: Remembered, offer: Offer, now: Instant, decide: Decide, closings: Sequence[Closing]
+    store: Store,
+    remembered: Remembered,
+    for_newer: ForNewer,
+    offer: Offer,
+    now: Instant,
+    decide: Decide,
+    closings: Sequence[Closing],
 ) -> tuple[Turn, list[OpenRun]]:
     """Return what the turn did, and the rows of the runs that it began: to be remembered once it is committed.
+
+    Jobs that are `for_newer` nodes are neither planned nor begun, and nothing waits for them here.
 
     Raises:
         HeldRunChanged: a run is not as it is remembered. The transaction must be undone, and the turn done again.
     """
     labels = remembered.labels(store, offer.node_id) if offer.plan or offer.room else "[]"
+    left_to_newer = for_newer.listed(store)
     with store.together():
         ended = _close(store, remembered, closings, now) if closings else Ended()
-        due = _due(store, offer, labels, now) if offer.plan else _nothing_due(store, now)
-    waiting: list[Row] = []
+        due = _due(store, offer, labels, left_to_newer, now) if offer.plan else _nothing_due(store, left_to_newer, now)
+    found: list[Row] = []
     if offer.room > 0 and due.waiting:
-        waiting = store.waiting_runs({"now": now, "room": offer.room, "labels": labels})
-    plans = _plans(due.rows, remembered.terms(store, due.rows), now, decide)
+        values = {"now": now, "room": offer.room, "labels": labels, "left_to_newer": left_to_newer}
+        found = store.waiting_runs(values)
+    waiting = for_newer.may_begin(found)
+    ours, terms = for_newer.ours(due.rows, remembered.terms(store, due.rows))
+    plans = _plans(ours, terms, now, decide)
     started = _write(store, plans, now, _Taker(offer.node_id, offer.room, waiting, labels))
     overdue = _is_overdue(due.rows, offer, now)
     left = bool(due.rows) and len(due.rows) >= (JOBS_A_TURN if overdue else min(offer.room, JOBS_A_TURN))
     # Where the room is used up, what is left waits for the next end, or until it has waited long enough.
-    more = left and (len(started) < offer.room or overdue)
-    if left or due.left_out or not due.rows:
-        seen = _nothing_due(store, now) if due.rows else due
+    # What turned out to be for newer nodes is not looked at again, so that the next turn finds what stands behind it.
+    is_news = len(ours) < len(due.rows) or len(waiting) < len(found)
+    more = is_news or (left and (len(started) < offer.room or overdue))
+    if left or is_news or due.left_out or not due.rows:
+        seen = _nothing_due(store, left_to_newer, now) if due.rows else due
         next_due = _next_look(seen, offer, now, more=more, has_room=len(started) < offer.room)
     else:
         looks = [due.following, *[plan.decision.next_due for plan in plans]]
@@ -81,18 +96,18 @@ def _close(store: Store, remembered: Remembered, closings: Sequence[Closing], no
     return ended
 
 
-def _nothing_due(store: Store, now: Instant) -> Due:
-    found = store.run("next_due", {"now": now}).fetchone()
+def _nothing_due(store: Store, left_to_newer: str, now: Instant) -> Due:
+    found = store.run("next_due", {"now": now, "left_to_newer": left_to_newer}).fetchone()
     return Due([], waiting=True, left_out=False, first=found["next_due"], following=found["following"])
 
 
-def _due(store: Store, offer: Offer, labels: str, now: Instant) -> Due:
+def _due(store: Store, offer: Offer, labels: str, left_to_newer: str, now: Instant) -> Due:
     """Return the due jobs that this turn plans: those there is room for, or all of them once one has waited long enough.
 
     There is no room here for a job that this node may not run: a node that may begins it in the turn that plans it.
     """
     values = {"now": now, "overdue": now - offer.patience, "limit": JOBS_A_TURN, "room": min(offer.room, JOBS_A_TURN)}
-    return store.due_jobs({**values, "labels": labels, "node_id": offer.node_id})
+    return store.due_jobs({**values, "labels": labels, "left_to_newer": left_to_newer, "node_id": offer.node_id})
 
 
 def _is_overdue(due: Sequence[Row], offer: Offer, now: Instant) -> bool:
@@ -100,20 +115,26 @@ def _is_overdue(due: Sequence[Row], offer: Offer, now: Instant) -> bool:
 
 
 def plan_one(store: Store, job_id: int, now: Instant, decide: Decide) -> Instant:
-    """Plan one job through `now` under its present version, due or not; return its cursor."""
-    (plan,) = _plan_by_id(store, job_id, job_id, now, decide)
+    """Plan one job through `now` under its present version, due or not; return its cursor.
+
+    The cursor stands where a newer release has to plan the job: see `for_newer`.
+    """
+    store.hold_cursors(job_id, job_id)
+    (row,) = store.run("jobs_by_id_to_plan", {"first": job_id, "last": job_id}).fetchall()
+    if unknown_in(row["policies"]):
+        return int(row["planned_through"])
+    (plan,) = _plan_rows(store, [row], now, decide)
     return plan.decision.planned_through
 
 
 def plan_new(store: Store, first: int, last: int, now: Instant, decide: Decide) -> None:
     """Plan jobs through `now` that were just added, by the range of their ids."""
-    _plan_by_id(store, first, last, now, decide)
-
-
-def _plan_by_id(store: Store, first: int, last: int, now: Instant, decide: Decide) -> list[_Plan]:
-    # Their versions may have been written in this very transaction, so nothing is remembered of them.
     store.hold_cursors(first, last)
-    rows = store.run("jobs_by_id_to_plan", {"first": first, "last": last}).fetchall()
+    _plan_rows(store, store.run("jobs_by_id_to_plan", {"first": first, "last": last}).fetchall(), now, decide)
+
+
+def _plan_rows(store: Store, rows: Sequence[Row], now: Instant, decide: Decide) -> list[_Plan]:
+    # Their versions may have been written in this very transaction, so nothing is remembered of them.
     plans = _plans(rows, [Terms._make(row[-len(Terms._fields) :]) for row in rows], now, decide)
     _write(store, plans, now)
     return plans

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -25,6 +26,7 @@ from systemprompt.ledger.records import (
 )
 from systemprompt.ledger.seals import Seal, SealDraft
 from systemprompt.ledger.stored import asking, catalogue, clockwork, conflicts, lost_tail, nodes, retention
+from systemprompt.ledger.stored.for_newer import ForNewer
 from systemprompt.ledger.stored.reader import StoredReader
 from systemprompt.ledger.stored.remembered import HeldRunChanged, Remembered
 from systemprompt.ledger.stored.store import Store
@@ -39,6 +41,7 @@ class StoredLedger(StoredReader):
     def __init__(self, store: Store) -> None:
         super().__init__(store)
         self._remembered = Remembered()
+        self._for_newer = ForNewer()
 
     # -- the clockwork of a node ----------------------------------------------------------------------------------------
 
@@ -69,7 +72,9 @@ class StoredLedger(StoredReader):
 
     def _turn(self, offer: clockwork.Offer, now: Instant, decide: Decide, closings: Sequence[Closing]) -> Turn:
         with self._store.write():
-            done, began = clockwork.turn(self._store, self._remembered, offer, self._decided(now), decide, closings)
+            done, began = clockwork.turn(
+                self._store, self._remembered, self._for_newer, offer, self._decided(now), decide, closings
+            )
         self._remembered.keep(began)
         return done
 
@@ -116,7 +121,12 @@ class StoredLedger(StoredReader):
 
     def beat(self, node_id: str, now: Instant) -> bool:
         with self._store.write():
-            return self._store.run("beat", {"node_id": node_id, "now": self._decided(now)}).rowcount == 1
+            state = {"now": self._decided(now), "degraded": json.dumps(self._degraded())}
+            return self._store.run("beat", {"node_id": node_id, **state}).rowcount == 1
+
+    def _degraded(self) -> list[str]:
+        """Return what a node that works on this ledger does not do: in the words of `NodeIdentity.degraded`."""
+        return ["policies"] if self._for_newer.has_unknown else []
 
     def leave(self, node_id: str, now: Instant) -> None:
         with self._store.write():
@@ -183,12 +193,12 @@ class StoredLedger(StoredReader):
     ) -> SyncReport:
         # Looked at first without the write lock: most of the time nothing changed.
         with self._store.snapshot():
-            if catalogue.is_current(self._store, specs, quarantined, keep):
+            if catalogue.is_current(self._store, self._for_newer, specs, quarantined, keep):
                 return catalogue.NOTHING
         with self._store.write():
             self._store.hold_catalogue()
             now = max(self._decided(now), retention.sealed_until(self._store))
-            return catalogue.sync(self._store, specs, quarantined, now, decide, change, keep=keep)
+            return catalogue.sync(self._store, self._for_newer, specs, quarantined, now, decide, change, keep=keep)
 
     def set_enabled(self, job_name: str, enabled: bool, now: Instant, decide: Decide, change: Change) -> JobView:
         asked = {"act": "enable" if enabled else "disable", "job_name": job_name}

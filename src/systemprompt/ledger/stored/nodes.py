@@ -8,7 +8,7 @@ from dataclasses import asdict
 from systemprompt.clock import Instant
 from systemprompt.errors import LedgerBroken
 from systemprompt.ledger.bookkeeping import Books, Lost, Requeued, lost
-from systemprompt.ledger.policy_texts import policies_of
+from systemprompt.ledger.policy_texts import policies_of, unknown_in
 from systemprompt.ledger.records import Change, Claimed, ClockEvent, NodeIdentity, Rescued
 from systemprompt.ledger.rows import OpenRun
 from systemprompt.ledger.stored.clockwork import claimed
@@ -52,6 +52,8 @@ def rescue(store: Store, node_id: str, seen_beat: int, now: Instant, *, max_atte
     store.run("end_abandoned_of_node", {"node_id": node_id})
     rescued, books, requeued = [], Books(), list[Requeued]()
     for row in store.run("runs_to_rescue", {"node_id": node_id}).fetchall():
+        if unknown_in(row["policies"]):
+            continue  # whether it may be started again is for a newer node to say: it stays open, and its node is looked at again
         settled = _settled(row, node_id, now, max_attempts=max_attempts)
         if isinstance(settled, Requeued):
             requeued.append(settled)

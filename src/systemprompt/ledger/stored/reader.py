@@ -248,6 +248,7 @@ def _job(row: Row) -> JobView:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         runs_on=_names(row["runs_on"]),
+        policies_text=row["policies"],
     )
 
 

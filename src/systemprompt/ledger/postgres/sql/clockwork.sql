@@ -131,19 +131,24 @@ SELECT fence, started_at FROM job_attempts WHERE run_id = :run_id AND kind = 'en
 -- what lies there are dead entries of the index, as many as cursors were moved since somebody holds an old transaction open.
 SELECT ARRAY(SELECT c.job_id FROM job_cursors c
              WHERE c.next_due >= instant(:since) AND c.next_due <= instant(:now)
+               AND c.job_id <> ALL (translate(:left_to_newer, '[]', '{}')::bigint[])
                AND (c.next_due <= instant(:overdue)
                     OR NOT EXISTS (SELECT 1 FROM jobs j WHERE j.job_id = c.job_id AND j.runs_on <> '[]'
                                    AND NOT j.runs_on::jsonb <@ :labels::jsonb))
              ORDER BY c.next_due, c.job_id
              LIMIT CASE WHEN EXISTS (SELECT 1 FROM job_cursors late
-                                     WHERE late.next_due >= instant(:since) AND late.next_due <= instant(:overdue)) THEN :limit::bigint
+                                     WHERE late.next_due >= instant(:since) AND late.next_due <= instant(:overdue)
+                                       AND late.job_id <> ALL (translate(:left_to_newer, '[]', '{}')::bigint[])) THEN :limit::bigint
                         ELSE :room::bigint END
              FOR UPDATE SKIP LOCKED) AS held,
-       (SELECT min(next_due) FROM job_cursors WHERE next_due >= instant(:since)) AS first,
-       (SELECT min(later.next_due) FROM job_cursors later WHERE later.next_due > instant(:now)) AS following,
+       (SELECT min(f.next_due) FROM job_cursors f
+        WHERE f.next_due >= instant(:since) AND f.job_id <> ALL (translate(:left_to_newer, '[]', '{}')::bigint[])) AS first,
+       (SELECT min(later.next_due) FROM job_cursors later
+        WHERE later.next_due > instant(:now) AND later.job_id <> ALL (translate(:left_to_newer, '[]', '{}')::bigint[])) AS following,
        EXISTS (SELECT 1 FROM open_runs o WHERE o.node_id IS NULL) AS waiting,
        EXISTS (SELECT 1 FROM jobs f JOIN job_cursors c ON c.job_id = f.job_id
                WHERE f.runs_on <> '[]' AND c.next_due > instant(:overdue) AND c.next_due <= instant(:now)
+                 AND f.job_id <> ALL (translate(:left_to_newer, '[]', '{}')::bigint[])
                  AND NOT f.runs_on::jsonb <@ :labels::jsonb) AS left_out
 
 -- name: due_jobs
@@ -162,6 +167,13 @@ SELECT j.job_id, j.version, v.schedule, v.time_zone, v.policies, v.enabled
 FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
 WHERE j.job_id = ANY (translate(:ids, '[]', '{}')::bigint[])
 
+-- name: policies_in_force
+SELECT j.job_id, v.policies FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
+WHERE j.job_id = ANY (translate(:ids, '[]', '{}')::bigint[]) AND j.retired_at IS NULL
+UNION
+SELECT r.job_id, v.policies FROM open_runs r JOIN job_versions v ON v.job_id = r.job_id AND v.version = r.version
+WHERE r.job_id = ANY (translate(:ids, '[]', '{}')::bigint[]) AND r.node_id IS NULL
+
 -- name: hold_cursors
 SELECT 1 FROM job_cursors WHERE job_id BETWEEN :first AND :last ORDER BY job_id FOR UPDATE
 
@@ -177,6 +189,7 @@ WHERE c.job_id IN (
     SELECT r.job_id
     FROM open_runs r JOIN jobs j ON j.job_id = r.job_id
     WHERE r.node_id IS NULL AND (r.available_at <= instant(:now) OR r.available_at <= r.queued_at) AND j.quarantine IS NULL
+      AND r.job_id <> ALL (translate(:left_to_newer, '[]', '{}')::bigint[])
       AND (j.runs_on = '[]' OR j.runs_on::jsonb <@ :labels::jsonb)
       AND NOT EXISTS (SELECT 1 FROM open_runs e WHERE e.job_id = r.job_id
                       AND (e.node_id IS NOT NULL OR (e.available_at, e.run_id) < (r.available_at, r.run_id)))
@@ -187,7 +200,9 @@ FOR UPDATE SKIP LOCKED
 
 -- name: waiting_runs
 -- The second step, of the jobs whose cursors are held; the conditions are looked at once more.
-SELECT r.*, j.job_name, v.policies
+SELECT r.*, j.job_name, v.policies,
+       CASE WHEN j.version = r.version THEN v.policies
+            ELSE (SELECT n.policies FROM job_versions n WHERE n.job_id = j.job_id AND n.version = j.version) END AS present_policies
 FROM open_runs r JOIN jobs j ON j.job_id = r.job_id JOIN job_versions v ON v.job_id = r.job_id AND v.version = r.version
 WHERE r.job_id = ANY (:held::bigint[])
   AND r.node_id IS NULL AND (r.available_at <= instant(:now) OR r.available_at <= r.queued_at) AND j.quarantine IS NULL
@@ -257,8 +272,10 @@ CROSS JOIN LATERAL (SELECT h.ctid AS place FROM job_cursors h
 WHERE c.ctid = h.place
 
 -- name: next_due
-SELECT (SELECT min(next_due) FROM job_cursors WHERE next_due >= instant(:since)) AS next_due,
-       (SELECT min(next_due) FROM job_cursors WHERE next_due > instant(:now)) AS following
+SELECT (SELECT min(next_due) FROM job_cursors
+        WHERE next_due >= instant(:since) AND job_id <> ALL (translate(:left_to_newer, '[]', '{}')::bigint[])) AS next_due,
+       (SELECT min(next_due) FROM job_cursors
+        WHERE next_due > instant(:now) AND job_id <> ALL (translate(:left_to_newer, '[]', '{}')::bigint[])) AS following
 
 -- name: quarantine_for_conflict
 UPDATE jobs SET quarantine = 'ledger_conflict', quarantine_error = :error, updated_at = instant(:now) WHERE job_id = :job_id

@@ -95,25 +95,38 @@ SELECT fence, started_at FROM job_attempts WHERE run_id = :run_id AND kind = 'en
 -- All of them once one is due since :overdue, else as many as there is room for. A job that a node with these labels (a JSON array) may
 -- not run is left to others until it is due since :overdue: then somebody has to write that it waits.
 -- `following` is when the first of the others is due, `waiting` whether any run waits, `left_out` whether a due job is left to others:
--- they spare the turn three statements.
-SELECT p.*, (SELECT min(later.next_due) FROM job_cursors later WHERE later.next_due > :now) AS following,
+-- they spare the turn three statements. What is :left_to_newer nodes (a JSON array of ids) is as good as not there.
+SELECT p.*, (SELECT min(later.next_due) FROM job_cursors later
+             WHERE later.next_due > :now AND later.job_id NOT IN (SELECT value FROM json_each(:left_to_newer))) AS following,
        EXISTS (SELECT 1 FROM open_runs o WHERE o.node_id IS NULL) AS waiting,
        EXISTS (SELECT 1 FROM jobs f INDEXED BY jobs_for_some_nodes CROSS JOIN job_cursors c ON c.job_id = f.job_id
                WHERE f.runs_on <> '[]' AND c.next_due > :overdue AND c.next_due <= :now
+                 AND f.job_id NOT IN (SELECT value FROM json_each(:left_to_newer))
                  AND EXISTS (SELECT 1 FROM json_each(f.runs_on) w WHERE w.value NOT IN (SELECT value FROM json_each(:labels)))
               ) AS left_out
 FROM jobs_to_plan p
 WHERE p.next_due <= :now
+  AND p.job_id NOT IN (SELECT value FROM json_each(:left_to_newer))
   AND (p.runs_on = '[]' OR p.next_due <= :overdue
        OR NOT EXISTS (SELECT 1 FROM json_each(p.runs_on) w WHERE w.value NOT IN (SELECT value FROM json_each(:labels))))
 ORDER BY p.next_due, p.job_id
-LIMIT CASE WHEN EXISTS (SELECT 1 FROM job_cursors late WHERE late.next_due <= :overdue) THEN :limit ELSE :room END
+LIMIT CASE WHEN EXISTS (SELECT 1 FROM job_cursors late
+                        WHERE late.next_due <= :overdue AND late.job_id NOT IN (SELECT value FROM json_each(:left_to_newer)))
+           THEN :limit ELSE :room END
 
 -- name: terms_of_jobs
 -- What the present versions of these jobs (a JSON array of ids) say, in the columns of systemprompt.ledger.stored.remembered.Terms.
 SELECT j.job_id, j.version, v.schedule, v.time_zone, v.policies, v.enabled
 FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
 WHERE j.job_id IN (SELECT value FROM json_each(:ids))
+
+-- name: policies_in_force
+-- What these jobs (a JSON array of ids) say now, and what their runs that wait were planned by.
+SELECT j.job_id, v.policies FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
+WHERE j.job_id IN (SELECT value FROM json_each(:ids)) AND j.retired_at IS NULL
+UNION
+SELECT r.job_id, v.policies FROM open_runs r JOIN job_versions v ON v.job_id = r.job_id AND v.version = r.version
+WHERE r.job_id IN (SELECT value FROM json_each(:ids)) AND r.node_id IS NULL
 
 -- name: jobs_by_id_to_plan
 -- Due or not: those that were just added, or one before its version ends. With what their version says.
@@ -125,9 +138,12 @@ WHERE p.job_id BETWEEN :first AND :last ORDER BY p.job_id
 -- What may start now, by the instant from which it may: at most one run of a job, and none of a job that is running, quarantined,
 -- or has code that could not be stopped, or needs a label that is not among these (a JSON array). A run that was not put off starts at once, whatever the wall clock says since.
 -- PostgreSQL adds FOR UPDATE SKIP LOCKED.
-SELECT r.*, j.job_name, v.policies
+SELECT r.*, j.job_name, v.policies,
+       CASE WHEN j.version = r.version THEN v.policies
+            ELSE (SELECT n.policies FROM job_versions n WHERE n.job_id = j.job_id AND n.version = j.version) END AS present_policies
 FROM open_runs r JOIN jobs j ON j.job_id = r.job_id JOIN job_versions v ON v.job_id = r.job_id AND v.version = r.version
 WHERE r.node_id IS NULL AND (r.available_at <= :now OR r.available_at <= r.queued_at) AND j.quarantine IS NULL
+  AND r.job_id NOT IN (SELECT value FROM json_each(:left_to_newer))
   AND (j.runs_on = '[]'
        OR NOT EXISTS (SELECT 1 FROM json_each(j.runs_on) w WHERE w.value NOT IN (SELECT value FROM json_each(:labels))))
   AND NOT EXISTS (SELECT 1 FROM open_runs e WHERE e.job_id = r.job_id
@@ -169,8 +185,10 @@ UPDATE OR ROLLBACK job_cursors SET planned_through = ?, next_due = ?, next_run =
 
 -- name: next_due
 -- The first of all, and the first that is still to come.
-SELECT (SELECT min(next_due) FROM job_cursors WHERE next_due IS NOT NULL) AS next_due,
-       (SELECT min(next_due) FROM job_cursors WHERE next_due > :now) AS following
+SELECT (SELECT min(next_due) FROM job_cursors
+        WHERE next_due IS NOT NULL AND job_id NOT IN (SELECT value FROM json_each(:left_to_newer))) AS next_due,
+       (SELECT min(next_due) FROM job_cursors
+        WHERE next_due > :now AND job_id NOT IN (SELECT value FROM json_each(:left_to_newer))) AS following
 
 -- name: quarantine_for_conflict
 UPDATE jobs SET quarantine = 'ledger_conflict', quarantine_error = :error, updated_at = :now WHERE job_id = :job_id

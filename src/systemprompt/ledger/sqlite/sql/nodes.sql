@@ -8,7 +8,7 @@ VALUES (:node_id, :kind, :host, :machine, :pid, :pid_started_at, :program, :labe
 SELECT labels FROM nodes WHERE node_id = :node_id
 
 -- name: beat
-UPDATE nodes SET beat = beat + 1, beat_at = :now WHERE node_id = :node_id AND stopped_at IS NULL
+UPDATE nodes SET beat = beat + 1, beat_at = :now, degraded = :degraded WHERE node_id = :node_id AND stopped_at IS NULL
 
 -- name: drain_node
 -- The first request stands. The node looks for it.

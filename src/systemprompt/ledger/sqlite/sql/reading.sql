@@ -1,8 +1,10 @@
 -- name: jobs
-SELECT * FROM job_views WHERE (:retired OR retired_at IS NULL) ORDER BY job_name
+SELECT d.*, v.policies FROM job_views d JOIN job_versions v ON v.job_id = d.job_id AND v.version = d.version
+WHERE :retired OR d.retired_at IS NULL ORDER BY d.job_name
 
 -- name: job
-SELECT * FROM job_views WHERE job_name = :name
+SELECT d.*, v.policies FROM job_views d JOIN job_versions v ON v.job_id = d.job_id AND v.version = d.version
+WHERE d.job_name = :name
 
 -- name: versions
 SELECT job_id, version, schedule, time_zone, policies, enabled, valid_from, valid_until, cause, actor, noticed_by, why
