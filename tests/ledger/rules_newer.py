@@ -34,9 +34,7 @@ class WildPolicies(Policies):
         return {**Policies.as_dict(self), "overlap": "queue"}
 
 
-def of_tomorrow(
-    name: str, policies: Policies | None = None, *, source: str = "file:jobs.py", **more: object
-) -> JobSpec:
+def of_tomorrow(name: str, policies: Policies | None = None) -> JobSpec:
     return replace(spec(name, EVERY_SECOND), policies=policies or PoliciesOfTomorrow())
 
 
@@ -177,12 +175,14 @@ class NewerRules:
 
         assert report == SyncReport()
         assert stage.ledger.quarantined_sources() == []
+        with newer_program():  # and one that came into the file since
+            stage.declare(*everything, spec("later", EVERY_SECOND))
+        stage.wait(1)
         assert names(older.turn("a", stage.now, stage.decide, room=9).claimed) == ["plain"]
         assert names(older.turn("a", stage.now, stage.decide, room=9).claimed) == []
         with newer_program():
             newer = stage.engine.open_again()
-            assert newer.sync_catalogue(everything, [], stage.now, stage.decide, change) == SyncReport()
-            assert names(newer.turn("b", stage.now, stage.decide, room=9).claimed) == ["beside", "hurried"]
+            assert names(newer.turn("b", stage.now, stage.decide, room=9).claimed) == ["beside", "hurried", "later"]
         stage.audited = False
 
     def test_nothing_is_decided_by_hand_under_an_unknown_policy(self, stage: Stage) -> None:

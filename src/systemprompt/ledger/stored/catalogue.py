@@ -138,7 +138,7 @@ def _compared(
     here = _Notices(quarantined)
     absent = {name: row for name, row in present.items() if name not in wanted and here.error_of(row)}
     for_newer.unknown(present[name]["job_id"] for name in of_newer)
-    for_newer.not_loaded(row["job_id"] for row in absent.values())
+    for_newer.broken(here.by_source, here.by_name.keys() - wanted)
     their_files = {present[name]["source"] for name in of_newer} & here.by_source.keys()
     kept = of_newer | {name for name, row in absent.items() if row["source"] in their_files}
     if keep is not None:

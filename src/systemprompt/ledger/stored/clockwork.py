@@ -63,8 +63,8 @@ def turn(
     if offer.room > 0 and due.waiting:
         values = {"now": now, "room": offer.room, "labels": labels, "left_to_newer": left_to_newer}
         found = store.waiting_runs(values)
-    waiting = for_newer.may_begin(found)
-    ours, terms = for_newer.ours(due.rows, remembered.terms(store, due.rows))
+    waiting = for_newer.may_begin(store, found)
+    ours, terms = for_newer.ours(store, due.rows, remembered.terms(store, due.rows))
     plans = _plans(ours, terms, now, decide)
     started = _write(store, plans, now, _Taker(offer.node_id, offer.room, waiting, labels))
     overdue = _is_overdue(due.rows, offer, now)

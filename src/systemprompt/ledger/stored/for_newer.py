@@ -27,16 +27,18 @@ class ForNewer:
 
     def __init__(self) -> None:
         self._unknown: set[int] = set()
-        self._not_loaded: frozenset[int] = frozenset()
+        self._not_loaded: set[int] = set()
+        self._broken: dict[str, str] | None = None
 
     @property
     def has_unknown(self) -> bool:
         """Whether any job is left because of its policies."""
         return bool(self._unknown)
 
-    def not_loaded(self, job_ids: Iterable[int]) -> None:
-        """Take which jobs could not be loaded here, in place of those taken before: others may run them meanwhile."""
-        self._not_loaded = frozenset(job_ids)
+    def broken(self, sources: Iterable[str], names: Iterable[str]) -> None:
+        """Take which files and which jobs could not be loaded here, in place of those taken before: others may have loaded them."""
+        said = {"sources": json.dumps(sorted(sources)), "names": json.dumps(sorted(names))}
+        self._broken = said if said["sources"] != "[]" or said["names"] != "[]" else None
 
     def unknown(self, job_ids: Iterable[int]) -> None:
         """Take jobs whose policies are not known here."""
@@ -45,28 +47,40 @@ class ForNewer:
     def listed(self, store: Store) -> str:
         """Return the ids of all that is left, as a JSON array for a statement, after another look at those that were found."""
         if self._unknown:
-            ids = json.dumps(sorted(self._unknown))
-            rows = store.run("policies_in_force", {"ids": ids}).fetchall()
+            rows = store.run("policies_in_force", {"ids": json.dumps(sorted(self._unknown))}).fetchall()
             self._unknown = {row["job_id"] for row in rows if unknown_in(row["policies"])}
-        left = self._unknown | self._not_loaded
-        return json.dumps(sorted(left)) if left else "[]"
+        if self._not_loaded:
+            self._not_loaded = self._loaded_by_others(store, self._not_loaded)
+        return json.dumps(sorted(self._unknown | self._not_loaded))
 
-    def ours(self, due: Sequence[Row], terms: Sequence[Terms]) -> tuple[list[Row], list[Terms]]:
-        """Return those of these due jobs whose terms are known here, and note the others."""
-        if not any(unknown_in(said.policies) for said in terms):
-            return list(due), list(terms)
-        known = [(row, said) for row, said in zip(due, terms, strict=True) if not unknown_in(said.policies)]
-        kept = [row for row, _ in known]
-        self._unknown |= {row["job_id"] for row in due} - {row["job_id"] for row in kept}
-        return kept, [said for _, said in known]
+    def ours(self, store: Store, due: Sequence[Row], terms: Sequence[Terms]) -> tuple[list[Row], list[Terms]]:
+        """Return those of these due jobs that this program knows, with their terms, and note the others."""
+        pairs = list(zip(due, terms, strict=True))
+        self._unknown |= {row["job_id"] for row, said in pairs if unknown_in(said.policies)}
+        ours = self._but_left(store, due)
+        if len(ours) == len(due):
+            return ours, list(terms)
+        kept = {row["job_id"] for row in ours}
+        return ours, [said for row, said in pairs if row["job_id"] in kept]
 
-    def may_begin(self, waiting: Sequence[Row]) -> list[Row]:
+    def may_begin(self, store: Store, waiting: Sequence[Row]) -> list[Row]:
         """Return those of these waiting runs whose policies are known here, now and when they were planned; note the others."""
-        others = [row for row in waiting if unknown_in(row["policies"]) or unknown_in(row["present_policies"])]
-        if not others:
-            return list(waiting)
-        self._unknown |= {row["job_id"] for row in others}
-        return [row for row in waiting if row["job_id"] not in self._unknown]
+        self._unknown |= {
+            row["job_id"] for row in waiting if unknown_in(row["policies"]) or unknown_in(row["present_policies"])
+        }
+        return self._but_left(store, waiting)
+
+    def _but_left(self, store: Store, rows: Sequence[Row]) -> list[Row]:
+        self._not_loaded |= self._loaded_by_others(store, {row["job_id"] for row in rows})
+        left = self._unknown | self._not_loaded
+        return [row for row in rows if row["job_id"] not in left] if left else list(rows)
+
+    def _loaded_by_others(self, store: Store, job_ids: set[int]) -> set[int]:
+        """Return those of these jobs that could not be loaded here and are not in quarantine: another node has their code."""
+        if self._broken is None or not job_ids:
+            return set()
+        rows = store.run("loaded_by_others", {**self._broken, "ids": json.dumps(sorted(job_ids))})
+        return {row["job_id"] for row in rows.fetchall()}
 
 
 def refuse_unknown(job_name: str, policies: str) -> None:

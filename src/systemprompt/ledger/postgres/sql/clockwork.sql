@@ -174,6 +174,11 @@ UNION
 SELECT r.job_id, v.policies FROM open_runs r JOIN job_versions v ON v.job_id = r.job_id AND v.version = r.version
 WHERE r.job_id = ANY (translate(:ids, '[]', '{}')::bigint[]) AND r.node_id IS NULL
 
+-- name: loaded_by_others
+SELECT job_id FROM jobs
+WHERE job_id = ANY (translate(:ids, '[]', '{}')::bigint[]) AND quarantine IS NULL
+  AND (source IN (SELECT jsonb_array_elements_text(:sources::jsonb)) OR job_name IN (SELECT jsonb_array_elements_text(:names::jsonb)))
+
 -- name: hold_cursors
 SELECT 1 FROM job_cursors WHERE job_id BETWEEN :first AND :last ORDER BY job_id FOR UPDATE
 

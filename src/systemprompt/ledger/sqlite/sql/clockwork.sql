@@ -128,6 +128,12 @@ UNION
 SELECT r.job_id, v.policies FROM open_runs r JOIN job_versions v ON v.job_id = r.job_id AND v.version = r.version
 WHERE r.job_id IN (SELECT value FROM json_each(:ids)) AND r.node_id IS NULL
 
+-- name: loaded_by_others
+-- Of these jobs, those that this program could not load and that are not in quarantine. Lists come as JSON arrays.
+SELECT job_id FROM jobs
+WHERE job_id IN (SELECT value FROM json_each(:ids)) AND quarantine IS NULL
+  AND (source IN (SELECT value FROM json_each(:sources)) OR job_name IN (SELECT value FROM json_each(:names)))
+
 -- name: jobs_by_id_to_plan
 -- Due or not: those that were just added, or one before its version ends. With what their version says.
 SELECT p.*, v.schedule, v.time_zone, v.policies, v.enabled
