@@ -18,6 +18,7 @@ from rules_reading import ReadingRules
 from rules_retention import RetentionRules
 from rules_runs import RunRules
 from rules_upkeep import UpkeepRules
+from rules_zone_data import ZoneDataRules
 
 __all__ = ["LedgerRules"]
 
@@ -35,5 +36,6 @@ class LedgerRules(
     ReadingRules,
     RetentionRules,
     UpkeepRules,
+    ZoneDataRules,
 ):
     """All of them."""

@@ -38,6 +38,7 @@ TABLES = (
     "requests",
     "nodes",
     "clock_events",
+    "zone_data_changes",
     "ledger_seals",
     "ledger_state",
     "abandoned_runs",

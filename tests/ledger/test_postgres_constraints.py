@@ -186,6 +186,7 @@ UNIQUE: dict[str, tuple[str, str, str, dict[str, str]]] = {
     "ledger_epochs_pkey": ("ledger_epochs", "ledger_epochs", "true", {}),
     "lost_runs_pkey": ("lost_runs", "lost_runs", "true", {}),
     "ledger_seals_pkey": ("ledger_seals", "ledger_seals", "true", {}),
+    "zone_data_changes_pkey": ("zone_data_changes", "zone_data_changes", "true", {}),
 }
 NUMBERED = {
     "job_run_ranges_pkey": ("job_run_ranges", "range_id"),

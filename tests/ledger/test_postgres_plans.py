@@ -41,7 +41,7 @@ class Turns:
         """Return for each statement the blocks that it read, and the tables that it went through from end to end."""
         now, ids = at(second), [job.job_id for job in self.ledger.jobs()]
         look: dict[str, Any] = {"now": now, "since": now - 2_000_000, "overdue": now, "limit": 1_000, "room": JOBS}
-        look |= {"labels": "[]", "left_to_newer": "[]"}
+        look |= {"labels": "[]", "left_to_newer": "[]", "zone_data": ""}
         asked: dict[str, Any] = {
             "hold_due_cursors": look,
             "due_jobs": {**look, "held": ids, "node_id": "a"},

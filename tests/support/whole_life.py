@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.ledger_stage import DAY, HOUR, HOURLY, ME, START, Stage, at, spec
+from support.ledger_stage import DAY, HOUR, HOURLY, ME, START, Stage, at, node, spec
 from support.postgres_engine import PostgresEngine
 from systemprompt.audit.sealing import seal_closed_days
 from systemprompt.ledger.records import ClockEvent, QuarantineNotice
@@ -56,3 +56,5 @@ def live(stage: Stage) -> None:
         pass
     stage.ledger.leave("a", stage.now)
     stage.join("c")
+    stage.ledger.join(node("d", stage.now, zone_data="2026b"))
+    assert stage.ledger.plan_by_zone_data("d", stage.now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import zoneinfo
 
 try:
@@ -22,7 +23,7 @@ def zone_release() -> str:
     for folder in zoneinfo.TZPATH:
         if os.path.exists(os.path.join(folder, "Europe", "Berlin")):
             return _said_in(folder)
-    return str(IANA_VERSION)
+    return _release_in(str(IANA_VERSION))
 
 
 def _said_in(folder: str) -> str:
@@ -33,5 +34,11 @@ def _said_in(folder: str) -> str:
         except OSError:
             continue
         if line.startswith(before):
-            return line.removeprefix(before)
+            return _release_in(line.removeprefix(before))
     return ""
+
+
+def _release_in(text: str) -> str:
+    """Return the year and the letter alone: `2024a-rearguard` holds the same zones as `2024a`. So releases sort as text."""
+    found = re.match(r"\d{4}[a-z]+", text)
+    return "" if found is None else found[0]

@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from systemprompt.clock import Instant
 
-__all__ = ["NodeIdentity"]
+__all__ = ["NodeIdentity", "ZoneDataChange"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +19,9 @@ class NodeIdentity:
     beat, lease_ms   the counter others watch, and how long it may stand still
     labels           which jobs it may take; zone_data   the release of its time zone data
     clock_offset_us  how far its clock stands before the database's; degraded   what does not work on it:
-                     `listen` (it hears no hints), `policies` (it leaves jobs to nodes of a newer release)
-    epoch   up to which epoch of the server's history it has told what it did
+                     `listen` (it hears no hints), `policies` (it leaves jobs to nodes of a newer release),
+                     `zone_data` (it plans nothing, for another node has newer time zone data)
+    epoch            up to which epoch of the server's history it has told what it did
     draining_at, draining_by, draining_why   that somebody asked it to take no more
     """
 
@@ -46,3 +47,12 @@ class NodeIdentity:
     draining_why: str | None = None
     stopped_at: Instant | None = None
     fate: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneDataChange:
+    """From `seen_at` on fire times are named by this release of time zone data; `node_id` took over."""
+
+    seen_at: Instant
+    zone_data: str
+    node_id: str

@@ -142,6 +142,16 @@ class Ledger(LedgerReader, Protocol):
         """Count one heartbeat up. False: this node was declared lost; it must stop its runs and take a fresh id."""
         ...
 
+    def plan_by_zone_data(self, node_id: str, now: Instant) -> bool:
+        """Say whether no serving node has newer time zone data than this one; only then may it plan. To be asked when it joins and
+        with each heartbeat.
+
+        A node whose release is the newest, and not in force yet, puts it in force: that is written down, and every job whose zone
+        is not UTC is looked at again. From this commit on turns of nodes with another release plan nothing, though they hear of it
+        only here, within a heartbeat. Between the last beat of a node with the newest and its being declared lost, nobody plans.
+        """
+        ...
+
     def leave(self, node_id: str, now: Instant) -> None:
         """Mark a node as stopped. Its open runs, if any, are then rescued by anybody."""
         ...

@@ -8,7 +8,8 @@ from typing import Any, Literal, Protocol
 
 from systemprompt.clock import Clock, Instant
 from systemprompt.ledger.attempt_views import AttemptView, LateView, TextView
-from systemprompt.ledger.records import ClockEvent, NodeIdentity, QuarantineNotice
+from systemprompt.ledger.node_identity import NodeIdentity, ZoneDataChange
+from systemprompt.ledger.records import ClockEvent, QuarantineNotice
 from systemprompt.ledger.seals import DayContent, Seal, SealDraft, SealState
 from systemprompt.ledger.upkeep import DatabaseBackup, DatabaseRestore, DatabaseUpkeep, Extent, Settled
 from systemprompt.ledger.views import HistoryPage, HistoryQuery, JobView, RangeView, RunView, VersionView
@@ -123,6 +124,10 @@ class LedgerReader(Protocol):
 
     def clock_events(self) -> list[ClockEvent]:
         """Return the jumps of the wall clock that nodes have recorded, in the order they were written."""
+        ...
+
+    def zone_data_changes(self) -> list[ZoneDataChange]:
+        """Return which releases of time zone data took over the planning, in order; the last is in force."""
         ...
 
     def last_fence(self) -> int:

@@ -28,6 +28,7 @@ from systemprompt.nodes.holding import Holding
 from systemprompt.nodes.hooks import Hooks, Pace
 from systemprompt.nodes.journal import Journal
 from systemprompt.nodes.lost_stretch import LostStretch
+from systemprompt.nodes.standing_back import StandingBack
 from systemprompt.nodes.unsure import Unsure
 from systemprompt.own_log import own_log
 from systemprompt.planning.planner import Planner
@@ -64,6 +65,7 @@ class Loop:
         self._pace = pace
         self._plans = plans
         self._claims = plans
+        self._back = StandingBack(ledger)
         self._wake = threading.Condition()
         self._ended: list[Closing] = []
         self._asked: list[ManualStart] = []
@@ -229,7 +231,7 @@ class Loop:
         with self._wake:
             closings, asked = tuple(self._ended), tuple(self._asked)
             looked, self._look = self._look, False
-        due = self._plans and self._next_due is not None and self._next_due <= now
+        due = self._may_plan and self._next_due is not None and self._next_due <= now
         try:
             if changed or looked:
                 self._hear_stops()
@@ -246,7 +248,7 @@ class Loop:
                 self._planner.decide,
                 closings=closings,
                 room=self._holding.room(self._identity.capacity, closings) if self._claims else 0,
-                plan=self._plans,
+                plan=self._may_plan,
                 patience=min(_PATIENCE, self._planner.grace // 2),
             )
         except BaseException:
@@ -291,7 +293,7 @@ class Loop:
 
     def _is_due_soon(self) -> bool:
         """Say whether something falls due in a moment: what can wait lets it go first, so that it starts on time."""
-        return self._plans and self._next_due is not None and self._next_due - self._clock.now() < _MOMENT
+        return self._may_plan and self._next_due is not None and self._next_due - self._clock.now() < _MOMENT
 
     def _start_asked(self, asked: Sequence[ManualStart], now: Instant) -> None:
         for start in asked:
@@ -332,6 +334,12 @@ class Loop:
         if rescued:
             self._look = True
             self._hooks.rescued(rescued)
+        if self._plans and self._back.weigh(self.node_id, self._clock.now()):
+            self._look = True
+
+    @property
+    def _may_plan(self) -> bool:
+        return self._plans and not self._back.now
 
     def _give_up_lease_in_time(self) -> None:
         # Others may start our runs again once the lease is over; ours must have stopped by then. Said once, until we beat again.
@@ -374,7 +382,7 @@ class Loop:
 
     def _pause(self) -> float:
         pause = self._pace.poll
-        if self._plans and self._next_due is not None:
+        if self._may_plan and self._next_due is not None:
             pause = min(pause, (self._next_due - self._clock.now()) / SECOND)
         return max(0.0, pause)
 

@@ -48,7 +48,8 @@ class NodeEntry:
     clock_offset_s   how far its clock stands before the database's; 0 on SQLite, where both are the machine's
     zone_data        the release of its time zone data; empty where the data does not say
     degraded         what does not work on it: `listen` (hints of others do not come through), `policies` (some jobs are
-                     left to nodes of a newer release, for this one does not know their policies)
+                     left to nodes of a newer release, for this one does not know their policies),
+                     `zone_data` (it plans nothing, for another node has newer time zone data)
     draining_at, draining_by, draining_why   that somebody asked it to drain; null where nobody did
     """
 

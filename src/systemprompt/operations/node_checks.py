@@ -57,8 +57,8 @@ def newer_findings(ledger: LedgerReader) -> Iterator[Finding]:
 
 _UPDATE = "update the older nodes: sp nodes drain NODE lets each end its work first"
 _UPDATE_ZONES = (
-    "update the system's tzdata (or the tzdata package) on the older ones, and restart their nodes: until then they may"
-    " name different fire times"
+    "update the system's tzdata (or the tzdata package) on the older ones, and restart their nodes: until then those only"
+    " run what waits, and the nodes with the newest plan"
 )
 
 

@@ -19,6 +19,7 @@ from systemprompt.ledger.stored.for_newer import ForNewer
 from systemprompt.ledger.stored.inserting import insert_open
 from systemprompt.ledger.stored.remembered import Remembered, Terms
 from systemprompt.ledger.stored.store import Due, Numbers, Row, Store
+from systemprompt.ledger.stored.zone_data import is_in_force
 
 __all__ = ["JOBS_A_TURN", "Offer", "claim", "claimed", "plan_new", "plan_one", "take_numbers", "turn"]
 
@@ -55,10 +56,15 @@ def turn(
         HeldRunChanged: a run is not as it is remembered. The transaction must be undone, and the turn done again.
     """
     labels = remembered.labels(store, offer.node_id) if offer.plan or offer.room else "[]"
+    zone_data = remembered.zone_data(store, offer.node_id) if offer.plan else None
     left_to_newer = for_newer.listed(store)
     with store.together():
         ended = _close(store, remembered, closings, now) if closings else Ended()
-        due = _due(store, offer, labels, left_to_newer, now) if offer.plan else _nothing_due(store, left_to_newer, now)
+        due = (
+            _due(store, offer, labels, zone_data, left_to_newer, now)
+            if offer.plan
+            else _nothing_due(store, left_to_newer, now)
+        )
     found: list[Row] = []
     if offer.room > 0 and due.waiting:
         values = {"now": now, "room": offer.room, "labels": labels, "left_to_newer": left_to_newer}
@@ -76,6 +82,9 @@ def turn(
     if left or is_news or due.left_out or not due.rows:
         seen = _nothing_due(store, left_to_newer, now) if due.rows else due
         next_due = _next_look(seen, offer, now, more=more, has_room=len(started) < offer.room)
+        is_owed = offer.plan and not due.rows and seen.first is not None and seen.first <= now
+        if is_owed and not is_in_force(store, zone_data):
+            next_due = None  # whoever has the zone data in force looks; this node hears of it at its next heartbeat
     else:
         looks = [due.following, *[plan.decision.next_due for plan in plans]]
         next_due = min([look for look in looks if look is not None], default=None)
@@ -101,13 +110,19 @@ def _nothing_due(store: Store, left_to_newer: str, now: Instant) -> Due:
     return Due([], waiting=True, left_out=False, first=found["next_due"], following=found["following"])
 
 
-def _due(store: Store, offer: Offer, labels: str, left_to_newer: str, now: Instant) -> Due:
+def _due(store: Store, offer: Offer, labels: str, zone_data: str | None, left_to_newer: str, now: Instant) -> Due:
     """Return the due jobs that this turn plans: those there is room for, or all of them once one has waited long enough.
 
     There is no room here for a job that this node may not run: a node that may begins it in the turn that plans it.
     """
-    values = {"now": now, "overdue": now - offer.patience, "limit": JOBS_A_TURN, "room": min(offer.room, JOBS_A_TURN)}
-    return store.due_jobs({**values, "labels": labels, "left_to_newer": left_to_newer, "node_id": offer.node_id})
+    values: dict[str, Any] = {
+        "now": now,
+        "overdue": now - offer.patience,
+        "limit": JOBS_A_TURN,
+        "room": min(offer.room, JOBS_A_TURN),
+    }
+    values |= {"labels": labels, "zone_data": zone_data, "left_to_newer": left_to_newer, "node_id": offer.node_id}
+    return store.due_jobs(values)
 
 
 def _is_overdue(due: Sequence[Row], offer: Offer, now: Instant) -> bool:

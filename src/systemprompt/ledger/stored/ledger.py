@@ -25,7 +25,7 @@ from systemprompt.ledger.records import (
     Turn,
 )
 from systemprompt.ledger.seals import Seal, SealDraft
-from systemprompt.ledger.stored import asking, catalogue, clockwork, conflicts, lost_tail, nodes, retention
+from systemprompt.ledger.stored import asking, catalogue, clockwork, conflicts, lost_tail, nodes, retention, zone_data
 from systemprompt.ledger.stored.for_newer import ForNewer
 from systemprompt.ledger.stored.reader import StoredReader
 from systemprompt.ledger.stored.remembered import HeldRunChanged, Remembered
@@ -42,6 +42,7 @@ class StoredLedger(StoredReader):
         super().__init__(store)
         self._remembered = Remembered()
         self._for_newer = ForNewer()
+        self._stands_back = False
 
     # -- the clockwork of a node ----------------------------------------------------------------------------------------
 
@@ -126,7 +127,21 @@ class StoredLedger(StoredReader):
 
     def _degraded(self) -> list[str]:
         """Return what a node that works on this ledger does not do: in the words of `NodeIdentity.degraded`."""
-        return ["policies"] if self._for_newer.has_unknown else []
+        return [
+            *(["policies"] if self._for_newer.has_unknown else []),
+            *(["zone_data"] if self._stands_back else []),
+        ]
+
+    def plan_by_zone_data(self, node_id: str, now: Instant) -> bool:
+        with self._store.snapshot():
+            may = zone_data.may_plan(self._store, node_id)
+            takes_over = zone_data.takes_over(self._store, node_id)
+        if takes_over:
+            with self._store.write():
+                self._store.hold_catalogue()
+                zone_data.take_over(self._store, node_id, self._decided(now))
+        self._stands_back = not may
+        return may
 
     def leave(self, node_id: str, now: Instant) -> None:
         with self._store.write():

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from systemprompt.clock import Clock, Instant
     from systemprompt.ledger.attempt_views import AttemptView, LateView, TextView
-    from systemprompt.ledger.node_identity import NodeIdentity
+    from systemprompt.ledger.node_identity import NodeIdentity, ZoneDataChange
     from systemprompt.ledger.records import ClockEvent, QuarantineNotice
     from systemprompt.ledger.seals import DayContent, Seal, SealDraft, SealState
     from systemprompt.ledger.stored.store import Row, Store
@@ -152,6 +152,11 @@ class StoredReader:
         from systemprompt.ledger.records import ClockEvent
 
         return [ClockEvent(**dict(row)) for row in self._store.fetch("clock_events")]
+
+    def zone_data_changes(self) -> list[ZoneDataChange]:
+        from systemprompt.ledger.node_identity import ZoneDataChange
+
+        return [ZoneDataChange(**dict(row)) for row in self._store.fetch("zone_data_changes")]
 
     def ledger_id(self) -> str:
         return str(self._store.fetch("state")[0]["ledger_id"])

@@ -1,6 +1,6 @@
 """What a ledger object need not read again: the rows of the runs that it began itself, and versions, which never change.
 
-The labels of a node never change either: a process that has others takes a fresh id.
+The labels and the zone data of a node never change either: a process that has others takes a fresh id.
 
 crash           memory only: whoever opens the ledger next reads
 two processes   a run that is held changes in two ways alone: somebody asks for its stop, or takes it from a lost node. Both are
@@ -39,7 +39,7 @@ class Remembered:
     def __init__(self) -> None:
         self._held: dict[int, OpenRun] = {}  # by fence
         self._terms: dict[int, tuple[int, Terms]] = {}  # the version seen last, by job
-        self._labels: dict[str, str] = {}  # by node
+        self._nodes: dict[str, tuple[str, str | None]] = {}
 
     def keep(self, runs: Iterable[OpenRun]) -> None:
         """Remember runs that were begun. To be called once their commit has succeeded: only then are their fences theirs."""
@@ -65,12 +65,19 @@ class Remembered:
 
     def labels(self, store: Store, node_id: str) -> str:
         """Return the labels of a node as a JSON array; those of none where the ledger does not know it."""
-        known = self._labels.get(node_id)
+        return self._node(store, node_id)[0]
+
+    def zone_data(self, store: Store, node_id: str) -> str | None:
+        """Return the release of a node's zone data; None where the ledger does not know the node."""
+        return self._node(store, node_id)[1]
+
+    def _node(self, store: Store, node_id: str) -> tuple[str, str | None]:
+        known = self._nodes.get(node_id)
         if known is None:
             row = store.run("node_labels", {"node_id": node_id}).fetchone()
             if row is None:
-                return "[]"
-            known = self._labels[node_id] = row["labels"]
+                return "[]", None
+            known = self._nodes[node_id] = (row["labels"], row["zone_data"])
         return known
 
 

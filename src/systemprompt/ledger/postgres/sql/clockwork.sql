@@ -159,7 +159,9 @@ SELECT p.*, nextval('run_ids') AS new_run_id, nextval('fences') AS new_fence,
        EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = :node_id AND n.stopped_at IS NOT NULL) AS stopped,
        EXISTS (SELECT 1 FROM nodes n WHERE n.node_id = :node_id AND n.draining_at IS NOT NULL) AS draining
 FROM jobs_to_plan p
-WHERE p.job_id + 0 = ANY (:held::bigint[]) AND p.next_due >= instant(:since) AND p.next_due <= instant(:now)
+WHERE coalesce((SELECT z.zone_data FROM zone_data_changes z
+                WHERE z.change_id = (SELECT max(change_id) FROM zone_data_changes)) = :zone_data::text, true)
+  AND p.job_id + 0 = ANY (:held::bigint[]) AND p.next_due >= instant(:since) AND p.next_due <= instant(:now)
 ORDER BY p.next_due, p.job_id
 
 -- name: terms_of_jobs

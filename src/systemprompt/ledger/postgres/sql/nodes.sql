@@ -5,7 +5,7 @@ VALUES (:node_id, :kind, :host, :machine, :pid, :pid_started_at, :program, :labe
         instant(:started_at), instant(:started_at))
 
 -- name: node_labels
-SELECT labels FROM nodes WHERE node_id = :node_id
+SELECT labels, zone_data FROM nodes WHERE node_id = :node_id
 
 -- name: beat
 UPDATE nodes SET beat = beat + 1, beat_at = instant(:now), clock_offset_us = :clock_offset_us, degraded = :degraded
@@ -50,3 +50,23 @@ WHERE o.ctid = h.place AND o.fence = n.fence
 
 -- name: record_clock_event
 INSERT INTO clock_events (seen_at, kind, delta_us, action, node_id) VALUES (instant(:seen_at), :kind, :delta_us, :action, :node_id)
+
+-- name: zone_data_of_nodes
+SELECT node_id, zone_data FROM nodes WHERE stopped_at IS NULL AND kind = 'serve' AND draining_at IS NULL
+
+-- name: zone_data_in_force
+SELECT zone_data FROM zone_data_changes WHERE change_id = (SELECT max(change_id) FROM zone_data_changes)
+
+-- name: change_zone_data
+INSERT INTO zone_data_changes (change_id, seen_at, zone_data, node_id)
+SELECT coalesce(max(change_id), 0) + 1, instant(:now), :zone_data, :node_id FROM zone_data_changes
+
+-- name: look_again_at_zones
+UPDATE job_cursors c SET next_due = instant(:now)
+FROM (SELECT h.job_id FROM job_cursors h
+      JOIN jobs j ON j.job_id = h.job_id
+      JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
+      WHERE v.time_zone <> 'UTC' AND h.next_due IS NOT NULL
+      ORDER BY h.job_id
+      FOR UPDATE OF h) held
+WHERE c.job_id = held.job_id AND c.next_due > instant(:now)

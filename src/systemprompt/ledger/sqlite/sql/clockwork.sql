@@ -96,6 +96,7 @@ SELECT fence, started_at FROM job_attempts WHERE run_id = :run_id AND kind = 'en
 -- not run is left to others until it is due since :overdue: then somebody has to write that it waits.
 -- `following` is when the first of the others is due, `waiting` whether any run waits, `left_out` whether a due job is left to others:
 -- they spare the turn three statements. What is :left_to_newer nodes (a JSON array of ids) is as good as not there.
+-- None where another release of zone data than :zone_data is in force.
 SELECT p.*, (SELECT min(later.next_due) FROM job_cursors later
              WHERE later.next_due > :now AND later.job_id NOT IN (SELECT value FROM json_each(:left_to_newer))) AS following,
        EXISTS (SELECT 1 FROM open_runs o WHERE o.node_id IS NULL) AS waiting,
@@ -106,6 +107,8 @@ SELECT p.*, (SELECT min(later.next_due) FROM job_cursors later
               ) AS left_out
 FROM jobs_to_plan p
 WHERE p.next_due <= :now
+  AND coalesce((SELECT z.zone_data FROM zone_data_changes z
+                WHERE z.change_id = (SELECT max(change_id) FROM zone_data_changes)) = :zone_data, 1)
   AND p.job_id NOT IN (SELECT value FROM json_each(:left_to_newer))
   AND (p.runs_on = '[]' OR p.next_due <= :overdue
        OR NOT EXISTS (SELECT 1 FROM json_each(p.runs_on) w WHERE w.value NOT IN (SELECT value FROM json_each(:labels))))

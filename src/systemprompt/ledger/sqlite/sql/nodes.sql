@@ -5,7 +5,7 @@ VALUES (:node_id, :kind, :host, :machine, :pid, :pid_started_at, :program, :labe
         :started_at)
 
 -- name: node_labels
-SELECT labels FROM nodes WHERE node_id = :node_id
+SELECT labels, zone_data FROM nodes WHERE node_id = :node_id
 
 -- name: beat
 UPDATE nodes SET beat = beat + 1, beat_at = :now, degraded = :degraded WHERE node_id = :node_id AND stopped_at IS NULL
@@ -47,3 +47,21 @@ UPDATE open_runs SET queued_at = ?, node_id = NULL, fence = NULL, started_at = N
 
 -- name: record_clock_event
 INSERT INTO clock_events (seen_at, kind, delta_us, action, node_id) VALUES (:seen_at, :kind, :delta_us, :action, :node_id)
+
+-- name: zone_data_of_nodes
+-- Of the nodes that plan.
+SELECT node_id, zone_data FROM nodes INDEXED BY nodes_living WHERE stopped_at IS NULL AND kind = 'serve' AND draining_at IS NULL
+
+-- name: zone_data_in_force
+SELECT zone_data FROM zone_data_changes WHERE change_id = (SELECT max(change_id) FROM zone_data_changes)
+
+-- name: change_zone_data
+INSERT INTO zone_data_changes (change_id, seen_at, zone_data, node_id)
+SELECT coalesce(max(change_id), 0) + 1, :now, :zone_data, :node_id FROM zone_data_changes
+
+-- name: look_again_at_zones
+-- At every job whose fire times depend on zone data. PostgreSQL holds the cursors first, in the order in which all do.
+UPDATE job_cursors SET next_due = :now
+WHERE next_due > :now
+  AND job_id IN (SELECT j.job_id FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
+                 WHERE v.time_zone <> 'UTC')

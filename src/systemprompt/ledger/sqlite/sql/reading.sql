@@ -253,3 +253,6 @@ SELECT count(*) AS versions FROM job_versions WHERE valid_from < :until
 SELECT node_id, kind, host, machine, pid, pid_started_at, program, lease_ms, capacity, started_at, labels, zone_data, beat, beat_at,
        clock_offset_us, degraded, draining_at, draining_by, draining_why, stopped_at, fate
 FROM nodes ORDER BY started_at, node_id
+
+-- name: zone_data_changes
+SELECT seen_at, zone_data, node_id FROM zone_data_changes ORDER BY change_id
