@@ -77,9 +77,9 @@ class Ledger(LedgerReader, Protocol):
         that the ledger has already (its commit was told twice) counts as accepted. The cursor of a job moves by compare-and-swap
         together with its rows. Two nodes in a turn at once never begin the same run, and never write the same fire time.
 
-        A node runs only jobs whose `runs_on` its labels cover, as the job's present version says it. Any node may plan any job: one
-        that this node may not run is planned, and waits, once it is due for longer than `patience`. What waits for other nodes
-        takes none of the room here, and stands before nothing.
+        A node runs only jobs whose `runs_on` its labels cover, as the job's present version says it. Any node may plan any job, if
+        its zone data are in force (`plan_by_zone_data`): one that this node may not run is planned, and waits, once it is due for
+        longer than `patience`. What waits for other nodes takes none of the room here, and stands before nothing.
 
         A job whose version has a policy that this program does not know is neither planned nor begun, as if it were not there: its
         cursor stands, and nodes of a newer release move it. So it is with jobs that `sync_catalogue` was told cannot be loaded.
