@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -14,6 +15,8 @@ import psycopg
 from psycopg import Cursor, sql
 from recorder import Event, opened_by
 
+from systemprompt.databases.postgres_waiting import BoundedConnection
+from systemprompt.ledger.postgres import connections
 from systemprompt.ledger.postgres.reader import SQL
 from systemprompt.ledger.postgres.statements import Statements
 from systemprompt.ledger.postgres.store import PostgresStore
@@ -39,11 +42,15 @@ def postgres_heard(hear: Callable[[Event], None]) -> Iterator[None]:
         connection.hear = hear
         return connection
 
-    with mock.patch.object(PostgresStore, "_say", say), mock.patch.object(psycopg, "connect", connect):
+    with (
+        mock.patch.object(PostgresStore, "_say", say),
+        mock.patch.object(psycopg, "connect", connect),
+        mock.patch.object(connections, "BoundedConnection", SimpleNamespace(connect=connect)),
+    ):
         yield
 
 
-class _Heard(psycopg.Connection[Any]):
+class _Heard(BoundedConnection):
     """A connection that tells of its transactions, but for the store's: those are told of already."""
 
     hear: Callable[[Event], None]

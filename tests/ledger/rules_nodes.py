@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from support.ledger_stage import EVERY_SECOND, ME, Stage, at, node, spec, together
@@ -166,6 +168,16 @@ class NodeRules:
             stage.ledger.drain("ab", stage.now, ME)
         assert caught.value.message == "no node has the id 'ab'"
         assert stage.ledger.node("ab") is None
+
+    def test_a_node_says_up_to_which_epoch_it_has_told_what_it_did(self, stage: Stage) -> None:
+        (a, b) = stage.ledger.living_nodes()
+        assert (a.epoch, b.epoch) == (0, 0)
+        stage.ledger.enter_node(a, 3)
+        lost = node("c", stage.now)  # its own row was lost with the epoch before
+        stage.ledger.enter_node(lost, 3)
+        for found in (stage.ledger.nodes(), stage.ledger.living_nodes()):
+            assert {each.node_id: each.epoch for each in found} == {"a": 3, "b": 0, "c": 3}
+        assert stage.ledger.node("c") == replace(lost, epoch=3, beat_at=stage.now)
 
     def test_clock_events_are_kept_in_the_order_they_were_seen(self, stage: Stage) -> None:
         events = [

@@ -85,7 +85,6 @@ class Loop:
         self._folding = Folding(clock)
         self._last_beat = clock.monotonic()
         self._next_watch = self._last_beat
-        self._quiet_until = self._last_beat
         self._troubled = False
         self._clocks = ClockJumps(clock)
         self.begun = threading.Event()
@@ -196,20 +195,12 @@ class Loop:
                 raise  # no disk or lock that somebody frees: nothing that runs here could be accounted for any more
             except (DatabaseBusy, DatabaseUnreachable) as error:
                 self._troubled = True
-                self._unsure.trouble(self._clock.now(), self._clock.monotonic())
-                self._complain(error)
+                self._unsure.trouble(self._clock.now(), self._clock.monotonic(), error)
                 self._give_up_lease_in_time()
                 return _RETRY
             self._troubled = False
             self.begun.set()
             return self._pause()
-
-    def _complain(self, error: Exception) -> None:
-        # The round is tried again many times a second; the log hears of it every few seconds.
-        now = self._clock.monotonic()
-        if now >= self._quiet_until:
-            self._quiet_until = now + 5.0
-            log.warning("the ledger cannot be written just now, trying again: %s", error)
 
     # -- one round ------------------------------------------------------------------------------------------------------
 

@@ -6,8 +6,12 @@ from systemprompt.clock import Instant
 from systemprompt.ledger.protocol import Ledger
 from systemprompt.ledger.records import Claimed
 from systemprompt.nodes.hooks import Pace
+from systemprompt.own_log import own_log
 
 __all__ = ["Unsure"]
+
+
+log = own_log("systemprompt.node")
 
 
 class Unsure:
@@ -21,10 +25,13 @@ class Unsure:
         self._every = pace.heartbeat
         self._lasts = max(pace.lease, _ON_ITS_WAY_S)
         self._since: Instant | None = None
-        self._next = self._until = 0.0
+        self._next = self._until = self._quiet_until = 0.0
 
-    def trouble(self, now: Instant, monotonic: float) -> None:
-        """Say that a commit may have been lost just now."""
+    def trouble(self, now: Instant, monotonic: float, error: Exception) -> None:
+        """Say that a commit may have been lost just now. A round is tried again many times a second: the log hears of a few."""
+        if monotonic >= self._quiet_until:
+            self._quiet_until = monotonic + _QUIET_S
+            log.warning("the ledger cannot be written just now, trying again: %s", error)
         self._since, self._next, self._until = now, monotonic, monotonic + self._lasts
 
     def claimed(self, ledger: Ledger, node_id: str, monotonic: float) -> list[Claimed]:
@@ -39,5 +46,6 @@ class Unsure:
         return found
 
 
+_QUIET_S = 5.0
 _ON_ITS_WAY_S = 15.0
 """At the shortest lease. A server ends a session that stands idle in its transaction before this is over."""

@@ -159,17 +159,17 @@ WHERE hour >= :first AND hour < :stop AND (:job_id IS NULL OR job_id = :job_id)
 GROUP BY job_id, hour, status, origin
 
 -- name: node
-SELECT node_id, kind, host, machine, pid, pid_started_at, program, lease_ms, capacity, started_at, labels, zone_data, beat, beat_at,
-       clock_offset_us, degraded, draining_at, draining_by, draining_why, stopped_at, fate
+SELECT node_id, kind, host, machine, pid, pid_started_at, program, lease_ms, capacity, started_at, labels, zone_data, epoch, beat,
+       beat_at, clock_offset_us, degraded, draining_at, draining_by, draining_why, stopped_at, fate
 FROM nodes WHERE node_id = :node_id
 
 -- name: living_nodes
-SELECT node_id, kind, host, machine, pid, pid_started_at, program, lease_ms, capacity, started_at, labels, zone_data, beat, beat_at,
-       clock_offset_us, degraded, draining_at, draining_by, draining_why, stopped_at, fate
+SELECT node_id, kind, host, machine, pid, pid_started_at, program, lease_ms, capacity, started_at, labels, zone_data, epoch, beat,
+       beat_at, clock_offset_us, degraded, draining_at, draining_by, draining_why, stopped_at, fate
 FROM nodes INDEXED BY nodes_living WHERE stopped_at IS NULL
 UNION
-SELECT node_id, kind, host, machine, pid, pid_started_at, program, lease_ms, capacity, started_at, labels, zone_data, beat, beat_at,
-       clock_offset_us, degraded, draining_at, draining_by, draining_why, stopped_at, fate
+SELECT node_id, kind, host, machine, pid, pid_started_at, program, lease_ms, capacity, started_at, labels, zone_data, epoch, beat,
+       beat_at, clock_offset_us, degraded, draining_at, draining_by, draining_why, stopped_at, fate
 FROM nodes WHERE node_id IN (SELECT r.node_id FROM open_runs r)
 ORDER BY node_id
 
@@ -250,8 +250,8 @@ FROM ledger_seals ORDER BY seal DESC LIMIT 1
 SELECT count(*) AS versions FROM job_versions WHERE valid_from < :until
 
 -- name: nodes
-SELECT node_id, kind, host, machine, pid, pid_started_at, program, lease_ms, capacity, started_at, labels, zone_data, beat, beat_at,
-       clock_offset_us, degraded, draining_at, draining_by, draining_why, stopped_at, fate
+SELECT node_id, kind, host, machine, pid, pid_started_at, program, lease_ms, capacity, started_at, labels, zone_data, epoch, beat,
+       beat_at, clock_offset_us, degraded, draining_at, draining_by, draining_why, stopped_at, fate
 FROM nodes ORDER BY started_at, node_id
 
 -- name: zone_data_changes
