@@ -98,6 +98,11 @@ def say_horizon(outcome: Outcome) -> str:
     )
 
 
+def say_failovers(outcome: Outcome) -> str:
+    starts, brought_back, again = (sum(one[key] for one in outcome.did) for key in ("starts", "brought_back", "again"))
+    return f"{len(outcome.did)} failovers: {starts:,} starts, {brought_back:,} brought back, {again} started again"
+
+
 def say_examples(outcome: Outcome) -> str:
     return f"{outcome.examples:,} examples; {outcome.summary}" if outcome.examples else outcome.summary
 
@@ -118,6 +123,11 @@ CAMPAIGNS: dict[str, Campaign] = {
     "storm3": Campaign(what="a storm over three nodes", tests=(f"{STORM}[3]",), says=say_storm),
     "faults": Campaign(
         what="every fault that we know of, over three nodes on PostgreSQL", tests=(FAULT_STORM,), says=say_faults
+    ),
+    "failover": Campaign(
+        what="a standby takes over before it had the last commits",
+        tests=("crash/test_failover.py",),
+        says=say_failovers,
     ),
     "horizon": Campaign(
         what="200 fires a second while somebody's transaction holds the horizon", tests=(HORIZON,), says=say_horizon

@@ -52,6 +52,13 @@ def test_the_table_counts_what_was_done() -> None:
         "last_minute": {"p99_s": 0.06},
     }
     said = "200 fires a second, held for 300 s: rate 99.9%, p99 lateness 60 ms (before: 50 ms)"
+    failovers: list[dict[str, object]] = [
+        {"starts": 1000, "brought_back": 20, "again": 1},
+        {"starts": 500, "brought_back": 5, "again": 0},
+    ]
+    assert (
+        CAMPAIGNS["failover"].says(_outcome(failovers)) == "2 failovers: 1,500 starts, 25 brought back, 1 started again"
+    )
     assert CAMPAIGNS["horizon"].says(_outcome([held])) == said
     assert CAMPAIGNS["fuzz"].says(_outcome([])) == "1,000 examples; 9 passed"
 
