@@ -9,9 +9,10 @@ READY := $(VENV)/.ready
 MUTANTS := $(VENV)/mutants
 QUICK := $(addprefix tests/,cron planning profile jobs test_layers.py test_public_names.py)
 PEERS := $(foreach peer,apscheduler3 apscheduler4 huey,$(VENV)/peers/$(peer)/.ready)
+CLUSTER_PEERS := $(foreach peer,procrastinate pgqueuer apscheduler4pg awa,$(VENV)/peers/$(peer)/.ready)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-cluster test quick campaign mutants lint format bench bench-full picture lock clean
+.PHONY: help setup demo demo-cluster test quick campaign mutants lint format bench bench-full bench-cluster picture lock clean
 
 help: ## explain the targets
 	@echo "systemprompt: scheduled jobs that can account for themselves"
@@ -65,6 +66,9 @@ bench: $(READY) $(PEERS) ## measure against floors and peers in the same run, a 
 
 bench-full: $(READY) $(PEERS) ## the same with ten million runs, and 10,000 jobs for every peer
 	@$(BIN)/python -m bench all --full
+
+bench-cluster: $(READY) $(CLUSTER_PEERS) ## nodes and peers on a real PostgreSQL, half an hour (ONLY="rates lateness", FLAGS=--full)
+	@$(BIN)/python -m bench cluster $(ONLY) $(FLAGS)
 
 # Each peer in an environment of its own: APScheduler 3 and 4 have one name.
 $(VENV)/peers/%/.ready: requirements/peers-%.lock | $(READY)

@@ -9,15 +9,16 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from bench._report import REPOSITORY, NotMeasured
 
-__all__ = ["Installation", "NodeProcess", "scratch"]
+__all__ = ["Installation", "NodeProcess", "ReportingProcess", "scratch"]
 
 SCRATCH = os.path.join(REPOSITORY, ".venv", "bench")
 """Not /tmp: that is memory on many machines, where a commit costs nothing."""
@@ -55,13 +56,15 @@ class Installation:
         return {**os.environ, "SYSTEMPROMPT_PROFILE": self.profile, "XDG_CACHE_HOME": cache, "NO_COLOR": "1"}
 
     @classmethod
-    def furnish(cls, folder: str, jobs: str, limits: Mapping[str, object] | None = None) -> Installation:
+    def furnish(
+        cls, folder: str, jobs: str, limits: Mapping[str, object] | None = None, *, database: str = "sqlite:///app.db"
+    ) -> Installation:
         """Write profile and jobs. The built-in jobs are switched off, so that only what is measured is due."""
         os.makedirs(folder, exist_ok=True)
         with open(os.path.join(folder, "jobs.py"), "w", encoding="utf-8") as file:
             file.write(jobs)
         profile = {
-            "database": "sqlite:///app.db",
+            "database": database,
             "extensions": ["jobs.py"],
             "entry_points": False,
             "scheduler": {"jobs": {name: {"enabled": False} for name in _builtin_jobs()}},
@@ -86,20 +89,33 @@ class Installation:
         return ended.stdout
 
 
-class NodeProcess:
-    """One node of an installation; `with` ends it."""
+class ReportingProcess:
+    """A process that says a line of JSON when it serves, and another for each line `report` that it hears; `with` ends it.
 
-    def __init__(self, installation: Installation) -> None:
+    limit_s   seconds after which it is killed, whatever it is doing; None: it may take as long as it likes
+    """
+
+    def __init__(self, command: Sequence[str], environ: Mapping[str, str], *, limit_s: float | None = None) -> None:
         self.started_at = time.time()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench._child", installation.profile],
-            env=installation.environ,
+        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  # closed by `close`
+        self.process = subprocess.Popen(
+            command,
+            env=environ,
             cwd=REPOSITORY,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=self._errors,
             text=True,
         )
-        self.greeting = self._heard()
+        self._limit = threading.Timer(limit_s or 0.0, self.process.kill)
+        self._limit.daemon = True
+        if limit_s is not None:
+            self._limit.start()
+        try:
+            self.greeting = self._heard()
+        except BaseException:
+            self.close()
+            raise
         self.serving_after_s = time.time() - self.started_at
         """Seconds from the start of the process until it serves."""
 
@@ -107,36 +123,54 @@ class NodeProcess:
         """Ask what happened since the last time; see `bench._child.Seen.take`.
 
         Raises:
-            NotMeasured: the node is gone.
+            NotMeasured: the process is gone; what it said last is shown.
         """
-        assert self._process.stdin is not None
+        assert self.process.stdin is not None
         with suppress(BrokenPipeError):  # then there is nothing to hear either
-            self._process.stdin.write("report\n")
-            self._process.stdin.flush()
+            self.process.stdin.write("report\n")
+            self.process.stdin.flush()
         return self._heard()
 
     def close(self) -> None:
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-        for pipe in (self._process.stdin, self._process.stdout):
+        """Ask it to end, and see to it that it has ended."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        for pipe in (self.process.stdin, self.process.stdout):
             assert pipe is not None
             with suppress(BrokenPipeError):
                 pipe.close()
-        self._process.wait(60)
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self._limit.cancel()
+        self._errors.close()
 
-    def __enter__(self) -> NodeProcess:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def _heard(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
         if not line:
-            raise NotMeasured(f"the node ended by itself with status {self._process.wait()}")
+            status = self.process.wait()
+            self._errors.seek(0)
+            raise NotMeasured(
+                f"{self.process.args!r} ended by itself with status {status}: {self._errors.read()[-2000:]}"
+            )
         heard: dict[str, Any] = json.loads(line)
         return heard
+
+
+class NodeProcess(ReportingProcess):
+    """One node of an installation; `with` ends it."""
+
+    def __init__(self, installation: Installation) -> None:
+        super().__init__([sys.executable, "-m", "bench._child", installation.profile], installation.environ)
 
 
 def sp_command() -> list[str]:

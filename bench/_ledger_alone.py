@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import inspect
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from bench._installation import Installation, scratch
@@ -20,7 +21,7 @@ try:
 except ModuleNotFoundError:  # the tree of before
     from systemprompt.runner.identity import this_process  # type: ignore[import-not-found,no-redef]
 
-__all__ = ["JOBS", "ledger_alone"]
+__all__ = ["JOBS", "ledger_alone", "ledger_rounds"]
 
 JOBS = """\
 from bench._marks import start
@@ -33,21 +34,34 @@ for number in range({count}):
 
 def ledger_alone(count: int, *, room: int) -> float:
     """Return the seconds that a ledger takes for so many jobs due at once: planned, begun `room` at a time, and closed."""
-    now = SystemClock().now()
+    *_, took = ledger_rounds(count, room=room)  # the first fills the caches
+    return took
+
+
+def ledger_rounds(count: int, *, room: int, rounds: int = 3, database: str | None = None) -> Iterator[float]:
+    """Give the seconds of one round after the other, on SQLite or on the PostgreSQL at this address.
+
+    PostgreSQL's own clock says what is due, so there each round waits for its second to come.
+    """
+    now, host = SystemClock().now(), SystemClock()
+    every = 1 if database is None else 2
+    jobs = JOBS.format(count=count, every=every)
     with scratch() as folder:
-        installation = Installation.furnish(folder, JOBS.format(count=count, every=1))
+        installation = Installation.furnish(folder, jobs, database=database or "sqlite:///app.db")
         with open_system(installation.profile, environ=installation.environ, clock=ManualClock(now)) as system:
             node = this_process(kind="serve", program="bench", lease_s=30.0, capacity=room, now=now)
             system.ledger.join(node)
             # What is measured is the ledger, not the collector's rounds through this process.
             gc.collect()
             gc.freeze()
-            took = 0.0
             # As a node asks: what has just come due waits for room without being queued. The code before does not know that.
             knows = "patience" in inspect.signature(system.ledger.turn).parameters
             asked: dict[str, Any] = {"room": room, **({"patience": SECOND} if knows else {})}
-            for due in (now + SECOND, now + 2 * SECOND, now + 3 * SECOND):  # the first fills the caches
-                took, closed = 0.0, 0
+            for number in range(1, rounds + 1):
+                due, took, closed = now + number * SECOND, 0.0, 0
+                if database is not None:
+                    time.sleep(every - time.time() % every + 0.01)
+                    due = host.now()
                 held: tuple[Claimed, ...] = ()
                 while closed < count:
                     ends = [_success(run, due) for run in held]  # made beforehand, as the rows of the floor are
@@ -55,7 +69,7 @@ def ledger_alone(count: int, *, room: int) -> float:
                     turn = system.ledger.turn(node.node_id, due, system.decide, closings=ends, **asked)
                     took += time.perf_counter() - began
                     closed, held = closed + len(turn.closed), turn.claimed
-            return took
+                yield took
 
 
 def _success(run: Claimed, now: int) -> Closing:

@@ -11,9 +11,17 @@ from typing import Any
 from bench._installation import scratch
 from bench._report import REPOSITORY, NotMeasured
 
-__all__ = ["SET_UP", "ask_peer", "peer_version"]
+__all__ = ["SET_UP", "ask_peer", "peer_environ", "peer_version"]
 
 PEERS_FOLDER = os.path.join(REPOSITORY, ".venv", "peers")
+
+_PACKAGES = {
+    "apscheduler3": "apscheduler",
+    "apscheduler4": "apscheduler",
+    "apscheduler4pg": "apscheduler",
+    "awa": "awa_pg",
+}
+"""Where the package is not called as the peer is here."""
 
 SET_UP = "make bench"
 """Sets the peers up, once."""
@@ -25,7 +33,7 @@ def peer_version(peer: str) -> str | None:
         names = os.listdir(_place(peer))
     except FileNotFoundError:
         return None
-    package = peer.rstrip("34")
+    package = _PACKAGES.get(peer, peer)
     versions = [name.removesuffix(".dist-info").split("-")[1] for name in names if name.startswith(f"{package}-")]
     return versions[0] if versions else None
 
@@ -42,7 +50,7 @@ def ask_peer(peer: str, **question: object) -> dict[str, Any]:
             question["folder"] = folder
         ended = subprocess.run(
             [sys.executable, script, json.dumps(question)],
-            env={**os.environ, "PYTHONPATH": _place(peer)},
+            env=peer_environ(peer),
             capture_output=True,
             text=True,
             check=False,
@@ -51,6 +59,11 @@ def ask_peer(peer: str, **question: object) -> dict[str, Any]:
         raise NotMeasured(f"{peer} failed:\n{ended.stderr[-2000:]}")
     answer: dict[str, Any] = json.loads(ended.stdout)
     return answer
+
+
+def peer_environ(peer: str) -> dict[str, str]:
+    """Return the surroundings of a peer's process: it sees its own packages and none of ours."""
+    return {**os.environ, "PYTHONPATH": _place(peer)}
 
 
 def _place(peer: str) -> str:

@@ -91,7 +91,7 @@ class Report:
         measured_on = f"{machine()} Load average {started_with:.1f} before, {os.getloadavg()[0]:.1f} after."
         print(f"{text}\n{measured_on}\n", flush=True)
         if chosen.write is not None:
-            write_between_marks(chosen.write, self.name, text)
+            write_between_marks(chosen.write, self.name.replace(" ", "-"), text)
             write_between_marks(chosen.write, "machine", f"{date.today():%Y-%m-%d}. {measured_on}")  # noqa: DTZ011
         return int(chosen.check and any(one.kind == "must" and not one.met for one in self.judgements))
 

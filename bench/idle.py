@@ -79,12 +79,16 @@ def main(arguments: list[str]) -> int:
     return report.finish(chosen, busy)
 
 
+def jobs_not_due(count: int) -> str:
+    """Return a file of so many jobs, daily and monthly, of which none falls due within two hours."""
+    now = datetime.now(UTC)
+    return JOBS.format(count=count, hour=now.hour, day=now.day % 28 + 2 if now.day < 27 else 12)
+
+
 def idling(count: int, seconds: float) -> Idling:
     """Start a node twice, and watch the second."""
-    now = datetime.now(UTC)
-    jobs = JOBS.format(count=count, hour=now.hour, day=now.day % 28 + 2 if now.day < 27 else 12)
     with scratch() as folder:
-        installation = Installation.furnish(folder, jobs)
+        installation = Installation.furnish(folder, jobs_not_due(count))
         with NodeProcess(installation) as node:
             cold_s = node.serving_after_s
         with NodeProcess(installation) as node:

@@ -11,7 +11,11 @@ import pytest
 from bench import _peers, fires
 from bench._report import REPOSITORY, Options, Report, options, percentile, write_between_marks
 
-NAMES = sorted(module.name for module in pkgutil.iter_modules(bench.__path__) if not module.name.startswith("_"))
+NAMES = sorted(
+    module.name
+    for module in pkgutil.iter_modules(bench.__path__)
+    if not module.name.startswith("_") and not module.ispkg
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
