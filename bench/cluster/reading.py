@@ -12,6 +12,7 @@ import time
 from contextlib import ExitStack
 from statistics import median
 
+from bench import history
 from bench._installation import Installation, scratch
 from bench._report import Options, Report
 from bench.cluster.long_ledger import fill
@@ -23,12 +24,7 @@ SIZES = {"smoke": (100, 1_000), "quick": (1_000, 100_000), "normal": (1_000, 1_0
 ROUNDS = {"smoke": 1, "quick": 5, "normal": 11, "full": 11}
 
 READING = {
-    "list": ("jobs", "list"),
-    "show": ("jobs", "show", "report_3"),
-    "history -n 20": ("jobs", "history", "-n", "20"),
-    "history --job": ("jobs", "history", "--job", "report_3"),
-    "history --status failed": ("jobs", "history", "--status", "failed"),
-    "history --job --status failed": ("jobs", "history", "--job", "report_3", "--status", "failed"),
+    **{name: words for name, words in history.READING.items() if "HOUR" not in words},
     "explain": ("jobs", "explain", "report_3"),
 }
 

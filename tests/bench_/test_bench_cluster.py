@@ -14,16 +14,15 @@ from bench.cluster import contenders
 from bench.cluster.contenders import PEERS, Outcome, peers_set_up
 from bench.cluster.server import VARIABLE, bench_server
 
+from support.bench_tables import is_one_judged_table
+
 
 @pytest.mark.parametrize("part", cluster.PARTS)
 def test_every_part_prints_one_table_and_judges_itself(part: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cluster.main([part, "--smoke", "--no-peers"]) == 0
 
     said = capsys.readouterr().out
-    header, rule = [line for line in said.splitlines() if line.startswith("|")][:2]
-    assert header.count("|") == rule.count("|") > 2
-    assert said.count("**") == 2
-    assert "- must: " in said or "- aim: " in said
+    assert is_one_judged_table(said)
     assert f"Again: `python -m bench cluster {part} --smoke`" in said
     assert "PostgreSQL 18" in said
     assert "`fsync=on`" in said

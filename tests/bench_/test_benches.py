@@ -11,6 +11,8 @@ import pytest
 from bench import _peers, fires
 from bench._report import REPOSITORY, Options, Report, options, percentile, write_between_marks
 
+from support.bench_tables import is_one_judged_table
+
 NAMES = sorted(
     module.name
     for module in pkgutil.iter_modules(bench.__path__)
@@ -23,10 +25,7 @@ def test_every_bench_prints_one_table_and_judges_itself(name: str, capsys: pytes
     assert importlib.import_module(f"bench.{name}").main(["--smoke", "--no-peers"]) == 0
 
     said = capsys.readouterr().out
-    header, rule = [line for line in said.splitlines() if line.startswith("|")][:2]
-    assert header.count("|") == rule.count("|") > 2
-    assert said.count("**") == 2
-    assert "- must: " in said or "- aim: " in said
+    assert is_one_judged_table(said)
     assert f"Again: `python -m bench {name} --smoke`" in said
     assert "SQLite" in said.splitlines()[-2]
 
