@@ -93,6 +93,7 @@ def load_of_peer(server: BenchServer, peer: Peer, *, seconds: int, count: int, n
     Raises:
         NotMeasured: the peer failed, or could not put its tasks in before they were due; what it said is shown.
     """
+    _say(f"{peer.title}: {count:,} tasks, {seconds} times, on {nodes} workers")
     with server.database() as address, ExitStack() as stack:
         due = float(int(time.time() + peer.start_s + nodes + seconds * count * peer.load_ms / 1000))
         dues = [due + number for number in range(seconds)]
@@ -135,23 +136,42 @@ def bursts_of_ours(
 
     The first burst, which starts the threads, is not counted.
     """
+    _say(f"systemprompt: {count:,} jobs, {bursts} times, on {nodes} nodes")
     with server.database() as address, scratch() as folder, ExitStack() as stack:
         installation = Installation.furnish(folder, JOBS.format(count=count, every=every), limits, database=address)
         running = [stack.enter_context(NodeProcess(installation)) for _ in range(nodes)]
-        outcomes = []
         first = (int(time.time() + 0.5) // every + 1) * every
-        _sleep_until(first + every - 0.3)
-        for node in running:
-            node.report()
-        for at in range(first + every, first + (bursts + 1) * every, every):
-            began = server.log_bytes()
+        due = [float(first + number * every) for number in range(1, bursts + 1)]
+        _sleep_until(due[0] - 0.3)
+        logs = [server.log_bytes()]
+        starts: list[tuple[float, ...]] = []
+        ends: list[tuple[float, float]] = []
+
+        def hear() -> None:
+            for node in running:
+                seen = node.report()
+                starts.extend((fire_at, start) for fire_at, start in seen["starts"])
+                ends.extend((fire_at / 1_000_000, end) for fire_at, end in seen["closed"])
+
+        for at in due:
             _sleep_until(at + every - 0.3)
-            seen = [node.report() for node in running]
-            starts = [tuple(start) for one in seen for start in one["starts"] if start[0] == at]
-            ends = [end for one in seen for fire_at, end in one["closed"] if fire_at == at * 1_000_000]
-            last = max(ends, default=float("nan"))
-            outcomes.append(_outcome(starts, last, [float(at)], count, len(ends), server.log_bytes() - began))
-        return outcomes
+            hear()
+            logs.append(server.log_bytes())
+        # What started late belongs to its own burst, whichever was the next by then.
+        until = time.time() + _TAIL_S
+        while sum(fire_at in due for fire_at, _ in ends) < bursts * count and time.time() < until:
+            time.sleep(0.25)
+            hear()
+    outcomes = []
+    for at, before, after in zip(due, logs[:-1], logs[1:], strict=True):
+        own = [end for fire_at, end in ends if fire_at == at]
+        last = max(own, default=None)
+        outcomes.append(_outcome([one for one in starts if one[0] == at], last, [at], count, len(own), after - before))
+    return outcomes
+
+
+_TAIL_S = 30.0
+"""How long what is left of the last burst is waited for."""
 
 
 def _outcome(
@@ -193,3 +213,8 @@ def _command(peer: Peer, question: dict[str, Any]) -> list[str]:
 
 def _sleep_until(moment: float) -> None:
     time.sleep(max(0.0, moment - time.time()))
+
+
+def _say(text: str) -> None:
+    # A run takes half an hour: whoever waits sees where it is.
+    print(f"  {text}", file=sys.stderr, flush=True)

@@ -18,10 +18,10 @@ from bench.cluster.server import BenchServer
 OF_A_COMMIT = 8.0
 
 RATES = {"smoke": (10,), "quick": (10, 100), "normal": (10, 100, 1_000), "full": (10, 100, 1_000)}
-SECONDS = {"smoke": 1, "quick": 6, "normal": 30, "full": 60}
+SECONDS = {"smoke": 1, "quick": 5, "normal": 30, "full": 60}
 BURST = {"smoke": 0, "quick": 2_000, "normal": 10_000, "full": 10_000}
 BURSTS = {"smoke": 0, "quick": 1, "normal": 2, "full": 5}
-EVERY = 30
+EVERY = {"smoke": 10, "quick": 10, "normal": 30, "full": 30}
 """Seconds between two bursts: what is left of one must not be in the way of the next."""
 
 
@@ -45,7 +45,9 @@ def measure(server: BenchServer, chosen: Options) -> Report:
         count, bursts = BURST[chosen.scale], BURSTS[chosen.scale]
         load = f"{count:,} at once"
         ours = [
-            late for one in bursts_of_ours(server, count=count, every=EVERY, bursts=bursts) for late in one.lateness
+            late
+            for one in bursts_of_ours(server, count=count, every=EVERY[chosen.scale], bursts=bursts)
+            for late in one.lateness
         ]
         p99 = _row(report, load, "systemprompt", ours, count * bursts)
         _peers(server, report, peers, load, seconds=1, count=count, ours=p99)
