@@ -76,7 +76,9 @@ def measure(server: BenchServer, chosen: Options) -> Report:
         case = f"{nodes} node{'s' * (nodes > 1)}, {count:,} schedules"
         judge(f"{case}: below {CPU:g} % of a core a node", f"{one.cpu:.2f} %", one.cpu < CPU)
         asked = f"{case}: below {STATEMENTS:g} statements a minute a node"
-        judge(asked, f"{one.statements:.0f}", one.statements < STATEMENTS)
+        # Each transaction is a statement at least, whether the store told of it or not.
+        found = max(one.statements, one.transactions / nodes)
+        judge(asked, f"{found:.0f}", found < STATEMENTS)
     report.note(
         f"watched for {SECONDS[chosen.scale]:g} s; of several nodes the one that cost most; the warm start of it"
     )
@@ -91,11 +93,11 @@ def idling(server: BenchServer, nodes: int, count: int, seconds: float) -> Idlin
             pass
         running = [stack.enter_context(NodeProcess(installation)) for _ in range(nodes)]
         time.sleep(min(5.0, seconds))  # what a start leaves behind is over by then
-        ended = server.statements(address)
+        ended = server.transactions(address)
         before = [node.report() for node in running]
         time.sleep(seconds)
         after = [node.report() for node in running]
-        ended = server.statements(address) - ended
+        ended = server.transactions(address) - ended
     due = sum(len(one["starts"]) for one in after)
     if due:
         raise NotMeasured(f"{due} jobs were due while nothing should have been")

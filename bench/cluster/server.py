@@ -85,7 +85,7 @@ class BenchServer:
         with self.connected() as connection:
             return int(_one(connection, "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn")[0])
 
-    def statements(self, address: str) -> int:
+    def transactions(self, address: str) -> int:
         """Return how many transactions this database has ended so far, those of this question aside."""
         with self.connected() as connection:
             connection.execute("SELECT pg_stat_clear_snapshot()")
