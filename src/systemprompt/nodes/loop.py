@@ -225,8 +225,9 @@ class Loop:
         due = self._may_plan and self._next_due is not None and self._next_due <= now
         try:
             if changed or looked:
-                self._hear_stops()
-                self._hear_drain()
+                with self._ledger.snapshot():
+                    self._hear_stops()
+                    self._hear_drain()
             if self._claims:
                 self._start_asked(asked, now)
             if not (closings or due or ((changed or looked) and self._plans)):

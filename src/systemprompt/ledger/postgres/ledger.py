@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -15,7 +16,7 @@ from systemprompt.databases.postgres_waiting import answered_within
 from systemprompt.ledger.postgres.connections import translated
 from systemprompt.ledger.postgres.listening import SILENT, Listening
 from systemprompt.ledger.postgres.migrating import migrate
-from systemprompt.ledger.postgres.reader import MIGRATIONS, MIGRATIONS_TABLE, SCHEMA, SQL, PostgresReader
+from systemprompt.ledger.postgres.reader import LOOK_ANYWAY_S, MIGRATIONS, MIGRATIONS_TABLE, SCHEMA, SQL, PostgresReader
 from systemprompt.ledger.postgres.server_clock import ServerClock
 from systemprompt.ledger.postgres.server_history import ServerHistory
 from systemprompt.ledger.postgres.statements import Statements
@@ -67,6 +68,8 @@ class PostgresLedger(PostgresReader, StoredLedger):
         self._one_turn = threading.Lock()
         self._remembers_epoch: int | None = None
         self._partitions_until: Instant = 0
+        self._look_at = 0.0
+        self._seen_marker = 0
 
     def be_patient(self, seconds: float) -> None:
         """Wait for what others hold no longer than this from now on."""
@@ -101,8 +104,22 @@ class PostgresLedger(PostgresReader, StoredLedger):
         return self._store.server_now if self.decides_by == "database" else now
 
     def hear(self, heard: Callable[[], None]) -> None:
+        def look_and_tell() -> None:
+            self._look_at = 0.0
+            heard()
+
         if self._listening is None:
-            self._listening = Listening(self._listen, self._store.channel, self._store.own_name, heard)
+            self._listening = Listening(self._listen, self._store.channel, self._store.own_name, look_and_tell)
+
+    def change_marker(self) -> int:
+        """As promised. While hints are heard, the server is asked after one, or when none came for ten seconds."""
+        self._store.tell_what_is_owed()
+        hears = self._listening is not None and not self._listening.is_silent
+        now = time.monotonic()
+        if not hears or now >= self._look_at:
+            self._look_at = now + LOOK_ANYWAY_S  # before it is asked: a hint that comes meanwhile is not missed
+            self._seen_marker = super().change_marker()
+        return self._seen_marker
 
     # -- the clockwork of a node ----------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from systemprompt.ledger.reader import LedgerUpkeep
 from systemprompt.ledger.statements import load_statements
 from systemprompt.ledger.stored.reader import StoredReader
 
-__all__ = ["MIGRATIONS", "MIGRATIONS_TABLE", "SCHEMA", "SQL", "PostgresReader", "open_reading_ledger"]
+__all__ = ["LOOK_ANYWAY_S", "MIGRATIONS", "MIGRATIONS_TABLE", "SCHEMA", "SQL", "PostgresReader", "open_reading_ledger"]
 
 _HERE = os.path.dirname(__file__)
 MIGRATIONS = os.path.join(_HERE, "migrations")
@@ -27,7 +27,8 @@ SQL = os.path.join(_HERE, "sql")
 SCHEMA = "systemprompt"
 """The schema that the ledger is in where the profile names no other."""
 
-_LOOK_ANYWAY_S = 5.0
+LOOK_ANYWAY_S = 10.0
+"""So often whoever looks finds something new, hint or not: one that was lost costs that much."""
 
 
 class PostgresReader(StoredReader):
@@ -62,12 +63,12 @@ class PostgresReader(StoredReader):
         return int(self._store.fetch("state")[0]["high_water"])
 
     def change_marker(self) -> int:
-        """As promised; and every five seconds another number, since a hint may be lost."""
+        """As promised; and every ten seconds another number, since a hint may be lost."""
         self._store.tell_what_is_owed()
         (seen,) = self._store.fetch("changes")
         self._store.hear(seen["hints"])
         changes = seen["number"] - self._store.own_changes
-        return int(changes) * _MANY + int((time.monotonic() - self._since) / _LOOK_ANYWAY_S)
+        return int(changes) * _MANY + int((time.monotonic() - self._since) / LOOK_ANYWAY_S)
 
     @property
     def upkeep(self) -> LedgerUpkeep:

@@ -165,9 +165,11 @@ WHERE coalesce((SELECT z.zone_data FROM zone_data_changes z
 ORDER BY p.next_due, p.job_id
 
 -- name: terms_of_jobs
+-- From the ids to the jobs: with = ANY, each row of a table without statistics would be held against each id.
 SELECT j.job_id, j.version, v.schedule, v.time_zone, v.policies, v.enabled
-FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
-WHERE j.job_id = ANY (translate(:ids, '[]', '{}')::bigint[])
+FROM unnest(translate(:ids, '[]', '{}')::bigint[]) AS n (job_id)
+JOIN jobs j ON j.job_id = n.job_id
+JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
 
 -- name: policies_in_force
 SELECT j.job_id, v.policies FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version

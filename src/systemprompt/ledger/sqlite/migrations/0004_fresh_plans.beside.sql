@@ -1,0 +1,1 @@
+-- Nothing here: on PostgreSQL a trigger is planned anew each time. The numbers of both engines go together.
