@@ -109,6 +109,7 @@ def test_json_is_supported_by_every_command_and_keeps_to_its_schema(command: Com
         "completion": "bash",
         "db backup": str(live.folder / "copy.db"),
         "db restore": f"{live.folder / 'before.db'} --replace",
+        "db move": f"--to {live.folder / 'moved.db'}",
         "nodes drain": "a1b2",
     }
     if command.name == "nodes drain":

@@ -118,6 +118,8 @@ LIFE: list[tuple[str, dict[str, Any]]] = [
     ("db_backup", {"file": "copy.db"}),
     ("db_restore", {"file": "copy.db"}),
     ("db_restore", {"file": "copy.db", "replace": True, "dry_run": True}),
+    ("db_move", {"to": "moved.db"}),
+    ("db_move", {"to": "moved.db"}),
     ("init_profile", {"dir": "elsewhere"}),
     ("init_profile", {"dir": "elsewhere"}),
     ("serve", {"grace": -1.0}),
@@ -193,6 +195,7 @@ def masked(answer: dict[str, Any], cli: CliSession) -> dict[str, Any]:
     """Take out what no two installations share, and the spelling of parameters."""
     text = json.dumps(plain(answer)).replace(str(cli.folder), "FOLDER")
     text = re.sub(r'("(?:duration_ms|size_bytes|log_bytes|free_bytes|fence)": )\d+', r"\g<1>0", text)
+    text = re.sub(r'("digest": ")[0-9a-f]{64}', r"\g<1>", text)  # of rows that hold the ledger's id, or the wall clock's time
     text = re.sub(r"free|[\d.]+ [GM]B", "", text)
     for flag in [flag for command in COMMANDS for flag in flags_of(command)]:
         text = text.replace(f"`{flag.field}`", flag.spelling)

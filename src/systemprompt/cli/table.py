@@ -153,6 +153,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("db status", "db_status"),
     Command("db backup", "db_backup", "file"),
     Command("db restore", "db_restore", "file"),
+    Command("db move", "db_move"),
     Command("doctor", "doctor"),
     # Of this door alone: they describe its commands.
     Command(

@@ -8,13 +8,14 @@ from typing import Any, Literal, Protocol
 
 from systemprompt.clock import Clock, Instant
 from systemprompt.ledger.attempt_views import AttemptView, LateView, TextView
+from systemprompt.ledger.moving import Placement
 from systemprompt.ledger.node_identity import NodeIdentity, ZoneDataChange
 from systemprompt.ledger.records import ClockEvent, QuarantineNotice
 from systemprompt.ledger.seals import DayContent, Seal, SealDraft, SealState
 from systemprompt.ledger.upkeep import DatabaseBackup, DatabaseRestore, DatabaseUpkeep, Extent, Settled
 from systemprompt.ledger.views import HistoryPage, HistoryQuery, JobView, RangeView, RunView, VersionView
 
-__all__ = ["LedgerBackup", "LedgerReader", "LedgerRestore", "LedgerUpkeep"]
+__all__ = ["LedgerBackup", "LedgerPlacement", "LedgerReader", "LedgerRestore", "LedgerUpkeep"]
 
 
 class LedgerReader(Protocol):
@@ -215,11 +216,36 @@ class LedgerUpkeep(DatabaseUpkeep, Protocol):
         """
         ...
 
+    def is_in_use(self) -> bool:
+        """Say whether any process has the ledger open: on this machine for a file, anywhere for a server.
+
+        Raises:
+            DatabaseError: that cannot be known.
+        """
+        ...
+
+    def place(self) -> AbstractContextManager[LedgerPlacement]:
+        """Return how the rows of another database come here. Two at once wait for one another.
+
+        Raises:
+            ConflictError: something is there already that is not empty, as the placement is filled.
+            DatabaseBusy: another one went on for too long.
+        """
+        ...
+
     def backup(self, to: str, *, replace: bool = False) -> AbstractContextManager[LedgerBackup]: ...
 
     def restore(
         self, source: str, *, replace: bool = False, dry_run: bool = False
     ) -> AbstractContextManager[LedgerRestore]: ...
+
+
+class LedgerPlacement(Placement, Protocol):
+    """Rows of a ledger on their way into a place that was absent or empty."""
+
+    def open(self) -> LedgerReader:
+        """Open what was filled to read, before it is published. The caller closes it."""
+        ...
 
 
 class LedgerBackup(DatabaseBackup, Protocol):

@@ -16,6 +16,7 @@ from typing import Literal, Protocol
 
 from systemprompt.clock import Instant
 from systemprompt.ledger.migration_files import are_all_beside
+from systemprompt.ledger.table_rows import Rows, TableShape
 
 __all__ = [
     "DatabaseBackup",
@@ -203,6 +204,18 @@ class DatabaseUpkeep(Protocol):
         Raises:
             ConflictError: `to` exists and `replace` is not given.
             UsageError: `to` is a folder.
+            DatabaseUnreachable: there is no database, or it cannot be read.
+        """
+        ...
+
+    def shapes(self) -> tuple[TableShape, ...]:
+        """Return the tables of ours in it, by name: the same on both engines."""
+        ...
+
+    def hold(self) -> AbstractContextManager[Rows]:
+        """Hold one state of these tables for the block. Others read and write meanwhile.
+
+        Raises:
             DatabaseUnreachable: there is no database, or it cannot be read.
         """
         ...

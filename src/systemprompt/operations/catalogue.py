@@ -288,6 +288,17 @@ OPERATIONS: tuple[Operation, ...] = (
         title="Database Restore",
     ),
     Operation(
+        "db_move",
+        "Move ledger and application tables to another address.",
+        code="move:db_move DbMoveParams DbMove",
+        example={"to": "moved.db"},
+        needs="profile",
+        does="writes",
+        where="local",
+        failed="not clean",
+        title="Database Move",
+    ),
+    Operation(
         "doctor",
         "Check the whole installation and say how to mend what is wrong.",
         code="doctor:doctor DoctorParams Diagnosis",

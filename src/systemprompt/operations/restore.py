@@ -6,13 +6,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from systemprompt.clock import iso
-from systemprompt.errors import DatabaseError, DatabaseInUse
+from systemprompt.errors import DatabaseInUse
 from systemprompt.ledger.upkeep import DatabaseRestore
-from systemprompt.nodes.identity import is_gone, this_machine
 from systemprompt.nodes.rescue import MAX_ATTEMPTS
 from systemprompt.operations.context import OperationContext
+from systemprompt.operations.nodes_at_work import nodes_at_work
 from systemprompt.operations.parameters import param
-from systemprompt.profile.profile import Profile
 from systemprompt.system import System, application_upkeep, ledger_upkeep
 
 __all__ = ["DbRestore", "DbRestoreParams", "RestoredDatabase", "db_restore"]
@@ -83,7 +82,7 @@ def db_restore(context: OperationContext, params: DbRestoreParams) -> DbRestore:
                 of_application = application.restore(file, replace=params.replace, dry_run=params.dry_run)
                 restores.append(("application", application.location, file, begun.enter_context(of_application)))
         except DatabaseInUse as error:
-            raise DatabaseInUse(error.path, _nodes_at_work(profile)) from error
+            raise DatabaseInUse(error.path, nodes_at_work(ledger)) from error
         for _, _, _, restore in restores:
             restore.copy()
         settled = of_ledger.settle(now, logged=application.last_logged_run, max_attempts=MAX_ATTEMPTS)
@@ -110,16 +109,3 @@ def db_restore(context: OperationContext, params: DbRestoreParams) -> DbRestore:
         dry_run=params.dry_run,
         message=f"{does} the ledger" + (f" as it was at {until}" if until else ""),
     )
-
-
-def _nodes_at_work(profile: Profile) -> str:
-    try:
-        ledger = ledger_upkeep(profile).open()
-    except DatabaseError:
-        return ""
-    try:
-        machine = this_machine()
-        nodes = [node for node in ledger.living_nodes() if node.stopped_at is None and not is_gone(node, machine)]
-    finally:
-        ledger.close()
-    return ", ".join(f"{node.kind} node {node.node_id}, pid {node.pid} on {node.host}" for node in nodes)

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from systemprompt.cron import Schedule
-from systemprompt.databases.address import Address
 from systemprompt.discovery.as_written import as_written
 from systemprompt.discovery.fingerprint import fingerprint_of
 from systemprompt.discovery.overrides import Around, JobOverride
 from systemprompt.errors import CronError, ProfileInvalid
 from systemprompt.jobs.policies import POLICIES, Policies
 from systemprompt.jobs.settings import ContentSource, FileSource, HostTable, PublishTarget, Retention
+from systemprompt.profile.addresses import address_beside
 from systemprompt.profile.check import Checked, check
 from systemprompt.profile.document import Values, parse, read_bytes
 from systemprompt.profile.kinds import double_quoted
@@ -65,7 +65,7 @@ def _build(path: str, fingerprint: str, checked: Checked, values: Values) -> Pro
     if "database" not in said:
         return None
     database = said["database"]
-    ledger = said.get("ledger") or _ledger_beside(database)
+    ledger = said.get("ledger") or address_beside(database)
     if ledger == database and ledger.engine == "sqlite":
         checked.fault("ledger", f"{str(ledger)!r} is the database itself; give the ledger a file of its own")
     return Profile(
@@ -97,14 +97,6 @@ def _build(path: str, fingerprint: str, checked: Checked, values: Values) -> Pro
         environment_read=dict(values.read),
         filled=values.filled,
     )
-
-
-def _ledger_beside(database: Address) -> Address:
-    """Return where the ledger is if the profile does not say: a file beside the database's, or a schema in it."""
-    if database.engine != "sqlite":
-        return database
-    root, ending = os.path.splitext(database.path)
-    return Address(f"{root}.ledger{ending}")
 
 
 def _tables(said: Iterable[tuple[str, str, dict[str, Any]]], checked: Checked) -> dict[str, HostTable]:

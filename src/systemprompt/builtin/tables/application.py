@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import Protocol
 
@@ -12,6 +13,7 @@ from systemprompt.databases.database import Database
 from systemprompt.databases.health_note import HealthNote
 from systemprompt.databases.postgres_driver import check_driver
 from systemprompt.databases.sqlite_database import SqliteDatabase
+from systemprompt.ledger.moving import Placement
 from systemprompt.ledger.upkeep import DatabaseUpkeep
 
 __all__ = ["ApplicationUpkeep", "health_of", "open_database", "opener_of", "upkeep_of"]
@@ -22,6 +24,14 @@ class ApplicationUpkeep(DatabaseUpkeep, Protocol):
 
     def check_current(self) -> None:
         """Refuse a database that this release cannot read as it is. Raises DatabaseError."""
+        ...
+
+    def place(self, *, belongs_to: str, beside: Placement) -> AbstractContextManager[Placement]:
+        """As in `systemprompt.ledger.reader.LedgerUpkeep`.
+
+        belongs_to   names the ledger that is published after these rows; `beside` is its placement: in one database of a server
+                     both are published at once
+        """
         ...
 
     def last_logged_run(self, ledger_id: str) -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 
+from systemprompt.ledger.moving import Placement
 from systemprompt.ledger.sqlite.database_file import DatabaseFile
+from systemprompt.ledger.sqlite.placing import FilePlacement, TablesPlacement
 from systemprompt.ledger.sqlite.replacing import number_in
 from systemprompt.ledger.sqlite.upkeep import LEDGER_TABLES
 
@@ -19,6 +21,13 @@ class ApplicationFile(DatabaseFile):
 
     def __init__(self, path: str, *, group: str | None = None) -> None:
         super().__init__(path, migrations=MIGRATIONS, table=MIGRATIONS_TABLE, group=group)
+
+    def place(self, *, belongs_to: str, beside: Placement) -> FilePlacement | TablesPlacement:  # noqa: ARG002  # a file is published alone
+        if os.path.lexists(self.location):
+            return TablesPlacement(self.location, migrations=self.migrations, table=self.table, belongs_to=belongs_to)
+        return FilePlacement(
+            self.location, migrations=self.migrations, table=self.table, group=self.group, belongs_to=belongs_to
+        )
 
     def wrong_source(self, tables: set[str]) -> str | None:
         return "is a ledger, not an application's database" if tables >= LEDGER_TABLES else None

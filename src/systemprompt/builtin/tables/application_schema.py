@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 from typing import NoReturn
 
+from systemprompt.builtin.tables import application_file
 from systemprompt.databases.address import Address
 from systemprompt.databases.dialect import OUR_SCHEMA
 from systemprompt.errors import ConfigurationError
+from systemprompt.ledger.moving import Placement
 from systemprompt.ledger.postgres.database_schema import DatabaseSchema
+from systemprompt.ledger.postgres.placing import SchemaPlacement
+from systemprompt.ledger.sqlite.table_rows import shapes_of
+from systemprompt.ledger.table_rows import TableShape
 
 __all__ = ["MIGRATIONS", "MIGRATIONS_TABLE", "ApplicationSchema"]
 
@@ -25,6 +30,14 @@ class ApplicationSchema(DatabaseSchema):
 
     def __init__(self, address: Address) -> None:
         super().__init__(address, migrations=MIGRATIONS, table=MIGRATIONS_TABLE, schema=OUR_SCHEMA)
+
+    def shapes(self) -> tuple[TableShape, ...]:
+        return shapes_of(application_file.MIGRATIONS, application_file.MIGRATIONS_TABLE)
+
+    def place(self, *, belongs_to: str, beside: Placement) -> SchemaPlacement:
+        if isinstance(beside, SchemaPlacement) and beside.address == self.address:
+            return self._place(belongs_to, within=beside)
+        return self._place(belongs_to)
 
     def last_logged_run(self, ledger_id: str) -> int:
         """Return the highest run id of this ledger that a log line names; 0 where there is none, or no table of ours to ask."""

@@ -36,6 +36,7 @@ VIEWS: dict[str, str] = {
     "DbMigrated": "texts:migrated",
     "DbBackup": "texts:backed_up",
     "DbRestore": "texts:restored",
+    "DbMove": "texts:moved",
     "ServeResult": "texts:node",
     "Schemas": "texts:schemas",
     "Completion": "texts:script",

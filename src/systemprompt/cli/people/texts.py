@@ -16,6 +16,7 @@ from systemprompt.operations.cleanup import LogCleanup, SessionCleanup
 from systemprompt.operations.database import DbMigrated
 from systemprompt.operations.drain_node import NodeDrain
 from systemprompt.operations.init_profile import Initialised
+from systemprompt.operations.move import DbMove
 from systemprompt.operations.new_job import NewJob
 from systemprompt.operations.profile import ProfileCheck, ProfileShown
 from systemprompt.operations.restore import DbRestore
@@ -29,6 +30,7 @@ __all__ = [
     "drained",
     "message",
     "migrated",
+    "moved",
     "node",
     "profile",
     "restored",
@@ -114,6 +116,25 @@ def restored(page: Page, data: DbRestore) -> None:
         page.line(page.dim(f"  runs that were open in the copy and are settled now: {data.settled}"))
     if data.planned_through is not None:
         page.line("fire times since then are treated as missed when a node starts: catch_up decides about each job's")
+
+
+def moved(page: Page, data: DbMove) -> None:
+    page.line(data.message)
+    for one in data.databases:
+        rows = sum(table.rows for table in data.tables if table.database == one.name)
+        page.line(page.dim(f"  {one.name}  {one.source} -> {one.target}  {rows:,} rows"))
+    page.line(page.dim(f"  seals: {data.seals:,}" + (f", the last {data.last_seal}" if data.last_seal else "")))
+    page.line(page.status("ok" if data.clean else "fail", data.audit))
+    if data.not_moved:
+        page.line(f"the profile maps tables of the host, which stay where they are: {', '.join(data.not_moved)}")
+    if not data.dry_run:
+        page.line(
+            "now write this in the profile, and start the nodes; the source is as it was, and still in the profile:"
+        )
+        for line in data.profile:
+            page.line(f"  {line}")
+        for key in data.without:
+            page.line(f"  (and take out the line `{key}:`)")
 
 
 def node(page: Page, data: ServeResult) -> None:

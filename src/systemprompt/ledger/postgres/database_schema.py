@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 import psycopg
@@ -22,6 +22,8 @@ from systemprompt.ledger.postgres.migrating import (
     newer_migrations,
     pending_migrations,
 )
+from systemprompt.ledger.postgres.placing import SchemaPlacement, held_schema
+from systemprompt.ledger.postgres.table_rows import SchemaRows
 from systemprompt.ledger.upkeep import DatabaseSize, SchemaState
 
 __all__ = ["DatabaseSchema"]
@@ -31,6 +33,8 @@ T = TypeVar("T")
 
 class DatabaseSchema:
     """The schema `schema` of the database at an address, with the migrations of a folder; `table` names those that were applied."""
+
+    is_ledger = False
 
     def __init__(self, address: Address, *, migrations: str, table: str, schema: str) -> None:
         self.address = address
@@ -72,6 +76,19 @@ class DatabaseSchema:
 
     def is_at(self, path: str) -> bool:  # noqa: ARG002  # no file is a database on a server
         return False
+
+    def _place(self, belongs_to: str | None, within: SchemaPlacement | None = None) -> SchemaPlacement:
+        return SchemaPlacement(
+            self.address,
+            migrations=self.migrations,
+            table=self.table,
+            schema=self.schema,
+            belongs_to=belongs_to,
+            within=within,
+        )
+
+    def hold(self) -> AbstractContextManager[SchemaRows]:
+        return held_schema(self.address, self.schema, is_ledger=self.is_ledger)
 
     @contextmanager
     def connection(self) -> Iterator[Connection[Any]]:

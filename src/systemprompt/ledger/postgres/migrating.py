@@ -30,7 +30,9 @@ __all__ = [
     "applied_migration",
     "applied_migrations",
     "build",
+    "complete",
     "has_schema",
+    "lock_schema",
     "locked_transaction",
     "migrate",
     "newer_migrations",
@@ -130,6 +132,17 @@ def build(connection: Connection[Any], folder: str, *, schema: str, table: str, 
             _apply(connection, folder, name, schema=schema, table=table)
 
 
+def complete(connection: Connection[Any], folder: str, *, schema: str, table: str) -> None:
+    """Make the schema where it is absent and apply what is pending, inside a locked transaction of the caller's.
+
+    Raises as `migrate`.
+    """
+    _check_name(schema)
+    _make_schema(connection, schema)
+    for name in pending_migrations(connection, folder, schema=schema, table=table, beside=False):
+        _apply(connection, folder, name, schema=schema, table=table)
+
+
 @contextmanager
 def locked_transaction(connection: Connection[Any], schema: str, *, patience: float = 30.0) -> Iterator[None]:
     """Open a transaction that changes a schema: no other one does so at the same time, from wherever.
@@ -143,13 +156,18 @@ def locked_transaction(connection: Connection[Any], schema: str, *, patience: fl
             "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', '0', true)",
             [f"{max(1, round(patience * 1000))}ms"],
         )
-        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"systemprompt {schema}"])
+        lock_schema(connection, schema)
         yield
     except BaseException:
         if not connection.closed:
             connection.rollback()
         raise
     connection.commit()
+
+
+def lock_schema(connection: Connection[Any], schema: str) -> None:
+    """Take that lock inside a transaction of the caller's."""
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"systemprompt {schema}"])
 
 
 def _applied(connection: Connection[Any], schema: str, table: str) -> dict[int, tuple[str, int]]:

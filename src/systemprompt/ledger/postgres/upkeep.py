@@ -16,6 +16,7 @@ from systemprompt.errors import ConflictError, DatabaseInUse, UsageError
 from systemprompt.ledger.postgres.copies import SchemaBackup, SchemaRestore
 from systemprompt.ledger.postgres.database_schema import DatabaseSchema
 from systemprompt.ledger.postgres.migrating import build, pending_migrations
+from systemprompt.ledger.postgres.placing import SchemaPlacement
 from systemprompt.ledger.postgres.reader import (
     MIGRATIONS,
     MIGRATIONS_TABLE,
@@ -24,8 +25,9 @@ from systemprompt.ledger.postgres.reader import (
     open_reading_ledger,
 )
 from systemprompt.ledger.postgres.upkeep_questions import asked, come_first, is_there
-from systemprompt.ledger.sqlite.upkeep import LedgerFile
+from systemprompt.ledger.sqlite.upkeep import LedgerFile, ledger_shapes
 from systemprompt.ledger.stored.schema_objects import SchemaObject, differences_between
+from systemprompt.ledger.table_rows import TableShape
 from systemprompt.ledger.upkeep import SchemaDifference, SchemaState
 
 __all__ = ["LedgerSchema"]
@@ -36,6 +38,17 @@ class LedgerSchema(DatabaseSchema):
 
     def __init__(self, address: Address, *, schema: str = SCHEMA) -> None:
         super().__init__(address, migrations=MIGRATIONS, table=MIGRATIONS_TABLE, schema=schema)
+
+    is_ledger = True
+
+    def shapes(self) -> tuple[TableShape, ...]:
+        return ledger_shapes()
+
+    def place(self) -> SchemaPlacement:
+        return self._place(belongs_to=None)
+
+    def is_in_use(self) -> bool:
+        return self.do(self._has_sessions)
 
     def open(self) -> PostgresReader:
         return open_reading_ledger(self.address, schema=self.schema)
@@ -63,10 +76,13 @@ class LedgerSchema(DatabaseSchema):
                         hint="stop the nodes and say --replace: it is kept beside, as a schema of another name",
                         details={"address": self.location, "schema": self.schema},
                     )
-                (row,) = asked(connection, "sessions", {"name": f"systemprompt ledger {self.schema}"})
-                if row["number"]:
+                if self._has_sessions(connection):
                     raise DatabaseInUse(self.location)
         return SchemaRestore(source, self.address, self.schema)
+
+    def _has_sessions(self, connection: Connection[Any]) -> bool:
+        (row,) = asked(connection, "sessions", {"name": f"systemprompt ledger {self.schema}"})
+        return bool(row["number"])
 
     def _schema_state(self, connection: Connection[Any]) -> SchemaState:
         state = super()._schema_state(connection)

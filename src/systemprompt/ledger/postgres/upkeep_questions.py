@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 from psycopg import Connection, sql
 
+from systemprompt.databases.address import Address
+from systemprompt.databases.postgres import CONNECTING
+from systemprompt.ledger.postgres.connections import ledger_error
 from systemprompt.ledger.postgres.reader import SQL
 from systemprompt.ledger.postgres.statements import Statements
-from systemprompt.ledger.postgres.values import rows_by_name_and_place
+from systemprompt.ledger.postgres.values import adapt, rows_by_name_and_place
 from systemprompt.ledger.statements import load_statements
 
-__all__ = ["asked", "come_first", "is_there", "told"]
+__all__ = ["asked", "come_first", "connected", "is_there", "told"]
+
+
+@contextmanager
+def connected(address: Address) -> Iterator[Connection[Any]]:
+    """Open a connection for the block that reads values as the ledger has them; errors come in our own family."""
+    try:
+        with psycopg.connect(
+            address.with_password(), **{**CONNECTING, "application_name": "systemprompt upkeep"}
+        ) as connection:
+            adapt(connection)
+            connection.row_factory = rows_by_name_and_place
+            yield connection
+    except psycopg.Error as error:
+        raise ledger_error(error, address) from error
 
 
 def come_first(connection: Connection[Any], schema: str) -> None:

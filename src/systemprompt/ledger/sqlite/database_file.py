@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 
 from systemprompt.databases.sqlite import database_error
 from systemprompt.errors import ConflictError, DatabaseInUse, DatabaseUnreachable, UsageError
@@ -15,7 +16,9 @@ from systemprompt.ledger.sqlite.replacing import is_open_elsewhere, make_folder
 from systemprompt.ledger.sqlite.schema_state import absent_schema_state, read_schema_state
 from systemprompt.ledger.sqlite.steps import FileBackup, FileRestore
 from systemprompt.ledger.sqlite.store import SqliteStore
+from systemprompt.ledger.sqlite.table_rows import FileRows, shapes_of
 from systemprompt.ledger.statements import load_statements
+from systemprompt.ledger.table_rows import TableShape
 from systemprompt.ledger.upkeep import DatabaseSize, SchemaState
 
 __all__ = ["DatabaseFile", "upkeep_statements"]
@@ -114,6 +117,16 @@ class DatabaseFile:
         self.check_source(source)
         self.check_place(replace=replace, fold=not dry_run)
         return FileRestore(source, self.location, group=self.group)
+
+    # -- moving ---------------------------------------------------------------------------------------------------------
+
+    def shapes(self) -> tuple[TableShape, ...]:
+        return shapes_of(self.migrations, self.table)
+
+    @contextmanager
+    def hold(self) -> Iterator[FileRows]:
+        with held_view(self.location) as view:
+            yield FileRows(view, self.shapes())
 
     # -- what a copy has to be, and where it may go ---------------------------------------------------------------------
 

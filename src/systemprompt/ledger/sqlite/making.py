@@ -13,7 +13,7 @@ from systemprompt.errors import DatabaseBusy, DatabaseUnreachable
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.sqlite.place import BESIDE, carry, discard, flush, name_anew, remove, share_with, work_name
 
-__all__ = ["make_ledger", "making_name"]
+__all__ = ["lock_of", "make_ledger", "making_name"]
 
 
 def make_ledger(path: str, *, group: str | None = None, patience: float = 10.0) -> None:
@@ -35,7 +35,7 @@ def make_ledger(path: str, *, group: str | None = None, patience: float = 10.0) 
     if os.path.lexists(path) and not os.path.lexists(making):
         return
     try:
-        with _lock_of(os.path.dirname(path), path, patience):
+        with lock_of(os.path.dirname(path), path, patience):
             if os.path.lexists(path):
                 # Left by a crash right after the ledger got its name: nothing may be written to it before the name is durable.
                 flush(os.path.dirname(path))
@@ -77,7 +77,12 @@ def making_name(path: str) -> str:
 
 
 @contextmanager
-def _lock_of(folder: str, path: str, patience: float) -> Iterator[None]:
+def lock_of(folder: str, path: str, patience: float) -> Iterator[None]:
+    """Hold the lock of a folder for the block, which whoever makes the ledger `path` in it has to hold.
+
+    Raises:
+        DatabaseBusy: another process held it for `patience` seconds.
+    """
     deadline = time.monotonic() + patience
     opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

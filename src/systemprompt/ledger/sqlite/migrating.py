@@ -27,6 +27,7 @@ __all__ = [
     "applied_migration",
     "applied_migrations",
     "build",
+    "complete",
     "migrate",
     "newer_migrations",
     "newest_migration",
@@ -88,6 +89,12 @@ def build(connection: sqlite3.Connection, folder: str, *, table: str, up_to: int
     for name in all_migrations(folder):
         if migration_number(name) <= up_to:
             _apply(connection, folder, name, table)
+
+
+def complete(connection: sqlite3.Connection, folder: str, *, table: str) -> None:
+    """Apply what is pending, inside a write transaction of the caller's. Raises as `migrate`."""
+    for name in pending_migrations(connection, folder, table=table, beside=False):
+        _apply(connection, folder, name, table)
 
 
 def pending_migrations(connection: sqlite3.Connection, folder: str, *, table: str, beside: bool = True) -> list[str]:

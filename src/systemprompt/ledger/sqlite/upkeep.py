@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 
 from systemprompt.clock import Instant
-from systemprompt.databases.sqlite import open_connection
+from systemprompt.databases.sqlite import database_error, open_connection
 from systemprompt.errors import UsageError
 from systemprompt.ledger.sqlite.believing import why_not_believed
 from systemprompt.ledger.sqlite.database_file import DatabaseFile, upkeep_statements
 from systemprompt.ledger.sqlite.ledger import SqliteLedger
 from systemprompt.ledger.sqlite.place import flush
+from systemprompt.ledger.sqlite.placing import FilePlacement
 from systemprompt.ledger.sqlite.reader import MIGRATIONS, MIGRATIONS_TABLE, SqliteReader, open_reading_ledger
-from systemprompt.ledger.sqlite.replacing import number_in
+from systemprompt.ledger.sqlite.replacing import is_open_elsewhere, number_in
 from systemprompt.ledger.sqlite.steps import FileBackup, FileRestore
 from systemprompt.ledger.sqlite.store import SqliteStore, refuse_empty
+from systemprompt.ledger.sqlite.table_rows import shapes_of
+from systemprompt.ledger.table_rows import TableShape
 from systemprompt.ledger.upkeep import Extent, Settled
 
-__all__ = ["LEDGER_TABLES", "LedgerFile", "LedgerFileBackup", "LedgerFileRestore"]
+__all__ = ["LEDGER_TABLES", "LedgerFile", "LedgerFileBackup", "LedgerFileRestore", "ledger_shapes"]
 
 LEDGER_TABLES = frozenset(("ledger_state", MIGRATIONS_TABLE))
 """A file that has these is a ledger."""
+
+
+def ledger_shapes() -> tuple[TableShape, ...]:
+    """Return the tables of a ledger, which are the same on both engines, without its state."""
+    return shapes_of(MIGRATIONS, MIGRATIONS_TABLE)
 
 
 class LedgerFile(DatabaseFile):
@@ -48,6 +58,15 @@ class LedgerFile(DatabaseFile):
         self.check_source(source)
         self.check_place(replace=replace, fold=not dry_run)
         return LedgerFileRestore(source, self.location, group=self.group)
+
+    def is_in_use(self) -> bool:
+        try:
+            return os.path.exists(self.location) and is_open_elsewhere(self.location, fold=False)
+        except sqlite3.Error as error:
+            raise database_error(error, self.location) from error
+
+    def place(self) -> FilePlacement:
+        return FilePlacement(self.location, migrations=self.migrations, table=self.table, group=self.group)
 
     def wrong_source(self, tables: set[str]) -> str | None:
         return None if tables >= LEDGER_TABLES else "is no copy of a ledger"

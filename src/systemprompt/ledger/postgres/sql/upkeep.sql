@@ -60,12 +60,8 @@ UPDATE ledger_state SET ledger_id = :ledger_id, runs_left_out = :runs_left_out, 
                         pruned_until = instant(:pruned_until), pruned_run = :pruned_run
 
 -- name: set_sequences
-SELECT setval('fences', greatest(:fence, 1)), setval('run_ids', greatest(:last_run, 1)),
-       setval(pg_get_serial_sequence('job_run_ranges', 'range_id'), greatest((SELECT max(range_id) FROM job_run_ranges), 1)),
-       setval(pg_get_serial_sequence('job_attempts', 'attempt_id'), greatest((SELECT max(attempt_id) FROM job_attempts), 1)),
-       setval(pg_get_serial_sequence('job_tallies', 'tally_id'), greatest((SELECT max(tally_id) FROM job_tallies), 1)),
-       setval(pg_get_serial_sequence('run_marks', 'mark_id'), greatest((SELECT max(mark_id) FROM run_marks), 1)),
-       setval(pg_get_serial_sequence('clock_events', 'event_id'), greatest((SELECT max(event_id) FROM clock_events), 1))
+-- A number that was never given is still to be given. Tables that number their rows are seen to one by one.
+SELECT setval('fences', greatest(:fence, 1), :fence > 0), setval('run_ids', greatest(:last_run, 1), :last_run > 0)
 
 -- name: grants
 -- Who else may use the ledger that is replaced, each as a command that gives the same in the schema that comes first.
