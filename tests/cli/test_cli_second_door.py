@@ -195,7 +195,9 @@ def masked(answer: dict[str, Any], cli: CliSession) -> dict[str, Any]:
     """Take out what no two installations share, and the spelling of parameters."""
     text = json.dumps(plain(answer)).replace(str(cli.folder), "FOLDER")
     text = re.sub(r'("(?:duration_ms|size_bytes|log_bytes|free_bytes|fence)": )\d+', r"\g<1>0", text)
-    text = re.sub(r'("digest": ")[0-9a-f]{64}', r"\g<1>", text)  # of rows that hold the ledger's id, or the wall clock's time
+    text = re.sub(
+        r'("digest": ")[0-9a-f]{64}', r"\g<1>", text
+    )  # of rows that hold the ledger's id, or the wall clock's time
     text = re.sub(r"free|[\d.]+ [GM]B", "", text)
     for flag in [flag for command in COMMANDS for flag in flags_of(command)]:
         text = text.replace(f"`{flag.field}`", flag.spelling)

@@ -20,6 +20,8 @@ import scenario_catalogue
 import scenario_clockwork
 import scenario_lost_tail
 import scenario_migrations
+import scenario_move
+import scenario_move_to_server
 import scenario_odd_ends
 import scenario_restore
 import scenario_retention
@@ -41,10 +43,11 @@ SCENARIOS: dict[str, ModuleType] = {
     "migrations": scenario_migrations,
     "application": scenario_application,
     "restore": scenario_restore,
+    "move": scenario_move,
 }
 """Each has prepare(folder), play(folder), recover(folder) and check(folder, whole), whole being where it was played to its end."""
 
-ON_POSTGRES: dict[str, ModuleType] = {"schema": scenario_schema}
+ON_POSTGRES: dict[str, ModuleType] = {"schema": scenario_schema, "move to a server": scenario_move_to_server}
 """Those that are on no other engine."""
 
 SQL = os.path.join(os.path.dirname(sys.modules[SqliteLedger.__module__].__file__ or ""), "sql")

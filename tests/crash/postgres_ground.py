@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import scenario_schema
-from crash_scenarios import SCENARIOS
+from crash_scenarios import ON_POSTGRES, SCENARIOS
 from crash_worker import NOTE, ledger_in
 from psycopg import sql
 from victims import Victims
@@ -76,19 +75,19 @@ class VictimsOnPostgres(Victims):
 
 
 class VictimsOfSchema(Victims):
-    """Victims that make the ledger's schema, and put another in its place, in the database at this address."""
+    """Victims that make the ledger's schema, by itself or by a copy or a move, in the database at this address."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, scenario: str) -> None:
         self._address = address
-        super().__init__("schema")
+        super().__init__(scenario)
 
     def prepare(self, template: Path) -> None:
         note(template, self._address)
-        scenario_schema.prepare(str(template))
+        ON_POSTGRES[self.scenario].prepare(str(template))
 
     def furnish(self, folder: Path) -> None:
         shutil.copytree(self.folder / "template", folder)
-        scenario_schema.clear(str(folder))
+        ON_POSTGRES[self.scenario].clear(str(folder))
 
 
 def note(folder: Path, address: str, schema: str = WORK) -> None:

@@ -39,17 +39,14 @@ def seldom(): ...
 
 def prepare(folder: str) -> None:
     """Make a backup in which a node holds runs, and let the node go on and die."""
-    for name, text in (("profile.yaml", PROFILE), ("jobs.py", JOBS)):
-        with open(os.path.join(folder, name), "w", encoding="utf-8") as stream:
-            stream.write(text)
     clock = ManualClock(START)
-    with open_system(os.path.join(folder, "profile.yaml"), environ=_environ(folder), clock=clock) as system:
+    with open_system(write_installation(folder, jobs=JOBS), environ=_environ(folder), clock=clock) as system:
         system.database.execute("INSERT INTO logs (created_at, level, message) VALUES (1, 'INFO', 'before')")
         worker = Worker(system.ledger, clock, folder)
         worker.step(20)
         clock.set(BACKED_UP)
         params = DbBackupParams(file="ledger.copy", database="app.copy")
-        db_backup(_context(folder, clock), params)
+        db_backup(context_in(folder, clock), params)
         system.database.execute("INSERT INTO logs (created_at, level, message) VALUES (2, 'INFO', 'after')")
         worker.finish()
         worker.step(10)
@@ -57,10 +54,18 @@ def prepare(folder: str) -> None:
 
 def play(folder: str) -> None:
     params = DbRestoreParams(file="ledger.copy", database="app.copy", replace=True)
-    db_restore(_context(folder, ManualClock(START + 60 * SECOND)), params)
+    db_restore(context_in(folder, ManualClock(START + 60 * SECOND)), params)
 
 
-def _context(folder: str, clock: ManualClock) -> OperationContext:
+def write_installation(folder: str, *, jobs: str, more: str = "") -> str:
+    """Write a profile and its jobs; return the profile's path."""
+    for name, text in (("profile.yaml", PROFILE + more), ("jobs.py", jobs)):
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as stream:
+            stream.write(text)
+    return os.path.join(folder, "profile.yaml")
+
+
+def context_in(folder: str, clock: ManualClock) -> OperationContext:
     profile = os.path.join(folder, "profile.yaml")
     return OperationContext(actor="cli:tester", environ=_environ(folder), cwd=folder, clock=clock, profile=profile)
 

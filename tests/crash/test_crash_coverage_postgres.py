@@ -21,6 +21,12 @@ DONE_OTHERWISE = {
     "systemprompt.ledger.postgres.database_schema:DatabaseSchema.migrate",
     # It is inside of the transaction of `publish`.
     "systemprompt.ledger.postgres.copies:SchemaRestore._keep",
+    # They are inside of the transaction that `SchemaPlacement.__enter__` begins.
+    "systemprompt.ledger.postgres.placing:SchemaPlacement.fill",
+    "systemprompt.ledger.postgres.table_rows:fill_schema",
+    "systemprompt.ledger.postgres.table_rows:_let_rules",
+    # One statement, and only where ledger and tables are in two databases: tests/operations/test_move_of_tables.py.
+    "systemprompt.ledger.postgres.placing:SchemaPlacement.finish",
     # It is always undone.
     "systemprompt.ledger.postgres.upkeep:LedgerSchema._differences",
 }

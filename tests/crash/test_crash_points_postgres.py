@@ -10,8 +10,7 @@ import random
 from collections.abc import Iterator
 
 import pytest
-import scenario_schema
-from crash_scenarios import SCENARIOS
+from crash_scenarios import ON_POSTGRES, SCENARIOS
 from postgres_ground import LEDGERS, VictimsOfSchema, VictimsOnPostgres
 from victims import chosen_by_transaction, killed
 
@@ -44,12 +43,15 @@ def test_killed_at_any_event_on_postgresql_the_next_process_makes_it_whole(
     record(campaign="crash points", scenario=scenario, ground="PostgreSQL", kills=len(points), seed=SEED)
 
 
-def test_killed_while_a_schema_is_made_or_replaced_the_next_process_makes_it_whole(one_postgres: str) -> None:
-    victims = VictimsOfSchema(one_postgres)
+@pytest.mark.parametrize("scenario", ON_POSTGRES)
+def test_killed_while_a_schema_is_made_or_filled_the_next_process_makes_it_whole(
+    one_postgres: str, scenario: str
+) -> None:
+    victims, played = VictimsOfSchema(one_postgres, scenario), ON_POSTGRES[scenario]
     try:
         victims.play_to_the_end()
-        scenario_schema.recover(str(victims.whole))
-        scenario_schema.check(str(victims.whole), str(victims.whole))
+        played.recover(str(victims.whole))
+        played.check(str(victims.whole), str(victims.whole))
         on_the_server = [number for number, event in enumerate(victims.events, 1) if ".postgres." in event.transaction]
         points = on_the_server if LONG else random.Random(SEED).sample(on_the_server, MOST)
         for kill_at in points:
@@ -57,4 +59,4 @@ def test_killed_while_a_schema_is_made_or_replaced_the_next_process_makes_it_who
                 pass
     finally:
         victims.close()
-    record(campaign="crash points", scenario="schema", ground="PostgreSQL", kills=len(points), seed=SEED)
+    record(campaign="crash points", scenario=scenario, ground="PostgreSQL", kills=len(points), seed=SEED)

@@ -49,15 +49,15 @@ class FilePlacement:
         os.close(new_file(copy))
         self._copy = copy
         try:
-            with closing(sqlite3.connect(copy, isolation_level=None)) as file:
-                file.execute("PRAGMA auto_vacuum = INCREMENTAL")
-                file.execute("BEGIN")
-                complete(file, self._migrations, table=self._table)
-                fill_file(file, source, shapes)
-                found = digests_of(FileRows(file, shapes), shapes)
+            with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+                connection.execute("BEGIN IMMEDIATE")
+                complete(connection, self._migrations, table=self._table)
+                fill_file(connection, source, shapes)
+                found = digests_of(FileRows(connection, shapes), shapes)
                 if self._belongs_to is not None:
-                    _mark(file, self._belongs_to, of_all(found))
-                file.execute("COMMIT")
+                    _mark(connection, self._belongs_to, of_all(found))
+                connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise database_error(error, self._path) from error
         take_owner(copy, self._path, self._group)
@@ -127,16 +127,16 @@ class TablesPlacement:
         self._file: sqlite3.Connection | None = None
 
     def fill(self, source: Rows, shapes: Sequence[TableShape]) -> tuple[TableDigest, ...]:
-        file = self._connection()
+        connection = self._connection()
         try:
-            file.execute("PRAGMA foreign_keys = OFF")
-            file.execute("BEGIN IMMEDIATE")
-            complete(file, self._migrations, table=self._table)
-            if _holds_rows(file, shapes) and not _is_unfinished(file, self._belongs_to, shapes):
+            connection.execute("PRAGMA foreign_keys = OFF")
+            connection.execute("BEGIN IMMEDIATE")
+            complete(connection, self._migrations, table=self._table)
+            if _holds_rows(connection, shapes) and not _is_unfinished(connection, self._belongs_to, shapes):
                 raise _in_the_way(self._path)
-            fill_file(file, source, shapes)
-            found = digests_of(FileRows(file, shapes), shapes)
-            _mark(file, self._belongs_to, of_all(found))
+            fill_file(connection, source, shapes)
+            found = digests_of(FileRows(connection, shapes), shapes)
+            _mark(connection, self._belongs_to, of_all(found))
         except sqlite3.Error as error:
             raise database_error(error, self._path) from error
         return found
@@ -188,8 +188,8 @@ def _is_unfinished(file: sqlite3.Connection, belongs_to: str, shapes: Sequence[T
 
 
 def _unmark(path: str) -> None:
-    with closing(open_connection(path)) as file:
-        file.execute(f"DROP TABLE IF EXISTS {UNFINISHED}")
+    with closing(open_connection(path)) as connection:
+        connection.execute(f"DROP TABLE IF EXISTS {UNFINISHED}")
 
 
 def _in_the_way(path: str) -> ConflictError:

@@ -22,7 +22,7 @@ def shapes_of(folder: str, table: str) -> tuple[TableShape, ...]:
 
     Left out are the table of the migrations, SQLite's own, and a ledger's state, which each engine keeps in its own way.
     """
-    with closing(sqlite3.connect(":memory:")) as made:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as made:
         build(made, folder, table=table, up_to=newest_migration(folder))
         names = [row[0] for row in made.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
         return tuple(
@@ -88,17 +88,17 @@ def fill_file(
         _write_counters(file, source.counters())
 
 
-def _write_rows(connection: sqlite3.Connection, shape: TableShape, rows: Iterable[Sequence[Any]]) -> None:
+def _write_rows(file: sqlite3.Connection, shape: TableShape, rows: Iterable[Sequence[Any]]) -> None:
     columns, marks = ", ".join(shape.columns), ", ".join("?" * len(shape.columns))
-    connection.execute(f"DELETE FROM {shape.name}")  # noqa: S608  # a name of our schema
-    connection.executemany(f"INSERT INTO {shape.name} ({columns}) VALUES ({marks})", rows)  # noqa: S608  # as above
+    file.execute(f"DELETE FROM {shape.name}")  # noqa: S608  # a name of our schema
+    file.executemany(f"INSERT INTO {shape.name} ({columns}) VALUES ({marks})", rows)  # noqa: S608  # as above
 
 
-def _write_counters(connection: sqlite3.Connection, counters: Mapping[str, int]) -> None:
-    for (name,) in connection.execute(_NUMBERED).fetchall():
+def _write_counters(file: sqlite3.Connection, counters: Mapping[str, int]) -> None:
+    for (name,) in file.execute(_NUMBERED).fetchall():
         if name in counters:
-            connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", [name])
-            connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", [name, counters[name]])
+            file.execute("DELETE FROM sqlite_sequence WHERE name = ?", [name])
+            file.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", [name, counters[name]])
 
 
 @contextmanager
