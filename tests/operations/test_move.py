@@ -275,6 +275,20 @@ def test_a_table_that_comes_out_otherwise_is_named_and_nothing_stays(
     assert schemas(postgres) == set()
 
 
+def test_a_ledger_that_the_audit_finds_fault_with_moves_and_the_answer_says_so(ours: CliSession, postgres: str) -> None:
+    with closing(sqlite3.connect(ours.home / "data/app.ledger.db")) as ledger, ledger:
+        ledger.execute(
+            "INSERT INTO job_tallies (job_id, hour, status, origin, n) VALUES (1, 2, 'success', 'manual', 5)"
+        )
+
+    answer = ours.sp(f"--json db move --to {postgres}")
+
+    assert answer.code == 1
+    assert not answer.data["clean"]
+    assert "1 finding" in answer.data["audit"]
+    assert schemas(postgres) == {"systemprompt", "systemprompt_app"}
+
+
 def test_two_that_move_to_one_place_at_once_leave_one(ours: CliSession, postgres: str) -> None:
     environ = {**os.environ, **ours.environ}
     for to in (postgres, str(ours.folder / "there.db")):

@@ -75,6 +75,17 @@ def test_a_ledger_moves_alone_to_the_database_that_the_application_has(tmp_path:
     assert back["profile"] == [f"ledger: sqlite:///{tmp_path}/elsewhere.db"]
 
 
+def test_a_database_that_is_spelled_otherwise_is_not_waited_for(tmp_path: Path, postgres: str) -> None:
+    ours = CliSession(tmp_path, real_time=True, database=postgres, profile=PROFILE + "ledger: ledger.db\n")
+    ours.sp("db migrate")
+    other = f"{postgres}&application_name=other"
+
+    assert ours.sp(f"--json db move --to {other}").code == 0, "nothing to move, so nothing is in the way"
+    ours.sp("jobs run nightly_report")
+    assert "not empty" in ours.sp(f"--json db move --to {other}").error["message"], "its log lines are there already"
+    assert ours.sp(f"--json db move --to {postgres}").code == 0, "as the profile spells it, they stay where they are"
+
+
 def test_tables_that_a_move_left_without_a_ledger_are_replaced_by_the_next_unless_somebody_changed_them(
     tmp_path: Path, postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

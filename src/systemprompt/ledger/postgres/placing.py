@@ -71,7 +71,8 @@ class SchemaPlacement:
         complete(connection, self._migrations, schema=self._schema, table=self._table)
         come_first(connection, self._schema)
         for shape in shapes:
-            connection.execute(sql.SQL("LOCK TABLE {}").format(sql.Identifier(shape.name)))
+            # Nobody else writes; reading goes on, since the source may be this very database, spelled otherwise.
+            connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(sql.Identifier(shape.name)))
         is_ledger = self._belongs_to is None
         if self._holds_rows(connection, shapes):
             if not self._is_unfinished(connection, shapes):

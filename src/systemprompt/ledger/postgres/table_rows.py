@@ -81,6 +81,9 @@ def fill_schema(connection: Connection[Any], source: Rows, shapes: Sequence[Tabl
         told(connection, "set_sequences", numbers)
     _write_counters(connection, source.counters())
     _let_rules(connection, "ENABLE", ruled)
+    for shape in shapes:
+        # Whoever reads next, such as the audit, plans by what is there now.
+        connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(shape.name)))
 
 
 def _let_rules(connection: Connection[Any], word: str, tables: Iterable[str]) -> None:
