@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -110,6 +111,23 @@ class LedgerInMemory:
         claimed = tuple(self._waiting[:room])
         del self._waiting[:room]
         return Turn(closed=tuple([closing.run_id for closing in closings]), claimed=claimed)
+
+    epoch = None
+
+    def answered_within(self, _seconds: float) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def settle_lost(self, _now: int, _decide: Decide) -> bool:
+        return False
+
+    def plan_by_zone_data(self, _node_id: str, _now: int) -> bool:
+        return True
+
+    def held(self, _node_id: str) -> tuple[Claimed, ...]:
+        return ()
 
     def stops_asked(self, _node_id: str) -> list[tuple[int, int]]:
         return []

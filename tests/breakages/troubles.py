@@ -51,7 +51,7 @@ class Node(Worker):
     def _guard(self, ledger: Any) -> None:
         """Let every call fail while the database is away."""
         names = {name for name in (*vars(Ledger), *vars(LedgerReader)) if not name.startswith("_")}
-        for name in names - {"close", "upkeep", "dialect", "decides_by"}:
+        for name in names - {"close", "upkeep", "dialect", "decides_by", "epoch"}:
             setattr(ledger, name, self._guarded(getattr(ledger, name)))
 
     def _guarded(self, method: Any) -> Any:

@@ -53,4 +53,4 @@ SELECT greatest(coalesce(max(attempt) + 1, 1), :attempt::bigint) AS attempt FROM
 
 -- name: enter_node
 -- It has told what it did before this epoch.
-UPDATE nodes SET epoch = :epoch WHERE node_id = :node_id
+UPDATE nodes SET epoch = :epoch WHERE node_id = :node_id AND stopped_at IS NULL

@@ -51,4 +51,4 @@ SELECT max(coalesce(max(attempt) + 1, 1), :attempt) AS attempt FROM job_attempts
 
 -- name: enter_node
 -- It has told what it did before this epoch.
-UPDATE nodes SET epoch = :epoch WHERE node_id = :node_id
+UPDATE nodes SET epoch = :epoch WHERE node_id = :node_id AND stopped_at IS NULL
