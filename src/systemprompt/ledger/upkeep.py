@@ -208,15 +208,24 @@ class DatabaseUpkeep(Protocol):
         """
         ...
 
+    def identity(self) -> str:
+        """Return what tells this database from any other, however its address is spelled: two that say the same are one.
+
+        Raises:
+            DatabaseUnreachable: a server does not answer.
+        """
+        ...
+
     def shapes(self) -> tuple[TableShape, ...]:
         """Return the tables of ours in it, by name: the same on both engines."""
         ...
 
     def hold(self) -> AbstractContextManager[Rows]:
-        """Hold one state of these tables for the block. Others read and write meanwhile.
+        """Hold one state of these tables for the block. Others may read meanwhile; who wants to write has to wait.
 
         Raises:
             DatabaseUnreachable: there is no database, or it cannot be read.
+            DatabaseBusy: somebody wrote for too long.
         """
         ...
 

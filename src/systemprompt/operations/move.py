@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from dataclasses import replace as changed
@@ -13,7 +14,7 @@ from systemprompt.errors import ConflictError, DatabaseInUse, DatabaseUnreachabl
 from systemprompt.ledger.moving import Placement
 from systemprompt.ledger.reader import LedgerPlacement, LedgerReader, LedgerUpkeep
 from systemprompt.ledger.seals import Seal
-from systemprompt.ledger.table_rows import TableDigest, difference, digests_of
+from systemprompt.ledger.table_rows import Rows, TableDigest, TableShape, difference, digests_of
 from systemprompt.ledger.upkeep import DatabaseUpkeep
 from systemprompt.operations.context import OperationContext
 from systemprompt.operations.nodes_at_work import nodes_at_work
@@ -80,9 +81,10 @@ class DbMove:
 def db_move(context: OperationContext, params: DbMoveParams) -> DbMove:
     """Copy the ledger and our tables of the application to another address, and compare both sides before anybody sees the copy.
 
-    Nothing is changed at the source. The other side must be absent or empty. After a crash or an error at any moment there is
-    no ledger there, or all of it, checked; our tables of the application may then be there without a ledger: the next move to
-    the same address takes their place. Of two moves to one address at once one is refused.
+    Nothing is changed at the source; whoever wants to write there meanwhile waits, and is told "busy" in the end. The other
+    side must be absent or empty. After a crash or an error at any moment there is no ledger there, or all of it, checked; our
+    tables of the application may then be there without a ledger: the next move to the same address takes their place. Of two
+    moves to one address at once one is refused.
 
     Raises:
         DatabaseInUse: a node serves, or a process has the ledger open.
@@ -107,7 +109,10 @@ def db_move(context: OperationContext, params: DbMoveParams) -> DbMove:
         _refuse_work(source, now)
         if source.is_in_use():
             raise DatabaseInUse(source.location)
-        moved.append(("ledger", source, target, _filled("ledger", ledger, source)))
+        # Held until the other side is there: what somebody wrote here meanwhile would be in no ledger that is used.
+        here = held.enter_context(source.hold())
+        _refuse_work(source, now)  # somebody may have begun before it was held
+        moved.append(("ledger", source, target, _filled("ledger", ledger, here, source.shapes())))
         report = _audited(ledger, source, now)
         seals = _seals(ledger)
         application: Placement | None = None
@@ -115,9 +120,10 @@ def db_move(context: OperationContext, params: DbMoveParams) -> DbMove:
         if goal.database != profile.database and _has_our_tables(app_source):
             belongs_to = f"{goal.ledger} {goal.ledger_schema}"
             application = held.enter_context(app_target.place(belongs_to=belongs_to, beside=ledger))
-            moved.append(("application", app_source, app_target, _filled("application", application, app_source)))
+            rows = held.enter_context(app_source.hold())
+            filled = _filled("application", application, rows, app_source.shapes())
+            moved.append(("application", app_source, app_target, filled))
         if not params.dry_run:
-            _refuse_work(source, now)  # somebody may have begun meanwhile
             # The ledger last: it is what a move has to be complete for.
             if application is not None:
                 application.publish()
@@ -152,12 +158,14 @@ _APPLICATION = "tables of the application"
 def _goal(context: OperationContext, profile: Profile, params: DbMoveParams) -> Profile:
     """Return the profile as it will be."""
     database = given_address(params.to, context.environ, context.path)
+    if _is_one_place(application_upkeep(profile), application_upkeep(changed(profile, database=database))):
+        database = profile.database  # however it is spelled
     ledger = address_beside(database)
     if params.ledger is not None:
         ledger = given_address(params.ledger, context.environ, context.path)
     goal = changed(profile, database=database, ledger=ledger)
     source = ledger_upkeep(profile)
-    if ledger == profile.ledger or (ledger.engine == "sqlite" and source.is_at(ledger.path)):
+    if _is_one_place(source, ledger_upkeep(goal)):
         raise UsageError(
             f"the ledger is at {source.location!r} already",
             hint="name another address; to bring its schema to this release: sp db migrate",
@@ -166,6 +174,10 @@ def _goal(context: OperationContext, profile: Profile, params: DbMoveParams) -> 
     if ledger == database and ledger.engine == "sqlite":
         raise UsageError(f"{str(ledger)!r} is named for both", hint="give the ledger a file of its own")
     return goal
+
+
+def _is_one_place(one: DatabaseUpkeep, other: DatabaseUpkeep) -> bool:
+    return one.location == other.location or (type(one) is type(other) and one.identity() == other.identity())
 
 
 def _refuse_work(source: LedgerUpkeep, now: Instant) -> None:
@@ -183,12 +195,10 @@ def _refuse_work(source: LedgerUpkeep, now: Instant) -> None:
         )
 
 
-def _filled(name: str, place: Placement, source: DatabaseUpkeep) -> tuple[TableDigest, ...]:
+def _filled(name: str, place: Placement, rows: Rows, shapes: Sequence[TableShape]) -> tuple[TableDigest, ...]:
     """Fill a placement, and hold what is read back from it against the source, which is read a second time."""
-    shapes = source.shapes()
-    with source.hold() as rows:
-        after = place.fill(rows, shapes)
-        before = digests_of(rows, shapes)
+    after = place.fill(rows, shapes)
+    before = digests_of(rows, shapes)
     found = difference(before, after)
     if found is not None:
         raise LedgerBroken(
@@ -228,7 +238,9 @@ def _has_our_tables(upkeep: DatabaseUpkeep) -> bool:
     if state.schema and state.state != "current":
         raise DatabaseUnreachable(
             f"the database at {upkeep.location!r} is of schema {state.schema}, and this release moves schema {state.newest}",
-            hint="sp db migrate brings it to this release",
+            hint="sp db migrate brings it to this release"
+            if state.state == "behind"
+            else "a newer release wrote it: move it with that release",
             details={"address": upkeep.location},
         )
     return bool(state.schema)

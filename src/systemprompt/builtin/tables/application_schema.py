@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
 from typing import NoReturn
 
 from systemprompt.builtin.tables import application_file
@@ -11,7 +12,8 @@ from systemprompt.databases.dialect import OUR_SCHEMA
 from systemprompt.errors import ConfigurationError
 from systemprompt.ledger.moving import Placement
 from systemprompt.ledger.postgres.database_schema import DatabaseSchema
-from systemprompt.ledger.postgres.placing import SchemaPlacement
+from systemprompt.ledger.postgres.placing import SchemaPlacement, held_schema
+from systemprompt.ledger.postgres.table_rows import SchemaRows
 from systemprompt.ledger.sqlite.table_rows import shapes_of
 from systemprompt.ledger.table_rows import TableShape
 
@@ -33,6 +35,9 @@ class ApplicationSchema(DatabaseSchema):
 
     def shapes(self) -> tuple[TableShape, ...]:
         return shapes_of(application_file.MIGRATIONS, application_file.MIGRATIONS_TABLE)
+
+    def hold(self) -> AbstractContextManager[SchemaRows]:
+        return held_schema(self.address, self.schema, self.shapes(), is_ledger=False)
 
     def place(self, *, belongs_to: str, beside: Placement) -> SchemaPlacement:
         if isinstance(beside, SchemaPlacement) and beside.address == self.address:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import psycopg
@@ -22,8 +22,7 @@ from systemprompt.ledger.postgres.migrating import (
     newer_migrations,
     pending_migrations,
 )
-from systemprompt.ledger.postgres.placing import SchemaPlacement, held_schema
-from systemprompt.ledger.postgres.table_rows import SchemaRows
+from systemprompt.ledger.postgres.placing import SchemaPlacement
 from systemprompt.ledger.upkeep import DatabaseSize, SchemaState
 
 __all__ = ["DatabaseSchema"]
@@ -33,8 +32,6 @@ T = TypeVar("T")
 
 class DatabaseSchema:
     """The schema `schema` of the database at an address, with the migrations of a folder; `table` names those that were applied."""
-
-    is_ledger = False
 
     def __init__(self, address: Address, *, migrations: str, table: str, schema: str) -> None:
         self.address = address
@@ -77,6 +74,9 @@ class DatabaseSchema:
     def is_at(self, path: str) -> bool:  # noqa: ARG002  # no file is a database on a server
         return False
 
+    def identity(self) -> str:
+        return f"{self.do(lambda it: it.execute(_IDENTITY).fetchone())} {self.schema}"
+
     def _place(self, belongs_to: str | None, within: SchemaPlacement | None = None) -> SchemaPlacement:
         return SchemaPlacement(
             self.address,
@@ -86,9 +86,6 @@ class DatabaseSchema:
             belongs_to=belongs_to,
             within=within,
         )
-
-    def hold(self) -> AbstractContextManager[SchemaRows]:
-        return held_schema(self.address, self.schema, is_ledger=self.is_ledger)
 
     @contextmanager
     def connection(self) -> Iterator[Connection[Any]]:
@@ -154,6 +151,11 @@ _TABLES = """
     WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s) AND relkind IN ('r', 'p') AND NOT relispartition
     ORDER BY relname
 """
+
+_IDENTITY = """
+    SELECT extract(epoch FROM pg_postmaster_start_time())::text, oid::text FROM pg_database WHERE datname = current_database()
+"""
+"""Which server it is, by a moment that every role may ask for, and which of its databases."""
 
 _SIZE = """
     SELECT coalesce(sum(pg_total_relation_size(oid)), 0) FROM pg_class

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -28,12 +28,17 @@ __all__ = ["SchemaPlacement", "held_schema"]
 
 
 @contextmanager
-def held_schema(address: Address, schema: str, *, is_ledger: bool) -> Iterator[SchemaRows]:
-    """Hold one state of a schema's tables for the block. Others read and write meanwhile."""
+def held_schema(
+    address: Address, schema: str, tables: Iterable[TableShape], *, is_ledger: bool
+) -> Iterator[SchemaRows]:
+    """Hold one state of a schema's tables for the block. Others may read meanwhile; who wants to write has to wait."""
     with connected(address) as connection:
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         connection.execute(_PATIENT)
+        connection.execute("SET LOCAL lock_timeout = '10s'")
         come_first(connection, schema)
+        for table in tables:  # before the first question, which takes the view
+            connection.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(sql.Identifier(table.name)))
         yield SchemaRows(connection, is_ledger=is_ledger)
         connection.rollback()
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace as changed
+from time import monotonic, sleep
 from typing import Any
 
 import psycopg
@@ -16,7 +18,7 @@ from systemprompt.errors import ConflictError, DatabaseInUse, UsageError
 from systemprompt.ledger.postgres.copies import SchemaBackup, SchemaRestore
 from systemprompt.ledger.postgres.database_schema import DatabaseSchema
 from systemprompt.ledger.postgres.migrating import build, pending_migrations
-from systemprompt.ledger.postgres.placing import SchemaPlacement
+from systemprompt.ledger.postgres.placing import SchemaPlacement, held_schema
 from systemprompt.ledger.postgres.reader import (
     MIGRATIONS,
     MIGRATIONS_TABLE,
@@ -24,6 +26,7 @@ from systemprompt.ledger.postgres.reader import (
     PostgresReader,
     open_reading_ledger,
 )
+from systemprompt.ledger.postgres.table_rows import SchemaRows
 from systemprompt.ledger.postgres.upkeep_questions import asked, come_first, is_there
 from systemprompt.ledger.sqlite.upkeep import LedgerFile, ledger_shapes
 from systemprompt.ledger.stored.schema_objects import SchemaObject, differences_between
@@ -33,22 +36,32 @@ from systemprompt.ledger.upkeep import SchemaDifference, SchemaState
 __all__ = ["LedgerSchema"]
 
 
+_LINGERING_S = 2.0
+
+
 class LedgerSchema(DatabaseSchema):
     """The ledger's schema in a PostgreSQL database. A copy of it is a ledger of SQLite in one file."""
 
     def __init__(self, address: Address, *, schema: str = SCHEMA) -> None:
         super().__init__(address, migrations=MIGRATIONS, table=MIGRATIONS_TABLE, schema=schema)
 
-    is_ledger = True
-
     def shapes(self) -> tuple[TableShape, ...]:
         return ledger_shapes()
+
+    def hold(self) -> AbstractContextManager[SchemaRows]:
+        return held_schema(self.address, self.schema, self.shapes(), is_ledger=True)
 
     def place(self) -> SchemaPlacement:
         return self._place(belongs_to=None)
 
     def is_in_use(self) -> bool:
-        return self.do(self._has_sessions)
+        # The server still shows a session for a moment after it was closed: one that goes is waited for.
+        until = monotonic() + _LINGERING_S
+        while self.do(self._has_sessions):
+            if monotonic() > until:
+                return True
+            sleep(0.02)
+        return False
 
     def open(self) -> PostgresReader:
         return open_reading_ledger(self.address, schema=self.schema)

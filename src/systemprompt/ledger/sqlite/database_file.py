@@ -24,6 +24,8 @@ from systemprompt.ledger.upkeep import DatabaseSize, SchemaState
 __all__ = ["DatabaseFile", "upkeep_statements"]
 
 _SAID = 20
+_PATIENCE_S = 10.0
+"""How long a move waits for who writes just now."""
 
 
 def upkeep_statements() -> dict[str, str]:
@@ -120,13 +122,25 @@ class DatabaseFile:
 
     # -- moving ---------------------------------------------------------------------------------------------------------
 
+    def identity(self) -> str:
+        if not os.path.exists(self.location):
+            return os.path.realpath(self.location)
+        found = os.stat(self.location)
+        return f"file {found.st_ino} of device {found.st_dev}"
+
     def shapes(self) -> tuple[TableShape, ...]:
         return shapes_of(self.migrations, self.table)
 
     @contextmanager
     def hold(self) -> Iterator[FileRows]:
-        with held_view(self.location) as view:
-            yield FileRows(view, self.shapes())
+        with held_view(self.location):
+            pass  # an absent or damaged file is met here: what follows would make it, or delete its log
+        try:
+            with closing(sqlite3.connect(self.location, isolation_level=None, timeout=_PATIENCE_S)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                yield FileRows(connection, self.shapes())
+        except sqlite3.Error as error:
+            raise database_error(error, self.location) from error
 
     # -- what a copy has to be, and where it may go ---------------------------------------------------------------------
 

@@ -41,10 +41,11 @@ class FilePlacement:
         self._belongs_to = belongs_to
         self._held = ExitStack()
         self._copy: str | None = None
+        self._shapes: Sequence[TableShape] = ()
         self._replaces = False
 
     def fill(self, source: Rows, shapes: Sequence[TableShape]) -> tuple[TableDigest, ...]:
-        self._replaces = self._look(shapes)
+        self._shapes, self._replaces = shapes, self._look(shapes)
         copy = work_name(self._path)
         os.close(new_file(copy))
         self._copy = copy
@@ -69,6 +70,8 @@ class FilePlacement:
 
     def publish(self) -> None:
         copy = self._filled()
+        if self._look(self._shapes) is not self._replaces:
+            raise _in_the_way(self._path)  # it came, or went, while this one was filled
         remove(copy, BESIDE)
         if not self._replaces:
             # Left beside a database that somebody deleted: SQLite would take them for the new one's.
