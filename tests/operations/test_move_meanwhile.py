@@ -1,4 +1,4 @@
-"""A move while somebody writes at either side."""
+"""A move while somebody writes at either side, or with addresses that are easily mistaken."""
 
 from __future__ import annotations
 
@@ -46,6 +46,11 @@ def after_filling(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], obj
 def name_in_profile(session: CliSession, address: str) -> None:
     text = session.profile.read_text(encoding="utf-8")
     session.profile.write_text(text.replace(SQLITE, address), encoding="utf-8")
+
+
+def tables(path: Path) -> set[str]:
+    with closing(sqlite3.connect(path)) as file:
+        return {str(name) for (name,) in file.execute("SELECT name FROM sqlite_master")}
 
 
 def can_write(path: Path) -> bool:
@@ -127,3 +132,30 @@ def test_a_ledger_does_not_move_to_another_spelling_of_its_address(ours: CliSess
 
     assert answer.code == 2, answer
     assert "already" in answer.error["message"]
+
+
+def test_a_ledger_is_not_taken_for_an_applications_database(ours: CliSession) -> None:
+    before = tables(ours.folder / LEDGER)
+
+    answer = ours.sp(f"--json db move --to {LEDGER}")
+
+    assert answer.code == 6, answer
+    assert "is a ledger, not an application's database" in answer.error["message"]
+    assert tables(ours.folder / LEDGER) == before
+
+
+@pytest.mark.parametrize("name", ["a b: c.db", "ü'\".db", "a$b ${HOME.db", "a%20b.db"])
+def test_what_is_to_be_written_in_the_profile_names_the_file_whatever_its_name(ours: CliSession, name: str) -> None:
+    moved = ours.sp("--json db move --to", f"sqlite:///{name.replace('$', '$$')}").data
+    text = ours.profile.read_text(encoding="utf-8").replace(f"database: {SQLITE}", moved["profile"][0])
+    ours.profile.write_text(text, encoding="utf-8")
+
+    (ledger, application) = ours.sp("--json db status").data["databases"]
+
+    assert application["path"] == str(ours.folder / name)
+    assert (ledger["path"], ledger["state"]) == (moved["databases"][0]["target"], "current")
+
+
+@pytest.mark.parametrize("name", ["", "a?b.db", "a#b.db", "a/"])
+def test_a_file_that_no_profile_can_name_is_no_address(ours: CliSession, name: str) -> None:
+    assert ours.sp("--json db move --to", name).code == 4

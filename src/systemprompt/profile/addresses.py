@@ -11,6 +11,7 @@ import yaml
 from systemprompt.databases.address import Address, hide_password, read_address
 from systemprompt.errors import UsageError
 from systemprompt.profile.document import Fault, Values
+from systemprompt.profile.kinds import double_quoted
 
 __all__ = ["address_as_written", "address_beside", "given_address"]
 
@@ -25,15 +26,19 @@ def given_address(text: str, environ: Mapping[str, str], absolute: Callable[[str
         filled = Values(environ).scalar(yaml.ScalarNode("tag:yaml.org,2002:str", text, style='"')).text
     except Fault as fault:
         raise UsageError(f"{hide_password(text)!r}: {fault}") from fault
-    return read_address(filled, absolute) if ":" in filled else Address(absolute(filled))
+    return read_address(filled if ":" in filled else f"sqlite:///{filled}", absolute)
 
 
 def address_as_written(text: str, address: Address) -> str:
     """Return how a profile writes this address, which was given as `text`: no password is shown, but `${NAME}` for one is."""
     if address.engine == "sqlite":
-        return f"sqlite:///{address.path}"
+        return _as_scalar(f"sqlite:///{address.path.replace('$', '$$')}")
     masked = re.sub(r"\$\{\w+\}", "***", text)
-    return text if hide_password(masked) == masked else hide_password(text)
+    return _as_scalar(text if hide_password(masked) == masked else hide_password(text))
+
+
+def _as_scalar(text: str) -> str:
+    return text if re.fullmatch(r"[\w.,:;/?&=@%$*~{}+-]+", text) else double_quoted(text)
 
 
 def address_beside(database: Address) -> Address:
