@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from systemprompt.audit.findings import Finding
 from systemprompt.audit.oracle import oracle_for
 from systemprompt.errors import CronError
-from systemprompt.jobs.policies import unknown_policies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -123,7 +122,7 @@ class JobCase:
         )
 
     def _leave_to_newer(self, version: VersionView) -> None:
-        if unknown := unknown_policies(version.policies):
+        if unknown := version.unknown_policies:
             said = f"version {version.version} has what this release does not know: {', '.join(unknown)}"
             self.found("unknown_policy", f"{said}; audit it with the newer one", at=version.valid_from)
             self._judged = False

@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 from systemprompt.audit.case import oracle_of
 from systemprompt.clock import iso
 from systemprompt.errors import JobNotFound
-from systemprompt.jobs.policies import unknown_policies
 from systemprompt.ledger.reasons import REASONS
 from systemprompt.ledger.views import RunView
 from systemprompt.wording import counted
@@ -140,7 +139,7 @@ def _naming(
 
 
 def _unknown(version: VersionView | None) -> list[str]:
-    unknown = unknown_policies(version.policies) if version is not None else ()
+    unknown = version.unknown_policies if version is not None else ()
     if not unknown:
         return []
     said = f"this release does not know what {', '.join(unknown)} means, so it may read that version wrongly"

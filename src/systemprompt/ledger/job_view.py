@@ -77,3 +77,10 @@ class VersionView:
     actor: str
     noticed_by: str
     why: str
+
+    @property
+    def unknown_policies(self) -> tuple[str, ...]:
+        """What of its policies this release does not know."""
+        from systemprompt.jobs.policies import unknown_policies
+
+        return unknown_policies(self.policies)
