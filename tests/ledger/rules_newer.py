@@ -44,7 +44,7 @@ def newer_program() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for module in ("for_newer", "catalogue", "clockwork", "nodes"):
             patch.setattr(f"systemprompt.ledger.stored.{module}.unknown_in", lambda _: ())
-        patch.setattr("systemprompt.audit.case.unknown_policies", lambda _: ())
+        patch.setattr("systemprompt.jobs.policies.unknown_policies", lambda _: ())
         yield
 
 
