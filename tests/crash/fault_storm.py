@@ -15,6 +15,7 @@ from pathlib import Path
 from faults import FAULTS, NODE_FAULTS, SERVER_FAULTS, Over, Place
 from storm_acts import LEASE, Act, Storm
 from storm_checks import Account
+from storm_server import OverAServer
 from storm_stage import HERE, install
 
 from support.bad_line import BadLine
@@ -29,9 +30,6 @@ CLOCKS = (-30.0, 0.0, 30.0)
 
 SETTINGS = {"wal_level": "replica", "max_connections": "40"}
 """What the server has to have: it can be a standby, and its connections can run out."""
-
-_UNREACHABLE = 5
-"""How a command ends whose database is away."""
 
 _BEGIN, _BETWEEN = 2.5, 1.0
 
@@ -100,12 +98,11 @@ def fault_storm(
 
 
 @dataclass(slots=True)
-class FaultStorm(Storm):
+class FaultStorm(OverAServer):
     """Three nodes. Whatever befalls them, none may end, and none needs help."""
 
     place: Place = field(kw_only=True)
     ledger: Ledger = field(kw_only=True)
-    in_vain: list[int] = field(default_factory=list)
     _overs: dict[tuple[str, int], Over] = field(default_factory=dict)
 
     def _do(self, act: Act, now: float) -> list[Act]:
@@ -118,17 +115,6 @@ class FaultStorm(Storm):
             self._overs.pop((act.words[0], act.node))()
             return []
         return Storm._do(self, act, now)
-
-    def _alive(self) -> None:
-        """No node may end. One that was only just started may: its database was away, it says so, and it is started again."""
-        for node, process in enumerate(self._running):
-            if node in self._down or process.poll() is None:
-                continue
-            assert process.returncode == _UNREACHABLE, self.words()
-            self.done["started in vain"] += 1
-            self.in_vain.append(process.pid)
-            self._pause.wait(0.3)
-            self._running[node] = self._start(node)
 
     def recover(self) -> None:
         """Wait until every node beats and starts runs, with nobody's help."""

@@ -21,6 +21,9 @@ END_OF_SESSIONS = (
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
     " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
 )
+_UNREACHABLE = 5
+"""How a command ends whose database is away."""
+
 PATIENCE = 20.0
 """Seconds that a node may take to leave: as long as its longest job, on a machine that has more to do."""
 
@@ -62,7 +65,25 @@ def _round(chance: random.Random, start: float) -> list[Act]:
 
 
 @dataclass(slots=True)
-class ServerStorm(Storm):
+class OverAServer(Storm):
+    """A storm in which a node that was only just started may end, where its database is away; it is started again."""
+
+    in_vain: list[int] = field(default_factory=list)
+
+    def _alive(self) -> None:
+        """No node may end. One that was only just started may: its database was away, it says so, and it is started again."""
+        for node, process in enumerate(self._running):
+            if node in self._down or process.poll() is None:
+                continue
+            assert process.returncode == _UNREACHABLE, self.words()
+            self.done["started in vain"] += 1
+            self.in_vain.append(process.pid)
+            self._pause.wait(0.3)
+            self._running[node] = self._start(node)
+
+
+@dataclass(slots=True)
+class ServerStorm(OverAServer):
     """The same, on a server of its own. A node that was asked to drain ends by itself, and well; then it is started again."""
 
     server: Server = field(kw_only=True)
