@@ -102,7 +102,6 @@ class FaultStorm(OverAServer):
     """Three nodes. Whatever befalls them, none may end, and none needs help."""
 
     place: Place = field(kw_only=True)
-    ledger: Ledger = field(kw_only=True)
     _overs: dict[tuple[str, int], Over] = field(default_factory=dict)
 
     def _do(self, act: Act, now: float) -> list[Act]:

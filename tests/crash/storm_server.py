@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 from storm_acts import ASKED_FOR, BY_HAND, LEASE, RUNNING, SWITCHED, Act, Storm, _Command, edited
+from storm_checks import Account
 
 from support.postgres_server import Server
 from systemprompt.clock import SystemClock
@@ -68,7 +69,13 @@ def _round(chance: random.Random, start: float) -> list[Act]:
 class OverAServer(Storm):
     """A storm in which a node that was only just started may end, where its database is away; it is started again."""
 
+    ledger: Ledger = field(kw_only=True)
     in_vain: list[int] = field(default_factory=list)
+
+    def ended_at_work(self, account: Account) -> list[str]:
+        """Return the nodes that ended by themselves after they had begun a run: there must be none."""
+        in_vain = {node.node_id for node in self.ledger.nodes() if node.pid in self.in_vain}
+        return sorted({one.node_id for one in account.attempts.values()} & in_vain)
 
     def _alive(self) -> None:
         """No node may end. One that was only just started may: its database was away, it says so, and it is started again."""
@@ -87,7 +94,6 @@ class ServerStorm(OverAServer):
     """The same, on a server of its own. A node that was asked to drain ends by itself, and well; then it is started again."""
 
     server: Server = field(kw_only=True)
-    ledger: Ledger = field(kw_only=True)
     is_down: bool = False
 
     def _do(self, act: Act, now: float) -> list[Act]:

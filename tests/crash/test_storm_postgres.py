@@ -67,6 +67,7 @@ def look(system: System, storm: ServerStorm) -> dict[str, object]:
     account, said = check_all(system.ledger, system.clock.now(), storm)
     print(said)
     assert storm.done.keys() >= {"killed", "stopped for longer than its lease", "sessions ended", "server stopped"}
+    assert storm.ended_at_work(account) == []
     assert said["runs"]["success"] > SECONDS
     assert [node for node in system.ledger.nodes() if node.fate == "lost"], "whoever was killed was declared lost"
     succeeded = {run.job_name.partition("_")[0] for run in account.runs.values() if run.status == "success"}
