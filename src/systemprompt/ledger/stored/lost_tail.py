@@ -35,7 +35,7 @@ def tell(store: Store, runs: Sequence[JournaledRun]) -> int:
 
     A run whose job is not known any more is left out too: there is nothing to put it into.
     """
-    asked = {"run_ids": json.dumps([run.run_id for run in runs]), "fences": json.dumps([run.fence for run in runs])}
+    asked = _asked(runs)
     running = {row["fence"]: row["job_id"] for row in store.run("journaled_runs_open", asked)}
     over = {row["fence"] for row in store.run("journaled_runs_over", asked)}
     names = json.dumps(sorted({run.claimed.job_name for run in runs if run.claimed is not None}))
@@ -129,12 +129,10 @@ class _Place:
         write_books(self._store, books)
 
     def _is_open(self, run: JournaledRun) -> bool:
-        asked = {"run_ids": json.dumps([run.run_id]), "fences": json.dumps([run.fence])}
-        return self._store.run("journaled_runs_open", asked).fetchone() is not None
+        return bool(self._store.run("journaled_runs_open", _asked([run])).fetchall())
 
     def _is_over(self, run: JournaledRun) -> bool:
-        asked = {"run_ids": json.dumps([run.run_id]), "fences": json.dumps([run.fence])}
-        return self._store.run("journaled_runs_over", asked).fetchone() is not None
+        return bool(self._store.run("journaled_runs_over", _asked([run])).fetchall())
 
     def _plan(self, until: Instant) -> bool:
         """Plan the job up to an instant, as it was then; say whether it was not yet."""
@@ -224,6 +222,11 @@ def _end_of(run: JournaledRun, now: Instant) -> Closing | None:
         finished_at=max(now, claimed.started_at),
         error=f"node {run.node_id} was lost in mid-run",
     )
+
+
+def _asked(runs: Sequence[JournaledRun]) -> dict[str, str]:
+    """Return what the statements that look for journaled runs are asked with."""
+    return {"run_ids": json.dumps([run.run_id for run in runs]), "fences": json.dumps([run.fence for run in runs])}
 
 
 def _as_told(run: JournaledRun) -> dict[str, Any]:
