@@ -102,6 +102,15 @@ def test_no_statement_keeps_anything_in_its_session(postgres: str) -> None:
     assert [name for name, text in sources.items() if '"LISTEN ' in text] == ["listening.py"]
 
 
+def test_no_statement_is_compiled_whatever_the_server_does_for_others(postgres: str) -> None:
+    """Compiling takes 50 to 500 ms; up to PostgreSQL 17 each statement that meets one of our triggers seemed to be worth it."""
+    with counted() as said:
+        lived(postgres)
+    begun = [text for text in said if "SET LOCAL client_connection_check_interval" in text]
+    assert len(begun) > 100
+    assert [text for text in begun if "SET LOCAL jit = off;" not in text] == []
+
+
 # -- sessions that are taken away -------------------------------------------------------------------------------------------
 
 

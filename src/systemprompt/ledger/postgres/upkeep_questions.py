@@ -36,8 +36,10 @@ def connected(address: Address) -> Iterator[Connection[Any]]:
 
 
 def come_first(connection: Connection[Any], schema: str) -> None:
-    """Let names mean those of this schema until the transaction ends."""
-    connection.execute(sql.SQL("SET LOCAL search_path = {}, pg_temp").format(sql.Identifier(schema)))
+    """Let names mean those of this schema until the transaction ends; nothing is compiled, as in the ledger's own transactions."""
+    connection.execute(
+        sql.SQL("SET LOCAL jit = off; SET LOCAL search_path = {}, pg_temp").format(sql.Identifier(schema))
+    )
 
 
 def asked(connection: Connection[Any], name: str, values: Mapping[str, Any] | None = None) -> list[Any]:
