@@ -84,7 +84,9 @@ def reused_ledger(postgres_server: str) -> Iterator[ReusedLedger]:
     from support.reused_ledger import ReusedLedger
 
     with a_database(postgres_server) as address:
-        yield ReusedLedger(address, "systemprompt")
+        ledger = ReusedLedger(address, "systemprompt")
+        yield ledger
+        ledger.close()
 
 
 @pytest.fixture
