@@ -42,7 +42,7 @@ class Connections:
     """A small pool of connections. Any thread may take one; a child that came by fork() makes a pool of its own.
 
     Everything that a session should be is said again at the beginning of each transaction (`SET LOCAL`, in the same round trip), so
-    that a pooler may give every transaction another session. No statement is compiled (`jit`, on by default up to PostgreSQL 18): ours
+    that a pooler may give every transaction another session. No statement is compiled (`jit`, on by default up to 18): ours
     are short, and what the server guesses of them, of the triggers above all, made it compile for a fifth of a second each time.
 
     A thread that waits only so long for an answer (`answered_within`) waits that long for a connection too: at least
