@@ -133,9 +133,7 @@ class StoredLedger(StoredReader):
         ]
 
     def plan_by_zone_data(self, node_id: str, now: Instant) -> bool:
-        with self._store.snapshot():
-            may = zone_data.may_plan(self._store, node_id)
-            takes_over = zone_data.takes_over(self._store, node_id)
+        may, takes_over = zone_data.may_plan(self._store, node_id)
         if takes_over:
             with self._store.write():
                 self._store.hold_catalogue()

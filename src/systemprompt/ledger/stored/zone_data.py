@@ -15,25 +15,23 @@ from __future__ import annotations
 from systemprompt.clock import Instant
 from systemprompt.ledger.stored.store import Store
 
-__all__ = ["is_in_force", "may_plan", "take_over", "takes_over"]
+__all__ = ["is_in_force", "may_plan", "take_over"]
 
 
-def may_plan(store: Store, node_id: str) -> bool:
-    """Say whether no serving node has newer data than this one: a node that was killed counts until it is declared lost."""
-    by_node = _by_node(store)
-    return node_id not in by_node or by_node[node_id] == max(by_node.values())
+def may_plan(store: Store, node_id: str) -> tuple[bool, bool]:
+    """Say whether no serving node has newer data than this one, and whether its data are to be put in force: see `take_over`.
 
-
-def takes_over(store: Store, node_id: str) -> bool:
-    """Say whether this node may plan, and its release is not in force yet."""
-    by_node = _by_node(store)
-    return node_id in by_node and by_node[node_id] == max(by_node.values()) != _in_force(store)
+    A node that was killed counts until it is declared lost.
+    """
+    mine, newest, in_force = _data(store, node_id)
+    return mine in (None, newest), mine is not None and mine == newest != in_force
 
 
 def take_over(store: Store, node_id: str, now: Instant) -> None:
     """Put this node's release in force, if it still is to be. Two nodes do not do so at once: the caller holds the catalogue."""
-    if takes_over(store, node_id):
-        store.run("change_zone_data", {"now": now, "zone_data": _by_node(store)[node_id], "node_id": node_id})
+    mine, newest, in_force = _data(store, node_id)
+    if mine is not None and mine == newest != in_force:
+        store.run("change_zone_data", {"now": now, "zone_data": mine, "node_id": node_id})
         # When the next fire time comes was computed by the data of before.
         store.run("look_again_at_zones", {"now": now})
 
@@ -44,11 +42,9 @@ def is_in_force(store: Store, zone_data: str | None) -> bool:
     return zone_data is None or found is None or bool(found["zone_data"] == zone_data)
 
 
-def _in_force(store: Store) -> str:
-    found = store.run("zone_data_in_force").fetchone()
-    return "" if found is None else str(found["zone_data"])
-
-
-def _by_node(store: Store) -> dict[str, str]:
+def _data(store: Store, node_id: str) -> tuple[str | None, str, str]:
+    """Return this node's release, None where it does not plan, the newest of those that do, and the one that is in force."""
+    rows = store.fetch("zone_data_of_nodes")
     # Releases are a year and a letter, so they sort as text; one that is not known is the oldest.
-    return {row["node_id"]: row["zone_data"] for row in store.run("zone_data_of_nodes")}
+    by_node = {row["node_id"]: row["zone_data"] for row in rows}
+    return by_node.get(node_id), max(by_node.values(), default=""), rows[0]["in_force"] if rows else ""

@@ -52,7 +52,9 @@ WHERE o.ctid = h.place AND o.fence = n.fence
 INSERT INTO clock_events (seen_at, kind, delta_us, action, node_id) VALUES (instant(:seen_at), :kind, :delta_us, :action, :node_id)
 
 -- name: zone_data_of_nodes
-SELECT node_id, zone_data FROM nodes WHERE stopped_at IS NULL AND kind = 'serve' AND draining_at IS NULL
+SELECT node_id, zone_data,
+       coalesce((SELECT z.zone_data FROM zone_data_changes z ORDER BY z.change_id DESC LIMIT 1), '') AS in_force
+FROM nodes WHERE stopped_at IS NULL AND kind = 'serve' AND draining_at IS NULL
 
 -- name: zone_data_in_force
 SELECT zone_data FROM zone_data_changes WHERE change_id = (SELECT max(change_id) FROM zone_data_changes)

@@ -49,8 +49,10 @@ UPDATE open_runs SET queued_at = ?, node_id = NULL, fence = NULL, started_at = N
 INSERT INTO clock_events (seen_at, kind, delta_us, action, node_id) VALUES (:seen_at, :kind, :delta_us, :action, :node_id)
 
 -- name: zone_data_of_nodes
--- Of the nodes that plan.
-SELECT node_id, zone_data FROM nodes INDEXED BY nodes_living WHERE stopped_at IS NULL AND kind = 'serve' AND draining_at IS NULL
+-- Of the nodes that plan, each with the one that is in force.
+SELECT node_id, zone_data,
+       coalesce((SELECT z.zone_data FROM zone_data_changes z ORDER BY z.change_id DESC LIMIT 1), '') AS in_force
+FROM nodes INDEXED BY nodes_living WHERE stopped_at IS NULL AND kind = 'serve' AND draining_at IS NULL
 
 -- name: zone_data_in_force
 SELECT zone_data FROM zone_data_changes WHERE change_id = (SELECT max(change_id) FROM zone_data_changes)
