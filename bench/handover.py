@@ -27,7 +27,7 @@ from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.job import FunctionJob
 from systemprompt.jobs.policies import Policies
 from systemprompt.jobs.settings import JobSettings
-from systemprompt.ledger.records import Claimed, Closing, NodeIdentity, Turn
+from systemprompt.ledger.records import Claimed, Closing, NodeIdentity, Turn, ZoneDataStanding
 from systemprompt.nodes.events import Listeners, NodeEvent
 from systemprompt.nodes.hooks import Pace
 from systemprompt.nodes.node import Node, NodeSettings
@@ -123,8 +123,8 @@ class LedgerInMemory:
     def settle_lost(self, _now: int, _decide: Decide) -> bool:
         return False
 
-    def plan_by_zone_data(self, _node_id: str, _now: int) -> bool:
-        return True
+    def plan_by_zone_data(self, _node_id: str, _now: int) -> ZoneDataStanding:
+        return ZoneDataStanding(may_plan=True, took_over=False)
 
     def held(self, _node_id: str) -> tuple[Claimed, ...]:
         return ()

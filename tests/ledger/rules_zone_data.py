@@ -10,11 +10,11 @@ OLD, NEW = "2026a", "2026b"
 def joins(stage: Stage, name: str, zone_data: str, **more: object) -> bool:
     """Let a node join that has this release; return whether it may plan."""
     stage.ledger.join(node(name, stage.now, zone_data=zone_data, **more))
-    return stage.ledger.plan_by_zone_data(name, stage.now)
+    return stage.ledger.plan_by_zone_data(name, stage.now).may_plan
 
 
 def may_plan(stage: Stage, name: str) -> bool:
-    return stage.ledger.plan_by_zone_data(name, stage.now)
+    return stage.ledger.plan_by_zone_data(name, stage.now).may_plan
 
 
 def in_force(stage: Stage) -> list[tuple[str, str]]:

@@ -25,7 +25,7 @@ def stage(tmp_path: Path) -> Iterator[LoopStage]:
 
 def newer_joins(stage: LoopStage) -> None:
     stage.real.join(node("newer", stage.clock.now(), zone_data="2999z", lease_ms=3_600_000))
-    assert stage.real.plan_by_zone_data("newer", stage.clock.now())
+    assert stage.real.plan_by_zone_data("newer", stage.clock.now()).may_plan
     stage.step(HEARTBEAT)
 
 
@@ -36,6 +36,25 @@ def test_it_plans_nothing_sleeps_and_plans_again_once_it_is_alone(stage: LoopSta
     assert pause > 0, "it does not go round and round for what another plans"
 
     stage.real.leave("newer", stage.clock.now())
+    stage.step(HEARTBEAT)
+
+    stage.end(*stage.take())
+    stage.step(1)
+    assert [run.job_name for run in stage.real.runs_between(0, 2**62)] == ["hourly"]
+
+
+def test_it_plans_on_where_the_newer_one_came_and_went_unnoticed_between_two_of_its_heartbeats(
+    stage: LoopStage,
+) -> None:
+    stage.step(HEARTBEAT)
+    stage.clock.advance(60 * MINUTE - HEARTBEAT - 1)
+    stage.step(0)  # its heartbeat
+    stage.real.join(node("newer", stage.clock.now(), zone_data="2999z"))
+    assert stage.real.plan_by_zone_data("newer", stage.clock.now()).may_plan
+    stage.step(1)  # what is due is for the newer node to plan
+    assert stage.take() == []
+    stage.real.leave("newer", stage.clock.now())
+
     stage.step(HEARTBEAT)
 
     stage.end(*stage.take())

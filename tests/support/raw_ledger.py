@@ -46,9 +46,9 @@ def live(ledger: Ledger) -> None:
         ledger.join(node(name, START))
     ledger.leave("gone", START)
     ledger.join(node("newest", START, zone_data="2026b"))
-    assert ledger.plan_by_zone_data("newest", START)
+    assert ledger.plan_by_zone_data("newest", START).may_plan
     ledger.leave("newest", START)
-    assert ledger.plan_by_zone_data("a", START)
+    assert ledger.plan_by_zone_data("a", START).may_plan
     ledger.record_clock_event(ClockEvent(seen_at=START, kind="forward", delta_us=1, action="", node_id="a"))
     module = QuarantineNotice(name=None, source="file:broken.py", error="SyntaxError")
     jobs = [spec("job", EVERY_SECOND, catch_up="all"), spec("again", "", on_lost="rerun"), spec("stuck", "")]

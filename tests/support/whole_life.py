@@ -57,4 +57,4 @@ def live(stage: Stage) -> None:
     stage.ledger.leave("a", stage.now)
     stage.join("c")
     stage.ledger.join(node("d", stage.now, zone_data="2026b"))
-    assert stage.ledger.plan_by_zone_data("d", stage.now)
+    assert stage.ledger.plan_by_zone_data("d", stage.now).may_plan

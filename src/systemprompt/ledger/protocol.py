@@ -31,6 +31,7 @@ from systemprompt.ledger.records import (
     StopAsked,
     SyncReport,
     Turn,
+    ZoneDataStanding,
 )
 from systemprompt.ledger.seals import Seal, SealDraft
 from systemprompt.ledger.views import JobView
@@ -142,7 +143,7 @@ class Ledger(LedgerReader, Protocol):
         """Count one heartbeat up. False: this node was declared lost; it must stop its runs and take a fresh id."""
         ...
 
-    def plan_by_zone_data(self, node_id: str, now: Instant) -> bool:
+    def plan_by_zone_data(self, node_id: str, now: Instant) -> ZoneDataStanding:
         """Say whether no serving node has newer time zone data than this one; only then may it plan. To be asked when it joins and
         with each heartbeat.
 

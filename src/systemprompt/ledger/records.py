@@ -32,6 +32,7 @@ __all__ = [
     "StopAsked",
     "SyncReport",
     "Turn",
+    "ZoneDataStanding",
 ]
 
 Decide: TypeAlias = Callable[["JobToPlan", Instant], "Decision"]
@@ -257,6 +258,18 @@ class Rescued:
     job_name: str
     node_id: str
     status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneDataStanding:
+    """What a node's time zone data let it do.
+
+    may_plan    no serving node has newer data
+    took_over   its data were put in force just now: it has every job to look at again, due or not
+    """
+
+    may_plan: bool
+    took_over: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

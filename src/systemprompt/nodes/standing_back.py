@@ -24,12 +24,17 @@ class StandingBack:
         self.now = False
 
     def weigh(self, node_id: str, at: Instant) -> bool:
-        """Look at the other nodes again; say whether the answer is another one than before."""
-        before, self.now = self.now, not self._ledger.plan_by_zone_data(node_id, at)
+        """Look at the other nodes again; say whether jobs are to be looked at, due or not.
+
+        A node whose data came into force may never have stood back: the one with newer data came and went between two of its
+        heartbeats. What it was told of due jobs meanwhile was for the other to see to.
+        """
+        standing = self._ledger.plan_by_zone_data(node_id, at)
+        before, self.now = self.now, not standing.may_plan
         if before != self.now:
             log.warning(
                 "another node has newer time zone data: this one plans nothing and runs what waits"
                 if self.now
                 else "no node has newer time zone data any more: this one plans again"
             )
-        return before != self.now
+        return before != self.now or standing.took_over

@@ -23,6 +23,7 @@ from systemprompt.ledger.records import (
     StopAsked,
     SyncReport,
     Turn,
+    ZoneDataStanding,
 )
 from systemprompt.ledger.seals import Seal, SealDraft
 from systemprompt.ledger.stored import asking, catalogue, clockwork, conflicts, lost_tail, nodes, retention, zone_data
@@ -132,14 +133,14 @@ class StoredLedger(StoredReader):
             *(["zone_data"] if self._stands_back else []),
         ]
 
-    def plan_by_zone_data(self, node_id: str, now: Instant) -> bool:
-        may, takes_over = zone_data.may_plan(self._store, node_id)
+    def plan_by_zone_data(self, node_id: str, now: Instant) -> ZoneDataStanding:
+        may_plan, takes_over = zone_data.may_plan(self._store, node_id)
         if takes_over:
             with self._store.write():
                 self._store.hold_catalogue()
                 zone_data.take_over(self._store, node_id, self._decided(now))
-        self._stands_back = not may
-        return may
+        self._stands_back = not may_plan
+        return ZoneDataStanding(may_plan=may_plan, took_over=takes_over)
 
     def leave(self, node_id: str, now: Instant) -> None:
         with self._store.write():
