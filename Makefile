@@ -41,7 +41,7 @@ demo-cluster: $(READY) ## three nodes on a real PostgreSQL: kill one, freeze one
 
 test: $(READY) ## lint, types, import rules and every test
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest -n 3
+	@$(BIN)/python -m pytest -n 3 --dist worksteal
 
 quick: $(READY) ## the fast folders alone, in under half a minute
 	@$(BIN)/python -m pytest -n 2 $(QUICK)
