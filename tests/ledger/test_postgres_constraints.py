@@ -191,7 +191,6 @@ UNIQUE: dict[str, tuple[str, str, str, dict[str, str]]] = {
 NUMBERED = {
     "job_run_ranges_pkey": ("job_run_ranges", "range_id"),
     "job_attempts_pkey": ("job_attempts", "attempt_id"),
-    "job_tallies_pkey": ("job_tallies", "tally_id"),
     "run_marks_pkey": ("run_marks", "mark_id"),
     "clock_events_pkey": ("clock_events", "event_id"),
 }

@@ -20,8 +20,10 @@ def columns_of(names: Sequence[str], rows: Iterable[Mapping[str, Any] | Sequence
 
 
 def _array(values: Sequence[Any]) -> str:
-    if any(isinstance(value, str) for value in values):
-        return "{" + ",".join([_quoted(value) for value in values]) + "}"
+    if str in set(map(type, values)):
+        # Most columns of text say one thing in all rows: each text is quoted once.
+        quoted = {value: _quoted(value) for value in set(values)}
+        return "{" + ",".join([quoted[value] for value in values]) + "}"
     # Numbers, yes and no: as Python writes a list of them, but for what is absent.
     return "{" + str(list(values))[1:-1].replace("None", "NULL") + "}"
 

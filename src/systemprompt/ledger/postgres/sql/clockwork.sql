@@ -7,10 +7,10 @@ SELECT * FROM open_runs WHERE run_id = ANY (translate(:ids, '[]', '{}')::bigint[
 -- Many rows are one statement over arrays, one for each column. In the order of their ids, as everybody else locks them. Rows of
 -- open_runs are always sought one by one (LATERAL): a plain join goes through their whole index, which seems to be empty and is full
 -- of dead entries while somebody holds an old transaction open.
-DELETE FROM open_runs WHERE run_id = ANY (ARRAY(
-    SELECT h.run_id FROM (SELECT * FROM unnest(:run_id::bigint[], :fence::bigint[]) u (run_id, fence) ORDER BY run_id) n
-    CROSS JOIN LATERAL (SELECT o.run_id FROM open_runs o
-                        WHERE o.run_id = n.run_id AND o.fence = n.fence AND o.stop_asked_at IS NULL FOR UPDATE) h))
+DELETE FROM open_runs o
+USING (SELECT * FROM unnest(:run_id::bigint[], :fence::bigint[]) u (run_id, fence) ORDER BY run_id) n
+CROSS JOIN LATERAL (SELECT h.ctid AS place FROM open_runs h WHERE h.run_id = n.run_id LIMIT 1) h
+WHERE o.ctid = h.place AND o.fence = n.fence AND o.stop_asked_at IS NULL
 
 -- name: delete_open_runs
 DELETE FROM open_runs o USING unnest(:run_id::bigint[], :fence::bigint[]) n (run_id, fence)

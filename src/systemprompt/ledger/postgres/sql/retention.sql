@@ -81,8 +81,7 @@ DELETE FROM nodes WHERE node_id IN (
 -- name: fold_into_sums
 -- In one statement: what is deleted is what is added, and two nodes that fold at once take different rows. By key, as with job_last.
 WITH gone AS (
-    DELETE FROM job_tallies WHERE tally_id IN (
-        SELECT tally_id FROM job_tallies ORDER BY tally_id LIMIT :limit FOR UPDATE SKIP LOCKED)
+    DELETE FROM job_tallies WHERE ctid = ANY (ARRAY(SELECT ctid FROM job_tallies LIMIT :limit FOR UPDATE SKIP LOCKED))
     RETURNING job_id, hour, status, origin, n)
 INSERT INTO job_tally_sums AS s (job_id, hour, status, origin, n)
 SELECT job_id, hour, status, origin, sum(n)::bigint FROM gone GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4

@@ -1,0 +1,1 @@
+-- Nothing here: on PostgreSQL two indexes go. The numbers of both engines go together.
