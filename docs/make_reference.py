@@ -336,6 +336,7 @@ KINDS = {
     "named": "mapping: table to section",
     "names": "list of job names",
     "path": "path",
+    "retry": "number of tries, or a section: [Trying again](retry.md)",
     "schedule": "cron expression",
     "seconds": "duration",
     "section": "section",

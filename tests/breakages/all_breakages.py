@@ -5,6 +5,7 @@ from __future__ import annotations
 from breakages_of_ends import OF_CLOSINGS, OF_LATE_RESULTS
 from breakages_of_numbers import OF_NUMBERS, OF_STOPS
 from breakages_of_plans import OF_CURSORS, OF_PLANS, OF_RANGES
+from breakages_of_retries import OF_RETRIES
 from breakages_of_runs import OF_CLAIMS, OF_FENCES, OF_RESCUES
 from breakages_of_time import OF_RETENTION, OF_VERSIONS
 from breaking import Breakage
@@ -15,6 +16,7 @@ BREAKAGES: tuple[Breakage, ...] = (
     *OF_CLAIMS,
     *OF_FENCES,
     *OF_CLOSINGS,
+    *OF_RETRIES,
     *OF_LATE_RESULTS,
     *OF_STOPS,
     *OF_RESCUES,

@@ -17,7 +17,7 @@ def closings(alter: Callable[[Closing], Closing]) -> Callable[[Breaker], None]:
     """Close by something else than the node told."""
 
     def make(real: Callable[..., Books]) -> Callable[..., Books]:
-        return lambda held, told: real(held, [alter(closing) for closing in told])
+        return lambda held, told, waits=None: real(held, [alter(closing) for closing in told], waits)
 
     return lambda breaker: breaker.decision(bookkeeping.settle, make)
 
@@ -29,8 +29,8 @@ def accounts(alter: Callable[[ClosedRun], ClosedRun]) -> Callable[[Breaker], Non
 
 def books(alter: Callable[[Books], None]) -> Callable[[Breaker], None]:
     def make(real: Callable[..., Books]) -> Callable[..., Books]:
-        def settle(held: Any, told: Any) -> Books:
-            made = real(held, told)
+        def settle(held: Any, told: Any, waits: Any = None) -> Books:
+            made = real(held, told, waits)
             alter(made)
             return made
 

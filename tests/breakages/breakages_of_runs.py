@@ -40,10 +40,10 @@ def _keeps_the_fence(breaker: Breaker) -> None:
 
 
 def _anybody_closes(real: Callable[..., Any]) -> Callable[..., Any]:
-    def settle(held: Any, closings: Any) -> Any:
+    def settle(held: Any, closings: Any, waits: Any = None) -> Any:
         runs = list(held)
         fences = {run.run_id: run.fence for run in runs}
-        return real(runs, [_under(closing, fences.get(closing.run_id)) for closing in closings])
+        return real(runs, [_under(closing, fences.get(closing.run_id)) for closing in closings], waits)
 
     return settle
 

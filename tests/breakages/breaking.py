@@ -29,6 +29,7 @@ AREAS = (
     "claim",
     "fence",
     "close",
+    "retry",
     "late",
     "stop",
     "rescue",

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Prepare = Callable[[Any], None]
 
+FAILING = ("frail", "brittle")
+"""The jobs that always fail, and are tried again where their policy says so."""
+
 
 def odd_runs_of(ledger: Any) -> list[int]:
     """Return a list into which the runs will come that this ledger refuses to close: their node goes on without a word."""
@@ -45,6 +48,8 @@ class Worker(LoopNode):
 
     def end(self, run: Claimed, status: str = "success", reason: str | None = None) -> None:
         self.held.remove(run)
+        if run.job_name in FAILING:
+            status, reason = "failed", "exception"
         if run.run_id in self.asked_to_stop:
             status, reason = "cancelled", "requested"
         self.loop.ended(self.ending(run, status, reason))
@@ -63,5 +68,6 @@ class Worker(LoopNode):
         self.loop.ended(self.ending(run, "success", None))
 
     def ending(self, run: Claimed, status: str = "success", reason: str | None = None) -> Closing:
-        bad = {"message": "no", "error": "no", "exit_code": 3} if status == "failed" else {}
+        bad: dict[str, Any] = {"message": "no", "error": "no", "exit_code": 3} if status == "failed" else {}
+        bad["again"] = status == "failed" and run.job_name in FAILING
         return ending(run, self.clock.now(), status, reason, **bad)

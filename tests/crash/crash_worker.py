@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from support.ledger_stage import ending, node
 from support.loop_node import LoopNode
-from systemprompt.clock import SECOND, ManualClock
+from systemprompt.clock import SECOND, Instant, ManualClock
 from systemprompt.databases.address import Address
 from systemprompt.ledger.postgres.ledger import PostgresLedger
 from systemprompt.ledger.protocol import Ledger
@@ -82,7 +82,7 @@ class Worker(LoopNode):
         self.step(0.1)
         self.ledger.leave(self.loop.node_id, self.clock.now())
 
-    def _closed(self, closed: Sequence[int], late: Sequence[int]) -> None:
+    def _closed(self, closed: Sequence[int], late: Sequence[int], again: Mapping[int, Instant]) -> None:
         for run_id in closed:
             tell(self._folder, {"closed": run_id})
 
@@ -100,7 +100,7 @@ def end_of(run: Claimed, now: int) -> Closing:
     """Every other run of `reruns` fails; all else goes well. Its other runs say something."""
     bad = run.job_name == "reruns" and run.fire_at is not None and run.fire_at // SECOND % 20 == 0
     if bad:
-        return ending(run, now, "failed", "reported")
+        return ending(run, now, "failed", "reported", again=True)
     return ending(run, now, message="well" if run.job_name == "reruns" else None)
 
 

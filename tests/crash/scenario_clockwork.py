@@ -13,7 +13,7 @@ from systemprompt.ledger.records import Change
 
 JOBS = (
     spec("fails", "*/10 * * * * *"),
-    spec("reruns", "*/10 * * * * *", on_lost="rerun"),
+    spec("reruns", "*/10 * * * * *", on_lost="rerun", retry={"times": 2, "after": 2}),
     spec("every", "*/5 * * * * *", catch_up="all", on_lost="rerun"),
     spec("skips", "*/2 * * * * *", catch_up="skip"),
     spec("long", "*/10 * * * * *"),

@@ -14,7 +14,7 @@ from support import REPOSITORY
 from systemprompt.cli.exit_codes import exit_code_of
 from systemprompt.cli.parse import parse
 from systemprompt.errors import DatabaseBusy, ProfileInvalid, UsageError
-from systemprompt.jobs.policies import seconds_of
+from systemprompt.jobs.durations import seconds_of
 from systemprompt.profile.profile import Limits
 
 UNIT = REPOSITORY / "examples/deploy/systemprompt.service"

@@ -358,7 +358,8 @@ def job_definitions(attributes: dict[str, Any]) -> None:
 
 @given(_ANYTHING)
 def durations(value: Any) -> None:
-    from systemprompt.jobs.policies import Policies, seconds_of
+    from systemprompt.jobs.durations import seconds_of
+    from systemprompt.jobs.policies import Policies
 
     for use in (lambda: seconds_of(value), lambda: Policies(timeout_s=value)):
         try:

@@ -15,7 +15,7 @@ from systemprompt.discovery.overrides import Extension, JobOverride
 from systemprompt.errors import JobDefinitionError
 from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.job import FunctionJob
-from systemprompt.jobs.policies import Policies
+from systemprompt.jobs.policies import POLICIES, Policies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,7 +133,7 @@ def test_a_job_that_names_its_zone_has_it_from_the_code(write: JobFolder) -> Non
 def test_a_command_is_wholly_the_profiles() -> None:
     said = JobOverride(name="disk", command=("df",))
     disk = discover(entry_points=False, overrides={"disk": said}, profile_path="/p/profile.yaml").jobs["disk"]
-    assert disk.profile_sets == {"schedule", "time_zone", "enabled", *Policies().as_dict()}
+    assert disk.profile_sets == {"schedule", "time_zone", "enabled", *(policy.name for policy in POLICIES)}
 
 
 def test_a_command_needs_only_the_profile() -> None:

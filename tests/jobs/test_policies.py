@@ -15,6 +15,7 @@ from systemprompt.discovery.checking import define_job
 from systemprompt.discovery.given import given_jobs
 from systemprompt.errors import JobDefinitionError
 from systemprompt.jobs.policies import POLICIES, Policies, Policy
+from systemprompt.jobs.retry import Retry
 
 USUAL = {policy.written: getattr(Policies(), policy.name) for policy in POLICIES}
 
@@ -23,6 +24,8 @@ def unusual(policy: Policy) -> Any:
     """A value that is not the default, where there is one."""
     if policy.is_labels:
         return ("gpu",)
+    if policy.is_retry:
+        return Retry(times=2, after_s=5.0, on=("TimeoutError", 75))
     return policy.choices[-1] if policy.choices else 90.0
 
 
@@ -71,6 +74,7 @@ def test_a_version_is_read_as_it_was_written() -> None:
         {"timeout_s": -1},
         {"runs_on": "gpu"},
         {"runs_on": ["GPU!"]},
+        {"retry": {"times": 3, "until": "noon"}},
         {"fire": "twice"},
     ],
 )

@@ -16,6 +16,7 @@ from rules_open_and_closed import OpenAndClosedRules
 from rules_planning import PlanningRules
 from rules_reading import ReadingRules
 from rules_retention import RetentionRules
+from rules_retry import InterruptionRules, RetryRules
 from rules_runs import RunRules
 from rules_upkeep import UpkeepRules
 from rules_zone_data import ZoneDataRules
@@ -35,6 +36,8 @@ class LedgerRules(
     CatalogueRules,
     ReadingRules,
     RetentionRules,
+    RetryRules,
+    InterruptionRules,
     UpkeepRules,
     ZoneDataRules,
 ):

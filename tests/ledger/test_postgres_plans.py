@@ -58,7 +58,7 @@ class Turns:
             "find_open_runs": {"ids": str([run_id for run_id, _ in held])},
             "delete_untouched_runs": held,
             "delete_open_runs": held,
-            "requeue_runs": [(now, run_id, fence) for run_id, fence in held],
+            "requeue_runs": [(now, now, run_id, fence) for run_id, fence in held],
         }
         found |= {name: self.explain(name, values) for name, values in asked.items()}
         return found

@@ -14,7 +14,8 @@ from systemprompt.builtin.tables.application_file import MIGRATIONS
 from systemprompt.databases.address import Address
 from systemprompt.discovery.discovery import discover
 from systemprompt.discovery.overrides import Extension, JobOverride
-from systemprompt.jobs.policies import POLICIES, seconds_of
+from systemprompt.jobs.durations import seconds_of
+from systemprompt.jobs.policies import POLICIES
 from systemprompt.jobs.settings import ContentSource, FileSource, HostTable, Paths, PublishTarget, Retention
 from systemprompt.profile.load import load_profile
 from systemprompt.profile.profile import Limits, Profile

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from support.ledger_stage import node
-from systemprompt.clock import ManualClock
+from systemprompt.clock import Instant, ManualClock
 from systemprompt.ledger.records import Claimed, NodeIdentity, Rescued
 from systemprompt.nodes.hooks import Hooks, Pace
 from systemprompt.nodes.journal import Journal
@@ -21,7 +21,7 @@ class LoopNode:
     """One node: its ids are `name-1`, and after a lost lease `name-2`. What its loop told it is kept here.
 
     held      the runs that were claimed and not yet ended
-    closed    runs whose end is durable; late  those whose end came after others had settled them
+    closed    runs whose end is durable; late  those whose end came after others had settled them; again  those that are tried again
     drained   who asked it to drain, and why
     lost      why the lease was lost, each time; stopped  the runs to stop for it
     """
@@ -44,6 +44,7 @@ class LoopNode:
         self.held: list[Claimed] = []
         self.closed: list[int] = []
         self.late: list[int] = []
+        self.again: dict[int, Instant] = {}
         self.lost: list[str] = []
         self.stopped: list[int] = []
         self.asked_to_stop: list[int] = []
@@ -88,7 +89,8 @@ class LoopNode:
         self._names += 1
         return self.identity(f"{self._name}-{self._names}")
 
-    def _closed(self, closed: Sequence[int], late: Sequence[int]) -> None:
+    def _closed(self, closed: Sequence[int], late: Sequence[int], again: Mapping[int, Instant]) -> None:
+        self.again.update(again)
         self.closed += closed
         self.late += late
 

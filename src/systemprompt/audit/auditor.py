@@ -15,6 +15,7 @@ from systemprompt.audit.fates import check_range_fate, check_run_fate
 from systemprompt.audit.findings import AuditReport, Findings
 from systemprompt.audit.jobs import check_high_water, check_job, check_open_runs
 from systemprompt.audit.kept import check_abandoned, check_fences, check_late_results, check_strays, check_texts
+from systemprompt.audit.retries import check_retries
 from systemprompt.audit.runs import check_run
 from systemprompt.audit.seals import check_pruned, check_seals
 from systemprompt.clock import SECOND, Instant
@@ -154,6 +155,7 @@ def _checked(
         counts["manual"] += run.origin == "manual"
         check_run(case, run, attempts)
         check_run_fate(case, run, attempts)
+        check_retries(case, run, attempts)
         course.run(run, attempts)
         if run.fire_at is not None:
             yield run

@@ -226,11 +226,16 @@ def _remaining(ledger: LedgerReader, at: Instant) -> list[str]:
 def _tries(attempts: tuple[AttemptView, ...], tell: Callable[[Instant], str]) -> list[str]:
     return [
         f"attempt {a.attempt} on node {a.node_id} began {tell(a.started_at)} and "
-        + ("is open" if a.ended_at is None else f"ended {tell(a.ended_at)}: {a.result}")
+        + ("is open" if a.ended_at is None else f"ended {tell(a.ended_at)}: {_how_it_ended(a)}")
         + (f"; a late result came: {a.late_result}" if a.late_result else "")
         + ("; the server had lost it, and its node's journal brought it back" if a.recovered else "")
         for a in attempts
     ]
+
+
+def _how_it_ended(attempt: AttemptView) -> str:
+    said = f"{attempt.result} ({attempt.reason})" if attempt.reason else str(attempt.result)
+    return f"{said}: {attempt.message.splitlines()[0]}" if attempt.message and attempt.result == "failed" else said
 
 
 def _near(before: Instant | None, after: Instant | None) -> list[tuple[str, Instant]]:

@@ -48,7 +48,11 @@ def _policy_faults(case: JobCase, run: RunView, version: VersionView | None) -> 
         catch_up, on_lost = (str(version.policies.get(name, usual)) for name, usual in _USUAL)
         if run.origin == "catch_up" and catch_up == "skip":
             yield "was queued to catch up, but the job says catch_up: skip"
-        if on_lost != "rerun" and (run.attempt > 1 or (run.status == "queued" and run.attempt)):
+        if (
+            on_lost != "rerun"
+            and not version.policies.get("retry")
+            and (run.attempt > 1 or (run.status == "queued" and run.attempt))
+        ):
             yield f"was queued again after attempt 1, but the job says on_lost: {on_lost}"
         if on_lost == "rerun" and run.reason == "node_lost" and run.attempt == 1:
             yield "failed with its first node, but the job says on_lost: rerun"
@@ -120,8 +124,9 @@ def _check_late_result(case: JobCase, run: RunView, attempt: AttemptView) -> Non
     # Where its stop was asked for, a run whose node is lost is closed as asked.
     asked = run.reason == "requested" and (node is None or (node.stopped_at or _NEVER) <= (attempt.ended_at or 0))
     if attempt.result != "lost" and not asked:
-        # Code that could not be stopped may come back after its run was closed. What else ends twice was closed by another.
-        if not run.abandoned:
+        # Code that could not be stopped may come back after its run was closed, or queued again. What else ends twice was closed by
+        # another.
+        if not run.abandoned and (attempt.attempt == run.attempt and run.fence is not None):
             said = f"attempt {attempt.attempt} ended as {attempt.result}, then its holder brought {attempt.late_result}"
             case.found_run("attempts", run, f"was closed by another than its holder: {said}")
         return

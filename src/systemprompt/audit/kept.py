@@ -64,7 +64,7 @@ def check_abandoned(setting: Setting, findings: Findings) -> None:
         run = setting.ledger.run(run_id)
         if run is None:
             continue  # pruned, or a stray
-        if not run.abandoned:
+        if not run.abandoned and run.fence is not None:  # without a fence it waits, or waited, to be tried again
             _found(findings, "abandoned", run_id, f"is said to run on, but it is {run.status} and its code was stopped")
         for attempt in list(setting.ledger.attempts(run_id))[-1:]:
             node = setting.nodes.get(attempt.node_id)

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from systemprompt.audit.case import JobCase
 from systemprompt.audit.reasons import check_run_reason
+from systemprompt.audit.retries import started_again_after
 from systemprompt.clock import iso
 from systemprompt.ledger.attempt_views import AttemptView
 from systemprompt.ledger.views import RunView
@@ -30,14 +31,15 @@ def check_run(case: JobCase, run: RunView, attempts: Sequence[AttemptView]) -> N
 
 def _check_state(case: JobCase, run: RunView, attempts: Sequence[AttemptView]) -> None:
     going_on = [attempt.attempt for attempt in attempts if attempt.ended_at is None]
-    settled = [attempt for attempt in attempts[:-1] if attempt.result not in (None, "lost")]
+    again = (None, *started_again_after(case.by_number.get(run.version)))
+    settled = [attempt for attempt in attempts[:-1] if attempt.result not in again]
     if run.status in _OPEN and run.finished_at is not None:
         case.found_run("reopened", run, f"is {run.status}, yet ended at {iso(run.finished_at)}")
     if run.status not in _OPEN and run.finished_at is None:
         case.found_run("reopened", run, f"is {run.status}, yet has no end")
     if run.status != "running" and going_on:
         case.found_run("reopened", run, f"is {run.status}, yet its attempt {going_on[0]} is open")
-    if run.status in _OPEN and attempts and attempts[-1].result not in (None, "lost"):
+    if run.status in _OPEN and attempts and attempts[-1].result not in again:
         last = attempts[-1]
         case.found_run("reopened", run, f"is {run.status}, yet its attempt {last.attempt} ended as {last.result}")
     for attempt in settled:
@@ -66,12 +68,16 @@ def _check_attempts(case: JobCase, run: RunView, attempts: Sequence[AttemptView]
 
 
 def _outcome_fault(run: RunView, last: AttemptView) -> str | None:
-    """The outcome of a run is its last attempt's; after a lost one it may also be closed without another try."""
+    """The outcome of a run is its last attempt's; while it waits to be tried again it may also be closed without another try."""
     if run.status in ("success", "failed"):
         expected = "lost" if run.reason == "node_lost" else run.status
         if last.result != expected:
             return f"is {run.status} ({run.reason or 'no reason'}), yet its last attempt ended as {last.result}"
-    elif run.status in ("skipped", "missed", "cancelled") and last.result not in ("lost", run.status):
+    elif (
+        run.status in ("skipped", "missed", "cancelled")
+        and last.result not in ("lost", run.status)
+        and run.fence is not None
+    ):
         return f"is {run.status}, yet its last attempt ended as {last.result}"
     return None
 

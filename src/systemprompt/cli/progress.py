@@ -74,7 +74,8 @@ def ending(event: RunFinished) -> str:
     """Say how a run ended."""
     said = f"{event.status} ({event.reason})" if event.reason else event.status
     said += f" in {duration(event.duration_ms)}" if event.duration_ms is not None else ""
-    return f"{said}: {event.message.splitlines()[0]}" if event.message else said
+    said = f"{said}: {event.message.splitlines()[0]}" if event.message else said
+    return f"{said}; tried again from {event.tried_again_at}" if event.tried_again_at else said
 
 
 def progress(event: RunProgressed) -> str:

@@ -15,10 +15,12 @@ from systemprompt.discovery.names import check_name, check_time_zone
 from systemprompt.discovery.overrides import NOTHING_AROUND, Around, JobOverride
 from systemprompt.errors import JobDefinitionError, ParameterError
 from systemprompt.jobs.calling import calling_of
+from systemprompt.jobs.durations import seconds_of
 from systemprompt.jobs.job import FunctionJob, Job
 from systemprompt.jobs.labels import check_labels
 from systemprompt.jobs.parameters import ANY, check_variables, laid_over, refuse_unknown
-from systemprompt.jobs.policies import POLICIES, Policies, Policy, seconds_of
+from systemprompt.jobs.policies import POLICIES, Policies, Policy
+from systemprompt.jobs.retry import Retry, retry_of
 
 __all__ = ["define_command", "define_job", "name_of", "place_of", "read_job"]
 
@@ -258,7 +260,7 @@ def _policies(name: str, answers: dict[str, Any]) -> Policies:
         raise JobDefinitionError(f"job {name!r}: {error.message}", hint=error.hint) from error
 
 
-_PLAIN = frozenset({str, int, float, bool, tuple, type(None)})
+_PLAIN = frozenset({str, int, float, bool, tuple, Retry, type(None)})
 """What a good answer may be; a tuple holds labels that were checked. All can be looked up by, which a wrong one need not be."""
 
 
@@ -274,6 +276,8 @@ def _answer(job: Job, policy: Policy) -> Any:
         return value
     if policy.is_labels:
         return () if value == () else _labels(job, value)
+    if policy.is_retry:
+        return None if value is None else retry_of(value)
     try:
         return seconds_of(value)
     except JobDefinitionError as error:

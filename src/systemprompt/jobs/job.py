@@ -12,6 +12,7 @@ from systemprompt.jobs.calling import Calling, calling_of
 from systemprompt.jobs.context import JobContext
 from systemprompt.jobs.policies import Policies
 from systemprompt.jobs.result import JobResult
+from systemprompt.jobs.retry import Retry
 
 F = TypeVar("F", bound=Callable[..., Any])
 J = TypeVar("J")
@@ -50,6 +51,7 @@ class Job:
     runs_on: Sequence[str] = _USUAL.runs_on
     dst_gap: str = _USUAL.dst_gap
     dst_fold: str = _USUAL.dst_fold
+    retry: Retry | dict[str, Any] | int | None = _USUAL.retry
 
     def execute(self, ctx: JobContext) -> JobResult | Awaitable[JobResult | None] | None:
         """Do the work, plain or async. Return a `JobResult`, or nothing for a success; raise for a failure."""
@@ -100,6 +102,7 @@ def job(
     runs_on: Sequence[str] = _USUAL.runs_on,
     dst_gap: str = _USUAL.dst_gap,
     dst_fold: str = _USUAL.dst_fold,
+    retry: Retry | dict[str, Any] | int | None = _USUAL.retry,
 ) -> Callable[[F], F]:
     """Make a job of a function, async or plain, and register it with the calling module.
 

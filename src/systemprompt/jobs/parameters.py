@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Any
 
 from systemprompt.errors import JobDefinitionError, ParameterError
-from systemprompt.jobs.policies import seconds_of
+from systemprompt.jobs.durations import seconds_of
 from systemprompt.wording import did_you_mean
 
 __all__ = ["ANY", "EXPECTED", "check_variables", "laid_over", "read_as", "refuse_unknown", "variable_of"]

@@ -7,7 +7,6 @@ field here, or a test compares it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from datetime import timedelta
 
 from systemprompt.errors import JobDefinitionError
 from systemprompt.wording import did_you_mean
@@ -17,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-__all__ = ["POLICIES", "Policies", "Policy", "seconds_of", "unknown_policies"]
+    from systemprompt.jobs.retry import Retry
+
+__all__ = ["POLICIES", "Policies", "Policy", "unknown_policies"]
 
 
 def _choice(choices: tuple[str, ...], meaning: str) -> Any:
@@ -37,7 +38,8 @@ class Policies:
     """One immutable set of answers; part of a job's version, so the ledger keeps every set that was ever in force.
 
     A field is a choice, or a duration: its name ends in `_s`, its value is a positive number of seconds, None for no limit.
-    `runs_on` is a list of labels, kept sorted. `dst_gap` and `dst_fold` are as `systemprompt.cron.Schedule` takes them.
+    `runs_on` is a list of labels, kept sorted; `retry` a `Retry`, or None. `dst_gap` and `dst_fold` are as
+    `systemprompt.cron.Schedule` takes them.
 
     Raises:
         JobDefinitionError: a value is not allowed.
@@ -63,12 +65,23 @@ class Policies:
         "a fixed time that the spring clock change leaves out: run it at the gap's end, or skip it",
     )
     dst_fold: str = _choice(("first", "second", "both"), "a fixed time that the autumn clock change brings twice")
+    retry: Retry | None = field(
+        default=None,
+        metadata={
+            "choices": (),
+            "meaning": "a failed run is tried again, so often and after such waits; not at all if not given",
+            "is_retry": True,
+        },
+    )
 
     def __post_init__(self) -> None:
         for policy in POLICIES:
             value = getattr(self, policy.name)
             if policy.is_labels:
                 object.__setattr__(self, policy.name, _labels_of(value))
+                continue
+            if policy.is_retry:
+                object.__setattr__(self, policy.name, _retry_of(value))
                 continue
             if not policy.allows(value):
                 raise policy.refusal(value)
@@ -101,10 +114,7 @@ class Policies:
         A policy that came after the first schema is written only where it is not its default, which therefore never changes:
         releases before it go on with every job that does not use it.
         """
-        said = {
-            policy.name: list(getattr(self, policy.name)) if policy.is_labels else getattr(self, policy.name)
-            for policy in POLICIES
-        }
+        said = {policy.name: policy.in_a_version(getattr(self, policy.name)) for policy in POLICIES}
         return {name: value for name, value in said.items() if name in _ALWAYS_SAID or value != _USUAL[name]}
 
 
@@ -116,7 +126,7 @@ class Policy:
     written   as authors and profiles write it: a duration without its `_s`
     choices   the first is the default; empty for a duration and for labels
     meaning   one line for people
-    is_labels   its value is a list of labels
+    is_labels   its value is a list of labels; is_retry   a `Retry`
     """
 
     name: str
@@ -124,14 +134,23 @@ class Policy:
     choices: tuple[str, ...]
     meaning: str
     is_labels: bool = False
+    is_retry: bool = False
 
     def allows(self, value: object) -> bool:
         """Say whether the record may have this value."""
         if self.is_labels:
             return _are_labels(value)
+        if self.is_retry:
+            return _is_retry(value)
         if self.choices:
             return value in self.choices
         return value is None or (isinstance(value, (int, float)) and 0 < value < _MOST)
+
+    def in_a_version(self, value: Any) -> object:
+        """Return the JSON form of a value of the record."""
+        if self.is_labels:
+            return list(value)
+        return value.as_dict() if self.is_retry and value is not None else value
 
     def refusal(self, value: object) -> JobDefinitionError:
         """Return the error that says why the record may not have this value."""
@@ -151,6 +170,7 @@ POLICIES = tuple(
         one.metadata["choices"],
         one.metadata["meaning"],
         is_labels=one.default == (),
+        is_retry=one.metadata.get("is_retry", False),
     )
     for one in fields(Policies)
 )
@@ -189,46 +209,20 @@ def _are_labels(value: object) -> bool:
     return True
 
 
-def seconds_of(duration: float | timedelta | str | None) -> float | None:
-    """Return seconds from a number, a timedelta, or text such as `90s`, `5m`, `1h30m`, `2d`.
-
-    Raises:
-        JobDefinitionError: it is none of these, or the duration is not positive and finite.
-    """
-    if duration is None:
+def _retry_of(value: object) -> Retry | None:
+    if value is None:
         return None
-    if isinstance(duration, timedelta):
-        seconds = duration.total_seconds()
-    elif isinstance(duration, str):
-        seconds = _parse(duration)
-    else:
-        try:
-            seconds = float(duration)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise JobDefinitionError(f"{duration!r:.100} is not a duration", hint=_FORMS) from error
-    if not 0 < seconds < float("inf"):
-        raise JobDefinitionError(f"duration {duration!r} is not positive and finite")
-    return seconds
+    from systemprompt.jobs.retry import retry_of  # as with labels
+
+    return retry_of(value)
 
 
-_UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+def _is_retry(value: object) -> bool:
+    try:
+        _retry_of(value)
+    except JobDefinitionError:
+        return False
+    return True
+
+
 _MOST = 1e308
-_FORMS = "write a number of seconds, or 90s, 5m, 1h30m, 2d"
-
-
-def _parse(text: str) -> float:
-    total, number = 0.0, ""
-    for character in text.strip().lower():
-        if character in "0123456789.":
-            number += character
-        elif character in _UNITS and number and number.count(".") <= 1 and number != ".":
-            total += float(number) * _UNITS[character]
-            number = ""
-        else:
-            break
-    else:
-        if not number and total:
-            return total
-        if number and not total and number.count(".") <= 1 and number != ".":
-            return float(number)
-    raise JobDefinitionError(f"{text!r} is not a duration", hint=_FORMS)

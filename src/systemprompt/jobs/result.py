@@ -15,6 +15,7 @@ class JobResult:
     message          one line for people; on failure it is the run's error
     items_processed, items_failed   whole numbers, 0 where the job counts nothing
     duration_ms      the job's own measure; where None, the runner's is kept
+    final            True where a failure is not to be tried again, whatever the job's `retry` says
     dry_run          True where the job only said what it would do; people see it wherever they see the run
     """
 
@@ -24,6 +25,7 @@ class JobResult:
     items_failed: int = 0
     duration_ms: int | None = None
     dry_run: bool = False
+    final: bool = False
 
     @classmethod
     def success(cls) -> JobResult:
@@ -31,9 +33,9 @@ class JobResult:
         return cls(succeeded=True)
 
     @classmethod
-    def failure(cls, message: str) -> JobResult:
-        """Return a failure with the reason in the job's own words."""
-        return cls(succeeded=False, message=message)
+    def failure(cls, message: str, *, final: bool = False) -> JobResult:
+        """Return a failure with the reason in the job's own words; a final one is not tried again."""
+        return cls(succeeded=False, message=message, final=final)
 
     def with_message(self, message: str) -> JobResult:
         return replace(self, message=message)

@@ -44,6 +44,7 @@ class Books:
     tallies     (job_id, hour, status, origin, n)
     last        (job_id, run_id, fence, started_at, status, error or '', number of runs), one row a job
     abandoned   (run_id, job_id, fence, node_id, abandoned_at)
+    requeued    runs that are tried again: no account of theirs is closed
     late        closings under a fence that no open run has
     """
 
@@ -52,6 +53,7 @@ class Books:
     tallies: list[tuple[int, int, str, str, int]] = field(default_factory=list)
     last: list[tuple[int, int, int, Instant, str, str, int]] = field(default_factory=list)
     abandoned: list[tuple[int, int, int, str, Instant]] = field(default_factory=list)
+    requeued: list[Requeued] = field(default_factory=list)
     late: list[Closing] = field(default_factory=list)
 
     def close(self, run: ClosedRun, *, error: str | None = None, output: str | None = None) -> None:
@@ -62,9 +64,15 @@ class Books:
         if output is not None:
             self.texts.append((run.run_id, run.attempt, "output", output))
 
+    def try_again(self, again: Requeued, *, error: str | None) -> None:
+        """Add a run that waits again, with the error of its attempt. What that wrote is in its log."""
+        self.requeued.append(again)
+        if error is not None:
+            self.texts.append((again.run.run_id, again.run.attempt, "error", error))
+
 
 class Requeued(NamedTuple):
-    """A lost run that waits again: its open row, and the attempt that was lost."""
+    """A run that waits again: its open row, and the attempt that is over."""
 
     run: OpenRun
     attempt: AttemptRow
@@ -131,8 +139,12 @@ _closed_run: Callable[[tuple[Any, ...]], ClosedRun] = partial(tuple.__new__, Clo
 # -- a run ends -----------------------------------------------------------------------------------------------------------
 
 
-def settle(held: Iterable[OpenRun], closings: Sequence[Closing]) -> Books:
+def settle(
+    held: Iterable[OpenRun], closings: Sequence[Closing], waits: Mapping[int, tuple[Instant, Instant]] | None = None
+) -> Books:
     """Close the runs whose current fence the closings name; a closing that names another fence, or no open run, is late.
+
+    waits   by fence, when a run is tried again instead: in which instant it is queued again, and from which on it may begin
 
     Only the first closing under a fence counts. A second one comes from abandoned code that finished later. A run never starts
     before its claim nor ends before its start, though the wall clock may have gone back in between.
@@ -145,8 +157,36 @@ def settle(held: Iterable[OpenRun], closings: Sequence[Closing]) -> Books:
             books.late.append(closing)
             continue
         del open_runs[run.run_id]
-        _close(books, run, closing)
+        if waits and closing.fence in waits:
+            _try_again(books, run, closing, *waits[closing.fence])
+        else:
+            _close(books, run, closing)
     return books
+
+
+def _try_again(books: Books, run: OpenRun, closing: Closing, queued_at: Instant, available_at: Instant) -> None:
+    assert run.fence is not None and run.started_at is not None and run.node_id is not None  # noqa: PT018  # one fact
+    error = storable(closing.error)
+    started_at = max(run.started_at, closing.started_at or 0)
+    attempt = AttemptRow(
+        run_id=run.run_id,
+        attempt=run.attempt,
+        kind="ended",
+        job_id=run.job_id,
+        fence=run.fence,
+        node_id=run.node_id,
+        started_at=started_at,
+        ended_at=max(closing.finished_at, started_at),
+        day_at=run.due_at,
+        result="interrupted" if closing.status == "cancelled" else closing.status,
+        reason=closing.reason,
+        message=storable(closing.message),
+        error_hash=None if error is None else _hash(error),
+    )
+    waiting = run._replace(queued_at=queued_at, available_at=available_at, node_id=None, fence=None, started_at=None)
+    books.try_again(Requeued(waiting, attempt), error=error)
+    if closing.abandoned:
+        books.abandoned.append((run.run_id, run.job_id, run.fence, run.node_id, attempt.ended_at))
 
 
 def _close(books: Books, run: OpenRun, closing: Closing) -> None:

@@ -194,6 +194,8 @@ class Closing:
     """The end of a run, as its node saw it. Accepted only under the run's current fence; otherwise kept as a late result.
 
     abandoned   the account closes although the code still runs; when it ends, the node reports a late result
+    again       it failed, and its job's `retry` covers such a failure, as far as its node knows; or it was interrupted, and others
+                may start it again. Whether the run waits to be tried again is for the ledger to say
     did_nothing it succeeded and had nothing to do
     dry_run     the job only said what it would do
     lines_dropped   lines of its log that were dropped until it ended
@@ -217,6 +219,7 @@ class Closing:
     did_nothing: bool = False
     dry_run: bool = False
     lines_dropped: int = 0
+    again: bool = False
 
 
 @record
@@ -224,6 +227,7 @@ class Turn:
     """What one transaction of a node did.
 
     closed     run ids whose closing was accepted; late   those whose fence had passed to another
+    again      of the closed ones those that are tried again, their accounts are open; each with the instant from which it may begin
     odd        runs whose closing the ledger refuses: they stay open, and their jobs are quarantined (`ledger_conflict`)
     planned    rows and ranges written; claimed   runs to start now
     next_due   when the next job is due, None where none is; more   whether due jobs were left for the next turn
@@ -231,6 +235,7 @@ class Turn:
 
     closed: tuple[int, ...] = ()
     late: tuple[int, ...] = ()
+    again: tuple[tuple[int, Instant], ...] = ()
     odd: tuple[int, ...] = ()
     planned: int = 0
     claimed: tuple[Claimed, ...] = ()

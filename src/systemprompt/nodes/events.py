@@ -74,7 +74,10 @@ class RunStarted(NodeEvent):
 
 @record
 class RunFinished(NodeEvent):
-    """The account of a run is closed, durably."""
+    """The account of a run is closed, durably; or an attempt of it is over, and the run waits to be tried again.
+
+    tried_again_at   in UTC, from when on; None where the account is closed
+    """
 
     kind = "run_finished"
     run_id: int
@@ -83,6 +86,7 @@ class RunFinished(NodeEvent):
     reason: str | None
     message: str | None
     duration_ms: int | None
+    tried_again_at: str | None = None
 
 
 @record

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from systemprompt.clock import Instant
 from systemprompt.ledger.records import Claimed, NodeIdentity, Rescued
 
 __all__ = ["Hooks", "Pace"]
@@ -28,7 +29,8 @@ class Hooks:
     """What the loop tells the node it belongs to. Called from the loop's thread; each must return at once.
 
     claimed     runs whose claim is durable: start them
-    closed      runs whose end is durable; late  ends that came after the fence had passed on
+    closed      runs whose end is durable; ends that came after the fence had passed on; and of the first those that are tried
+                again, each with the instant from which it may begin
     rescued     runs settled for a lost node
     asked_to_stop   these runs of the node are to stop: somebody asked. May name a run again
     asked_to_drain  somebody asked this node to take no more: who, and why. Said once
@@ -39,7 +41,7 @@ class Hooks:
     """
 
     claimed: Callable[[Sequence[Claimed]], None]
-    closed: Callable[[Sequence[int], Sequence[int]], None]
+    closed: Callable[[Sequence[int], Sequence[int], Mapping[int, Instant]], None]
     rescued: Callable[[Sequence[Rescued]], None]
     lease_lost: Callable[[str, Sequence[int]], NodeIdentity]
     asked_to_stop: Callable[[Sequence[int]], None]

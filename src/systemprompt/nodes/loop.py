@@ -258,7 +258,7 @@ class Loop:
         if not turn.more:
             self._set_jumped(jumped=False)
         if closings:
-            self._hooks.closed(turn.closed, (*turn.late, *turn.odd))
+            self._hooks.closed(turn.closed, (*turn.late, *turn.odd), dict(turn.again))
         self._take(turn.claimed)
         self._folding.step(self._ledger, busy=True)
 

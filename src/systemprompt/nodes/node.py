@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from systemprompt.clock import Clock
+from systemprompt.clock import Clock, Instant, iso
 from systemprompt.databases.database import Database
 from systemprompt.discovery.definition import Catalogue, JobDefinition
 from systemprompt.jobs.labels import lacking
@@ -312,9 +312,10 @@ class Node:
     def _finished(self, finished: Finished) -> None:
         if not finished.late:
             self._outcomes[finished.run_id] = finished
-        self.loop.ended(closing_of(finished))
+        job = self.catalogue.jobs.get(self._names.get(finished.run_id, ""))
+        self.loop.ended(closing_of(finished, None if job is None else job.policies))
 
-    def _closed_durably(self, closed: Sequence[int], late: Sequence[int]) -> None:
+    def _closed_durably(self, closed: Sequence[int], late: Sequence[int], again: Mapping[int, Instant]) -> None:
         with self._closed:
             self._durable.update(closed, late)
             self._closed.notify_all()
@@ -330,6 +331,7 @@ class Node:
                         reason=finished.outcome.reason,
                         message=finished.outcome.message,
                         duration_ms=finished.outcome.duration_ms,
+                        tried_again_at=iso(again[run_id]) if run_id in again else None,
                     )
                 )
                 if self._settings.kind == "serve":

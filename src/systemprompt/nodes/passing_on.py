@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from systemprompt.discovery.definition import JobDefinition
+from systemprompt.jobs.policies import Policies
 from systemprompt.ledger.records import Claimed, Closing
 from systemprompt.runner.flight import Assignment, Finished
+from systemprompt.runner.outcome import Outcome
 
 __all__ = ["assignment_of", "closing_of"]
 
@@ -23,8 +25,11 @@ def assignment_of(run: Claimed, definition: JobDefinition) -> Assignment:
     )
 
 
-def closing_of(finished: Finished) -> Closing:
-    """Return what the ledger is told of an attempt's end."""
+def closing_of(finished: Finished, policies: Policies | None = None) -> Closing:
+    """Return what the ledger is told of an attempt's end.
+
+    policies   of its job, as this node has it; None where nobody is to try again
+    """
     outcome = finished.outcome
     return Closing(
         run_id=finished.run_id,
@@ -44,4 +49,17 @@ def closing_of(finished: Finished) -> Closing:
         dry_run=outcome.dry_run,
         lines_dropped=finished.lines_dropped,
         abandoned=finished.abandoned,
+        again=policies is not None and not finished.late and _may_be_tried_again(outcome, policies),
+    )
+
+
+def _may_be_tried_again(outcome: Outcome, policies: Policies) -> bool:
+    if outcome.status == "cancelled":
+        return policies.reruns and outcome.reason in ("shutdown", "lease_lost")
+    retry = policies.retry
+    return (
+        outcome.status == "failed"
+        and retry is not None
+        and not outcome.final
+        and retry.covers(outcome.raised, outcome.exit_code)
     )

@@ -14,8 +14,9 @@ from systemprompt.databases.dialect import OUR_SCHEMA
 from systemprompt.discovery.names import check_name, check_time_zone
 from systemprompt.discovery.overrides import Extension
 from systemprompt.errors import ConfigurationError, JobDefinitionError
+from systemprompt.jobs.durations import seconds_of
 from systemprompt.jobs.labels import check_labels
-from systemprompt.jobs.policies import seconds_of
+from systemprompt.jobs.retry import retry_of
 from systemprompt.profile.document import DEEPEST, Fault, Scalar, UnfoldsTooFar, means_text
 from systemprompt.profile.reader import Reader
 from systemprompt.profile.schema import Key
@@ -301,6 +302,7 @@ KINDS: dict[str, Callable[[Reader, yaml.Node, Key], Any]] = {
     "names": _names,
     "path": _path,
     "pattern": _pattern,
+    "retry": lambda reader, node, _: _accepted(retry_of, _plain(reader, node)),
     "schema_name": _schema_name,
     "server": _server,
     "schedule": _text,  # the expression is checked with the zone and the policies of its job

@@ -71,6 +71,8 @@ class Outcome:
     duration_ms  the job's own measure where it gave one, else the runner's
     exit_code    of a command or a process that ended by itself; None otherwise
     dry_run      the job only said what it would do
+    final        the job said that its failure is not to be tried again
+    raised       the names of the class of what it raised, and of that one's bases
     output       the last 4 KiB of what was written or printed, stdout and stderr in the order it arrived
     """
 
@@ -84,6 +86,8 @@ class Outcome:
     exit_code: int | None = None
     output: str | None = None
     dry_run: bool = False
+    final: bool = False
+    raised: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form that a job's process sends to its node."""
@@ -137,7 +141,12 @@ def _read(value: object, took_ms: int) -> Outcome:
             return Outcome(status="success", message=message, **counts)
         message = message or "the job reported a failure and gave no reason"
         return Outcome(
-            status="failed", reason="reported", message=message, error=_text(value.message or message), **counts
+            status="failed",
+            reason="reported",
+            message=message,
+            error=_text(value.message or message),
+            final=bool(value.final),
+            **counts,
         )
     idle = does_no_work(value)
     if idle is not None:
@@ -161,7 +170,14 @@ def outcome_of_exception(error: BaseException, *, took_ms: int, reason: str = "e
     except BaseException as worse:  # noqa: BLE001  # properties of a user's exception run here, and may raise or exit with anything
         said = f"{_type_name(error)}, which cannot be shown: looking at it raised {_type_name(worse)}"
         text = f"{''.join(traceback.format_tb(_TRACEBACK(error)))}{said}\n"
-    return Outcome(status="failed", reason=reason, message=_short(said), error=_text(text), duration_ms=took_ms)
+    return Outcome(
+        status="failed",
+        reason=reason,
+        message=_short(said),
+        error=_text(text),
+        duration_ms=took_ms,
+        raised=tuple(_name_of(one) for one in type.mro(type(error)) if one not in (BaseException, object)),
+    )
 
 
 _TRACEBACK: Callable[[BaseException], Any] = vars(BaseException)["__traceback__"].__get__
@@ -173,7 +189,11 @@ def _said_by_ours(error: Any) -> str:
 
 
 def _type_name(value: object) -> str:
-    return str(type.__getattribute__(type(value), "__name__"))
+    return _name_of(type(value))
+
+
+def _name_of(one: type) -> str:
+    return str(type.__getattribute__(one, "__name__"))
 
 
 def is_cancellation(error: BaseException) -> bool:

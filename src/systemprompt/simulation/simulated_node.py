@@ -48,7 +48,7 @@ class SimulatedNode:
             identity=self._identity(),
             hooks=Hooks(
                 claimed=self._claimed.extend,
-                closed=lambda _closed, _late: None,
+                closed=lambda _closed, _late, _again: None,
                 rescued=lambda _rescued: None,
                 lease_lost=lambda _why, _run_ids: self._identity(),
                 asked_to_stop=lambda _run_ids: None,

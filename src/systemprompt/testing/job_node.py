@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from systemprompt.clock import SECOND, Instant, ManualClock, to_datetime
 from systemprompt.errors import UsageError
-from systemprompt.jobs.policies import seconds_of
+from systemprompt.jobs.durations import seconds_of
 from systemprompt.ledger.records import Change, Claimed, ManualStart
 from systemprompt.operations.audit_jobs import AuditParams, audit_jobs
 from systemprompt.operations.context import OperationContext

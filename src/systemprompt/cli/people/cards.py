@@ -150,6 +150,10 @@ def _runs_on(data: JobDetails) -> str:
 
 
 def _policy(name: str, value: object) -> str:
+    if name == "retry" and isinstance(value, dict):
+        said = f"retry {value['times']} times from {value['after_s']:g} s up to {value['cap_s']:g} s"
+        said += f" on {' '.join(map(str, value['on']))}" if value["on"] else ""
+        return f"{said} over the next fire time" if value["over_next"] else said
     if not name.endswith("_s"):
         return f"{name} {value}"
     written = name.removesuffix("_s")

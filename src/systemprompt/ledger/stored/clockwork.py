@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -14,10 +14,11 @@ from systemprompt.ledger.bookkeeping import Books, begun, closed_when_planned, p
 from systemprompt.ledger.policy_texts import policies_of, unknown_in
 from systemprompt.ledger.records import Claimed, Closing, Decide, Decision, JobToPlan, Turn
 from systemprompt.ledger.rows import OpenRun
-from systemprompt.ledger.stored.closing import Ended, close_held, write_books
+from systemprompt.ledger.stored.closing import Ended, close_held, take_out, write_books
 from systemprompt.ledger.stored.for_newer import ForNewer
 from systemprompt.ledger.stored.inserting import insert_open
 from systemprompt.ledger.stored.remembered import Remembered, Terms
+from systemprompt.ledger.stored.retrying import outlived
 from systemprompt.ledger.stored.store import Due, Numbers, Row, Store
 from systemprompt.ledger.stored.zone_data import is_in_force
 
@@ -59,7 +60,7 @@ def turn(
     zone_data = remembered.zone_data(store, offer.node_id) if offer.plan else None
     left_to_newer = for_newer.listed(store)
     with store.together():
-        ended = _close(store, remembered, closings, now) if closings else Ended()
+        ended = _close(store, remembered, closings, now, decide) if closings else Ended()
         due = (
             _due(store, offer, labels, zone_data, left_to_newer, now)
             if offer.plan
@@ -71,7 +72,10 @@ def turn(
         found = store.waiting_runs(values)
     waiting = for_newer.may_begin(store, found)
     ours, terms = for_newer.ours(store, due.rows, remembered.terms(store, due.rows))
-    plans = _plans(ours, terms, now, decide)
+    given_up = _give_up_outlived(store, ours, terms, now)
+    if given_up:
+        waiting = [row for row in waiting if row["run_id"] not in given_up]
+    plans = _plans(ours, terms, now, decide, given_up)
     started = _write(store, plans, now, _Taker(offer.node_id, offer.room, waiting, labels))
     overdue = _is_overdue(due.rows, offer, now)
     left = bool(due.rows) and len(due.rows) >= (JOBS_A_TURN if overdue else min(offer.room, JOBS_A_TURN))
@@ -86,28 +90,41 @@ def turn(
         if is_owed and not is_in_force(store, zone_data):
             next_due = None  # whoever has the zone data in force looks; this node hears of it at its next heartbeat
     else:
-        looks = [due.following, *[plan.decision.next_due for plan in plans]]
-        next_due = min([look for look in looks if look is not None], default=None)
+        following = [due.following, *[plan.decision.next_due for plan in plans]]
+        next_due = min([look for look in following if look is not None], default=None)
+    # What was queued again in this turn may not be seen by its own look.
+    looks = [next_due, due.later, *[available_at for _, available_at in ended.again]]
     done = Turn(
         closed=ended.closed,
         late=ended.late,
+        again=ended.again,
         planned=sum([len(plan.decision.runs) + len(plan.decision.ranges) for plan in plans]),
         claimed=tuple([claimed(run, name, reruns=reruns) for run, name, reruns in started]),
-        next_due=next_due,
+        next_due=min([at for at in looks if at is not None], default=None),
         more=more,
     )
     return done, [run for run, _, _ in started]
 
 
-def _close(store: Store, remembered: Remembered, closings: Sequence[Closing], now: Instant) -> Ended:
-    books, ended = close_held(store, closings, now, remembered)
+def _close(store: Store, remembered: Remembered, closings: Sequence[Closing], now: Instant, decide: Decide) -> Ended:
+    books, ended = close_held(store, closings, now, decide, remembered)
     write_books(store, books)
     return ended
 
 
+def _give_up_outlived(store: Store, due: Sequence[Row], terms: Sequence[Terms], now: Instant) -> frozenset[int]:
+    """Close failed runs whose next try would come after a fire time of their job that is due now; return which."""
+    books = outlived(store, due, terms, now)
+    if not books.closed:
+        return frozenset()
+    take_out(store, books.closed)
+    write_books(store, books)
+    return frozenset(run.run_id for run in books.closed)
+
+
 def _nothing_due(store: Store, left_to_newer: str, now: Instant) -> Due:
     found = store.run("next_due", {"now": now, "left_to_newer": left_to_newer}).fetchone()
-    return Due([], waiting=True, left_out=False, first=found["next_due"], following=found["following"])
+    return Due([], True, False, found["next_due"], found["following"], found["later"])
 
 
 def _due(store: Store, offer: Offer, labels: str, zone_data: str | None, left_to_newer: str, now: Instant) -> Due:
@@ -207,8 +224,12 @@ class _Taker(NamedTuple):
         return not runs_on or not lacking(runs_on, json.loads(self.labels))
 
 
-def _plans(rows: Sequence[Row], terms: Sequence[Terms], now: Instant, decide: Decide) -> list[_Plan]:
+def _plans(
+    rows: Sequence[Row], terms: Sequence[Terms], now: Instant, decide: Decide, given_up: Container[int] = ()
+) -> list[_Plan]:
     """Return what is owed of each of these jobs. The rows begin with the columns of the view `jobs_to_plan`, in its order.
+
+    given_up   runs that were open when the rows were read, and are closed by now
 
     Thousands of jobs that are due at once differ in their names alone: what is owed of them is decided once.
     """
@@ -217,6 +238,8 @@ def _plans(rows: Sequence[Row], terms: Sequence[Terms], now: Instant, decide: De
     for row, said in zip(rows, terms, strict=True):
         # By place: taken by name, a row of sqlite3 costs twice as much.
         job_id, job_name, version, *state = row[:8]
+        if state[2] in given_up:
+            state[2:4] = None, state[3] - 1
         alike = (said, *state)
         decision = decided.get(alike)
         if decision is None:

@@ -8,27 +8,34 @@ from typing import NamedTuple
 
 from systemprompt.clock import Instant
 from systemprompt.errors import LedgerBroken
-from systemprompt.ledger.bookkeeping import Books, count_in, late_attempt, settle, storable
-from systemprompt.ledger.records import Closing
+from systemprompt.ledger.bookkeeping import Books, Requeued, count_in, late_attempt, settle, storable
+from systemprompt.ledger.records import Closing, Decide
 from systemprompt.ledger.rows import ClosedRun, OpenRun
 from systemprompt.ledger.stored.inserting import insert_closed
 from systemprompt.ledger.stored.remembered import HeldRunChanged, Remembered
+from systemprompt.ledger.stored.retrying import waits_of
 from systemprompt.ledger.stored.store import Store
 
-__all__ = ["Ended", "close_held", "take_out", "write_books"]
+__all__ = ["Ended", "close_held", "queue_again", "take_out", "write_books"]
 
 
 class Ended(NamedTuple):
-    """What became of a turn's closings: run ids whose account is closed, and those whose result is kept as late."""
+    """What became of a turn's closings: run ids whose end is written, and those whose result is kept as late.
+
+    again   those of the first that are tried again, each with the instant from which it may begin
+    """
 
     closed: tuple[int, ...] = ()
     late: tuple[int, ...] = ()
+    again: tuple[tuple[int, Instant], ...] = ()
 
 
 def close_held(
-    store: Store, closings: Sequence[Closing], now: Instant, remembered: Remembered | None = None
+    store: Store, closings: Sequence[Closing], now: Instant, decide: Decide, remembered: Remembered | None = None
 ) -> tuple[Books, Ended]:
-    """Take the runs that these closings end out of the open table. The books are still to be written, in this transaction.
+    """Take the runs that these closings end out of the open table, and queue those again that are tried again.
+
+    The books are still to be written, in this transaction.
 
     Rows that are remembered from when they began are not read again. Abandoned work is written at once: what begins in the same
     transaction must see that it is in the way.
@@ -37,25 +44,43 @@ def close_held(
         HeldRunChanged: a row is not as it is remembered. The transaction must be undone; done again, it reads the rows.
     """
     rows = remembered.take(closings) if remembered is not None else []
-    if rows:
+    waits = waits_of(store, closings, now, decide)
+    if rows and not waits:
         books = settle(rows, closings)
         if _deleted(store, "delete_untouched_runs", books.closed) != len(books.closed):
             raise HeldRunChanged
     else:
         ids = json.dumps([closing.run_id for closing in closings])
-        books = settle(map(OpenRun.leading, store.run("find_open_runs", {"ids": ids}).fetchall()), closings)
+        books = settle(map(OpenRun.leading, store.run("find_open_runs", {"ids": ids}).fetchall()), closings, waits)
         take_out(store, books.closed)
+        queue_again(store, books.requeued)
     if books.abandoned:
         store.run_many("write_abandoned", books.abandoned)
+    again = tuple([(one.run.run_id, one.run.available_at) for one in books.requeued])
+    over = [run.run_id for run in books.closed] + [run_id for run_id, _ in again]
     if not books.late:
-        return books, Ended(tuple(run.run_id for run in books.closed))
-    closed, late = {run.run_id for run in books.closed}, []
+        return books, Ended(tuple(over), (), again)
+    closed, late = set(over), []
     for closing in books.late:
         if _is_told_again(store, books, closing, now):
             closed.add(closing.run_id)
         else:
             late.append(closing.run_id)
-    return books, Ended(tuple(closed), tuple(late))
+    return books, Ended(tuple(closed), tuple(late), again)
+
+
+def queue_again(store: Store, requeued: Sequence[Requeued]) -> None:
+    """Let runs wait again, and keep the attempts that are over. Whatever their former holders bring finds nothing to close.
+
+    Raises:
+        LedgerBroken: one of them was not there under its fence. The transaction must be undone.
+    """
+    if not requeued:
+        return
+    rows = [(one.run.queued_at, one.run.available_at, one.run.run_id, one.attempt.fence) for one in requeued]
+    if store.run_many("requeue_runs", rows) != len(rows):
+        raise LedgerBroken("a run was to be queued again, and nobody held it")
+    store.run_many("write_attempts", [one.attempt for one in requeued])
 
 
 def take_out(store: Store, runs: Sequence[ClosedRun]) -> None:
@@ -135,7 +160,8 @@ class _Holder(NamedTuple):
 
     def ended_as(self, closing: Closing) -> bool:
         finished_at = max(closing.finished_at, self.started_at or 0)
-        said = (finished_at, closing.status, closing.reason, storable(closing.message), int(closing.abandoned))
+        status = "interrupted" if self.status == "interrupted" and closing.status == "cancelled" else closing.status
+        said = (finished_at, status, closing.reason, storable(closing.message), int(closing.abandoned))
         return self[3:] == said
 
 

@@ -28,10 +28,11 @@ def close_one_by_one(
     closed: list[int] = []
     late: list[int] = []
     odd: list[int] = []
+    again: list[tuple[int, Instant]] = []
     for closing in closings:
         try:
             with store.write():
-                books, ended = close_held(store, [closing], now)
+                books, ended = close_held(store, [closing], now, decide)
                 write_books(store, books)
         except LedgerBroken as error:
             _set_apart(store, closing.run_id, error, now, decide)
@@ -39,7 +40,8 @@ def close_one_by_one(
         else:
             closed += ended.closed
             late += ended.late
-    return Ended(tuple(closed), tuple(late)), tuple(odd)
+            again += ended.again
+    return Ended(tuple(closed), tuple(late), tuple(again)), tuple(odd)
 
 
 def _set_apart(store: Store, run_id: int, error: LedgerBroken, now: Instant, decide: Decide) -> None:

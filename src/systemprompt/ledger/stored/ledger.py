@@ -70,7 +70,7 @@ class StoredLedger(StoredReader):
                 raise
         ended, odd = conflicts.close_one_by_one(self._store, closings, now, decide)
         rest = self._turn(offer._replace(room=max(0, room - len(odd))), now, decide, ())
-        return replace(rest, closed=ended.closed, late=ended.late, odd=odd)
+        return replace(rest, closed=ended.closed, late=ended.late, again=ended.again, odd=odd)
 
     def _turn(self, offer: clockwork.Offer, now: Instant, decide: Decide, closings: Sequence[Closing]) -> Turn:
         with self._store.write():

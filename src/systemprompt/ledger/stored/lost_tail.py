@@ -125,7 +125,7 @@ class _Place:
         if closing is None or not self._is_open(run):
             return
         self._plan(min(closing.finished_at, self._now))
-        books, _ = close_held(self._store, [closing], self._now)
+        books, _ = close_held(self._store, [closing], self._now, self._decide)
         write_books(self._store, books)
 
     def _is_open(self, run: JournaledRun) -> bool:

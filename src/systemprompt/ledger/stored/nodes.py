@@ -6,13 +6,12 @@ import json
 from dataclasses import asdict
 
 from systemprompt.clock import Instant
-from systemprompt.errors import LedgerBroken
 from systemprompt.ledger.bookkeeping import Books, Lost, Requeued, lost
 from systemprompt.ledger.policy_texts import policies_of, unknown_in
 from systemprompt.ledger.records import Change, Claimed, ClockEvent, NodeIdentity, Rescued
 from systemprompt.ledger.rows import OpenRun
 from systemprompt.ledger.stored.clockwork import claimed
-from systemprompt.ledger.stored.closing import take_out, write_books
+from systemprompt.ledger.stored.closing import queue_again, take_out, write_books
 from systemprompt.ledger.stored.store import Row, Store
 from systemprompt.node_errors import NodeNotFound
 
@@ -62,8 +61,7 @@ def rescue(store: Store, node_id: str, seen_beat: int, now: Instant, *, max_atte
             books.close(settled.run, error=settled.error)
             status = settled.run.status
         rescued.append(Rescued(run_id=row["run_id"], job_name=row["job_name"], node_id=node_id, status=status))
-    if requeued:
-        _requeue(store, requeued)
+    queue_again(store, requeued)
     if books.closed:
         take_out(store, books.closed)
         write_books(store, books)
@@ -73,16 +71,9 @@ def rescue(store: Store, node_id: str, seen_beat: int, now: Instant, *, max_atte
 def _settled(row: Row, node_id: str, now: Instant, *, max_attempts: int) -> Requeued | Lost:
     run = OpenRun.leading(row)
     reruns = policies_of(row["policies"]).reruns
-    again = reruns and run.attempt < max_attempts
+    again = reruns and row["interrupted"] + 1 < max_attempts
     tries = f" on attempt {run.attempt}, the last" if reruns and not again else ""
     return lost(run, again=again, now=now, error=f"node {node_id} was lost in mid-run{tries}")
-
-
-def _requeue(store: Store, requeued: list[Requeued]) -> None:
-    rows = [(again.run.queued_at, again.run.run_id, again.attempt.fence) for again in requeued]
-    if store.run_many("requeue_runs", rows) != len(rows):
-        raise LedgerBroken("a lost run was to be queued again, and nobody held it")
-    store.run_many("write_attempts", [again.attempt for again in requeued])
 
 
 def record_clock_event(store: Store, event: ClockEvent) -> None:

@@ -131,6 +131,8 @@ def _reported(message: dict[str, Any]) -> Reported:
         items_failed=_whole(sent, "items_failed", least=0),
         duration_ms=_whole(sent, "duration_ms", least=0),
         dry_run=_a(bool, sent, "dry_run"),
+        final=_a(bool, sent, "final"),
+        raised=tuple(_a(str, {"raised": name}, "raised") for name in _a(list, sent, "raised")),
     )
     return Reported(
         outcome=outcome, cancellation=_a(bool, message, "cancellation"), stopped=_a(bool, message, "stopped")

@@ -146,6 +146,7 @@ SELECT ARRAY(SELECT c.job_id FROM job_cursors c
        (SELECT min(later.next_due) FROM job_cursors later
         WHERE later.next_due > instant(:now) AND later.job_id <> ALL (translate(:left_to_newer, '[]', '{}')::bigint[])) AS following,
        EXISTS (SELECT 1 FROM open_runs o WHERE o.node_id IS NULL) AS waiting,
+       (SELECT min(o.available_at) FROM open_runs o WHERE o.node_id IS NULL AND o.available_at > instant(:now)) AS later,
        EXISTS (SELECT 1 FROM jobs f JOIN job_cursors c ON c.job_id = f.job_id
                WHERE f.runs_on <> '[]' AND c.next_due > instant(:overdue) AND c.next_due <= instant(:now)
                  AND f.job_id <> ALL (translate(:left_to_newer, '[]', '{}')::bigint[])
@@ -284,7 +285,8 @@ WHERE c.ctid = h.place
 SELECT (SELECT min(next_due) FROM job_cursors
         WHERE next_due >= instant(:since) AND job_id <> ALL (translate(:left_to_newer, '[]', '{}')::bigint[])) AS next_due,
        (SELECT min(next_due) FROM job_cursors
-        WHERE next_due > instant(:now) AND job_id <> ALL (translate(:left_to_newer, '[]', '{}')::bigint[])) AS following
+        WHERE next_due > instant(:now) AND job_id <> ALL (translate(:left_to_newer, '[]', '{}')::bigint[])) AS following,
+       (SELECT min(o.available_at) FROM open_runs o WHERE o.node_id IS NULL AND o.available_at > instant(:now)) AS later
 
 -- name: quarantine_for_conflict
 UPDATE jobs SET quarantine = 'ledger_conflict', quarantine_error = :error, updated_at = instant(:now) WHERE job_id = :job_id

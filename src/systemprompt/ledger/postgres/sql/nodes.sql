@@ -26,7 +26,9 @@ UPDATE nodes SET stopped_at = instant(:now), fate = 'lost' WHERE node_id = :node
 SELECT stopped_at IS NOT NULL AS stopped FROM nodes WHERE node_id = :node_id FOR UPDATE
 
 -- name: runs_to_rescue
-SELECT r.*, j.job_name, v.policies
+SELECT r.*, j.job_name, v.policies,
+       (SELECT count(*) FROM job_attempts a WHERE a.run_id = r.run_id AND a.kind = 'ended'
+        AND a.result IN ('lost', 'interrupted')) AS interrupted
 FROM open_runs r
 JOIN jobs j ON j.job_id = r.job_id
 JOIN job_versions v ON v.job_id = r.job_id AND v.version = r.version
@@ -43,8 +45,10 @@ WHERE r.node_id = :node_id
 ORDER BY r.run_id
 
 -- name: requeue_runs
-UPDATE open_runs o SET queued_at = instant(n.queued_at), node_id = NULL, fence = NULL, started_at = NULL
-FROM unnest(:queued_at::bigint[], :run_id::bigint[], :fence::bigint[]) AS n (queued_at, run_id, fence)
+UPDATE open_runs o SET queued_at = instant(n.queued_at), available_at = instant(n.available_at), node_id = NULL, fence = NULL,
+                       started_at = NULL
+FROM unnest(:queued_at::bigint[], :available_at::bigint[], :run_id::bigint[], :fence::bigint[])
+    AS n (queued_at, available_at, run_id, fence)
 CROSS JOIN LATERAL (SELECT h.ctid AS place FROM open_runs h WHERE h.run_id = n.run_id LIMIT 1) h
 WHERE o.ctid = h.place AND o.fence = n.fence
 
@@ -72,3 +76,24 @@ FROM (SELECT h.job_id FROM job_cursors h
       ORDER BY h.job_id
       FOR UPDATE OF h) held
 WHERE c.job_id = held.job_id AND c.next_due > instant(:now)
+
+-- name: runs_to_try_again
+-- Of these runs, what says whether they are tried again: how often they failed before, and how often they were interrupted.
+SELECT r.*, j.job_name, j.retired_at, v.schedule, v.time_zone, v.enabled, v.policies,
+       (SELECT count(*) FROM job_attempts a WHERE a.run_id = r.run_id AND a.kind = 'ended' AND a.result = 'failed') AS failed,
+       (SELECT count(*) FROM job_attempts a WHERE a.run_id = r.run_id AND a.kind = 'ended'
+        AND a.result IN ('lost', 'interrupted')) AS interrupted
+FROM open_runs r
+JOIN jobs j ON j.job_id = r.job_id
+JOIN job_versions v ON v.job_id = r.job_id AND v.version = r.version
+WHERE r.run_id = ANY (translate(:ids, '[]', '{}')::bigint[]) AND r.fence IS NOT NULL
+ORDER BY r.run_id FOR UPDATE OF r
+
+-- name: failed_runs_that_wait
+-- Runs of these jobs that wait for their next try, each with what its last attempt left.
+SELECT r.*, v.policies, a.reason AS last_reason, a.message AS last_message, a.error_hash AS last_error_hash
+FROM open_runs r
+JOIN job_versions v ON v.job_id = r.job_id AND v.version = r.version
+JOIN job_attempts a ON a.run_id = r.run_id AND a.attempt = r.attempt AND a.kind = 'ended' AND a.result = 'failed'
+WHERE r.job_id = ANY (translate(:ids, '[]', '{}')::bigint[]) AND r.node_id IS NULL
+ORDER BY r.run_id FOR UPDATE OF r

@@ -26,7 +26,9 @@ UPDATE nodes SET stopped_at = :now, fate = 'lost' WHERE node_id = :node_id AND b
 SELECT stopped_at IS NOT NULL AS stopped FROM nodes WHERE node_id = :node_id
 
 -- name: runs_to_rescue
-SELECT r.*, j.job_name, v.policies
+SELECT r.*, j.job_name, v.policies,
+       (SELECT count(*) FROM job_attempts a WHERE a.run_id = r.run_id AND a.kind = 'ended'
+        AND a.result IN ('lost', 'interrupted')) AS interrupted
 FROM open_runs r
 JOIN jobs j ON j.job_id = r.job_id
 JOIN job_versions v ON v.job_id = r.job_id AND v.version = r.version
@@ -43,7 +45,8 @@ ORDER BY r.run_id
 
 -- name: requeue_runs
 -- Without node and fence: whatever its former holder brings finds nothing to close.
-UPDATE open_runs SET queued_at = ?, node_id = NULL, fence = NULL, started_at = NULL WHERE run_id = ? AND fence = ?
+UPDATE open_runs SET queued_at = ?, available_at = ?, node_id = NULL, fence = NULL, started_at = NULL
+WHERE run_id = ? AND fence = ?
 
 -- name: record_clock_event
 INSERT INTO clock_events (seen_at, kind, delta_us, action, node_id) VALUES (:seen_at, :kind, :delta_us, :action, :node_id)
@@ -67,3 +70,24 @@ UPDATE job_cursors SET next_due = :now
 WHERE next_due > :now
   AND job_id IN (SELECT j.job_id FROM jobs j JOIN job_versions v ON v.job_id = j.job_id AND v.version = j.version
                  WHERE v.time_zone <> 'UTC')
+
+-- name: runs_to_try_again
+-- Of these runs, what says whether they are tried again: how often they failed before, and how often they were interrupted.
+SELECT r.*, j.job_name, j.retired_at, v.schedule, v.time_zone, v.enabled, v.policies,
+       (SELECT count(*) FROM job_attempts a WHERE a.run_id = r.run_id AND a.kind = 'ended' AND a.result = 'failed') AS failed,
+       (SELECT count(*) FROM job_attempts a WHERE a.run_id = r.run_id AND a.kind = 'ended'
+        AND a.result IN ('lost', 'interrupted')) AS interrupted
+FROM open_runs r
+JOIN jobs j ON j.job_id = r.job_id
+JOIN job_versions v ON v.job_id = r.job_id AND v.version = r.version
+WHERE r.run_id IN (SELECT value FROM json_each(:ids)) AND r.fence IS NOT NULL
+ORDER BY r.run_id
+
+-- name: failed_runs_that_wait
+-- Runs of these jobs that wait for their next try, each with what its last attempt left.
+SELECT r.*, v.policies, a.reason AS last_reason, a.message AS last_message, a.error_hash AS last_error_hash
+FROM open_runs r
+JOIN job_versions v ON v.job_id = r.job_id AND v.version = r.version
+JOIN job_attempts a ON a.run_id = r.run_id AND a.attempt = r.attempt AND a.kind = 'ended' AND a.result = 'failed'
+WHERE r.job_id IN (SELECT value FROM json_each(:ids)) AND r.node_id IS NULL
+ORDER BY r.run_id

@@ -45,8 +45,8 @@ ORDER BY run_id, attempt, attempt_id
 -- From the texts to the runs: there are fewer of them, and no more are looked at than lie between the first and the last run of that
 -- time. What an attempt left that did not close its run has its hash there.
 SELECT t.run_id, r.job_id, t.attempt, t.kind, t.text,
-       CASE WHEN t.attempt <> r.attempt THEN (SELECT a.error_hash FROM job_attempts a
-                                              WHERE a.run_id = t.run_id AND a.attempt = t.attempt AND a.kind = 'ended')
+       CASE WHEN t.attempt <> r.attempt OR r.fence IS NULL
+            THEN (SELECT a.error_hash FROM job_attempts a WHERE a.run_id = t.run_id AND a.attempt = t.attempt AND a.kind = 'ended')
             WHEN t.kind = 'error' THEN r.error_hash ELSE r.output_hash END AS hash
 FROM run_texts t CROSS JOIN job_runs r ON r.run_id = t.run_id
 WHERE t.run_id >= (SELECT min(f.run_id) FROM job_runs f WHERE f.due_at > :start AND f.due_at <= :end)
