@@ -30,6 +30,7 @@ class Account:
     ranges: list[RangeView]
     attempts: dict[int, AttemptView]
     reruns: set[tuple[int, int]]
+    retries: dict[tuple[int, int], int]
     catches_all: set[tuple[int, int]]
 
 
@@ -92,6 +93,11 @@ def read_account(ledger: LedgerReader) -> Account:
             ranges=[span for span in ledger.ranges_between(0, EVER) if span.job_id in ours],
             attempts={attempt.fence: attempt for attempt in ledger.attempts() if attempt.run_id in runs},
             reruns={(one.job_id, one.version) for one in versions if one.policies.get("on_lost") == "rerun"},
+            retries={
+                (one.job_id, one.version): retry["times"]
+                for one in versions
+                if isinstance(retry := one.policies.get("retry"), dict)
+            },
             catches_all={(one.job_id, one.version) for one in versions if one.policies.get("catch_up") == "all"},
         )
 
@@ -120,7 +126,7 @@ def check_witness(account: Account, witness: Path) -> Counter[str]:
             assert end["whole"], f"run {run.run_id} succeeded and was stopped"
         elif end is not None and end["whole"]:
             # It did all its work. Then it had not reached the ledger when its node died, or the ledger says what was wrong with it.
-            known = attempt.result == "lost" or run.reason in (
+            known = attempt.result in ("lost", "interrupted") or run.reason in (
                 "exit_nonzero",
                 "timeout",
                 "lease_lost",
@@ -149,18 +155,17 @@ def check_fire_times(
 
 
 def check_starts(account: Account) -> None:
-    """Nothing was started twice without a reason: each try but the last was lost, and only where the job says so."""
+    """Nothing was started twice without a reason: each try but the last was lost, interrupted or failed where the job says so."""
     tries = defaultdict(list)
     for attempt in account.attempts.values():
         tries[attempt.run_id].append(attempt)
     for run_id, attempts in tries.items():
         run = account.runs[run_id]
-        assert [one.result for one in attempts[:-1]] == ["lost"] * (len(attempts) - 1), (
-            f"run {run_id} was tried again unasked"
-        )
-        assert len(attempts) == 1 or (run.job_id, run.version) in account.reruns, (
-            f"run {run_id}: on_lost: fail starts once"
-        )
+        again = Counter(one.result for one in attempts[:-1])
+        assert again.keys() <= {"lost", "interrupted", "failed"}, f"run {run_id} was tried again unasked"
+        version = (run.job_id, run.version)
+        assert again.keys() <= {"failed"} or version in account.reruns, f"run {run_id}: on_lost: fail starts once"
+        assert again["failed"] <= account.retries.get(version, 0), f"run {run_id} was tried again too often"
 
 
 def check_answers(account: Account, answers: list[Answer]) -> Counter[str]:

@@ -119,7 +119,7 @@ def test_an_account_keeps_all_that_the_closing_said() -> None:
     account = closed(**said)
     assert {name: getattr(account, name) for name in said} == said
     assert (account.blocked_by, account.abandoned, account.did_nothing) == (None, 0, 1)
-    elsewhere = {"run_id", "attempt", "fence", "started_at", "finished_at", "error", "output", "abandoned"}
+    elsewhere = {"run_id", "attempt", "fence", "started_at", "finished_at", "error", "output", "abandoned", "again"}
     assert {field.name for field in fields(Closing)} == {*said, *elsewhere}, "of these other tests here ask"
 
 

@@ -24,6 +24,12 @@ from systemprompt.planning.planner import Planner
 
 NAMES = ("one", "two", "three")
 SCHEDULES = ("*/7 * * * * *", "0 * * * * *", "0 */5 * * * *", "0 30 2 * * *", "@every 40s", "")
+RETRIES = (
+    None,
+    {"times": 1, "after": 2},
+    {"times": 3, "after": 5, "cap": 12},
+    {"times": 2, "after": 30, "over_next": True},
+)
 PAUSES = (0.001, 1, 6, 9, 10, 11, 40, 300, 3_600, 90_000)
 
 
@@ -85,10 +91,11 @@ class Life(RuleBasedStateMachine):
         schedule=st.sampled_from(SCHEDULES),
         catch_up=st.sampled_from(("latest", "skip", "all")),
         on_lost=st.sampled_from(("fail", "rerun")),
+        retry=st.sampled_from(RETRIES),
         enabled=st.booleans(),
         zone=st.sampled_from(("UTC", "Europe/Berlin")),
     )
-    def a_job_is_declared(self, name: str, schedule: str, enabled: bool, zone: str, **policies: str) -> None:
+    def a_job_is_declared(self, name: str, schedule: str, enabled: bool, zone: str, **policies: object) -> None:
         self.broken.pop(name, None)
         self.specs[name] = spec(name, schedule, enabled=enabled, time_zone=zone, **policies)
         self.sync()
@@ -116,7 +123,8 @@ class Life(RuleBasedStateMachine):
             if index < len(self.held):
                 run = self.held.pop(index)
                 bad = index % 2
-                closings.append(ending(run, self.now, *(("failed", "exception") if bad else ("success",))))
+                how = ("failed", "exception") if bad else ("success",)
+                closings.append(ending(run, self.now, *how, again=bool(bad)))
         turn = self.ledger.turn(self.node, self.now, self.decide, closings=closings, room=room)
         assert len(turn.claimed) <= room
         assert len(turn.closed) + len(turn.late) == len(closings)
@@ -132,9 +140,17 @@ class Life(RuleBasedStateMachine):
 
     @precondition(lambda self: self.held)
     @rule()
-    def code_cannot_be_stopped(self) -> None:
+    def a_node_is_stopping(self) -> None:
         run = self.held.pop(0)
-        said = ending(run, self.now, "failed", "timeout", abandoned=True)
+        said = ending(run, self.now, "cancelled", "shutdown", again=True)
+        self.ledger.turn(self.node, self.now, self.decide, closings=[said], plan=False)
+        self.told.append(said)
+
+    @precondition(lambda self: self.held)
+    @rule(again=st.booleans())
+    def code_cannot_be_stopped(self, again: bool) -> None:
+        run = self.held.pop(0)
+        said = ending(run, self.now, "failed", "timeout", abandoned=True, again=again)
         closed = self.ledger.turn(self.node, self.now, self.decide, closings=[said], plan=False).closed
         if closed:
             self.given_up.append(run)

@@ -144,6 +144,28 @@ def test_a_failure_can_be_looked_at_instead() -> None:
         assert 'raise LookupError("nothing there")' in (run.error or "")
 
 
+@job(schedule="0 0 3 * * *", retry={"times": 2, "after": "5m"})
+def shaky(ctx: JobContext) -> JobResult:
+    return JobResult.success() if ctx.attempt == 3 else JobResult.failure("not yet")
+
+
+def test_a_failed_run_is_tried_again_when_its_time_has_come() -> None:
+    with testing.node(jobs=[shaky], start="2026-05-01T02:59Z") as node:
+        node.advance("5m")
+        (waits,) = node.runs("shaky")
+        assert (waits.status, waits.attempt) == ("queued", 1)
+        node.advance("15m")
+        (run,) = node.runs("shaky")
+        assert (run.status, run.attempt) == ("success", 3)
+        node.audit()
+
+
+def test_a_run_by_hand_is_tried_once() -> None:
+    with testing.node(jobs=[shaky], start="2026-05-01T12:00Z") as node:
+        run = node.run("shaky")
+        assert (run.status, run.attempt, run.message) == ("failed", 1, "not yet")
+
+
 def test_a_run_by_hand_has_parameters_and_an_account() -> None:
     with testing.node(jobs=[hourly]) as node:
         run = node.run("hourly", {"limit": "5"})

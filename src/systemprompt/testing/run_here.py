@@ -11,6 +11,7 @@ from typing import Any
 from systemprompt.clock import SECOND, Instant, ManualClock, SystemClock
 from systemprompt.errors import UsageError
 from systemprompt.jobs.context import CancelSignal
+from systemprompt.jobs.policies import Policies
 from systemprompt.ledger.records import Claimed, Closing
 from systemprompt.nodes.passing_on import assignment_of, closing_of
 from systemprompt.runner.flight import Assignment, Finished, Flight, context_of
@@ -49,10 +50,15 @@ class RunHere:
         self._pass_time = pass_time
         self._logs = RunLogs(None, ledger_id=system.ledger.ledger_id(), clock=clock)
         self._runner: Runner | None = None
+        self._policies: Policies | None = None
 
     def run(self, claimed: Claimed) -> Exception | None:
-        """Run it and report its end. Return what it raised, where that was not its way to stop as asked."""
+        """Run it and report its end. Return what it raised, where that was not its way to stop as asked.
+
+        What failed is tried again as on a node, but for what was started by hand: whoever did is there to do it again.
+        """
         definition = self._system.catalogue.jobs[claimed.job_name]
+        self._policies = None if claimed.origin == "manual" else definition.policies
         assignment = assignment_of(claimed, definition)
         if definition.command is not None or definition.policies.isolation == "process":
             runner = self._processes()
@@ -111,7 +117,7 @@ class RunHere:
         return self._runner
 
     def _finished(self, finished: Finished) -> None:
-        self._on_ended(closing_of(finished))
+        self._on_ended(closing_of(finished, self._policies))
 
 
 class _SignalInTime(CancelSignal):
