@@ -322,6 +322,7 @@ def _key_row(key: Key) -> tuple[str, str, str, str]:
 KINDS = {
     "choice": "",
     "database": "`sqlite:///FILE`, `postgresql://...`",
+    "exit_codes": "mapping: exit code to `success`, `nothing`, `again` or `final`",
     "extensions": "list of folders, files, modules",
     "flag": "`true` or `false`",
     "identifier": "SQL name",

@@ -91,7 +91,7 @@ def test_the_auditor_shares_no_code_with_the_planner() -> None:
         if name.split(".")[1] not in ("clock", "errors", "record", "wording", "ledger")
     }
     # The record by which a version is read; what it says is judged on each side by itself.
-    record = ("policies", "labels", "retry", "durations")
+    record = ("policies", "labels", "retry", "exit_codes", "durations")
     assert shared <= {"systemprompt.jobs", *(f"systemprompt.jobs.{name}" for name in record)}
     named = set().union(*(imports_of(f"systemprompt.audit.{file.stem}") for file in SOURCE.glob("audit/[a-z]*.py")))
     assert not {name for name in named if name.startswith("systemprompt.jobs")}

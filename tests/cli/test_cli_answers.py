@@ -167,6 +167,7 @@ def test_a_range_is_one_entry_for_programs_with_its_count_and_ends(busy: CliSess
                 "attempt": 0,
                 "items_processed": 0,
                 "items_failed": 0,
+                "did_nothing": False,
                 "dry_run": False,
                 "lines_dropped": 0,
                 "message": None,

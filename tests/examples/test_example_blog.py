@@ -87,7 +87,7 @@ def test_the_jobs_answer_has_the_shape_that_the_reference_shows(environ: dict[st
 
     assert (run["job_name"], run["status"]) == ("blog_content_ingestion", "success")
     said = {"success": True, "message": "Ingested 1 post", "items_processed": 1, "items_failed": 1}
-    assert run["result"] == said | {"dry_run": False}
+    assert run["result"] == said | {"did_nothing": False, "dry_run": False}
     listed = sp("jobs", "show", "blog_content_ingestion")
     assert (listed["schedule"], listed["schedule_human"]) == ("0 0 * * * *", "Every hour")
     with closing(sqlite3.connect(tmp_path / ".systemprompt/profiles/local/data/app.db")) as connection:

@@ -22,10 +22,13 @@ USUAL = {policy.written: getattr(Policies(), policy.name) for policy in POLICIES
 
 def unusual(policy: Policy) -> Any:
     """A value that is not the default, where there is one."""
-    if policy.is_labels:
-        return ("gpu",)
-    if policy.is_retry:
-        return Retry(times=2, after_s=5.0, on=("TimeoutError", 75))
+    structures = {
+        "labels": ("gpu",),
+        "retry": Retry(times=2, after_s=5.0, on=("TimeoutError", 75)),
+        "exit_codes": ((75, "again"), (77, "nothing")),
+    }
+    if policy.structure:
+        return structures[policy.structure]
     return policy.choices[-1] if policy.choices else 90.0
 
 

@@ -49,6 +49,16 @@ def final_apart(ctx):
     return JobResult.failure("it will never work", final=True)
 
 
+@job(schedule="")
+async def nothing_here(ctx):
+    return JobResult.nothing("no new files")
+
+
+@job(schedule="", isolation="process")
+def nothing_apart(ctx):
+    return JobResult.nothing()
+
+
 @job(schedule="", on_lost="rerun", isolation="process")
 def slow(ctx):
     if ctx.attempt == 1:
@@ -60,6 +70,13 @@ limits: {kill_grace: 0.5, shutdown_grace: 0.2}
 scheduler:
   jobs:
     command: {command: [sh, -c, '[ "$SP_ATTEMPT" -ge 3 ] || exit 75'], retry: {times: 2, after: 0.05s, on: [75]}}
+    again:
+      command: [sh, -c, '[ "$SP_ATTEMPT" -ge 3 ] || exit 75']
+      retry: {times: 2, after: 0.05s, on: [KeyError]}
+      exit_codes: {75: again}
+    ended: {command: [sh, -c, 'exit 3'], retry: {times: 2, after: 0.05s}, exit_codes: {3: final}}
+    idle: {command: [sh, -c, 'echo no news; exit 77'], exit_codes: {77: nothing}}
+    odd: {command: [sh, -c, 'exit 2'], exit_codes: {2: success}}
     refused: {command: [sh, -c, 'exit 3'], retry: {times: 2, after: 0.05s, on: [75]}}
 """
 
@@ -85,14 +102,28 @@ def tries(place: Installation, name: str) -> list[dict[str, Any]]:
     return ends
 
 
-@pytest.mark.parametrize("name", ["plain", "awaits", "apart", "command"])
+@pytest.mark.parametrize("name", ["plain", "awaits", "apart", "command", "again"])
 def test_it_is_tried_again_until_it_succeeds(place: Installation, name: str) -> None:
     assert [end["status"] for end in tries(place, name)] == ["failed", "failed", "success"]
 
 
-@pytest.mark.parametrize("name", ["other", "final", "final_apart", "refused"])
+@pytest.mark.parametrize("name", ["other", "final", "final_apart", "refused", "ended"])
 def test_what_its_policy_does_not_cover_and_what_is_final_is_closed_at_once(place: Installation, name: str) -> None:
     assert [end["status"] for end in tries(place, name)] == ["failed"]
+
+
+@pytest.mark.parametrize(
+    ("name", "did_nothing"), [("idle", True), ("odd", False), ("nothing_here", True), ("nothing_apart", True)]
+)
+def test_a_success_that_had_nothing_to_do_says_so_wherever_it_is_seen(
+    place: Installation, name: str, did_nothing: bool
+) -> None:
+    (end,) = tries(place, name)
+    assert (end["status"], end["did_nothing"]) == ("success", did_nothing)
+    (account,) = place.sp("jobs", "history", "--job", name)["data"]["entries"]
+    assert account["did_nothing"] is did_nothing
+    (by_hand,) = place.sp("jobs", "run", name)["data"]["jobs_run"]
+    assert (by_hand["status"], by_hand["result"]["did_nothing"]) == ("success", did_nothing)
 
 
 def test_what_a_stopping_node_ends_is_begun_again_by_the_next(place: Installation) -> None:

@@ -193,6 +193,7 @@ def _accounting(
     if not isinstance(account, RunView):
         many = f"{account.count:,} fire times from {tell(account.first_at)} to {tell(account.last_at)}"
         return [f"range {account.range_id} accounts for it among {many}: all {account.status}{why}"]
+    why = ", and it had nothing to do" if account.did_nothing else why
     said = [f"run {account.run_id} ({account.origin}) accounts for it: {account.status}{why}"]
     if account.blocked_by is not None:
         said.append(f"run {account.blocked_by} was in the way")

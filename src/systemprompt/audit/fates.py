@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from systemprompt.audit.case import JobCase
 from systemprompt.clock import SECOND, iso
@@ -56,7 +57,9 @@ def _policy_faults(case: JobCase, run: RunView, version: VersionView | None) -> 
             yield f"was queued again after attempt 1, but the job says on_lost: {on_lost}"
         if on_lost == "rerun" and run.reason == "node_lost" and run.attempt == 1:
             yield "failed with its first node, but the job says on_lost: rerun"
-    if run.status == "success" and (run.error or run.exit_code):
+    means: Any = version.policies.get("exit_codes", {}) if version is not None else {}
+    as_said = means.get(str(run.exit_code)) in ("success", "nothing")
+    if run.status == "success" and (run.error or (run.exit_code and not as_said)):
         yield f"is success, yet it ended with {'an error' if run.error else f'exit code {run.exit_code}'}"
     if run.reason == "retired":
         if run.started_at is not None:

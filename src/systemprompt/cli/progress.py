@@ -72,7 +72,8 @@ class LogFollower:
 
 def ending(event: RunFinished) -> str:
     """Say how a run ended."""
-    said = f"{event.status} ({event.reason})" if event.reason else event.status
+    why = event.reason or ("nothing to do" if event.did_nothing else None)
+    said = f"{event.status} ({why})" if why else event.status
     said += f" in {duration(event.duration_ms)}" if event.duration_ms is not None else ""
     said = f"{said}: {event.message.splitlines()[0]}" if event.message else said
     return f"{said}; tried again from {event.tried_again_at}" if event.tried_again_at else said

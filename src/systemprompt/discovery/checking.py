@@ -20,7 +20,7 @@ from systemprompt.jobs.job import FunctionJob, Job
 from systemprompt.jobs.labels import check_labels
 from systemprompt.jobs.parameters import ANY, check_variables, laid_over, refuse_unknown
 from systemprompt.jobs.policies import POLICIES, Policies, Policy
-from systemprompt.jobs.retry import Retry, retry_of
+from systemprompt.jobs.retry import Retry
 
 __all__ = ["define_command", "define_job", "name_of", "place_of", "read_job"]
 
@@ -274,10 +274,10 @@ def _answer(job: Job, policy: Policy) -> Any:
     value = getattr(job, policy.written)
     if policy.choices:
         return value
-    if policy.is_labels:
+    if policy.structure == "labels":
         return () if value == () else _labels(job, value)
-    if policy.is_retry:
-        return None if value is None else retry_of(value)
+    if policy.structure:
+        return policy.read(value)
     try:
         return seconds_of(value)
     except JobDefinitionError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -52,6 +52,7 @@ class Job:
     dst_gap: str = _USUAL.dst_gap
     dst_fold: str = _USUAL.dst_fold
     retry: Retry | dict[str, Any] | int | None = _USUAL.retry
+    exit_codes: Mapping[int, str] | tuple[tuple[int, str], ...] = _USUAL.exit_codes
 
     def execute(self, ctx: JobContext) -> JobResult | Awaitable[JobResult | None] | None:
         """Do the work, plain or async. Return a `JobResult`, or nothing for a success; raise for a failure."""
@@ -103,6 +104,7 @@ def job(
     dst_gap: str = _USUAL.dst_gap,
     dst_fold: str = _USUAL.dst_fold,
     retry: Retry | dict[str, Any] | int | None = _USUAL.retry,
+    exit_codes: Mapping[int, str] | tuple[tuple[int, str], ...] = _USUAL.exit_codes,
 ) -> Callable[[F], F]:
     """Make a job of a function, async or plain, and register it with the calling module.
 

@@ -13,7 +13,7 @@ from systemprompt.wording import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from systemprompt.jobs.retry import Retry
@@ -29,8 +29,8 @@ def _duration(meaning: str) -> Any:
     return field(default=None, metadata={"choices": (), "meaning": meaning})
 
 
-def _labels(meaning: str) -> Any:
-    return field(default=(), metadata={"choices": (), "meaning": meaning})
+def _structure(name: str, default: object, meaning: str) -> Any:
+    return field(default=default, metadata={"choices": (), "meaning": meaning, "structure": name})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +38,8 @@ class Policies:
     """One immutable set of answers; part of a job's version, so the ledger keeps every set that was ever in force.
 
     A field is a choice, or a duration: its name ends in `_s`, its value is a positive number of seconds, None for no limit.
-    `runs_on` is a list of labels, kept sorted; `retry` a `Retry`, or None. `dst_gap` and `dst_fold` are as
-    `systemprompt.cron.Schedule` takes them.
+    `runs_on` is a list of labels, kept sorted; `retry` a `Retry`, or None; `exit_codes` pairs of a code and its meaning.
+    `dst_gap` and `dst_fold` are as `systemprompt.cron.Schedule` takes them.
 
     Raises:
         JobDefinitionError: a value is not allowed.
@@ -59,29 +59,26 @@ class Policies:
         ("thread", "process"),
         "where a plain function runs: in a thread, or in a process of its own that can be ended for certain",
     )
-    runs_on: tuple[str, ...] = _labels("labels that a node must have to run the job, all of them; none for any node")
+    runs_on: tuple[str, ...] = _structure(
+        "labels", (), "labels that a node must have to run the job, all of them; none for any node"
+    )
     dst_gap: str = _choice(
         ("run", "skip"),
         "a fixed time that the spring clock change leaves out: run it at the gap's end, or skip it",
     )
     dst_fold: str = _choice(("first", "second", "both"), "a fixed time that the autumn clock change brings twice")
-    retry: Retry | None = field(
-        default=None,
-        metadata={
-            "choices": (),
-            "meaning": "a failed run is tried again, so often and after such waits; not at all if not given",
-            "is_retry": True,
-        },
+    retry: Retry | None = _structure(  # noqa: RUF009  # a field, as `field` makes one
+        "retry", None, "a failed run is tried again, so often and after such waits; not at all if not given"
+    )
+    exit_codes: tuple[tuple[int, str], ...] = _structure(
+        "exit_codes", (), "what a program's exit codes mean that are not 0; a failure each if not given"
     )
 
     def __post_init__(self) -> None:
         for policy in POLICIES:
             value = getattr(self, policy.name)
-            if policy.is_labels:
-                object.__setattr__(self, policy.name, _labels_of(value))
-                continue
-            if policy.is_retry:
-                object.__setattr__(self, policy.name, _retry_of(value))
+            if policy.structure:
+                object.__setattr__(self, policy.name, policy.read(value))
                 continue
             if not policy.allows(value):
                 raise policy.refusal(value)
@@ -115,7 +112,9 @@ class Policies:
         releases before it go on with every job that does not use it.
         """
         said = {policy.name: policy.in_a_version(getattr(self, policy.name)) for policy in POLICIES}
-        return {name: value for name, value in said.items() if name in _ALWAYS_SAID or value != _USUAL[name]}
+        return {
+            name: value for name, value in said.items() if name in _ALWAYS_SAID or getattr(self, name) != _USUAL[name]
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,33 +123,40 @@ class Policy:
 
     name      in the record and in a version
     written   as authors and profiles write it: a duration without its `_s`
-    choices   the first is the default; empty for a duration and for labels
+    choices   the first is the default; empty for a duration and for a structure
     meaning   one line for people
-    is_labels   its value is a list of labels; is_retry   a `Retry`
+    structure   `labels`, `retry` or `exit_codes`, whose value has a module of its own; empty for a choice and a duration
     """
 
     name: str
     written: str
     choices: tuple[str, ...]
     meaning: str
-    is_labels: bool = False
-    is_retry: bool = False
+    structure: str = ""
 
     def allows(self, value: object) -> bool:
         """Say whether the record may have this value."""
-        if self.is_labels:
-            return _are_labels(value)
-        if self.is_retry:
-            return _is_retry(value)
+        if self.structure:
+            try:
+                self.read(value)
+            except JobDefinitionError:
+                return False
+            return True
         if self.choices:
             return value in self.choices
         return value is None or (isinstance(value, (int, float)) and 0 < value < _MOST)
 
+    def read(self, value: object) -> Any:
+        """Return the value of the record for a structure, however it is written.
+
+        Raises:
+            JobDefinitionError: it is none.
+        """
+        return _READ[self.structure](value)
+
     def in_a_version(self, value: Any) -> object:
         """Return the JSON form of a value of the record."""
-        if self.is_labels:
-            return list(value)
-        return value.as_dict() if self.is_retry and value is not None else value
+        return _TELL[self.structure](value) if self.structure else value
 
     def refusal(self, value: object) -> JobDefinitionError:
         """Return the error that says why the record may not have this value."""
@@ -169,8 +175,7 @@ POLICIES = tuple(
         one.name.removesuffix("_s"),
         one.metadata["choices"],
         one.metadata["meaning"],
-        is_labels=one.default == (),
-        is_retry=one.metadata.get("is_retry", False),
+        one.metadata.get("structure", ""),
     )
     for one in fields(Policies)
 )
@@ -193,7 +198,7 @@ def unknown_policies(said: Mapping[str, object]) -> tuple[str, ...]:
     )
 
 
-def _labels_of(value: object) -> tuple[str, ...]:
+def _labels(value: object) -> tuple[str, ...]:
     if value in ((), []):
         return ()
     from systemprompt.jobs.labels import check_labels  # nearly no job has any: a command that reads need not load it
@@ -201,15 +206,7 @@ def _labels_of(value: object) -> tuple[str, ...]:
     return check_labels(value)
 
 
-def _are_labels(value: object) -> bool:
-    try:
-        _labels_of(value)
-    except JobDefinitionError:
-        return False
-    return True
-
-
-def _retry_of(value: object) -> Retry | None:
+def _retry(value: object) -> Retry | None:
     if value is None:
         return None
     from systemprompt.jobs.retry import retry_of  # as with labels
@@ -217,12 +214,18 @@ def _retry_of(value: object) -> Retry | None:
     return retry_of(value)
 
 
-def _is_retry(value: object) -> bool:
-    try:
-        _retry_of(value)
-    except JobDefinitionError:
-        return False
-    return True
+def _exit_codes(value: object) -> tuple[tuple[int, str], ...]:
+    if value in ((), {}):
+        return ()
+    from systemprompt.jobs.exit_codes import exit_codes_of  # as with labels
+
+    return exit_codes_of(value)
 
 
+_READ: dict[str, Callable[[object], Any]] = {"labels": _labels, "retry": _retry, "exit_codes": _exit_codes}
+_TELL: dict[str, Callable[[Any], object]] = {
+    "labels": list,
+    "retry": lambda retry: None if retry is None else retry.as_dict(),
+    "exit_codes": lambda codes: {str(code): meaning for code, meaning in codes},
+}
 _MOST = 1e308

@@ -15,6 +15,7 @@ class JobResult:
     message          one line for people; on failure it is the run's error
     items_processed, items_failed   whole numbers, 0 where the job counts nothing
     duration_ms      the job's own measure; where None, the runner's is kept
+    did_nothing      True where a success had nothing to do; people see it wherever they see the run
     final            True where a failure is not to be tried again, whatever the job's `retry` says
     dry_run          True where the job only said what it would do; people see it wherever they see the run
     """
@@ -25,12 +26,18 @@ class JobResult:
     items_failed: int = 0
     duration_ms: int | None = None
     dry_run: bool = False
+    did_nothing: bool = False
     final: bool = False
 
     @classmethod
     def success(cls) -> JobResult:
         """Return a success to which message, stats and duration may be added."""
         return cls(succeeded=True)
+
+    @classmethod
+    def nothing(cls, message: str | None = None) -> JobResult:
+        """Return a success that says there was nothing to do."""
+        return cls(succeeded=True, message=message, did_nothing=True)
 
     @classmethod
     def failure(cls, message: str, *, final: bool = False) -> JobResult:

@@ -77,6 +77,7 @@ class RunFinished(NodeEvent):
     """The account of a run is closed, durably; or an attempt of it is over, and the run waits to be tried again.
 
     tried_again_at   in UTC, from when on; None where the account is closed
+    did_nothing      it is a success that had nothing to do
     """
 
     kind = "run_finished"
@@ -87,6 +88,7 @@ class RunFinished(NodeEvent):
     message: str | None
     duration_ms: int | None
     tried_again_at: str | None = None
+    did_nothing: bool = False
 
 
 @record

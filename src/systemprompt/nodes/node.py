@@ -331,6 +331,7 @@ class Node:
                         reason=finished.outcome.reason,
                         message=finished.outcome.message,
                         duration_ms=finished.outcome.duration_ms,
+                        did_nothing=finished.outcome.did_nothing,
                         tried_again_at=iso(again[run_id]) if run_id in again else None,
                     )
                 )

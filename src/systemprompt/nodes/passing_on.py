@@ -46,6 +46,7 @@ def closing_of(finished: Finished, policies: Policies | None = None) -> Closing:
         error=outcome.error,
         exit_code=outcome.exit_code,
         output=outcome.output,
+        did_nothing=outcome.did_nothing,
         dry_run=outcome.dry_run,
         lines_dropped=finished.lines_dropped,
         abandoned=finished.abandoned,
@@ -61,5 +62,5 @@ def _may_be_tried_again(outcome: Outcome, policies: Policies) -> bool:
         outcome.status == "failed"
         and retry is not None
         and not outcome.final
-        and retry.covers(outcome.raised, outcome.exit_code)
+        and ((outcome.exit_code, "again") in policies.exit_codes or retry.covers(outcome.raised, outcome.exit_code))
     )

@@ -56,6 +56,7 @@ class HistoryEntry:
     blocked_by    the run that was in the way, for `skipped` with reason `overlap`
     stop_asked_at, stop_by, stop_why   when somebody asked to stop it, who, and what they said
     abandoned     whether its code was still running when the account was closed, because it could not be stopped
+    did_nothing   whether it is a success that had nothing to do
     dry_run       whether its job only said what it would do
     lines_dropped   lines of its log that were dropped until it ended
     count         fire times accounted for: 1, or a range's number
@@ -77,6 +78,7 @@ class HistoryEntry:
     attempt: int = 0
     items_processed: int = 0
     items_failed: int = 0
+    did_nothing: bool = False
     dry_run: bool = False
     lines_dropped: int = 0
     message: str | None = None

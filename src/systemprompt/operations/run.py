@@ -23,6 +23,7 @@ class Run:
     origin      why it exists: `schedule`, `catch_up`, `manual`, `backfill` or `bootstrap`
     fire_at     the fire time it accounts for; None for a start by hand
     started_at, finished_at   None for what never started, or has not ended
+    did_nothing it is a success that had nothing to do
     dry_run     its job only said what it would do
     message     one line for people; `error` has the traceback, or the end of what a command wrote to stderr
     """
@@ -39,6 +40,7 @@ class Run:
     duration_ms: int | None
     items_processed: int
     items_failed: int
+    did_nothing: bool
     dry_run: bool
     message: str | None
     error: str | None
@@ -70,6 +72,7 @@ def run_of(view: RunView, time_zone: str) -> Run:
         duration_ms=view.duration_ms,
         items_processed=view.items_processed,
         items_failed=view.items_failed,
+        did_nothing=view.did_nothing,
         dry_run=view.dry_run,
         message=view.message,
         error=view.error,

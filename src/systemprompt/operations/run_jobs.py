@@ -56,6 +56,7 @@ class JobRunResult:
     """What the job said of its own work.
 
     message   null where the run's `error` ends with the same text
+    did_nothing   it is a success that had nothing to do
     dry_run   it only said what it would do
     """
 
@@ -63,6 +64,7 @@ class JobRunResult:
     message: str | None
     items_processed: int
     items_failed: int
+    did_nothing: bool
     dry_run: bool
 
 
@@ -292,6 +294,7 @@ def _as_result(system: System, name: str, run: Claimed | None, node: Node) -> Jo
             message=said_once(outcome.message, failure),
             items_processed=outcome.items_processed,
             items_failed=outcome.items_failed,
+            did_nothing=outcome.did_nothing,
             dry_run=outcome.dry_run,
         ),
         run_id=run.run_id,

@@ -10,8 +10,7 @@ import yaml
 
 from systemprompt.databases.address import Address, hide_password, read_address
 from systemprompt.errors import UsageError
-from systemprompt.profile.document import Fault, Values
-from systemprompt.profile.kinds import double_quoted
+from systemprompt.profile.document import Fault, Values, double_quoted
 
 __all__ = ["address_as_written", "address_beside", "given_address"]
 

@@ -23,6 +23,7 @@ __all__ = [
     "Scalar",
     "UnfoldsTooFar",
     "Values",
+    "double_quoted",
     "line_of",
     "means_text",
     "parse",
@@ -321,3 +322,8 @@ def _quoted(value: str) -> str:
 
 def _reason(error: OSError | ValueError) -> str:
     return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+
+
+def double_quoted(text: str) -> str:
+    """Return a text as YAML has it between double quotes."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

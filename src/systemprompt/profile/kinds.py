@@ -15,6 +15,7 @@ from systemprompt.discovery.names import check_name, check_time_zone
 from systemprompt.discovery.overrides import Extension
 from systemprompt.errors import ConfigurationError, JobDefinitionError
 from systemprompt.jobs.durations import seconds_of
+from systemprompt.jobs.exit_codes import exit_codes_of
 from systemprompt.jobs.labels import check_labels
 from systemprompt.jobs.retry import retry_of
 from systemprompt.profile.document import DEEPEST, Fault, Scalar, UnfoldsTooFar, means_text
@@ -22,7 +23,7 @@ from systemprompt.profile.reader import Reader
 from systemprompt.profile.schema import Key
 from systemprompt.wording import did_you_mean
 
-__all__ = ["KINDS", "double_quoted", "is_home"]
+__all__ = ["KINDS", "is_home"]
 
 Given = TypeVar("Given")
 Checked = TypeVar("Checked")
@@ -302,6 +303,7 @@ KINDS: dict[str, Callable[[Reader, yaml.Node, Key], Any]] = {
     "names": _names,
     "path": _path,
     "pattern": _pattern,
+    "exit_codes": lambda reader, node, _: _accepted(exit_codes_of, _plain(reader, node)),
     "retry": lambda reader, node, _: _accepted(retry_of, _plain(reader, node)),
     "schema_name": _schema_name,
     "server": _server,
@@ -395,7 +397,3 @@ def _kind(scalar: Scalar) -> str:
     if isinstance(scalar.value, bool):
         return "true or false" if scalar.text.lower() in ("true", "false") else f"{str(scalar.value).lower()} to YAML"
     return "a number"
-
-
-def double_quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

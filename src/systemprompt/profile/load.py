@@ -15,8 +15,7 @@ from systemprompt.jobs.policies import POLICIES, Policies
 from systemprompt.jobs.settings import ContentSource, FileSource, HostTable, PublishTarget, Retention
 from systemprompt.profile.addresses import address_beside
 from systemprompt.profile.check import Checked, check
-from systemprompt.profile.document import Values, parse, read_bytes
-from systemprompt.profile.kinds import double_quoted
+from systemprompt.profile.document import Values, double_quoted, parse, read_bytes
 from systemprompt.profile.profile import SCHEMA, Limits, Profile
 from systemprompt.profile.reader import Reader
 from systemprompt.profile.schema import HOST_TABLES, PROFILE

@@ -68,9 +68,10 @@ _HUNDRED_YEARS = 36_525
 def _policy(policy: Policy) -> Key:
     if policy.choices:
         return Key(policy.written, "choice", policy.meaning, choices=policy.choices)
-    if policy.is_retry:
-        return Key(policy.written, "retry", policy.meaning, example="{times: 3, after: 10s, cap: 5m}")
-    kind, example = ("labels", "[gpu]") if policy.is_labels else ("limit", "10m")
+    kind = policy.structure or "limit"
+    example = {"labels": "[gpu]", "retry": "{times: 3, after: 10s, cap: 5m}", "exit_codes": "{77: nothing}"}.get(
+        kind, "10m"
+    )
     return Key(policy.written, kind, policy.meaning, example=example)
 
 

@@ -71,6 +71,7 @@ class Outcome:
     duration_ms  the job's own measure where it gave one, else the runner's
     exit_code    of a command or a process that ended by itself; None otherwise
     dry_run      the job only said what it would do
+    did_nothing  it succeeded, and had nothing to do
     final        the job said that its failure is not to be tried again
     raised       the names of the class of what it raised, and of that one's bases
     output       the last 4 KiB of what was written or printed, stdout and stderr in the order it arrived
@@ -86,6 +87,7 @@ class Outcome:
     exit_code: int | None = None
     output: str | None = None
     dry_run: bool = False
+    did_nothing: bool = False
     final: bool = False
     raised: tuple[str, ...] = ()
 
@@ -138,7 +140,7 @@ def _read(value: object, took_ms: int) -> Outcome:
         }
         message = None if value.message is None else _short(value.message)
         if value.succeeded:
-            return Outcome(status="success", message=message, **counts)
+            return Outcome(status="success", message=message, did_nothing=bool(value.did_nothing), **counts)
         message = message or "the job reported a failure and gave no reason"
         return Outcome(
             status="failed",

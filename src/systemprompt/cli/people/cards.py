@@ -150,6 +150,8 @@ def _runs_on(data: JobDetails) -> str:
 
 
 def _policy(name: str, value: object) -> str:
+    if name == "exit_codes" and isinstance(value, dict):
+        return "exit codes " + " ".join(f"{code} {meaning}" for code, meaning in value.items())
     if name == "retry" and isinstance(value, dict):
         said = f"retry {value['times']} times from {value['after_s']:g} s up to {value['cap_s']:g} s"
         said += f" on {' '.join(map(str, value['on']))}" if value["on"] else ""

@@ -95,7 +95,7 @@ def history(page: Page, data: History) -> None:
             [
                 str(entry.run_id or ""),
                 Text(entry.job_name, style="bold"),
-                status_of(page, entry.status, None if page.narrow else entry.reason),
+                status_of(page, entry.status, None if page.narrow else entry.reason, did_nothing=entry.did_nothing),
                 page.short_time(entry.run_at) if page.narrow else page.time(entry.run_at),
                 duration(entry.duration_ms),
                 entry.origin or "",
@@ -150,8 +150,10 @@ def how_many(shown: int, total: int | None) -> str:
     return f"the first {shown}" if total is None else f"{shown} of {total}" if shown < total else str(total)
 
 
-def status_of(page: Page, status: str, reason: str | None) -> Text:
+def status_of(page: Page, status: str, reason: str | None, *, did_nothing: bool = False) -> Text:
     shown = page.status(status)
+    if did_nothing:
+        reason = "nothing to do"
     return shown.append(f" ({reason})", style="dim") if reason else shown
 
 

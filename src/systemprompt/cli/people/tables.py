@@ -28,7 +28,7 @@ def runs(page: Page, data: RunJobsResult) -> None:
         [
             [
                 run.job_name,
-                status_of(page, run.status, run.reason),
+                status_of(page, run.status, run.reason, did_nothing=run.result is not None and run.result.did_nothing),
                 duration(run.duration_ms),
                 str(run.run_id or ""),
                 str(run.result.items_processed) if run.result else "",

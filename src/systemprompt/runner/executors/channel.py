@@ -131,6 +131,7 @@ def _reported(message: dict[str, Any]) -> Reported:
         items_failed=_whole(sent, "items_failed", least=0),
         duration_ms=_whole(sent, "duration_ms", least=0),
         dry_run=_a(bool, sent, "dry_run"),
+        did_nothing=_a(bool, sent, "did_nothing") and succeeded,
         final=_a(bool, sent, "final"),
         raised=tuple(_a(str, {"raised": name}, "raised") for name in _a(list, sent, "raised")),
     )

@@ -200,12 +200,21 @@ def _by_itself(flight: Flight, ended: Ended) -> Outcome:
         message = f"{what} was killed together with its guard"
         return Outcome(status="failed", reason="killed", message=message, error=ended.stderr or message)
     if ended.exit_code:
-        message = f"{what} ended with exit code {ended.exit_code}"
-        return Outcome(status="failed", reason="exit_nonzero", message=message, error=ended.stderr or message)
+        return _by_its_code(flight, ended, what)
     if not is_command:
         message = "the job's process ended with exit code 0 and did not say how the job went (os._exit?)"
         return Outcome(status="failed", reason="exception", message=message, error=ended.stderr or message)
     return Outcome(status="success", message=ended.last_line)
+
+
+def _by_its_code(flight: Flight, ended: Ended, what: str) -> Outcome:
+    """Return what an exit code that is not 0 means: a failure, unless the policy `exit_codes` says otherwise."""
+    means = dict(flight.definition.policies.exit_codes).get(ended.exit_code or 0)
+    if means in ("success", "nothing"):
+        return Outcome(status="success", message=ended.last_line, did_nothing=means == "nothing")
+    message = f"{what} ended with exit code {ended.exit_code}"
+    text = ended.stderr or message
+    return Outcome(status="failed", reason="exit_nonzero", message=message, error=text, final=means == "final")
 
 
 def _with_its_end(outcome: Outcome, flight: Flight, ended: Ended) -> Outcome:
@@ -220,7 +229,12 @@ def _with_its_end(outcome: Outcome, flight: Flight, ended: Ended) -> Outcome:
         said = f" ({outcome.message})" if outcome.message else ""
         message = f"the job said success{said}, and then {its_end.message}"
         outcome = replace(
-            outcome, status="failed", reason=its_end.reason, message=message, error=ended.stderr or message
+            outcome,
+            status="failed",
+            reason=its_end.reason,
+            message=message,
+            error=ended.stderr or message,
+            did_nothing=False,
         )
     return replace(outcome, exit_code=ended.exit_code, output=ended.output or None)
 
