@@ -90,6 +90,7 @@ def test_a_standby_that_takes_over_without_the_last_commits_makes_nothing_start_
         attempts = {(attempt.fence, attempt.recovered): attempt for attempt in found.attempts()}
         runs = {run.run_id: run for run in found.runs_between(0, EVER)}
         reruns = {(one.job_id, one.version) for one in found.versions() if one.policies.get("on_lost") == "rerun"}
+        retries = {(one.job_id, one.version) for one in found.versions() if one.policies.get("retry")}
     lines = [json.loads(line) for line in Path(environ["WITNESS"]).read_text().splitlines()]
     starts = [line for line in lines if "fence" in line]
     for line in starts:
@@ -104,9 +105,12 @@ def test_a_standby_that_takes_over_without_the_last_commits_makes_nothing_start_
         tries = [attempts.get((fence, False)) or attempts[fence, True] for fence in fences]
         run = runs[tries[-1].run_id]
         assert len(set(fences)) == len(fences), f"{job} at {fire_at} was started twice under one fence"
-        reason = {attempt.result for attempt in tries[:-1]} <= {"lost", "interrupted"}
-        assert reason, f"{job} at {fire_at} was started twice without a reason: {tries}"
-        assert (run.job_id, run.version) in reruns, f"{job} at {fire_at}: on_lost: fail starts once: {tries}"
+        version, reasons = (run.job_id, run.version), {attempt.result for attempt in tries[:-1]}
+        assert reasons <= {"lost", "interrupted", "failed"}, (
+            f"{job} at {fire_at} was started twice without a reason: {tries}"
+        )
+        assert "failed" not in reasons or version in retries, f"{job} at {fire_at} was tried again unasked: {tries}"
+        assert reasons <= {"failed"} or version in reruns, f"{job} at {fire_at}: on_lost: fail starts once: {tries}"
     brought_back = sum(recovered for _, recovered in attempts)
     print(f"{len(starts)} starts, {brought_back} brought back, {len(again)} started again")
     assert brought_back

@@ -111,6 +111,37 @@ def test_what_ended_in_the_lost_stretch_has_its_account_again_and_does_not_run_t
     audit_finds_nothing(failover.ledger, failover.clock.now())
 
 
+def test_every_try_of_the_lost_stretch_comes_back_in_order_and_none_is_made_again(failover: Failover) -> None:
+    """A run that failed and was tried again: its tries lie between one fire time and the next."""
+    specs = [spec("shaky", "*/10 * * * * *", retry={"times": 2, "after": 1})]
+    failover.ledger.sync_catalogue(specs, [], failover.clock.now(), Planner().decide, ME)
+    for node in failover.nodes:
+        node.loop.join()
+    failover.rounds(9)
+    failover.pair.cut()
+    failover.rounds(1, ends=False)
+    for _ in range(3):
+        for node in failover.nodes:
+            for run in node.held:
+                status, reason = ("success", None) if run.attempt == 3 else ("failed", "exception")
+                node.loop.ended(ending(run, failover.clock.now(), status, reason, again=True))
+            node.held.clear()
+            node.loop.step()
+        failover.rounds(3, ends=False)
+    (before,) = failover.ledger.runs_between(0, 2**62)
+    assert (before.status, before.attempt) == ("success", 3)
+    tries = failover.begun["shaky", before.fire_at]
+
+    failover.pair.fail_over()
+    failover.settle()
+
+    account = failover.ledger.run(before.run_id)
+    assert account is not None
+    assert (account.status, account.attempt, account.fence) == ("success", 3, before.fence)
+    assert failover.begun["shaky", before.fire_at] == tries == 3
+    audit_finds_nothing(failover.ledger, failover.clock.now())
+
+
 def test_what_runs_as_the_server_fails_goes_on_under_its_number_and_its_fence(failover: Failover) -> None:
     failover.declare("one")
     failover.rounds(2)

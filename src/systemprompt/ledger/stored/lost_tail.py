@@ -60,7 +60,7 @@ def settle(store: Store, now: Instant, decide: Decide) -> bool:
     rows = store.run("lost_runs_of_job", {"job_id": job_id}).fetchall()
     runs = [_told(json.loads(row["body"])) for row in rows]
     place = _Place(store, job_id, now, decide)
-    events = [event for run in runs for event in _events(run, now)]
+    events = [event for run in runs for event in _events(run, now, _begun_again(run, runs))]
     for _, is_start, _, happened in sorted(events, key=lambda event: event[:3]):
         if is_start:
             place.begin(happened)
@@ -70,18 +70,33 @@ def settle(store: Store, now: Instant, decide: Decide) -> bool:
     return True
 
 
-def _events(run: JournaledRun, now: Instant) -> list[_Event]:
-    """Return when a run began and ended, whether it is the beginning, its fence. An end comes before a start at that instant."""
+def _events(run: JournaledRun, now: Instant, again: Instant | None) -> list[_Event]:
+    """Return when a run began and ended, whether it is the beginning, its fence. An end comes before a start at that instant.
+
+    again   when it was begun once more: by then it had ended, whatever the clock of its node says
+    """
     events = []
     closing = _end_of(run, now)
     if run.claimed is not None:
-        events.append((_begun_at(run.claimed), True, run.fence, run))
+        events.append((_came_at(run.claimed), True, run.fence, run))
     if closing is not None and not _ends_at_once(run, now):
-        events.append((closing.finished_at, False, run.fence, run))
+        events.append(
+            (closing.finished_at if again is None else min(closing.finished_at, again), False, run.fence, run)
+        )
     return events
 
 
+def _begun_again(run: JournaledRun, runs: Sequence[JournaledRun]) -> Instant | None:
+    later = [other for other in runs if other.run_id == run.run_id and other.fence > run.fence]
+    return min([_came_at(other.claimed) for other in later if other.claimed is not None], default=None)
+
+
 _Event: TypeAlias = tuple[Instant, bool, int, JournaledRun]
+
+
+def _came_at(claimed: Claimed) -> Instant:
+    """Return when an attempt began, as the job was planned by then: the first one at its fire time."""
+    return _begun_at(claimed) if claimed.attempt == 1 else claimed.started_at
 
 
 def _begun_at(claimed: Claimed) -> Instant:
@@ -90,7 +105,7 @@ def _begun_at(claimed: Claimed) -> Instant:
 
 def _ends_at_once(run: JournaledRun, now: Instant) -> bool:
     closing = _end_of(run, now)
-    return run.claimed is not None and closing is not None and closing.finished_at <= _begun_at(run.claimed)
+    return run.claimed is not None and closing is not None and closing.finished_at <= _came_at(run.claimed)
 
 
 class _Place:
@@ -124,8 +139,10 @@ class _Place:
         closing = _end_of(run, self._now)
         if closing is None or not self._is_open(run):
             return
-        self._plan(min(closing.finished_at, self._now))
-        books, _ = close_held(self._store, [closing], self._now, self._decide)
+        then = min(closing.finished_at, self._now)
+        self._plan(then)
+        # Whether it is tried again, and from when on, is decided as it was then.
+        books, _ = close_held(self._store, [closing], then, self._decide)
         write_books(self._store, books)
 
     def _is_open(self, run: JournaledRun) -> bool:
