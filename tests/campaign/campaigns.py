@@ -135,6 +135,12 @@ CAMPAIGNS: dict[str, Campaign] = {
     "storm_postgres": Campaign(
         what="a storm over three nodes and their PostgreSQL", tests=(STORM_OVER_A_SERVER,), says=say_storm
     ),
+    "releases": Campaign(
+        what="the rules of every engine on every release of PostgreSQL that is here",
+        tests=("ledger", "databases"),
+        says=say_examples,
+        processes=2,
+    ),
     "stateful": Campaign(
         what="any life a ledger may lead, audited after each step",
         tests=("ledger/test_lives.py", "breakages/test_lives_of_nodes.py"),

@@ -21,6 +21,8 @@ from pathlib import Path
 
 import psycopg
 
+from support.campaign import LONG
+
 __all__ = ["RELEASES", "VARIABLE", "Server", "a_database", "releases", "server_of_this_run", "stop_servers"]
 
 VARIABLE = "SYSTEMPROMPT_TEST_POSTGRES"
@@ -35,9 +37,13 @@ _USER = "nobody"
 
 
 def releases() -> list[int]:
-    """Return the releases that the tests run on: the wheel's, and the oldest that is served where Debian has it here."""
+    """Return the releases that the tests run on: the oldest and the newest that are here, and in a long campaign all.
+
+    They are the wheel's, and the oldest that is served where Debian has it.
+    """
     oldest = 15
-    return [*([oldest] if (_DEBIAN / str(oldest) / "bin" / "initdb").exists() else []), *RELEASES]
+    here = [*([oldest] if (_DEBIAN / str(oldest) / "bin" / "initdb").exists() else []), *RELEASES]
+    return here if LONG else [here[0], here[-1]]
 
 
 def server_of_this_run(shared: Path, release: int) -> str:
