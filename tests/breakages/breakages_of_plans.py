@@ -12,8 +12,9 @@ from support.ledger_stage import AUTUMN
 from systemprompt.clock import SECOND
 from systemprompt.cron import Schedule
 from systemprompt.ledger.records import Decision, JobToPlan, PlannedRange
-from systemprompt.planning import planner
+from systemprompt.planning import judging, planner
 from systemprompt.planning.judging import Fate
+from systemprompt.planning.pieces import Piece
 from systemprompt.planning.planner import Planner
 
 Decide: TypeAlias = Callable[[Planner, JobToPlan, int], Decision]
@@ -88,7 +89,7 @@ def schedule_made_with(**change: str) -> Callable[[Breaker], None]:
 
 def _starts_nothing(job: JobToPlan, now: int, decision: Decision) -> Decision:
     """What `latest` would start is told as one range with what it supersedes, or as a range of its own."""
-    if not decision.ranges or not decision.runs:
+    if len(decision.ranges) != 1 or not decision.runs:
         return decision
     (span,) = decision.ranges
     last = decision.runs[-1].fire_at
@@ -122,7 +123,47 @@ def _said(job: JobToPlan, now: int, decision: Decision, **reasons: str) -> Decis
     return replace(decision, ranges=tuple(spans))
 
 
+def _late_judged_as(**facts: bool) -> Callable[[Breaker], None]:
+    """Judge pieces of a job that has a `start_deadline` as if these facts held."""
+
+    def make(real: Callable[..., Fate]) -> Callable[..., Fate]:
+        def judge(job: JobToPlan, piece: Piece, in_order: bool, clock_jumped: bool) -> Fate:
+            if job.policies.start_deadline_s is not None:
+                piece = piece._replace(**facts)
+            return real(job, piece, in_order, clock_jumped)
+
+        return judge
+
+    return lambda breaker: breaker.decision(judging.judge, make)
+
+
+def _too_late_elsewhere(job: JobToPlan, now: int, decision: Decision) -> Decision:
+    return (
+        decision
+        if job.policies.start_deadline_s is not None
+        else _said(job, now, decision, superseded="start_deadline")
+    )
+
+
 OF_PLANS = (
+    Breakage(
+        what="begins what its start_deadline forbids",
+        area="planner",
+        kinds=("deadline",),
+        plant=_late_judged_as(too_late=False),
+    ),
+    Breakage(
+        what="gives up what could begin within its start_deadline",
+        area="planner",
+        kinds=("unexplained",),
+        plant=_late_judged_as(too_late=True),
+    ),
+    Breakage(
+        what="says start_deadline of a job that has none",
+        area="planner",
+        kinds=("unexplained",),
+        plant=altered(_too_late_elsewhere),
+    ),
     Breakage(
         what="drops the newest fire time of each look",
         area="planner",

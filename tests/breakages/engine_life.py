@@ -97,6 +97,7 @@ class Life:
                 spec("hand", ""),
                 spec("gone", "0 * * * * *"),
                 spec("flaky", "0 */5 * * * *"),
+                spec("punctual", "0 */10 * * * *", start_deadline_s=15.0),
                 spec("frail", "*/30 * * * * *", retry={"times": 2, "after": 4}),
                 spec("brittle", "*/30 * * * * *", retry={"times": 3, "after": 28}),
             )

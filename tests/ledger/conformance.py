@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from rules_asking import AskingRules
 from rules_catalogue import CatalogueRules
+from rules_deadline import StartDeadlineRules
 from rules_labels import LabelRules
 from rules_newer import NewerRules
 from rules_nodes import NodeRules
@@ -37,6 +38,7 @@ class LedgerRules(
     ReadingRules,
     RetentionRules,
     RetryRules,
+    StartDeadlineRules,
     InterruptionRules,
     UpkeepRules,
     ZoneDataRules,

@@ -92,6 +92,7 @@ class Life(RuleBasedStateMachine):
         catch_up=st.sampled_from(("latest", "skip", "all")),
         on_lost=st.sampled_from(("fail", "rerun")),
         retry=st.sampled_from(RETRIES),
+        start_deadline_s=st.sampled_from((None, None, 5.0, 40.0, 4_000.0)),
         enabled=st.booleans(),
         zone=st.sampled_from(("UTC", "Europe/Berlin")),
     )

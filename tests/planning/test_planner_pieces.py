@@ -17,19 +17,26 @@ from systemprompt.planning.pieces import Piece, cut
 from systemprompt.planning.planner import Planner
 
 
-@given(st.integers(0, 20), st.integers(1, 20), st.integers(0, 19), st.integers(-30, 45))
+@given(
+    st.integers(0, 20),
+    st.integers(1, 20),
+    st.integers(0, 19),
+    st.integers(-30, 45),
+    st.one_of(st.none(), st.integers(-30, 45)),
+)
 def test_pieces_cover_the_stretch_and_each_instant_of_one_is_judged_alike(
-    after: int, length: int, newest: int, late_until: int
+    after: int, length: int, newest: int, late_until: int, too_late_until: int | None
 ) -> None:
     until = after + length
     newest = after + 1 + newest % length
-    pieces = cut(after, until, newest=newest, late_until=late_until)
+    pieces = cut(after, until, newest=newest, late_until=late_until, too_late_until=too_late_until)
+    last_chance = after if too_late_until is None else too_late_until
     instants = [at for piece in pieces for at in range(piece.after + 1, piece.until + 1)]
     assert instants == list(range(after + 1, until + 1))
     for piece in pieces:
-        judged = {(at > late_until, at >= newest) for at in range(piece.after + 1, piece.until + 1)}
-        assert judged == {(piece.on_time, piece.newest)}
-    facts = [(piece.on_time, piece.newest) for piece in pieces]
+        judged = {(at > late_until, at >= newest, at <= last_chance) for at in range(piece.after + 1, piece.until + 1)}
+        assert judged == {(piece.on_time, piece.newest, piece.too_late)}
+    facts = [(piece.on_time, piece.newest, piece.too_late) for piece in pieces]
     assert len(set(facts)) == len(facts), "no cut is made where nothing changes"
 
 

@@ -53,6 +53,7 @@ def planned(draw: st.DrawFn) -> tuple[JobToPlan, int, Planner]:
         time_zone=draw(st.sampled_from(ZONES)),
         policies=Policies(
             catch_up=draw(st.sampled_from(("latest", "skip", "all"))),
+            start_deadline_s=draw(st.sampled_from((None, None, 5.0, 60.0, 86_400.0))),
             dst_gap=draw(st.sampled_from(("run", "skip"))),
             dst_fold=draw(st.sampled_from(("first", "second", "both"))),
         ),
@@ -94,7 +95,7 @@ FATES = (
 
 
 @settings(deadline=None, max_examples=400)
-@given(planned(), st.lists(st.sampled_from(FATES), min_size=3, max_size=3), st.integers(0, 5_000))
+@given(planned(), st.lists(st.sampled_from(FATES), min_size=4, max_size=4), st.integers(0, 5_000))
 def test_whatever_the_fate_of_each_piece_every_fire_time_owed_has_one_account(
     case: tuple[JobToPlan, int, Planner], fates: list[Fate], grace: int
 ) -> None:
@@ -135,7 +136,10 @@ def test_every_account_has_a_status_and_a_reason_of_the_closed_list(case: tuple[
             assert run.reason != "overlap" or run.blocked_by == job.open_run
     for span in decision.ranges:
         assert span.reason in REASONS[span.status]
-        assert span.status != "missed" or not planner.clock_jumped or span.reason == "clock_jump"
+        assert span.status != "missed" or not planner.clock_jumped or span.reason in ("clock_jump", "start_deadline")
+        if span.reason == "start_deadline":
+            assert job.policies.start_deadline_s is not None
+            assert now - span.last_at > job.policies.start_deadline_s * SECOND
 
 
 @settings(deadline=None, max_examples=400)

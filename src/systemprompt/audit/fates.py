@@ -18,6 +18,7 @@ def check_run_fate(case: JobCase, run: RunView, attempts: Sequence[AttemptView])
     version = case.by_number.get(run.version)
     for fault in _policy_faults(case, run, version):
         case.found_run("unexplained", run, fault)
+    _check_deadline(case, run, attempts, version)
     _check_stop(case, run, attempts)
     _check_runs_on(case, run, attempts)
     for attempt in attempts:
@@ -31,7 +32,9 @@ def check_range_fate(case: JobCase, account: RangeView) -> None:
     version = case.by_number.get(account.version)
     catch_up = "" if version is None else str(version.policies.get("catch_up", "latest"))
     fault = None
-    if account.status == "missed" and catch_up == "all":
+    if account.reason == "start_deadline":
+        fault = _deadline_fault(version, account.written_at - account.last_at)
+    elif account.status == "missed" and catch_up == "all":
         fault = f"says {account.reason}, but the job says catch_up: all, and all of it was to run"
     elif account.reason == "superseded" and catch_up == "skip":
         fault = "says superseded, but the job says catch_up: skip"
@@ -55,6 +58,10 @@ def _policy_faults(case: JobCase, run: RunView, version: VersionView | None) -> 
             and (run.attempt > 1 or (run.status == "queued" and run.attempt))
         ):
             yield f"was queued again after attempt 1, but the job says on_lost: {on_lost}"
+        if run.reason == "start_deadline":
+            fault = _deadline_fault(version, (run.finished_at or 0) - run.due_at)
+            if fault is not None:
+                yield fault
         if on_lost == "rerun" and run.reason == "node_lost" and run.attempt == 1:
             yield "failed with its first node, but the job says on_lost: rerun"
     means: Any = version.policies.get("exit_codes", {}) if version is not None else {}
@@ -68,6 +75,30 @@ def _policy_faults(case: JobCase, run: RunView, version: VersionView | None) -> 
             yield "was cancelled because the job left, but it never did"
     if run.status == "queued" and not run.attempt and job.retired_at is not None:
         yield "is queued, though its job left the installation"
+
+
+def _deadline_fault(version: VersionView | None, waited: int) -> str | None:
+    """Say what is wrong where a fire time was given up for its job's `start_deadline` after so many microseconds."""
+    deadline: Any = None if version is None else version.policies.get("start_deadline_s")
+    if deadline is None:
+        return "says start_deadline, but the job has none"
+    if waited <= deadline * SECOND:
+        return (
+            f"says start_deadline, but it was given up after {waited / SECOND:.3f} s, with a deadline of {deadline:g} s"
+        )
+    return None
+
+
+def _check_deadline(case: JobCase, run: RunView, attempts: Sequence[AttemptView], version: VersionView | None) -> None:
+    """What begins begins within its `start_deadline`; what is tried again had begun before."""
+    deadline: Any = None if version is None else version.policies.get("start_deadline_s")
+    if deadline is None or run.fire_at is None or not attempts:
+        return
+    late = min(attempt.started_at for attempt in attempts) - run.fire_at
+    if late > deadline * SECOND + case.setting.slack + case.setting.stall:
+        case.found_run(
+            "deadline", run, f"began {late / SECOND:.3f} s after its fire time, with a start_deadline of {deadline:g} s"
+        )
 
 
 _NEVER = 2**62

@@ -29,6 +29,7 @@ KINDS: dict[str, str] = {
     "fence_order": "fences do not rise with the attempts and the fire times, or a run does not carry its last attempt's fence",
     "open_without_node": "a run is running on a node that is gone, or was begun on one",
     "retry": "a failed run was tried again more often, sooner or later than its job's `retry` says",
+    "deadline": "a run began after its job's `start_deadline`",
     "stop": "a run was closed as somebody asked though nobody did, or went on as if nobody had asked",
     "abandoned": "code that could not be stopped is said to run on though it has ended, or is forgotten while it runs",
     "lost_alive": "a run was taken from a node that was alive and had beaten within its lease",

@@ -52,6 +52,7 @@ class Job:
     dst_gap: str = _USUAL.dst_gap
     dst_fold: str = _USUAL.dst_fold
     retry: Retry | dict[str, Any] | int | None = _USUAL.retry
+    start_deadline: float | timedelta | str | None = _USUAL.start_deadline_s
     exit_codes: Mapping[int, str] | tuple[tuple[int, str], ...] = _USUAL.exit_codes
 
     def execute(self, ctx: JobContext) -> JobResult | Awaitable[JobResult | None] | None:
@@ -104,6 +105,7 @@ def job(
     dst_gap: str = _USUAL.dst_gap,
     dst_fold: str = _USUAL.dst_fold,
     retry: Retry | dict[str, Any] | int | None = _USUAL.retry,
+    start_deadline: float | timedelta | str | None = _USUAL.start_deadline_s,
     exit_codes: Mapping[int, str] | tuple[tuple[int, str], ...] = _USUAL.exit_codes,
 ) -> Callable[[F], F]:
     """Make a job of a function, async or plain, and register it with the calling module.

@@ -70,6 +70,9 @@ class Policies:
     retry: Retry | None = _structure(  # noqa: RUF009  # a field, as `field` makes one
         "retry", None, "a failed run is tried again, so often and after such waits; not at all if not given"
     )
+    start_deadline_s: float | None = _duration(
+        "a fire time that cannot begin within this long is missed; none for no limit"
+    )
     exit_codes: tuple[tuple[int, str], ...] = _structure(
         "exit_codes", (), "what a program's exit codes mean that are not 0; a failure each if not given"
     )

@@ -28,6 +28,7 @@ REASONS: dict[str, dict[str, str]] = {
         "down": "no node was there to start it in time, and catch_up is skip",
         "superseded": "no node was there to start it in time; a later fire time ran in its place",
         "clock_jump": "the wall clock jumped over it",
+        "start_deadline": "it could not begin within the job's start_deadline",
     },
     "cancelled": {
         "shutdown": "the node was stopping and its grace was over",

@@ -2,6 +2,7 @@
 
 enabled    a disabled job skips them, and so does a quarantined one
 catch_up   `all` queues every one in order; see `works_off`
+start_deadline   what is older than it is missed
 overlap    while a run is open, those on time are skipped and the others missed
 catch_up   else the newest starts, unless it is late and catch-up is `skip`. The older ones are missed: `superseded` by the
            newest, or `down` where catch-up is `skip`
@@ -51,6 +52,8 @@ def judge(job: JobToPlan, piece: Piece, in_order: bool, clock_jumped: bool) -> F
         return _DISABLED
     if job.quarantined:
         return _QUARANTINED
+    if piece.too_late:
+        return _TOO_LATE
     skips = job.policies.catch_up == "skip"
     if in_order or (job.open_run is None and piece.newest and (piece.on_time or not skips)):
         return _ON_TIME if piece.on_time else _CAUGHT_UP
@@ -68,3 +71,4 @@ _CAUGHT_UP = Fate("queued", None, in_rows=True, origin="catch_up")
 _JUMPED_OVER = Fate("missed", "clock_jump", in_rows=False)
 _DOWN = Fate("missed", "down", in_rows=False)
 _SUPERSEDED = Fate("missed", "superseded", in_rows=False)
+_TOO_LATE = Fate("missed", "start_deadline", in_rows=False)

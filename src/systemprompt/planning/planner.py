@@ -62,18 +62,21 @@ class Planner:
         if oldest is None or oldest > now:
             return _decision(job, max(now, job.planned_through), oldest)
         late_until = now - self.grace - 1
+        deadline = job.policies.start_deadline_s
+        too_late_until = None if deadline is None else now - round(deadline * SECOND) - 1
         in_order = works_off(job, oldest, late_until)
         following = _next_after(schedule, oldest)
         if following is None or following > now:
             # Nearly always one fire time is owed: there is nothing to cut and nothing to count.
-            only = Piece(job.planned_through, now, on_time=oldest > late_until, newest=True)
+            too_late = too_late_until is not None and oldest <= too_late_until
+            only = Piece(job.planned_through, now, on_time=oldest > late_until, newest=True, too_late=too_late)
             fate = judge(job, only, in_order, self.clock_jumped)
             if fate.in_rows and job.open_runs < BACKLOG:
                 return _decision(job, now, following, runs=tuple(_rows((oldest,), fate)))
             return _account(job, schedule, now, [(fate, [only])])
         newest = _last_before(schedule, now + 1)
         assert newest is not None, "two fire times are owed"
-        pieces = cut(job.planned_through, now, newest=newest, late_until=late_until)
+        pieces = cut(job.planned_through, now, newest=newest, late_until=late_until, too_late_until=too_late_until)
         fates = groupby(pieces, lambda piece: judge(job, piece, in_order, self.clock_jumped))
         return _account(job, schedule, now, fates)
 

@@ -16,9 +16,9 @@ from systemprompt.ledger.records import Claimed, Closing, Decide, Decision, JobT
 from systemprompt.ledger.rows import OpenRun
 from systemprompt.ledger.stored.closing import Ended, close_held, take_out, write_books
 from systemprompt.ledger.stored.for_newer import ForNewer
+from systemprompt.ledger.stored.giving_up import outlived, too_late
 from systemprompt.ledger.stored.inserting import insert_open
 from systemprompt.ledger.stored.remembered import Remembered, Terms
-from systemprompt.ledger.stored.retrying import outlived
 from systemprompt.ledger.stored.store import Due, Numbers, Row, Store
 from systemprompt.ledger.stored.zone_data import is_in_force
 
@@ -72,7 +72,7 @@ def turn(
         found = store.waiting_runs(values)
     waiting = for_newer.may_begin(store, found)
     ours, terms = for_newer.ours(store, due.rows, remembered.terms(store, due.rows))
-    given_up = _give_up_outlived(store, ours, terms, now)
+    given_up = _give_up(store, outlived(store, ours, terms, now)) | _give_up(store, too_late(waiting, now))
     if given_up:
         waiting = [row for row in waiting if row["run_id"] not in given_up]
     plans = _plans(ours, terms, now, decide, given_up)
@@ -112,9 +112,8 @@ def _close(store: Store, remembered: Remembered, closings: Sequence[Closing], no
     return ended
 
 
-def _give_up_outlived(store: Store, due: Sequence[Row], terms: Sequence[Terms], now: Instant) -> frozenset[int]:
-    """Close failed runs whose next try would come after a fire time of their job that is due now; return which."""
-    books = outlived(store, due, terms, now)
+def _give_up(store: Store, books: Books) -> frozenset[int]:
+    """Close runs that wait and are not to begin any more; return which."""
     if not books.closed:
         return frozenset()
     take_out(store, books.closed)

@@ -12,17 +12,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from systemprompt.clock import SECOND, Instant
-from systemprompt.ledger.bookkeeping import Books, closed_waiting
 from systemprompt.ledger.policy_texts import policies_of, unknown_in
 from systemprompt.ledger.records import Closing, Decide, JobToPlan
-from systemprompt.ledger.rows import OpenRun
-from systemprompt.ledger.stored.remembered import Terms
 from systemprompt.ledger.stored.store import Row, Store
 
-__all__ = ["INTERRUPTIONS", "Waits", "outlived", "waits_of"]
+__all__ = ["INTERRUPTIONS", "Waits", "waits_of"]
 
 INTERRUPTIONS = 5
 """How often a run may be interrupted: the fifth closes it."""
@@ -84,30 +81,3 @@ def _next_fire_time(row: Row, after: Instant, decide: Decide) -> Instant | None:
         planned_through=after,
     )
     return decide(job, after).next_run
-
-
-def outlived(store: Store, due: Sequence[Row], terms: Sequence[Terms], now: Instant) -> Books:
-    """Return the accounts of failed runs that still wait for their next try though a fire time of their job has come.
-
-    That fire time takes their place, unless their policy says `over_next`: they end as their last try ended.
-    """
-    books = Books()
-    ids = [
-        row["job_id"]
-        for row, said in zip(due, terms, strict=True)
-        if row["in_the_way"] is not None and _TELLS_OF_RETRY in said.policies
-    ]
-    if not ids:
-        return books
-    for row in store.run("failed_runs_that_wait", {"ids": json.dumps(ids)}).fetchall():
-        retry = policies_of(row["policies"]).retry
-        if retry is None or retry.over_next:
-            continue
-        ended: dict[str, Any] = {"now": now, "message": row["last_message"]}
-        account = closed_waiting(OpenRun.leading(row), "failed", row["last_reason"], **ended)
-        books.close(account._replace(error_hash=row["last_error_hash"]))
-    return books
-
-
-_TELLS_OF_RETRY = '"retry"'
-"""What the text of a version says whose policies have one: looked for before it is read."""
