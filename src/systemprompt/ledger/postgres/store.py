@@ -225,7 +225,7 @@ class PostgresStore:
         rows = self.run("due_jobs", {**values, "held": found["held"]}).fetchall() if found["held"] else []
         self._current().spare = rows
         self.own_changes += 2 * len(rows)
-        return Due(rows, found["waiting"], found["left_out"], found["first"], found["following"], found["later"])
+        return Due(rows, found["waiting"], found["left_out"], found["first"], found["following"])
 
     def waiting_runs(self, values: Mapping[str, Any]) -> list[Row]:
         held = [row[0] for row in self.run("hold_cursors_of_waiting", values)]

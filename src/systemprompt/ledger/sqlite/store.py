@@ -196,9 +196,9 @@ class SqliteStore:
         rows = self.run("due_jobs", values).fetchall()
         if rows:
             first = rows[0]
-            return Due(rows, bool(first["waiting"]), bool(first["left_out"]), None, first["following"], first["later"])
+            return Due(rows, bool(first["waiting"]), bool(first["left_out"]), None, first["following"])
         found = self.run("next_due", values).fetchone()
-        return Due(rows, True, False, found["next_due"], found["following"], found["later"])
+        return Due(rows, True, False, found["next_due"], found["following"])
 
     def waiting_runs(self, values: Mapping[str, Any]) -> list[sqlite3.Row]:
         return self.run("waiting_runs", values).fetchall()

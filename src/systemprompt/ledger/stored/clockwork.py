@@ -93,7 +93,9 @@ def turn(
         following = [due.following, *[plan.decision.next_due for plan in plans]]
         next_due = min([look for look in following if look is not None], default=None)
     # What was queued again in this turn may not be seen by its own look.
-    looks = [next_due, due.later, *[available_at for _, available_at in ended.again]]
+    looks = [next_due, *[available_at for _, available_at in ended.again]]
+    if due.waiting and offer.plan:
+        looks.append(store.run("first_later", {"now": now}).fetchone()["at"])
     done = Turn(
         closed=ended.closed,
         late=ended.late,
@@ -123,7 +125,7 @@ def _give_up(store: Store, books: Books) -> frozenset[int]:
 
 def _nothing_due(store: Store, left_to_newer: str, now: Instant) -> Due:
     found = store.run("next_due", {"now": now, "left_to_newer": left_to_newer}).fetchone()
-    return Due([], True, False, found["next_due"], found["following"], found["later"])
+    return Due([], True, False, found["next_due"], found["following"])
 
 
 def _due(store: Store, offer: Offer, labels: str, zone_data: str | None, left_to_newer: str, now: Instant) -> Due:

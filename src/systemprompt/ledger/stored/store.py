@@ -21,7 +21,6 @@ class Due(NamedTuple):
     waiting     whether any run waits; True where that was not looked at
     left_out    whether a due job is left to nodes that have its labels
     first       where there are no rows, when the first of all is due; following   when the first one after now is
-    later       from when on the first run may begin that waits and may not yet
     """
 
     rows: list[Row]
@@ -29,7 +28,6 @@ class Due(NamedTuple):
     left_out: bool
     first: Instant | None
     following: Instant | None
-    later: Instant | None
 
 
 class Numbers(NamedTuple):

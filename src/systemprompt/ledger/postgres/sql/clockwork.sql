@@ -146,7 +146,6 @@ SELECT ARRAY(SELECT c.job_id FROM job_cursors c
        (SELECT min(later.next_due) FROM job_cursors later
         WHERE later.next_due > instant(:now) AND later.job_id <> ALL (translate(:left_to_newer, '[]', '{}')::bigint[])) AS following,
        EXISTS (SELECT 1 FROM open_runs o WHERE o.node_id IS NULL) AS waiting,
-       (SELECT min(o.available_at) FROM open_runs o WHERE o.node_id IS NULL AND o.available_at > instant(:now)) AS later,
        EXISTS (SELECT 1 FROM jobs f JOIN job_cursors c ON c.job_id = f.job_id
                WHERE f.runs_on <> '[]' AND c.next_due > instant(:overdue) AND c.next_due <= instant(:now)
                  AND f.job_id <> ALL (translate(:left_to_newer, '[]', '{}')::bigint[])
@@ -224,6 +223,9 @@ ORDER BY r.available_at, r.run_id
 LIMIT :room
 FOR UPDATE OF r SKIP LOCKED
 
+-- name: first_later
+SELECT min(available_at) AS at FROM open_runs WHERE node_id IS NULL AND available_at > instant(:now)
+
 -- name: claim_runs
 -- The predicate is repeated: PostgreSQL looks again after it has waited for a lock.
 UPDATE open_runs o SET node_id = n.node_id, attempt = n.attempt, fence = n.fence, started_at = instant(n.started_at)
@@ -285,8 +287,7 @@ WHERE c.ctid = h.place
 SELECT (SELECT min(next_due) FROM job_cursors
         WHERE next_due >= instant(:since) AND job_id <> ALL (translate(:left_to_newer, '[]', '{}')::bigint[])) AS next_due,
        (SELECT min(next_due) FROM job_cursors
-        WHERE next_due > instant(:now) AND job_id <> ALL (translate(:left_to_newer, '[]', '{}')::bigint[])) AS following,
-       (SELECT min(o.available_at) FROM open_runs o WHERE o.node_id IS NULL AND o.available_at > instant(:now)) AS later
+        WHERE next_due > instant(:now) AND job_id <> ALL (translate(:left_to_newer, '[]', '{}')::bigint[])) AS following
 
 -- name: quarantine_for_conflict
 UPDATE jobs SET quarantine = 'ledger_conflict', quarantine_error = :error, updated_at = instant(:now) WHERE job_id = :job_id

@@ -94,14 +94,12 @@ SELECT fence, started_at FROM job_attempts WHERE run_id = :run_id AND kind = 'en
 -- PostgreSQL locks the cursors with SKIP LOCKED. SQLite has one writer, so the transaction itself is the lock.
 -- All of them once one is due since :overdue, else as many as there is room for. A job that a node with these labels (a JSON array) may
 -- not run is left to others until it is due since :overdue: then somebody has to write that it waits.
--- `following` is when the first of the others is due, `waiting` whether any run waits, `later` from when on the first may begin that may
--- not yet, `left_out` whether a due job is left to others:
+-- `following` is when the first of the others is due, `waiting` whether any run waits, `left_out` whether a due job is left to others:
 -- they spare the turn three statements. What is :left_to_newer nodes (a JSON array of ids) is as good as not there.
 -- None where another release of zone data than :zone_data is in force.
 SELECT p.*, (SELECT min(later.next_due) FROM job_cursors later
              WHERE later.next_due > :now AND later.job_id NOT IN (SELECT value FROM json_each(:left_to_newer))) AS following,
        EXISTS (SELECT 1 FROM open_runs o WHERE o.node_id IS NULL) AS waiting,
-       (SELECT min(o.available_at) FROM open_runs o WHERE o.node_id IS NULL AND o.available_at > :now) AS later,
        EXISTS (SELECT 1 FROM jobs f INDEXED BY jobs_for_some_nodes CROSS JOIN job_cursors c ON c.job_id = f.job_id
                WHERE f.runs_on <> '[]' AND c.next_due > :overdue AND c.next_due <= :now
                  AND f.job_id NOT IN (SELECT value FROM json_each(:left_to_newer))
@@ -163,6 +161,10 @@ WHERE r.node_id IS NULL AND (r.available_at <= :now OR r.available_at <= r.queue
 ORDER BY r.available_at, r.run_id
 LIMIT :room
 
+-- name: first_later
+-- From when on the first run may begin that waits and may not yet.
+SELECT min(available_at) AS at FROM open_runs WHERE node_id IS NULL AND available_at > :now
+
 -- name: claim_runs
 -- The predicate is repeated, so that the twins read alike: PostgreSQL must look again after it has waited for a lock.
 UPDATE OR ROLLBACK open_runs SET node_id = ?, attempt = ?, fence = ?, started_at = ? WHERE run_id = ? AND fence IS NULL
@@ -199,8 +201,7 @@ UPDATE OR ROLLBACK job_cursors SET planned_through = ?, next_due = ?, next_run =
 SELECT (SELECT min(next_due) FROM job_cursors
         WHERE next_due IS NOT NULL AND job_id NOT IN (SELECT value FROM json_each(:left_to_newer))) AS next_due,
        (SELECT min(next_due) FROM job_cursors
-        WHERE next_due > :now AND job_id NOT IN (SELECT value FROM json_each(:left_to_newer))) AS following,
-       (SELECT min(o.available_at) FROM open_runs o WHERE o.node_id IS NULL AND o.available_at > :now) AS later
+        WHERE next_due > :now AND job_id NOT IN (SELECT value FROM json_each(:left_to_newer))) AS following
 
 -- name: quarantine_for_conflict
 UPDATE jobs SET quarantine = 'ledger_conflict', quarantine_error = :error, updated_at = :now WHERE job_id = :job_id
