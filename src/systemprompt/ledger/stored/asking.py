@@ -23,7 +23,7 @@ from systemprompt.ledger.policy_texts import policies_of
 from systemprompt.ledger.records import Change, Claimed, ManualStart, StopAsked
 from systemprompt.ledger.rows import OpenRun
 from systemprompt.ledger.stored.clockwork import claimed, take_numbers
-from systemprompt.ledger.stored.closing import take_out, write_books
+from systemprompt.ledger.stored.closing import close_all, write_books
 from systemprompt.ledger.stored.for_newer import refuse_unknown
 from systemprompt.ledger.stored.inserting import insert_open
 from systemprompt.ledger.stored.store import Row, Store
@@ -98,8 +98,7 @@ def ask_to_stop(store: Store, run_id: int, now: Instant, change: Change) -> Stop
             asked = run._replace(stop_asked_at=now, stop_by=change.actor, stop_why=change.why or None)
             books = Books()
             books.close(closed_waiting(asked, "cancelled", "requested", now=now, message=change.why or None))
-            take_out(store, books.closed)
-            write_books(store, books)
+            close_all(store, books)
         status = "cancelled" if run.fence is None else "running"
         return {"run_id": run_id, "job_name": found["job_name"], "status": status}
 

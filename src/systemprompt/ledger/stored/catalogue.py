@@ -16,7 +16,7 @@ from systemprompt.ledger.policy_texts import policies_of, text_of, unknown_in
 from systemprompt.ledger.records import Change, Decide, JobSpec, QuarantineNotice, SyncReport
 from systemprompt.ledger.rows import OpenRun
 from systemprompt.ledger.stored.clockwork import plan_new, plan_one
-from systemprompt.ledger.stored.closing import take_out, write_books
+from systemprompt.ledger.stored.closing import close_all
 from systemprompt.ledger.stored.for_newer import ForNewer, refuse_unknown
 from systemprompt.ledger.stored.store import Row, Store
 
@@ -323,9 +323,7 @@ def _retire(store: Store, row: Row, now: Instant, decide: Decide) -> None:
     books = Books()
     for waiting in store.run("waiting_runs_of_job", {"job_id": job_id}).fetchall():
         books.close(closed_waiting(OpenRun.leading(waiting), "cancelled", "retired", now=now))
-    if books.closed:
-        take_out(store, books.closed)
-        write_books(store, books)
+    close_all(store, books)
     store.run("retire_job", {"job_id": job_id, "now": now})
     store.run("stop_cursor", {"job_id": job_id})
 

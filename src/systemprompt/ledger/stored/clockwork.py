@@ -14,7 +14,7 @@ from systemprompt.ledger.bookkeeping import Books, begun, closed_when_planned, p
 from systemprompt.ledger.policy_texts import policies_of, unknown_in
 from systemprompt.ledger.records import Claimed, Closing, Decide, Decision, JobToPlan, Turn
 from systemprompt.ledger.rows import OpenRun
-from systemprompt.ledger.stored.closing import Ended, close_held, take_out, write_books
+from systemprompt.ledger.stored.closing import Ended, close_all, close_held, write_books
 from systemprompt.ledger.stored.for_newer import ForNewer
 from systemprompt.ledger.stored.giving_up import outlived, too_late
 from systemprompt.ledger.stored.inserting import insert_open
@@ -116,16 +116,13 @@ def _close(store: Store, remembered: Remembered, closings: Sequence[Closing], no
 
 def _give_up(store: Store, books: Books) -> frozenset[int]:
     """Close runs that wait and are not to begin any more; return which."""
-    if not books.closed:
-        return frozenset()
-    take_out(store, books.closed)
-    write_books(store, books)
+    close_all(store, books)
     return frozenset(run.run_id for run in books.closed)
 
 
 def _nothing_due(store: Store, left_to_newer: str, now: Instant) -> Due:
     found = store.run("next_due", {"now": now, "left_to_newer": left_to_newer}).fetchone()
-    return Due([], True, False, found["next_due"], found["following"])
+    return Due([], waiting=True, left_out=False, first=found["next_due"], following=found["following"])
 
 
 def _due(store: Store, offer: Offer, labels: str, zone_data: str | None, left_to_newer: str, now: Instant) -> Due:

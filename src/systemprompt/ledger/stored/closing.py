@@ -16,7 +16,7 @@ from systemprompt.ledger.stored.remembered import HeldRunChanged, Remembered
 from systemprompt.ledger.stored.retrying import waits_of
 from systemprompt.ledger.stored.store import Store
 
-__all__ = ["Ended", "close_held", "queue_again", "take_out", "write_books"]
+__all__ = ["Ended", "close_all", "close_held", "queue_again", "write_books"]
 
 
 class Ended(NamedTuple):
@@ -52,7 +52,7 @@ def close_held(
     else:
         ids = json.dumps([closing.run_id for closing in closings])
         books = settle(map(OpenRun.leading, store.run("find_open_runs", {"ids": ids}).fetchall()), closings, waits)
-        take_out(store, books.closed)
+        _take_out(store, books.closed)
         queue_again(store, books.requeued)
     if books.abandoned:
         store.run_many("write_abandoned", books.abandoned)
@@ -83,7 +83,18 @@ def queue_again(store: Store, requeued: Sequence[Requeued]) -> None:
     store.run_many("write_attempts", [one.attempt for one in requeued])
 
 
-def take_out(store: Store, runs: Sequence[ClosedRun]) -> None:
+def close_all(store: Store, books: Books) -> None:
+    """Close the runs of these books that stand in the open table, if there are any: take each out, and write its account.
+
+    Raises:
+        LedgerBroken: one of them was not there under its fence. The transaction must be undone.
+    """
+    if books.closed:
+        _take_out(store, books.closed)
+        write_books(store, books)
+
+
+def _take_out(store: Store, runs: Sequence[ClosedRun]) -> None:
     """Delete the open rows of runs that are being closed.
 
     Raises:

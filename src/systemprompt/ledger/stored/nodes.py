@@ -11,7 +11,7 @@ from systemprompt.ledger.policy_texts import policies_of, unknown_in
 from systemprompt.ledger.records import Change, Claimed, ClockEvent, NodeIdentity, Rescued
 from systemprompt.ledger.rows import OpenRun
 from systemprompt.ledger.stored.clockwork import claimed
-from systemprompt.ledger.stored.closing import queue_again, take_out, write_books
+from systemprompt.ledger.stored.closing import close_all, queue_again
 from systemprompt.ledger.stored.store import Row, Store
 from systemprompt.node_errors import NodeNotFound
 
@@ -62,9 +62,7 @@ def rescue(store: Store, node_id: str, seen_beat: int, now: Instant, *, max_atte
             status = settled.run.status
         rescued.append(Rescued(run_id=row["run_id"], job_name=row["job_name"], node_id=node_id, status=status))
     queue_again(store, requeued)
-    if books.closed:
-        take_out(store, books.closed)
-        write_books(store, books)
+    close_all(store, books)
     return rescued
 
 
