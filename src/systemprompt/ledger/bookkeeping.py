@@ -168,23 +168,15 @@ def _try_again(books: Books, run: OpenRun, closing: Closing, queued_at: Instant,
     assert run.fence is not None and run.started_at is not None and run.node_id is not None  # noqa: PT018  # one fact
     error = storable(closing.error)
     started_at = max(run.started_at, closing.started_at or 0)
-    attempt = AttemptRow(
-        run_id=run.run_id,
-        attempt=run.attempt,
-        kind="ended",
-        job_id=run.job_id,
-        fence=run.fence,
-        node_id=run.node_id,
-        started_at=started_at,
-        ended_at=max(closing.finished_at, started_at),
-        day_at=run.due_at,
+    attempt = _ended_attempt(
+        run._replace(started_at=started_at),
+        max(closing.finished_at, started_at),
         result="interrupted" if closing.status == "cancelled" else closing.status,
         reason=closing.reason,
         message=storable(closing.message),
         error_hash=None if error is None else _hash(error),
     )
-    waiting = run._replace(queued_at=queued_at, available_at=available_at, node_id=None, fence=None, started_at=None)
-    books.try_again(Requeued(waiting, attempt), error=error)
+    books.try_again(Requeued(_waiting_again(run, queued_at, available_at), attempt), error=error)
     if closing.abandoned:
         books.abandoned.append((run.run_id, run.job_id, run.fence, run.node_id, attempt.ended_at))
 
@@ -259,23 +251,32 @@ def lost(run: OpenRun, *, again: bool, now: Instant, error: str) -> Requeued | L
     assert run.fence is not None and run.started_at is not None  # noqa: PT018  # one fact
     ended_at = max(now, run.started_at)
     if again and run.stop_asked_at is None:
-        attempt = AttemptRow(
-            run_id=run.run_id,
-            attempt=run.attempt,
-            kind="ended",
-            job_id=run.job_id,
-            fence=run.fence,
-            node_id=run.node_id,
-            started_at=run.started_at,
-            ended_at=ended_at,
-            day_at=run.due_at,
-            result="lost",
-            reason="node_lost",
-            message=error,
-        )
-        return Requeued(run._replace(queued_at=ended_at, node_id=None, fence=None, started_at=None), attempt)
+        attempt = _ended_attempt(run, ended_at, result="lost", reason="node_lost", message=error)
+        return Requeued(_waiting_again(run, ended_at, run.available_at), attempt)
     status, reason = ("cancelled", "requested") if run.stop_asked_at is not None else ("failed", "node_lost")
     return Lost(_closed(run, status, ended_at, reason=reason, error_hash=_hash(error)), error)
+
+
+def _ended_attempt(run: OpenRun, ended_at: Instant, **how: str | None) -> AttemptRow:
+    """Return the attempt of a run that is over though its run is not."""
+    assert run.fence is not None
+    return AttemptRow(
+        run_id=run.run_id,
+        attempt=run.attempt,
+        kind="ended",
+        job_id=run.job_id,
+        fence=run.fence,
+        node_id=run.node_id,
+        started_at=run.started_at,
+        ended_at=ended_at,
+        day_at=run.due_at,
+        **how,  # type: ignore[arg-type]  # the columns that say how it ended
+    )
+
+
+def _waiting_again(run: OpenRun, queued_at: Instant, available_at: Instant) -> OpenRun:
+    """Return a run that was held as one that waits: without a node and a fence, so that nobody can close it any more."""
+    return run._replace(queued_at=queued_at, available_at=available_at, node_id=None, fence=None, started_at=None)
 
 
 def late_attempt(closing: Closing, *, job_id: int, node_id: str | None, arrived_at: Instant) -> AttemptRow:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 from systemprompt.clock import SECOND, Instant
 from systemprompt.ledger.bookkeeping import Books, closed_waiting
@@ -30,7 +29,7 @@ def outlived(store: Store, due: Sequence[Row], terms: Sequence[Terms], now: Inst
     ids = [
         row["job_id"]
         for row, said in zip(due, terms, strict=True)
-        if row["in_the_way"] is not None and _TELLS_OF_RETRY in said.policies
+        if row["in_the_way"] is not None and policies_of(said.policies).retry is not None
     ]
     if not ids:
         return books
@@ -38,14 +37,10 @@ def outlived(store: Store, due: Sequence[Row], terms: Sequence[Terms], now: Inst
         retry = policies_of(row["policies"]).retry
         if retry is None or retry.over_next:
             continue
-        ended: dict[str, Any] = {"now": now, "message": row["last_message"]}
-        account = closed_waiting(OpenRun.leading(row), "failed", row["last_reason"], **ended)
+        run, reason, message = OpenRun.leading(row), row["last_reason"], row["last_message"]
+        account = closed_waiting(run, "failed", reason, now=now, message=message)
         books.close(account._replace(error_hash=row["last_error_hash"]))
     return books
-
-
-_TELLS_OF_RETRY = '"retry"'
-"""What the text of a version says whose policies have one: looked for before it is read."""
 
 
 def too_late(waiting: Sequence[Row], now: Instant) -> Books:
@@ -55,12 +50,9 @@ def too_late(waiting: Sequence[Row], now: Instant) -> Books:
     """
     books = Books()
     for row in waiting:
-        if row["fire_at"] is None or row["attempt"] or _TELLS_OF_DEADLINE not in row["policies"]:
+        if row["fire_at"] is None or row["attempt"]:
             continue
         deadline = policies_of(row["policies"]).start_deadline_s
         if deadline is not None and row["fire_at"] < now - round(deadline * SECOND):
             books.close(closed_waiting(OpenRun.leading(row), "missed", "start_deadline", now=now))
     return books
-
-
-_TELLS_OF_DEADLINE = '"start_deadline_s"'

@@ -24,13 +24,13 @@ def may_plan(store: Store, node_id: str) -> tuple[bool, bool]:
     A node that was killed counts until it is declared lost.
     """
     mine, newest, in_force = _data(store, node_id)
-    return mine in (None, newest), mine is not None and mine == newest != in_force
+    return mine in (None, newest), _comes_into_force(mine, newest, in_force)
 
 
 def take_over(store: Store, node_id: str, now: Instant) -> None:
     """Put this node's release in force, if it still is to be. Two nodes do not do so at once: the caller holds the catalogue."""
     mine, newest, in_force = _data(store, node_id)
-    if mine is not None and mine == newest != in_force:
+    if _comes_into_force(mine, newest, in_force):
         store.run("change_zone_data", {"now": now, "zone_data": mine, "node_id": node_id})
         # When the next fire time comes was computed by the data of before.
         store.run("look_again_at_zones", {"now": now})
@@ -40,6 +40,10 @@ def is_in_force(store: Store, zone_data: str | None) -> bool:
     """Say whether a node with this release may plan in this transaction; one that the ledger does not know may."""
     found = store.run("zone_data_in_force").fetchone()
     return zone_data is None or found is None or bool(found["zone_data"] == zone_data)
+
+
+def _comes_into_force(mine: str | None, newest: str, in_force: str) -> bool:
+    return mine is not None and mine == newest != in_force
 
 
 def _data(store: Store, node_id: str) -> tuple[str | None, str, str]:
