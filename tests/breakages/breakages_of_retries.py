@@ -8,7 +8,10 @@ from typing import Any
 from breaking import Breakage, Breaker
 
 from systemprompt.jobs.retry import Retry
-from systemprompt.ledger.stored import retrying
+from systemprompt.ledger import bookkeeping
+from systemprompt.ledger.policy_texts import policies_of
+from systemprompt.ledger.rows import OpenRun
+from systemprompt.ledger.stored import nodes, retrying
 
 
 def _waits(change: Callable[[Callable[..., float], Retry, int, int], float]) -> Callable[[Breaker], None]:
@@ -45,7 +48,25 @@ def _any_failure(breaker: Breaker) -> None:
     breaker.decision(retrying._waits, make)
 
 
+def _lost_and_run_again(breaker: Breaker) -> None:
+    def make(real: Callable[..., Any]) -> Callable[..., Any]:
+        def settled(row: Any, node_id: str, now: int, *, max_attempts: int) -> Any:
+            if policies_of(row["policies"]).retry is None:
+                return real(row, node_id, now, max_attempts=max_attempts)
+            return bookkeeping.lost(OpenRun.leading(row), again=True, now=now, error="its node was lost")
+
+        return settled
+
+    breaker.decision(nodes._settled, make)
+
+
 OF_RETRIES = (
+    Breakage(
+        what="runs again what its node lost, because the job may be tried again when it fails",
+        area="retry",
+        kinds=("unexplained",),
+        plant=_lost_and_run_again,
+    ),
     Breakage(
         what="tries again without an end",
         area="retry",

@@ -16,7 +16,7 @@ __all__ = ["check_range_fate", "check_run_fate"]
 def check_run_fate(case: JobCase, run: RunView, attempts: Sequence[AttemptView]) -> None:
     """Check one run against its version's policies and the nodes that held it (attempts by fence)."""
     version = case.by_number.get(run.version)
-    for fault in _policy_faults(case, run, version):
+    for fault in _policy_faults(case, run, version, attempts):
         case.found_run("unexplained", run, fault)
     _check_deadline(case, run, attempts, version)
     _check_stop(case, run, attempts)
@@ -46,17 +46,20 @@ def check_range_fate(case: JobCase, account: RangeView) -> None:
         case.found_range("misdated", account, f"was written at {iso(account.written_at)}, before its last fire time")
 
 
-def _policy_faults(case: JobCase, run: RunView, version: VersionView | None) -> Iterator[str]:
+def _policy_faults(
+    case: JobCase, run: RunView, version: VersionView | None, attempts: Sequence[AttemptView]
+) -> Iterator[str]:
     job = case.job
     if version is not None:
         catch_up, on_lost = (str(version.policies.get(name, usual)) for name, usual in _USUAL)
         if run.origin == "catch_up" and catch_up == "skip":
             yield "was queued to catch up, but the job says catch_up: skip"
-        if (
-            on_lost != "rerun"
-            and not version.policies.get("retry")
-            and (run.attempt > 1 or (run.status == "queued" and run.attempt))
-        ):
+        # Those that failed are held against `retry` by themselves.
+        tried_again = [
+            a for a in attempts if a.result == "failed" and a.fence != run.fence and version.policies.get("retry")
+        ]
+        failed = len(tried_again)
+        if on_lost != "rerun" and (run.attempt - failed > 1 or (run.status == "queued" and run.attempt > failed)):
             yield f"was queued again after attempt 1, but the job says on_lost: {on_lost}"
         if run.reason == "start_deadline":
             fault = _deadline_fault(version, (run.finished_at or 0) - run.due_at)
@@ -79,7 +82,7 @@ def _policy_faults(case: JobCase, run: RunView, version: VersionView | None) -> 
 
 def _deadline_fault(version: VersionView | None, waited: int) -> str | None:
     """Say what is wrong where a fire time was given up for its job's `start_deadline` after so many microseconds."""
-    deadline: Any = None if version is None else version.policies.get("start_deadline_s")
+    deadline = _start_deadline(version)
     if deadline is None:
         return "says start_deadline, but the job has none"
     if waited <= deadline * SECOND:
@@ -91,7 +94,7 @@ def _deadline_fault(version: VersionView | None, waited: int) -> str | None:
 
 def _check_deadline(case: JobCase, run: RunView, attempts: Sequence[AttemptView], version: VersionView | None) -> None:
     """What begins begins within its `start_deadline`; what is tried again had begun before."""
-    deadline: Any = None if version is None else version.policies.get("start_deadline_s")
+    deadline = _start_deadline(version)
     if deadline is None or run.fire_at is None or not attempts:
         return
     late = min(attempt.started_at for attempt in attempts) - run.fire_at
@@ -99,6 +102,11 @@ def _check_deadline(case: JobCase, run: RunView, attempts: Sequence[AttemptView]
         case.found_run(
             "deadline", run, f"began {late / SECOND:.3f} s after its fire time, with a start_deadline of {deadline:g} s"
         )
+
+
+def _start_deadline(version: VersionView | None) -> float | None:
+    said: Any = None if version is None else version.policies.get("start_deadline_s")
+    return None if said is None else float(said)
 
 
 _NEVER = 2**62

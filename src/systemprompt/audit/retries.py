@@ -31,8 +31,7 @@ def check_retries(case: JobCase, run: RunView, attempts: Sequence[AttemptView]) 
     failed = sum(attempt.result == "failed" for attempt in over)
     if version is None or not isinstance(retry, dict) or not failed:
         return
-    tries = failed + (run.fence is not None)
-    if tries > retry["times"] + 1 or failed > retry["times"]:
+    if failed > retry["times"]:
         case.found_run(
             "retry", run, f"was tried again after {failed} failures, but the job says retry.times: {retry['times']}"
         )
