@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from support.installation import Installation
+from systemprompt import job
+from systemprompt.discovery.checking import define_job
+from systemprompt.discovery.given import given_jobs
 from systemprompt.errors import JobDefinitionError
 from systemprompt.jobs.retry import Retry, retry_of
 
@@ -54,6 +57,14 @@ def test_what_it_cannot_mean_is_refused_with_the_value(said: object, message: st
     with pytest.raises(JobDefinitionError) as caught:
         retry_of(said)
     assert caught.value.message == message
+
+
+def test_what_an_author_cannot_mean_is_refused_with_the_jobs_name() -> None:
+    wrong: Any = job(name="nightly", retry={"times": 0}, exit_codes={77: "noting"})
+    ((found, source), *_) = given_jobs([wrong(lambda: None)])
+    with pytest.raises(JobDefinitionError) as caught:
+        define_job(found, source, None, "UTC")  # type: ignore[arg-type]  # it is a job
+    assert caught.value.message == "job 'nightly': retry.times 0 is not a whole number from 1 to 100"
 
 
 def test_it_covers_what_it_names_and_everything_where_it_names_nothing() -> None:

@@ -17,7 +17,6 @@ from systemprompt.errors import JobDefinitionError, ParameterError
 from systemprompt.jobs.calling import calling_of
 from systemprompt.jobs.durations import seconds_of
 from systemprompt.jobs.job import FunctionJob, Job
-from systemprompt.jobs.labels import check_labels
 from systemprompt.jobs.parameters import ANY, check_variables, laid_over, refuse_unknown
 from systemprompt.jobs.policies import POLICIES, Policies, Policy
 from systemprompt.jobs.retry import Retry
@@ -274,10 +273,8 @@ def _answer(job: Job, policy: Policy) -> Any:
     value = getattr(job, policy.written)
     if policy.choices:
         return value
-    if policy.structure == "labels":
-        return () if value == () else _labels(job, value)
     if policy.structure:
-        return policy.read(value)
+        return _structure(job, policy, value)
     try:
         return seconds_of(value)
     except JobDefinitionError as error:
@@ -286,11 +283,12 @@ def _answer(job: Job, policy: Policy) -> Any:
         raise JobDefinitionError(f"job {job.name!r}: {policy.written}: {error.message}", hint=error.hint) from error
 
 
-def _labels(job: Job, value: Any) -> tuple[str, ...]:
+def _structure(job: Job, policy: Policy, value: Any) -> Any:
     try:
-        return check_labels(value)
+        return policy.read(value)
     except JobDefinitionError as error:
-        raise JobDefinitionError(f"job {job.name!r}: runs_on: {error.message}", hint=error.hint) from error
+        said = error.message if error.message.startswith(policy.written) else f"{policy.written}: {error.message}"
+        raise JobDefinitionError(f"job {job.name!r}: {said}", hint=error.hint) from error
 
 
 def _text(job: Job, attribute: str) -> str:

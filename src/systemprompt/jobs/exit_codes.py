@@ -5,7 +5,7 @@ from __future__ import annotations
 from systemprompt.errors import JobDefinitionError
 from systemprompt.wording import did_you_mean
 
-__all__ = ["MEANINGS", "exit_codes_of"]
+__all__ = ["HIGHEST", "MEANINGS", "exit_codes_of"]
 
 MEANINGS = {
     "success": "a success, as 0 is",
@@ -16,6 +16,7 @@ MEANINGS = {
 """The closed list: meaning -> in words."""
 
 HIGHEST = 255
+"""The highest exit code that a program can end with."""
 
 
 def exit_codes_of(value: object) -> tuple[tuple[int, str], ...]:

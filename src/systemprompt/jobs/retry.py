@@ -8,6 +8,7 @@ from typing import Any
 
 from systemprompt.errors import JobDefinitionError
 from systemprompt.jobs.durations import seconds_of
+from systemprompt.jobs.exit_codes import HIGHEST
 
 __all__ = ["Retry", "retry_of"]
 
@@ -41,12 +42,10 @@ class Retry:
         if type(self.over_next) is not bool:
             raise JobDefinitionError(f"retry.over_next {self.over_next!r} is not true or false")
         for one in self.on:
-            if not (type(one) is int and 1 <= one <= _HIGHEST_CODE) and not (
-                isinstance(one, str) and one.isidentifier()
-            ):
+            if not (type(one) is int and 1 <= one <= HIGHEST) and not (isinstance(one, str) and one.isidentifier()):
                 raise JobDefinitionError(
                     f"retry.on {one!r} is neither an exception nor an exit code",
-                    hint=f"write the class's name, such as TimeoutError, or a number from 1 to {_HIGHEST_CODE}",
+                    hint=f"write the class's name, such as TimeoutError, or a number from 1 to {HIGHEST}",
                 )
         for name in ("after", "cap"):
             if not 0 < getattr(self, f"{name}_s") <= _LONGEST_S:
@@ -119,7 +118,6 @@ def _share(run_id: int, tried: int) -> float:
 
 
 _MOST_TIMES = 100
-_HIGHEST_CODE = 255
 _LONGEST_S = 366 * 86_400.0
 _NAMES = frozenset(one.name for one in fields(Retry))
 _FORMS = "write times, after, cap, on and over_next: {times: 3, after: 10s, cap: 5m}"
