@@ -13,6 +13,7 @@ from systemprompt.ledger.reasons import REASONS, STATUSES
 from systemprompt.record import record
 
 __all__ = [
+    "INTERRUPTIONS",
     "REASONS",
     "STATUSES",
     "Change",
@@ -34,6 +35,9 @@ __all__ = [
     "Turn",
     "ZoneDataStanding",
 ]
+
+INTERRUPTIONS = 5
+"""How often a run may be interrupted, by nodes that are lost or stop, whatever `on_lost` says: the fifth closes it."""
 
 Decide: TypeAlias = Callable[["JobToPlan", Instant], "Decision"]
 """The planner: what is owed of one job up to this instant. Pure; called inside the ledger's transaction."""

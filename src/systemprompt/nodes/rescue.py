@@ -12,13 +12,10 @@ from typing import NamedTuple
 
 from systemprompt.clock import Clock
 from systemprompt.ledger.protocol import Ledger
-from systemprompt.ledger.records import NodeIdentity, Rescued
+from systemprompt.ledger.records import INTERRUPTIONS, NodeIdentity, Rescued
 from systemprompt.nodes.identity import is_gone, this_machine
 
-__all__ = ["MAX_ATTEMPTS", "Rescue"]
-
-MAX_ATTEMPTS = 5
-"""A run that took this many nodes with it is not tried again, whatever `on_lost` says."""
+__all__ = ["Rescue"]
 
 
 class Rescue:
@@ -46,7 +43,7 @@ class Rescue:
         nodes = [node for node in self._ledger.living_nodes() if node.node_id != own_id]
         for node in nodes:
             if self._is_lost(node):
-                settled = self._ledger.rescue(node.node_id, node.beat, self._clock.now(), max_attempts=MAX_ATTEMPTS)
+                settled = self._ledger.rescue(node.node_id, node.beat, self._clock.now(), max_attempts=INTERRUPTIONS)
                 rescued += settled or ()
         self._seen = {node.node_id: self._seen[node.node_id] for node in nodes if node.node_id in self._seen}
         return rescued

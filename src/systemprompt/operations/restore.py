@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from systemprompt.clock import iso
 from systemprompt.errors import DatabaseInUse
+from systemprompt.ledger.records import INTERRUPTIONS
 from systemprompt.ledger.upkeep import DatabaseRestore
-from systemprompt.nodes.rescue import MAX_ATTEMPTS
 from systemprompt.operations.context import OperationContext
 from systemprompt.operations.nodes_at_work import nodes_at_work
 from systemprompt.operations.parameters import param
@@ -85,7 +85,7 @@ def db_restore(context: OperationContext, params: DbRestoreParams) -> DbRestore:
             raise DatabaseInUse(error.path, nodes_at_work(ledger)) from error
         for _, _, _, restore in restores:
             restore.copy()
-        settled = of_ledger.settle(now, logged=application.last_logged_run, max_attempts=MAX_ATTEMPTS)
+        settled = of_ledger.settle(now, logged=application.last_logged_run, max_attempts=INTERRUPTIONS)
         kept: dict[str, str | None] = {}
         if not params.dry_run:
             for _, _, _, restore in restores:

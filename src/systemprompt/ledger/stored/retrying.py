@@ -16,13 +16,10 @@ from typing import NamedTuple
 
 from systemprompt.clock import SECOND, Instant
 from systemprompt.ledger.policy_texts import policies_of, unknown_in
-from systemprompt.ledger.records import Closing, Decide, JobToPlan
+from systemprompt.ledger.records import INTERRUPTIONS, Closing, Decide, JobToPlan
 from systemprompt.ledger.stored.store import Row, Store
 
-__all__ = ["INTERRUPTIONS", "Waits", "waits_of"]
-
-INTERRUPTIONS = 5
-"""How often a run may be interrupted: the fifth closes it."""
+__all__ = ["Waits", "waits_of"]
 
 
 class Waits(NamedTuple):
