@@ -93,7 +93,7 @@ def _deadline_fault(version: VersionView | None, waited: int) -> str | None:
 
 
 def _check_deadline(case: JobCase, run: RunView, attempts: Sequence[AttemptView], version: VersionView | None) -> None:
-    """What begins begins within its `start_deadline`; what is tried again had begun before."""
+    """The first try of a run begins within the `start_deadline`. Later tries have no deadline."""
     deadline = _start_deadline(version)
     if deadline is None or run.fire_at is None or not attempts:
         return
